@@ -1,0 +1,1 @@
+"""Airflow provider that lands Labelbox exports in a data lake: once, whole, verified."""

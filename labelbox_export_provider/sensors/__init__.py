@@ -1,0 +1,1 @@
+"""Airflow sensor that waits for an export."""

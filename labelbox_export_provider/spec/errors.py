@@ -1,0 +1,158 @@
+"""The tree of everything this package raises on purpose, sorted by what the reader should do next.
+
+::
+
+    LabelboxExportError                 the root
+    ├── ConfigurationError              change the DAG, the connection or the value; nothing was sent (also a ValueError)
+    │   ├── WindowError                 the run has no usable interval: use the timetable that the message names
+    │   ├── HandleError                 the export handle is not one of ours: pass `start.output`
+    │   └── ConnectionSettingsError     the Airflow connection cannot work as it stands
+    ├── AccessError                     renew the key, or grant it access
+    │   ├── AuthenticationError         the key is not accepted
+    │   ├── AuthorizationError          the key is accepted but may not do this
+    │   └── AnotherUsersExportError     the export belongs to the user of another key
+    ├── NotFoundError                   the id is unknown to Labelbox, or hidden from this key
+    ├── RefusedError                    Labelbox refused the request as it stands; sending it again changes nothing
+    ├── TemporaryError                  wait: a retry heals it
+    │   ├── RateLimitedError            too many requests per minute
+    │   ├── RunningExportLimitError     too many exports run at once
+    │   ├── UnreachableError            no sound answer within the time bound
+    │   └── StartUncertainError         an export may or may not have started; the next try looks for it first
+    ├── ProtocolError                   the answer is not one that the protocol page knows
+    ├── ExportEndedError                the export is dead: clear the start task, re-reading heals nothing
+    │   ├── ExportFailedError
+    │   └── ExportCanceledError
+    ├── ExportNotReadyError             results were asked for before the export ended
+    ├── WaitTimeoutError                the wait ended, the export goes on
+    ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
+    ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
+    └── StorageError                    the store refused
+        ├── ObjectExistsError           another export's object is there and `replace` is off
+        └── StorageUnavailableError     a retry may heal it
+
+`retryable` says whether Airflow should use a retry for it. Messages never hold a key or a signed URL.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabelboxExportError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigurationError(LabelboxExportError, ValueError):
+    """A setting is wrong; nothing was sent. The message names the option, the value and the legal values."""
+
+
+class WindowError(ConfigurationError):
+    """The DAG run gives no usable window; the message names the timetable or option that does."""
+
+
+class HandleError(ConfigurationError):
+    """What was passed as `export=` is not a handle of this package."""
+
+
+class ConnectionSettingsError(ConfigurationError):
+    """The Airflow connection is missing, incomplete or contradictory."""
+
+
+class AccessError(LabelboxExportError):
+    """Labelbox does not let this key do this."""
+
+
+class AuthenticationError(AccessError):
+    """The API key is not accepted: expired, revoked, mistyped, or API access is off for the plan."""
+
+
+class AuthorizationError(AccessError):
+    """The API key is accepted, but its user may not see or export this."""
+
+
+class AnotherUsersExportError(AccessError):
+    """The export was started with the key of another user, whose tasks this key cannot see."""
+
+
+class NotFoundError(LabelboxExportError):
+    """Labelbox knows no such project, task or file, or hides it from this key."""
+
+
+class RefusedError(LabelboxExportError):
+    """Labelbox understood the request and refused it for good: validation, conflict, plan limit."""
+
+
+class TemporaryError(LabelboxExportError):
+    """Something that passes; `retry_after` holds the seconds that the server asked for, if it did."""
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimitedError(TemporaryError):
+    """Too many requests in a minute; the request was not carried out."""
+
+
+class RunningExportLimitError(TemporaryError):
+    """Too many exports run at once in the project or organization; none was started."""
+
+
+class UnreachableError(TemporaryError):
+    """No sound answer came within the time bound: refused, reset, timed out, or 5xx throughout."""
+
+
+class StartUncertainError(TemporaryError):
+    """The answer to a start was lost and the export is not visible yet; the next try looks for it before starting."""
+
+
+class ProtocolError(LabelboxExportError):
+    """An answer that no form of the protocol explains. The text of the answer is in the message, without secrets."""
+
+
+class ExportEndedError(LabelboxExportError):
+    """The export ended without a result; only a new export heals it."""
+
+
+class ExportFailedError(ExportEndedError):
+    """Labelbox reports the export as FAILED; it gives no reason."""
+
+
+class ExportCanceledError(ExportEndedError):
+    """Somebody canceled the export."""
+
+
+class ExportNotReadyError(LabelboxExportError):
+    """The export is neither COMPLETE nor FAILED, so its streams cannot be read yet."""
+
+
+class WaitTimeoutError(LabelboxExportError):
+    """The time given to wait is over; the export itself goes on."""
+
+
+class IntegrityError(LabelboxExportError):
+    """Bytes, rows or order differ from what Labelbox announced. Nothing was published; a retry reads anew."""
+
+    retryable: ClassVar[bool] = True
+
+
+class TooManyErrorRowsError(LabelboxExportError):
+    """The error stream holds more rows than `max_error_rows`; errors were landed, results were not."""
+
+
+class StorageError(LabelboxExportError):
+    """The object store refused for a reason that a retry does not heal: no such bucket, no permission."""
+
+
+class ObjectExistsError(StorageError):
+    """An object that is not ours is at the explicit key and `replace` is off."""
+
+
+class StorageUnavailableError(StorageError):
+    """The object store could not be reached or failed inside; a retry may heal it."""
+
+    retryable: ClassVar[bool] = True

@@ -1,0 +1,1 @@
+"""How bytes move: files of an export stream to verified, whole objects in a store."""

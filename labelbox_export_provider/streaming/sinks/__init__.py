@@ -1,0 +1,1 @@
+"""Stores that an export can be landed in."""

@@ -1,0 +1,1 @@
+"""Airflow operators that land an export in a store."""

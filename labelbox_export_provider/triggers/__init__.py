@@ -1,0 +1,1 @@
+"""Airflow trigger that waits without a worker slot."""
