@@ -3,7 +3,7 @@
 ::
 
     LabelboxExportError                 the root
-    ├── ConfigurationError              change the DAG, the connection or the value; nothing was sent (also a ValueError)
+    ├── ConfigurationError              change the DAG, the connection or the value (also a ValueError)
     │   ├── WindowError                 the run has no usable interval: use the timetable that the message names
     │   ├── HandleError                 the export handle is not one of ours: pass `start.output`
     │   └── ConnectionSettingsError     the Airflow connection cannot work as it stands

@@ -1,0 +1,128 @@
+"""The export handle: what a start hands to sensors and transfers, small enough for XCom and free of secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError
+
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import HandleError
+from labelbox_export_provider.spec.windows import ResolvedWindow, TrimRule, WindowField
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]+$")]
+ExportId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+UtcText = Annotated[AwareDatetime, PlainSerializer(iso_utc, return_type=str)]
+
+
+class Record(BaseModel):
+    """Base of what is written for other programs: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SourceName(Record):
+    """Which source was exported, in the two words that object names use."""
+
+    kind: Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
+    id: Text
+
+
+class HandleWindow(Record):
+    """The window of the run, as asked for (`start`, `end`) and as sent (`queried_*`)."""
+
+    field: WindowField
+    start: UtcText
+    end: UtcText
+    queried_start: UtcText | None
+    queried_end: UtcText
+    trim: bool
+
+    @classmethod
+    def of(cls, window: ResolvedWindow) -> HandleWindow:
+        """Take over a resolved window."""
+        return cls(**{name: getattr(window, name) for name in cls.model_fields})
+
+    def trim_rule(self) -> TrimRule | None:
+        """Give the rule by which margin rows are dropped, or None where nothing is trimmed."""
+        if not self.trim:
+            return None
+        return TrimRule(self.start, self.end, self.queried_start, self.queried_end)
+
+
+class ExportHandle(Record):
+    """One started export: its id, what was asked, by whom, through which connection.
+
+    It is validated wherever it comes in, since an XCom can be edited by hand. `adopted` tells that a try found this
+    export running instead of starting it. `query` is what was asked, for the manifest, with long id lists condensed.
+    """
+
+    v: Literal[1] = 1
+    export_id: ExportId
+    source: SourceName
+    filters_digest: Digest
+    labelbox_conn_id: Text
+    window: HandleWindow | None
+    user_id: Text
+    organization_id: Text
+    fingerprint: Digest
+    started_at: UtcText
+    adopted: bool = False
+    query: dict[str, Any] = Field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the plain form that goes into XCom, manifest and task state."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def parse(cls, value: object) -> ExportHandle:
+        """Read a handle; fails with `HandleError`, which says what was given and what to pass instead."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            raise HandleError(
+                f"export= takes the handle that an export operator returns (export=start.output), not {_shown(value)}. "
+                "If the start task was skipped or its XCom deleted, clear it with downstream."
+            )
+        # A sensor returns the handle with the totals it saw; they are news for people, not part of the handle.
+        plain = {name: item for name, item in value.items() if name != "totals"}
+        try:
+            return cls.model_validate(plain)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "handle"
+            raise HandleError(
+                f"The export handle is not valid at {where!r}: {first['msg']}. Handles are not meant to be edited: "
+                "pass export=start.output unchanged, or clear the start task with downstream to get a new one."
+            ) from None
+
+    def describe(self) -> str:
+        """Name the export in one line for logs and errors."""
+        window = "no window" if self.window is None else f"[{iso_utc(self.window.start)}, {iso_utc(self.window.end)})"
+        return f"export {self.export_id} of {self.source.kind} {self.source.id}, {window}"
+
+
+def parse_export(value: object) -> ExportHandle | str:
+    """Read `export=`: a handle, or the bare id of an export task that something else started."""
+    if isinstance(value, str):
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value) is None or value == "None":
+            raise HandleError(
+                f"export={_shown(value)} is neither a handle nor the id of an export task. Pass export=start.output, "
+                "or the task id as Labelbox shows it (letters and digits)."
+            )
+        return value
+    return ExportHandle.parse(value)
+
+
+def started_at_or_window_start(handle: ExportHandle) -> datetime:
+    """Give the moment that dates the objects of an export."""
+    return handle.started_at if handle.window is None else handle.window.start
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,0 +1,166 @@
+"""Where the objects of one export go. Only data rows are under `data/`, because readers take whole prefixes.
+
+::
+
+    <prefix>/data/source=project/id=clp1/dt=2026-11-22/20261122T020000Z_20261123T020000Z.g7f3a9c12.00000.ndjson.gz
+    <prefix>/errors/source=project/id=clp1/dt=2026-11-22/20261122T020000Z_20261123T020000Z.g7f3a9c12.ndjson.gz
+    <prefix>/uris/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12.txt
+    <prefix>/manifests/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12.ok.json
+
+All names are a function of the handle alone: a retry of the same export writes the same names, another export adds
+new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+from urllib.parse import quote
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.handle import ExportHandle, started_at_or_window_start
+
+Compression = Literal["gzip"]
+State = Literal["ok", "empty", "errors"]
+_SUFFIX: dict[str | None, str] = {None: "", "gzip": ".gz"}
+
+
+def generation(export_id: str) -> str:
+    """Give the short name of one export inside a window: `g` and eight hex digits."""
+    return f"g{hashlib.sha256(export_id.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNames:
+    """The keys of one export's objects, relative to the bucket or root."""
+
+    generation: str
+    errors: str
+    uris: str | None
+    explicit_key: str | None
+    _data_head: str
+    _manifest_head: str
+    _suffix: str
+
+    def data(self, number: int = 0) -> str:
+        """Give the key of one data object; numbers count from 0."""
+        return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
+
+    def manifest(self, state: State) -> str:
+        """Give the key of the manifest, whose name tells its state to whoever only lists."""
+        return f"{self._manifest_head}.{state}.json"
+
+
+def layout_names(handle: ExportHandle, prefix: str, compression: Compression | None) -> ObjectNames:
+    """Give the keys below a prefix."""
+    head = prefix.strip("/")
+    head = f"{head}/" if head else ""
+    source = f"source={handle.source.kind}/id={quote(handle.source.id, safe='-_.')}"
+    moment = started_at_or_window_start(handle)
+    name = generation(handle.export_id)
+    stem = f"{_compact(moment)}.{name}"
+    if handle.window is not None:
+        stem = f"{_compact(handle.window.start)}_{_compact(handle.window.end)}.{name}"
+    suffix = _SUFFIX[compression]
+    dated = f"{source}/dt={moment.astimezone(timezone.utc):%Y-%m-%d}"
+    return ObjectNames(
+        generation=name,
+        errors=f"{head}errors/{dated}/{stem}.ndjson{suffix}",
+        uris=f"{head}uris/{source}/{stem}.txt",
+        explicit_key=None,
+        _data_head=f"{head}data/{dated}/{stem}",
+        _manifest_head=f"{head}manifests/{source}/{stem}",
+        _suffix=suffix,
+    )
+
+
+def explicit_names(handle: ExportHandle, key: str, compression: Compression | None) -> ObjectNames:
+    """Give the keys around one explicit object: manifest and errors go to `_manifests/` and `_errors/` beside it."""
+    filled = fill_key(handle, key)
+    folder, _, leaf = filled.rpartition("/")
+    folder = f"{folder}/" if folder else ""
+    name = generation(handle.export_id)
+    return ObjectNames(
+        generation=name,
+        errors=f"{folder}_errors/{leaf}.{name}.ndjson{_SUFFIX[compression]}",
+        uris=None,
+        explicit_key=filled,
+        _data_head="",
+        _manifest_head=f"{folder}_manifests/{leaf}.{name}",
+        _suffix="",
+    )
+
+
+KEY_FIELDS = (
+    "window_start",
+    "window_end",
+    "started_at",
+    "export_id",
+    "generation",
+    "source_kind",
+    "source_id",
+)
+
+
+def check_key(key: str) -> None:
+    """Refuse an explicit key that cannot be filled, while the DAG is parsed."""
+    try:
+        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(key) if name is not None]
+    except ValueError as error:
+        raise ConfigurationError(f"The key {key!r} has unbalanced braces ({error}). {_legal_fields()}") from None
+    for name, _ in fields:
+        if name not in KEY_FIELDS:
+            raise ConfigurationError(f"The key {key!r} has a field {{{name}}} that does not exist. {_legal_fields()}")
+    if not key.strip("/") or key.endswith("/"):
+        raise ConfigurationError(f"The key {key!r} has to name one object, not a folder.")
+
+
+def fill_key(handle: ExportHandle, key: str) -> str:
+    """Fill the fields of an explicit key from the handle; fails where a window is named and the export has none."""
+    check_key(key)
+    values: dict[str, datetime | str] = {
+        "started_at": handle.started_at,
+        "export_id": handle.export_id,
+        "generation": generation(handle.export_id),
+        "source_kind": handle.source.kind,
+        "source_id": quote(handle.source.id, safe="-_."),
+    }
+    if handle.window is not None:
+        values |= {"window_start": handle.window.start, "window_end": handle.window.end}
+    filled = _Filler(key).vformat(key, (), values)
+    return filled.lstrip("/")
+
+
+class _Filler(string.Formatter):
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def get_value(self, key: int | str, args: object, kwargs: Mapping[str, object]) -> object:  # noqa: ARG002  the base class's signature
+        if key not in kwargs:
+            raise ConfigurationError(
+                f"The key {self._key!r} names {{{key}}}, but this export has no window. "
+                "Use {started_at:%Y-%m-%d} or {export_id}, or give the start operator a window=."
+            )
+        value = kwargs[key]  # type: ignore[index]  # names only: positional fields were refused by check_key
+        return value.astimezone(timezone.utc) if isinstance(value, datetime) else value
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if isinstance(value, datetime):
+            return value.strftime(format_spec) if format_spec else _compact(value)
+        return str(super().format_field(value, format_spec))
+
+
+def _legal_fields() -> str:
+    return (
+        f"Legal fields: {', '.join(f'{{{name}}}' for name in KEY_FIELDS)}; times take a format, "
+        "{window_start:%Y-%m-%d}. Braces that are meant as text are written twice."
+    )
+
+
+def _compact(moment: datetime) -> str:
+    utc = moment.astimezone(timezone.utc)
+    return utc.strftime("%Y%m%dT%H%M%SZ") if not utc.microsecond else utc.strftime("%Y%m%dT%H%M%S.%fZ")

@@ -1,0 +1,144 @@
+"""Base of all models that users fill in: frozen, strict about names, and with errors that say what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import enum
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+
+ModelT = TypeVar("ModelT", bound="OptionModel")
+
+
+class OptionModel(BaseModel):
+    """A frozen set of options that refuses unknown names.
+
+    `noun` is how messages call one of its members ("export param"), `owner` whom they belong to ("project exports").
+    Every fault in the values is a `ConfigurationError` that names the option and what it may hold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    noun: ClassVar[str] = "option"
+    owner: ClassVar[str] = ""
+
+    def __init__(self, **values: Any) -> None:
+        type(self).check_names(values)
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(self._describe(error, values)) from None
+
+    @classmethod
+    def parse(cls: type[ModelT], value: object) -> ModelT:
+        """Build the model from a mapping or from another instance; every fault becomes one `ConfigurationError`."""
+        if isinstance(value, cls):
+            return value
+        if value is None:
+            value = {}
+        if isinstance(value, OptionModel):
+            raise ConfigurationError(
+                f"{type(value).__name__} holds {type(value).noun}s of {type(value).owner or 'another source'}; "
+                f"{cls.owner or 'this option'} take {cls.__name__}."
+            )
+        if not isinstance(value, Mapping):
+            raise ConfigurationError(
+                f"{cls.noun}s of {cls.owner} have to be a mapping such as "
+                f"{{{next(iter(cls.model_fields), 'name')!r}: ...}}, not {type(value).__name__}."
+            )
+        return cls(**{str(name): item for name, item in value.items()})
+
+    @classmethod
+    def check_names(cls, value: Mapping[str, object]) -> None:
+        """Refuse names that these options do not have, with the nearest legal name."""
+        unknown = [name for name in value if name not in cls.model_fields]
+        if not unknown:
+            return
+        name = str(unknown[0])
+        near = difflib.get_close_matches(name, cls.model_fields, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(
+            f"{name!r} is not {_article(cls.noun)} of {cls.owner}.{hint} Legal: {', '.join(sorted(cls.model_fields))}."
+        )
+
+    @classmethod
+    def _describe(cls, error: ValidationError, value: Mapping[str, object]) -> str:
+        first = error.errors(include_url=False, include_context=True)[0]
+        names = [str(part) for part in first["loc"]]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigurationError):  # a model inside this one has already said everything
+            return str(cause)
+        text = str(first["msg"]).removeprefix("Value error, ")
+        if not names:
+            return f"{cls.noun}s of {cls.owner}: {text}"
+        given = value.get(names[0])
+        return f"{cls.noun} {'.'.join(names)!r} of {cls.owner}: {text} Given: {_short(given)}."
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _short(value: object, limit: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def text_as_list(value: object) -> object:
+    """Read a list out of text, as a template without native rendering leaves it (JSON or Python form)."""
+    if isinstance(value, str) and value.strip().startswith(("[", "(")):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return list(read(value))
+            except (ValueError, SyntaxError):
+                continue
+    return value
+
+
+def is_template(value: object) -> bool:
+    """Tell whether a value, or anything inside it, is filled in only when the task runs."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(is_template(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(is_template(item) for item in value)
+    # What is left over, an XComArg for instance, stands for a value that another task will give.
+    return not isinstance(value, (bool, int, float, date, enum.Enum, BaseModel, set, frozenset, type(None)))
+
+
+def refuse_empty_text(name: str, value: object) -> None:
+    """Refuse text that a template left empty or as "None": it would silently mean "no filter"."""
+    if isinstance(value, str) and value.strip() in {"", "None", "null", "undefined"}:
+        raise ConfigurationError(
+            f"{name} rendered to {value!r}. An empty value is not taken for 'none': leave the option out, "
+            "or make the template give a value for every run."
+        )
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            refuse_empty_text(f"{name}[{key!r}]", item)
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            refuse_empty_text(f"{name}[{position}]", item)
+
+
+def plain(value: Any) -> Any:
+    """Turn models, datetimes and tuples into what JSON can hold, so that Airflow can render and serialize it."""
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="python", exclude_unset=True))
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value
