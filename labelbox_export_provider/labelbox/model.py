@@ -1,7 +1,7 @@
 """What Labelbox answers, as plain values, and the two effects by which a flow asks for them.
 
-A flow is a generator without I/O: it yields `Send` or `Sleep`, is given an `Answer` or a `TransportFailure` (None after a
-sleep), and returns a value of this module. The same flow therefore runs in a worker and in the triggerer.
+A flow is a generator without I/O: it yields `Send` or `Sleep`, is given an `Answer` or a `TransportFailure` (None after
+a sleep), and returns a value of this module. The same flow therefore runs in a worker and in the triggerer.
 """
 
 from __future__ import annotations
@@ -115,12 +115,13 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer of any status. Header names are lower case. `elapsed` is in seconds."""
+    """An HTTP answer of any status. Header names are lower case. `elapsed` is in seconds. `host` is for messages."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     elapsed: float
+    host: str = "the endpoint"
 
 
 class FailureKind(str, enum.Enum):
@@ -128,6 +129,7 @@ class FailureKind(str, enum.Enum):
 
     TIMEOUT = "timeout"
     NOT_SENT = "not sent"  # refused, DNS, TLS, proxy: nothing reached the server
+    UNTRUSTED = "untrusted"  # the certificate was not accepted: nothing was sent, and waiting does not change it
     BROKEN = "broken"  # the connection broke after the request may have been read
 
 

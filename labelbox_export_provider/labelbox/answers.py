@@ -1,0 +1,333 @@
+"""The error table: what an answer, or the lack of one, means and what can be done about it.
+
+`classify` never raises. It tells apart three fates of a request that was not answered well, because a start may be sent
+again only when it surely was not carried out.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
+from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.labelbox.retry import retry_after
+from labelbox_export_provider.spec.errors import (
+    AuthenticationError,
+    AuthorizationError,
+    ConnectionSettingsError,
+    LabelboxExportError,
+    NotFoundError,
+    ProtocolError,
+    RateLimitedError,
+    RefusedError,
+    RunningExportLimitError,
+    TemporaryError,
+    UnreachableError,
+)
+
+
+class Fate(enum.Enum):
+    """What became of a request that got no good answer."""
+
+    NOT_SENT = "nothing reached the server"
+    REFUSED = "the server said that it did not carry it out"
+    LOST = "it may or may not have been carried out"
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """The `data` of a sound answer."""
+
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A fault that passes. `after` holds the seconds the server asked for; `most_tries` caps hopeless ones."""
+
+    error: TemporaryError
+    fate: Fate
+    after: float | None = None
+    most_tries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """A fault that asking again does not heal. `fate` is LOST where the answer did not say what was done."""
+
+    error: LabelboxExportError
+    fate: Fate = Fate.REFUSED
+
+
+Outcome: TypeAlias = Ok | Again | Fatal
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLError:
+    """One entry of `errors`, or of an answer that has only a top-level `message`; every member may be missing."""
+
+    code: str | None
+    status: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An answer's JSON object, read without trust."""
+
+    data: Mapping[str, Any] | None
+    errors: tuple[GraphQLError, ...] = field(default=())
+    message: str | None = None
+
+
+_VALIDATION_CODES = ("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "MALFORMED_REQUEST", "BAD_USER_INPUT")
+_KNOWN_CODES = (
+    "AUTHENTICATION_ERROR",
+    "AUTHORIZATION_ERROR",
+    *_VALIDATION_CODES,
+    "RESOURCE_NOT_FOUND",
+    "RESOURCE_CONFLICT",
+    "OPERATION_NOT_ALLOWED",
+    "INTERNAL_SERVER_ERROR",
+)
+_GATEWAY_TRIES = 3
+
+
+def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0911 - one return per row of the table
+    """Sort a reply to `operation` into data, a fault to wait out, or a fault to raise."""
+    if isinstance(reply, TransportFailure):
+        return _no_answer(reply, operation)
+    if reply is None:
+        return Fatal(ProtocolError(f"{operation}: the driver gave no reply to a request; this is a bug of the driver."))
+    body = read_body(reply.body)
+    said = _Said(reply, operation, body)
+    if body is not None and (definite := _access_error(said, body)):
+        return definite
+    if reply.status >= 500:
+        return said.again(UnreachableError, "failed inside", Fate.LOST)
+    if reply.status == 429:
+        return _limited(said)
+    if 300 <= reply.status < 400:
+        return Fatal(_redirected(said))
+    if body is None:
+        return _not_json(said)
+    if body.errors:
+        return _graphql_error(said, body.errors)
+    if body.message is not None and is_rate_limit_text(body.message):
+        return _limited(said)
+    if reply.status >= 400:
+        return _by_status(said)
+    if body.data is None:
+        return Fatal(
+            ProtocolError(
+                f"{said}, an answer with neither data nor errors. Does the connection's host name the GraphQL endpoint?"
+            ),
+            Fate.LOST,
+        )
+    return Ok(body.data)
+
+
+def read_body(raw: bytes) -> Body | None:
+    """Read an answer's JSON object; None where it is not JSON, or not an object."""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    data, message = value.get("data"), value.get("message")
+    return Body(
+        data=data if isinstance(data, dict) else None,
+        errors=tuple(_entries(value.get("errors"))),
+        message=message if isinstance(message, str) else None,
+    )
+
+
+def _entries(errors: object) -> list[GraphQLError]:
+    if not errors:
+        return []
+    return [_entry(each) for each in (errors if isinstance(errors, list) else [errors])]
+
+
+def _entry(error: object) -> GraphQLError:
+    if not isinstance(error, dict):
+        return GraphQLError(None, None, _text(error))
+    extensions = error.get("extensions")
+    extensions = extensions if isinstance(extensions, dict) else {}
+    exception = extensions.get("exception")
+    exception = exception if isinstance(exception, dict) else {}
+    code = extensions.get("code")
+    texts = dict.fromkeys(
+        _text(each) for each in (error.get("message"), exception.get("message"), error.get("errors")) if each
+    )
+    return GraphQLError(
+        code=code if isinstance(code, str) else None,
+        status=_status(exception.get("status")),
+        text=" / ".join(texts) or "no text",
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _status(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+class _Said:
+    """Who answered what to which operation: the common first half of every message."""
+
+    def __init__(self, answer: Answer, operation: str, body: Body | None) -> None:
+        self.answer = answer
+        self.operation = operation
+        self.texts = [each.text for each in body.errors] if body else []
+        if body and body.message is not None:
+            self.texts.append(body.message)
+        quoted = " / ".join(self.texts) or answer.body[:4096].decode("utf-8", "replace")
+        self.quote = scrub(quoted) or "nothing"
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.answer.host} answered HTTP {self.answer.status}: {self.quote!r}"
+
+    def again(self, error: type[TemporaryError], verdict: str, fate: Fate, most_tries: int | None = None) -> Again:
+        after = retry_after(self.answer.headers)
+        return Again(error(f"{self} ({verdict}).", retry_after=after), fate, after, most_tries)
+
+
+def _no_answer(failure: TransportFailure, operation: str) -> Outcome:
+    if failure.kind is FailureKind.UNTRUSTED:
+        return Fatal(
+            ConnectionSettingsError(
+                f"{operation}: {failure.message}. Set the connection's extra `verify` to the path of the CA bundle "
+                "that signed this certificate; check the host if there should be none of your own."
+            )
+        )
+    fate = Fate.NOT_SENT if failure.kind is FailureKind.NOT_SENT else Fate.LOST
+    return Again(UnreachableError(f"{operation}: {failure.message}."), fate)
+
+
+def _access_error(said: _Said, body: Body) -> Fatal | None:
+    codes = {each.code for each in body.errors}
+    if "AUTHENTICATION_ERROR" in codes:
+        return Fatal(_unauthenticated(said))
+    if "AUTHORIZATION_ERROR" in codes:
+        return Fatal(_unauthorized(said))
+    return None
+
+
+def _unauthenticated(said: _Said) -> AuthenticationError:
+    return AuthenticationError(
+        f"{said}. The API key is not accepted: mistyped, revoked, expired (keys live at most six months), or API "
+        "access is off for the plan. Create a key in Labelbox under Workspace settings > API and store it as "
+        "the password of the Airflow connection."
+    )
+
+
+def _unauthorized(said: _Said) -> AuthorizationError:
+    return AuthorizationError(
+        f"{said}. The API key is accepted, but its user may not do this: give the user a role that may see and export "
+        "it, or use the key of a user who has one."
+    )
+
+
+def _redirected(said: _Said) -> ConnectionSettingsError:
+    target = scrub(said.answer.headers.get("location", "nowhere"))
+    return ConnectionSettingsError(
+        f"{said.operation}: {said.answer.host} answered HTTP {said.answer.status}, a redirect to {target!r}. Redirects "
+        "are not followed, so that the API key goes nowhere else. The connection's host is probably wrong: set it to "
+        "the GraphQL endpoint itself, by default https://api.labelbox.com/graphql."
+    )
+
+
+def _wrong_endpoint(said: _Said) -> ConnectionSettingsError:
+    return ConnectionSettingsError(
+        f"{said}. There is no GraphQL endpoint at this address: set the connection's host to it, by default "
+        "https://api.labelbox.com/graphql."
+    )
+
+
+def _limited(said: _Said) -> Again:
+    if any(is_running_export_limit(text) for text in said.texts):
+        return said.again(RunningExportLimitError, "too many exports run at once; none was started", Fate.REFUSED)
+    return said.again(RateLimitedError, "too many requests; this one was not carried out", Fate.REFUSED)
+
+
+def _not_json(said: _Said) -> Outcome:
+    status = said.answer.status
+    if status >= 400:
+        return _by_status(said)
+    return said.again(
+        UnreachableError,
+        "not JSON: a gateway's page, a cut-off answer, or a host that is not the GraphQL endpoint",
+        Fate.LOST,
+        most_tries=_GATEWAY_TRIES,
+    )
+
+
+def _by_status(said: _Said) -> Outcome:
+    status = said.answer.status
+    if status == 401:
+        return Fatal(_unauthenticated(said))
+    if status == 403:
+        return Fatal(_unauthorized(said))
+    if status in (404, 405, 410):
+        return Fatal(_wrong_endpoint(said))
+    if status == 407:
+        return Fatal(
+            ConnectionSettingsError(f"{said}. The proxy wants credentials: check the connection's extra `proxy`.")
+        )
+    if status in (408, 425):
+        return said.again(UnreachableError, "the server gave up waiting", Fate.LOST)
+    return Fatal(RefusedError(f"{said}. Sending it again changes nothing."))
+
+
+def _graphql_error(said: _Said, errors: tuple[GraphQLError, ...]) -> Outcome:
+    code, error = _most_telling(errors)
+    if code not in _VALIDATION_CODES and any(_is_limit(each) for each in errors):
+        return _limited(said)
+    if code == "INTERNAL_SERVER_ERROR":
+        return _internal(said, error.status)
+    if code == "RESOURCE_NOT_FOUND":
+        return Fatal(
+            NotFoundError(
+                f"{said}. Labelbox knows no such id, or hides it from the user of this key: check the id, and that the "
+                "key belongs to the right organization."
+            )
+        )
+    if code is None and said.answer.status >= 400:
+        return _by_status(said)
+    if code is None:
+        shown = f" with code {scrub(error.code)}" if error.code else ""
+        return Fatal(ProtocolError(f"{said}, an error{shown} that this package does not know."))
+    return Fatal(RefusedError(f"{said} ({code}). Sending it again changes nothing."))
+
+
+def _is_limit(error: GraphQLError) -> bool:
+    if error.status == 429 or is_running_export_limit(error.text):
+        return True
+    return is_rate_limit_text(error.text) and error.status != 426 and not is_plan_limit(error.text)
+
+
+def _most_telling(errors: tuple[GraphQLError, ...]) -> tuple[str | None, GraphQLError]:
+    for code in _KNOWN_CODES:
+        for each in errors:
+            if each.code == code:
+                return code, each
+    return None, errors[0]
+
+
+def _internal(said: _Said, status: int | None) -> Outcome:
+    if status in (400, 422):
+        return Fatal(RefusedError(f"{said} (status {status} inside). Sending it again changes nothing."))
+    if status == 426:
+        return Fatal(RefusedError(f"{said} (status 426 inside). The organization's Labelbox plan does not allow it."))
+    most_tries = _GATEWAY_TRIES if status in (500, None) else None
+    return said.again(UnreachableError, "failed inside", Fate.LOST, most_tries)

@@ -1,0 +1,87 @@
+"""The GraphQL operations that this package sends, and no others.
+
+Operation names are ours, so that Labelbox's support can tell our requests apart. Documents are constants: nothing is
+ever pasted into their text, all values travel as variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One GraphQL operation: its name, as used in error messages, and its text."""
+
+    name: str
+    text: str
+
+
+def _start(name: str, mutation: str, input_type: str) -> Document:
+    return Document(
+        name, f"mutation {name}($input: {input_type}!) {{ {mutation}(input: $input) {{ taskId isStreamable }} }}"
+    )
+
+
+START_PROJECT_EXPORT = _start("StartProjectExport", "exportDataRowsInProject", "ExportDataRowsInProjectInput")
+START_CATALOG_EXPORT = _start("StartCatalogExport", "exportDataRowsInCatalog", "ExportDataRowsInCatalogInput")
+START_SLICE_EXPORT = _start("StartSliceExport", "exportDataRowsInSlice", "ExportDataRowsInSliceInput")
+START_MODEL_RUN_EXPORT = _start("StartModelRunExport", "exportDataRowsInModelRun", "ExportDataRowsInModelRunInput")
+
+START_BY_MUTATION: Mapping[str, Document] = MappingProxyType(
+    {
+        "exportDataRowsInProject": START_PROJECT_EXPORT,
+        "exportDataRowsInCatalog": START_CATALOG_EXPORT,
+        "exportDataRowsInSlice": START_SLICE_EXPORT,
+        "exportDataRowsInModelRun": START_MODEL_RUN_EXPORT,
+    }
+)
+"""The document of each start mutation. Sources know the mutation by its Labelbox name only."""
+
+WHO_AM_I = Document("WhoAmI", "query WhoAmI { user { id email timezone } organization { id name } }")
+
+_TASK_FIELDS = "id name status type completionPercentage createdAt updatedAt"
+
+CREATED_TASK_BY_ID = Document(
+    "CreatedTaskById",
+    "query CreatedTaskById($userId: ID!, $taskId: ID!) { user(where: {id: $userId}) "
+    f"{{ createdTasks(where: {{id: $taskId}} skip: 0 first: 1) {{ {_TASK_FIELDS} }} }} }}",
+)
+
+CREATED_TASKS_BY_NAME = Document(
+    "CreatedTasksByName",
+    "query CreatedTasksByName($userId: ID!, $name: String!, $skip: Int!, $first: Int!) { user(where: {id: $userId}) "
+    f"{{ createdTasks(where: {{name: $name}} skip: $skip first: $first) {{ {_TASK_FIELDS} }} }} }}",
+)
+"""That `where` takes a name is not proven; `CREATED_TASKS` serves where it is refused."""
+
+CREATED_TASKS = Document(
+    "CreatedTasks",
+    "query CreatedTasks($userId: ID!, $skip: Int!, $first: Int!) { user(where: {id: $userId}) "
+    f"{{ createdTasks(skip: $skip first: $first) {{ {_TASK_FIELDS} }} }} }}",
+)
+
+TASK = Document(
+    "Task",
+    f"query Task($where: WhereUniqueIdInput) {{ task(where: $where) {{ {_TASK_FIELDS} }} }}",
+)
+"""State of a task whoever created it; that `task` has these members is likely, not proven."""
+
+STREAM_HEADER = Document(
+    "StreamHeader",
+    "query StreamHeader($where: WhereUniqueIdInput, $streamType: TaskStreamType!) "
+    "{ task(where: $where) { exportMetadataHeader(streamType: $streamType) { totalSize totalLines } } }",
+)
+
+FILE_FROM_OFFSET = Document(
+    "FileFromOffset",
+    "query FileFromOffset($where: WhereUniqueIdInput, $streamType: TaskStreamType!, $offset: UInt64!) "
+    "{ task(where: $where) { exportFileFromOffset(streamType: $streamType, offset: $offset) "
+    "{ offsets { start end } lines { start end } file } } }",
+)
+
+CANCELABLE_TASK_TYPES = Document("CancelableTaskTypes", "query CancelableTaskTypes { cancelableTaskTypes }")
+
+CANCEL_TASK = Document("CancelTask", "mutation CancelTask($id: ID!) { cancelBulkOperationJob(id: $id) { success } }")

@@ -1,0 +1,258 @@
+"""What can be asked of Labelbox, as generators without I/O, clock or randomness.
+
+Run a flow with `LabelboxClient.run` or `await AsyncLabelboxClient.run`. Every flow that reads is asked again as its
+policy allows; the one that starts an export is not, but for the cases that its docstring names. How the export is found
+again after a lost start is `adoption`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from labelbox_export_provider.labelbox import documents, results
+from labelbox_export_provider.labelbox.answers import Again, Fatal, Fate, Ok, classify, read_body
+from labelbox_export_provider.labelbox.documents import Document
+from labelbox_export_provider.labelbox.model import (
+    Answer,
+    ExportFile,
+    ExportTaskState,
+    Flow,
+    KeyOwner,
+    Reply,
+    Send,
+    Sleep,
+    Started,
+    StartLost,
+    StreamTotals,
+    StreamType,
+)
+from labelbox_export_provider.labelbox.retry import PATIENT, Budget, RetryPolicy
+from labelbox_export_provider.spec.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+)
+
+EXPORT_TASK_TYPE = "export-data-rows"
+TASKS_PER_PAGE = 100
+MOST_PAGES = 100
+NEWEST_PAGES = 10
+
+
+def who_am_i(policy: RetryPolicy = PATIENT) -> Flow[KeyOwner]:
+    """Ask whose key it is; cheap and without side effect."""
+    data = yield from _ask(documents.WHO_AM_I, {}, policy)
+    return results.key_owner(data)
+
+
+def start_once(
+    document: Document,
+    input: Mapping[str, Any],  # noqa: A002 - the wire's own word
+    policy: RetryPolicy = PATIENT,
+) -> Flow[Started | StartLost]:
+    """Start an export, at most once.
+
+    The mutation is not idempotent, so it is sent again only when it surely was not carried out: after a definite
+    refusal (too many requests, too many running exports) or when nothing reached the server. When the answer is lost,
+    `StartLost` is returned at once: look the export up by its `taskName` before starting anything else. Raises
+    `RateLimitedError`, `RunningExportLimitError` or `UnreachableError` when the policy is used up; none was
+    started then.
+    """
+    budget = Budget(policy)
+    operation = _named(document, {"input": input})
+    while True:
+        reply = yield Send(document, {"input": input})
+        outcome = classify(reply, operation)
+        if isinstance(reply, Answer) and (body := read_body(reply.body)) and (export := results.started(body.data)):
+            # An id is proof, whatever else the answer complains about.
+            return export
+        if isinstance(outcome, Ok):
+            return StartLost(f"{operation}: the answer names no export")
+        if outcome.fate is Fate.LOST:
+            return StartLost(str(outcome.error))
+        if isinstance(outcome, Fatal):
+            raise outcome.error
+        budget.spend(_elapsed(reply))
+        yield _sleep_or_raise(budget, outcome, " No export was started.")
+
+
+def created_tasks_named(user_id: str, name: str, policy: RetryPolicy = PATIENT) -> Flow[tuple[ExportTaskState, ...]]:
+    """Find the tasks of exactly this name that the user created, oldest first.
+
+    Asks Labelbox to filter by name and falls back to reading the whole list where that is refused; names are compared
+    here in both cases. Does not see tasks that the index does not show yet. Raises `NotFoundError` when the user is
+    hidden from this key, and `ProtocolError` rather than give an answer from an unfinished list.
+    """
+    try:
+        found = yield from _list_tasks(documents.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
+    except RefusedError:
+        found = yield from _list_tasks(documents.CREATED_TASKS, user_id, {}, policy)
+    return tuple(sorted((each for each in found if each.name == name), key=_age))
+
+
+def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy = PATIENT) -> Flow[ExportTaskState]:
+    """Look once at an export, among the tasks of the user who started it (by default the key's owner).
+
+    Raises `NotFoundError`, or `AnotherUsersExportError` when the key belongs to another user than the one given, whose
+    tasks it may not see. A task that was started a moment ago may not be found yet.
+    """
+    owner = (yield from who_am_i(policy)) if user_id is None else None
+    hidden: AuthorizationError | None = None
+    try:
+        found = yield from _find_task(export_id, user_id or (owner.user_id if owner else ""), policy)
+    except AuthorizationError as error:
+        found, hidden = None, error
+    if found is not None:
+        return found
+    if owner is None:
+        owner = yield from who_am_i(policy)
+    if user_id is not None and owner.user_id != user_id:
+        raise AnotherUsersExportError(
+            f"Export {export_id} was started with a key of user {user_id}, but the connection's key belongs to user "
+            f"{owner.user_id} ({owner.email or 'no e-mail'}) of organization {owner.organization_name or '?'} "
+            f"({owner.organization_id}), who cannot see it. Use a key of user {user_id}, or clear the start task with "
+            "downstream to start the export anew with this key."
+        )
+    if hidden is not None:
+        raise hidden
+    raise NotFoundError(
+        f"Labelbox shows no export {export_id} to user {owner.user_id} ({owner.email or 'no e-mail'}) of organization "
+        f"{owner.organization_name or '?'} ({owner.organization_id}). Check the id and whose key the connection holds; "
+        "an export of long ago may be gone: clear the start task with downstream to start a new one."
+    )
+
+
+def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[StreamTotals | None]:
+    """Ask for the size of one stream of a COMPLETE export; None when the stream is empty.
+
+    An answer that comes too early may also look empty: whoever decides on it asks twice.
+    """
+    variables = {"where": {"id": export_id}, "streamType": stream.value}
+    data = yield from _ask(documents.STREAM_HEADER, variables, policy)
+    return results.stream_totals(data, export_id, stream)
+
+
+def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> Flow[ExportFile]:
+    """Ask for the one file that holds byte `offset` of a stream, with a fresh signed URL.
+
+    Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
+    """
+    variables = {"where": {"id": export_id}, "streamType": stream.value, "offset": str(offset)}
+    data = yield from _ask(documents.FILE_FROM_OFFSET, variables, policy)
+    return results.export_file(data, export_id, stream, offset)
+
+
+def cancel_export(
+    export_id: str, task_type: str | None = EXPORT_TASK_TYPE, policy: RetryPolicy = PATIENT
+) -> Flow[bool]:
+    """Ask Labelbox to cancel an export; True when it agreed.
+
+    Best effort: whether exports can be canceled at all is up to Labelbox, so a refusal is False, not an error. Errors
+    of the connection or the key are raised like any other.
+    """
+    try:
+        types = results.cancelable_types((yield from _ask(documents.CANCELABLE_TASK_TYPES, {}, policy)))
+    except (RefusedError, ProtocolError):
+        types = None
+    if types is not None and (task_type or EXPORT_TASK_TYPE) not in types:
+        return False
+    try:
+        data = yield from _ask(documents.CANCEL_TASK, {"id": export_id}, policy)
+    except (RefusedError, NotFoundError):
+        return False
+    return results.canceled(data)
+
+
+def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:
+    try:
+        variables = {"userId": user_id, "taskId": export_id}
+        data = yield from _ask(documents.CREATED_TASK_BY_ID, variables, policy)
+        for each in results.created_tasks(data, user_id):
+            if each.export_id == export_id:
+                return each
+    except NotFoundError:
+        pass  # the other way of asking decides
+    try:
+        data = yield from _ask(documents.TASK, {"where": {"id": export_id}}, policy)
+        return results.task(data)
+    except (NotFoundError, RefusedError):
+        return None
+
+
+def _list_tasks(
+    document: Document, user_id: str, where: Mapping[str, Any], policy: RetryPolicy
+) -> Flow[list[ExportTaskState]]:
+    seen: dict[str, ExportTaskState] = {}
+    received = 0
+    for page in range(1, MOST_PAGES + 1):
+        variables = {"userId": user_id, **where, "skip": received, "first": TASKS_PER_PAGE}
+        tasks = results.created_tasks((yield from _ask(document, variables, policy)), user_id)
+        received += len(tasks)
+        known = len(seen)
+        seen.update((each.export_id, each) for each in tasks)
+        filtered = "name" in where and all(each.name == where["name"] for each in tasks)
+        if len(seen) == known or (filtered and len(tasks) < TASKS_PER_PAGE):
+            return list(seen.values())
+        if page >= NEWEST_PAGES and _newest_first(seen.values()):
+            return list(seen.values())
+    raise ProtocolError(
+        f"User {user_id} has created more than {received} tasks and Labelbox does not list the newest first, so "
+        "looking for an export by its name cannot be finished. Use a key of a user who starts exports only."
+    )
+
+
+def _newest_first(tasks: Iterable[ExportTaskState]) -> bool:
+    moments = [each.created_at for each in tasks]
+    return all(
+        earlier is not None and later is not None and earlier >= later for earlier, later in itertools.pairwise(moments)
+    )
+
+
+def _age(task: ExportTaskState) -> tuple[bool, datetime, str]:
+    return task.created_at is None, task.created_at or datetime.max.replace(tzinfo=timezone.utc), task.export_id
+
+
+def _ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy) -> Flow[Mapping[str, Any]]:
+    """Send one operation that does no harm when sent twice, until it is answered or the policy is used up."""
+    budget = Budget(policy)
+    operation = _named(document, variables)
+    while True:
+        reply = yield Send(document, variables)
+        outcome = classify(reply, operation)
+        if isinstance(outcome, Ok):
+            return outcome.data
+        if isinstance(outcome, Fatal):
+            raise outcome.error
+        budget.spend(_elapsed(reply))
+        yield _sleep_or_raise(budget, outcome)
+
+
+def _sleep_or_raise(budget: Budget, outcome: Again, so_far: str = "") -> Sleep:
+    seconds = budget.wait(outcome.after, outcome.most_tries)
+    if seconds is not None:
+        return Sleep(seconds, str(outcome.error))
+    times = "1 try" if budget.tries == 1 else f"{budget.tries} tries"
+    raise type(outcome.error)(
+        f"{outcome.error} Gave up after {times} in {budget.seconds:.0f} s; it may pass, so a retry of the "
+        f"task is sound.{so_far}",
+        retry_after=outcome.after,
+    )
+
+
+def _elapsed(reply: Reply) -> float:
+    return reply.elapsed if reply is not None else 0.0
+
+
+def _named(document: Document, variables: Mapping[str, Any]) -> str:
+    """Name an operation together with the ids it is about, since Labelbox's own messages often leave them out."""
+    ids: dict[str, Any] = {**variables}
+    for member in ("where", "input"):
+        inner = ids.pop(member, None)
+        ids.update(inner.get("filters") or inner if isinstance(inner, Mapping) else {})
+    shown = ", ".join(f"{key} {ids[key]}" for key in ids if key.lower().endswith("id") and isinstance(ids[key], str))
+    return f"{document.name} ({shown})" if shown else document.name

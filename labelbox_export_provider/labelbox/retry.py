@@ -1,0 +1,99 @@
+"""How often and how long to try, as data: flows wait by it and never read a clock or draw a random number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to try again and when to give up; all times are in seconds.
+
+    Waits start at `first_wait`, double up to `max_wait`, and are spread by `jitter` (0 to 1) over their upper half. A
+    server's `Retry-After` is never shortened. A wait that would pass `total_seconds`, counted from the time that
+    answers took and the waits between them, is not begun: the last error is raised instead.
+    """
+
+    attempts: int = 12
+    first_wait: float = 1.0
+    max_wait: float = 30.0
+    total_seconds: float = 300.0
+    jitter: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first_wait < 0 or self.max_wait < self.first_wait or self.total_seconds < 0:
+            raise ValueError(
+                f"attempts must be at least 1, 0 <= first_wait <= max_wait, total_seconds >= 0; got attempts="
+                f"{self.attempts}, first_wait={self.first_wait}, max_wait={self.max_wait}, "
+                f"total_seconds={self.total_seconds}"
+            )
+
+    def wait_before(self, attempt: int, after: float | None) -> float:
+        """Seconds to wait before try number `attempt` (the first is 1), given what the server asked for, if it did."""
+        if after is not None:
+            # Clients that were refused together must not come back together.
+            return after + self.jitter() * self.first_wait
+        step: float = min(self.max_wait, self.first_wait * 2.0 ** min(attempt - 2, 60))
+        return step * (0.5 + 0.5 * self.jitter())
+
+
+_LONGEST_WAIT = 7 * 24 * 3600.0
+
+PATIENT = RetryPolicy()
+"""For workers and triggers: about five minutes."""
+
+ONCE = RetryPolicy(attempts=1)
+"""For a person who waits in front of a form: no second try."""
+
+
+class Budget:
+    """What is left of a policy during one request: tries made and seconds spent. Lives in one flow."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self.tries = 0
+        self.seconds = 0.0
+
+    def spend(self, elapsed: float) -> None:
+        """Note that one more try was made and took `elapsed` seconds."""
+        self.tries += 1
+        self.seconds += elapsed
+
+    def wait(self, after: float | None, most_tries: int | None = None) -> float | None:
+        """Seconds to wait before the next try, noted as spent; None when the policy or `most_tries` is used up."""
+        if self.tries >= min(self._policy.attempts, most_tries or self._policy.attempts):
+            return None
+        seconds = self._policy.wait_before(self.tries + 1, after)
+        if self.seconds + seconds > self._policy.total_seconds:
+            return None
+        self.seconds += seconds
+        return seconds
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, from `Retry-After` as a number or as a date; None if it names none.
+
+    A date is read against the answer's own `Date` header, so no clock is needed and a wrong local clock does no harm;
+    without that header a date says nothing.
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return min(float(text), _LONGEST_WAIT)
+    then, now = _http_date(text), _http_date(headers.get("date", ""))
+    if then is None or now is None:
+        return None
+    return min(max(0.0, (then - now).total_seconds()), _LONGEST_WAIT)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
