@@ -1,0 +1,75 @@
+# Every target makes or reuses one virtual environment, .venv, by itself; `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+RUN := exec $(VENV)/bin/python
+EXTRAS := amazon,testing
+
+# Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
+ROWS ?=
+KEEP ?=
+keep := $(filter-out 0 no false,$(KEEP))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test unit e2e lint format bench constraints clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make the virtual environment
+
+# uv is many times faster than pip; where it cannot reach the package index that pip is configured for, pip does it.
+$(STAMP): pyproject.toml constraints/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.10 to 3.13 is needed and '$(PYTHON)' is another: make ... PYTHON=python3.11" >&2; exit 1; }
+	@$(VENV)/bin/python -c "import sys; sys.exit(f'{sys.version_info[:2]}' != '$$($(PYTHON) -c 'import sys; print(sys.version_info[:2])')')" \
+	  2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing into $(VENV) (a minute or two the first time)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --upgrade pip uv
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python \
+	    --constraint constraints/dev.txt --editable '.[$(EXTRAS)]' --group dev || \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints/dev.txt --editable '.[$(EXTRAS)]' --group dev
+	@touch $@
+
+demo: $(STAMP) ## real Airflow lands three nights of a fake Labelbox project in S3 (ROWS=export.ndjson, KEEP=1)
+	@$(RUN) -m demo.run --end-with-parent $(if $(ROWS),--rows '$(ROWS)') $(if $(keep),--keep)
+
+test: $(STAMP) ## unit tests, then end-to-end tests under real Airflow
+	@status=0; \
+	$(VENV)/bin/python -m pytest || status=$$?; \
+	$(VENV)/bin/python -m pytest -m e2e || status=$$?; \
+	exit $$status
+
+unit: $(STAMP) ## unit tests alone
+	@$(RUN) -m pytest
+
+e2e: $(STAMP) ## end-to-end tests alone
+	@$(RUN) -m pytest -m e2e
+
+lint: $(STAMP) ## ruff, mypy and the import rules
+	@status=0; \
+	$(VENV)/bin/ruff check || status=$$?; \
+	$(VENV)/bin/ruff format --check || status=$$?; \
+	$(VENV)/bin/mypy || status=$$?; \
+	$(VENV)/bin/lint-imports || status=$$?; \
+	exit $$status
+
+format: $(STAMP) ## let ruff format and mend what it can
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix
+
+bench: $(STAMP) ## measurements against what a user would do without this package
+	@if ls benchmarks/*.py >/dev/null 2>&1; then $(RUN) -m benchmarks; \
+	else echo "There are no benchmarks yet; they will live in benchmarks/."; fi
+
+constraints: $(STAMP) ## resolve constraints/dev.txt anew for all supported Pythons
+	@{ head -n 1 constraints/dev.txt; $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --upgrade \
+	    --python-version 3.10 --no-header --no-annotate --all-extras --group dev; } > constraints/dev.new
+	@mv constraints/dev.new constraints/dev.txt
+
+clean: ## remove the virtual environment and everything that the targets made
+	@if [ -x $(VENV)/bin/python ]; then $(VENV)/bin/python -m demo.run --end-stale || true; fi
+	@rm -rf $(VENV) .demo .e2e .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

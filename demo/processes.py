@@ -1,0 +1,229 @@
+"""Child processes that do not outlive their owner, however the owner ends.
+
+Every child leads a session of its own and writes its pid into a record before it becomes the program; whoever wants
+the children gone (the owner, the watchdog after the owner was killed, or the next start after both were) reads the
+record and ends the sessions. A session, unlike a process group, also holds what the child's own children put into
+process groups of their own, as Airflow's workers do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+RECORD = "processes"
+"""Name of the record in a home: one line `pid name` per child that was ever started there."""
+
+_WRITE_PID_THEN_BECOME = 'echo "$$ $0" >>"$1" && shift && exec "$@"'
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+class HomeInUseError(RuntimeError):
+    """Another owner holds the home and did not let go in time."""
+
+
+def recorded(home: Path) -> dict[int, str]:
+    """Return the pids that were ever recorded in this home, each with its name."""
+    record = home / RECORD
+    if not record.exists():
+        return {}
+    lines = [line.split(maxsplit=1) for line in record.read_text().splitlines()]
+    return {int(line[0]): line[1] for line in lines if len(line) == 2 and line[0].isdigit()}
+
+
+def alive(home: Path, pids: Mapping[int, str] | None = None) -> list[psutil.Process]:
+    """Return what still runs of the recorded sessions; zombies are not counted.
+
+    A pid that the system has meanwhile given to a stranger is told apart by its time of start (a leader is older than
+    the last line of the record) or, where the leader is gone, by its working directory.
+    """
+    record = home / RECORD
+    leaders = recorded(home) if pids is None else pids
+    if not leaders:
+        return []
+    written = record.stat().st_mtime
+    found = []
+    for process in psutil.process_iter():
+        try:
+            session = os.getsid(process.pid)
+            if session not in leaders or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            ours = process.create_time() <= written + 2 if process.pid == session else _belongs(process, session, home)
+        except (OSError, psutil.Error):  # it ended while we looked at it
+            continue
+        if ours:
+            found.append(process)
+    return found
+
+
+def _belongs(process: psutil.Process, session: int, home: Path) -> bool:
+    try:
+        leader = psutil.Process(session)
+        return leader.create_time() <= (home / RECORD).stat().st_mtime + 2
+    except psutil.NoSuchProcess:
+        return process.cwd().startswith(str(home))
+
+
+def end(home: Path, *, grace: float, pids: Mapping[int, str] | None = None) -> int:
+    """End the recorded sessions: ask, wait `grace` seconds, then kill; return how many processes had to be ended.
+
+    Looks again until nothing is found twice in a row, since a child may have been starting while we looked.
+    """
+    deadline, seen, quiet = time.monotonic() + grace, set[int](), 0
+    while quiet < 2:
+        found = alive(home, pids)
+        quiet = 0 if found else quiet + 1
+        for process in found:
+            try:
+                leader = os.getsid(process.pid)
+                if time.monotonic() >= deadline or _gone(leader):
+                    process.kill()
+                elif process.pid == leader and process.pid not in seen:
+                    process.terminate()  # it passes this on to its own children; those that stay are killed
+            except (OSError, psutil.Error):  # it ended by itself
+                continue
+            finally:
+                seen.add(process.pid)
+        time.sleep(0.1)
+    return len(seen)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM while cleaning up: a second one must not leave half of it."""
+    if threading.current_thread() is not threading.main_thread():  # signals arrive in the main thread only
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Processes:
+    """The children of one home, ended with the `with` block and, by the watchdog, with the owner.
+
+    Fails with `HomeInUseError` when another owner holds the home for longer than `wait` seconds. Processes that an
+    earlier owner left behind are ended first.
+    """
+
+    def __init__(self, home: Path, *, grace: float = 8.0, wait: float = 60.0) -> None:
+        self.home = home
+        self.grace = grace
+        self.wait = wait
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock: IO[str] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Processes:
+        """Take the home, end what an earlier owner left, start the watchdog."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lock = self._take()
+        end(self.home, grace=2.0)
+        (self.home / RECORD).write_text("")
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-m", "demo.processes", str(self.home), str(self.grace)],
+            cwd=_PROJECT,
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal must not end the one that cleans up
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every child, then the watchdog."""
+        with uninterrupted():
+            end(self.home, grace=self.grace)
+            for child in self.children.values():
+                child.wait()  # collects it, so that no zombie stays
+            if self._watchdog is not None and self._watchdog.stdin is not None:
+                self._watchdog.stdin.close()
+                self._watchdog.wait(timeout=self.grace + 30)
+            if self._lock is not None:
+                self._lock.close()
+
+    def start(
+        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one child; its output goes to `log`, by default `<home>/<name>.log`."""
+        with (log or self.home / f"{name}.log").open("ab") as output:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", _WRITE_PID_THEN_BECOME, name, str(self.home / RECORD), *command],
+                cwd=self.home,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.children[name] = child
+        return child
+
+    def kill(self, name: str, *, gently: bool = False) -> None:
+        """End one child at once with all that it started (SIGKILL), or, gently, as an operator would (SIGTERM)."""
+        child = self.children.pop(name)
+        end(self.home, grace=30.0 if gently else 0.0, pids={child.pid: name})
+        child.wait()
+
+    def ended(self) -> list[str]:
+        """Return the names of the children that have ended though nobody asked them to."""
+        return [name for name, child in self.children.items() if child.poll() is not None]
+
+    def _take(self) -> IO[str]:
+        handle = (self.home / "lock").open("a+")
+        deadline = time.monotonic() + self.wait
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    handle.seek(0)
+                    holder = handle.read().strip() or "unknown"
+                    handle.close()
+                    raise HomeInUseError(
+                        f"{self.home} is in use by process {holder}. End that process, or use another directory."
+                    ) from None
+                time.sleep(0.2)
+            else:
+                handle.truncate(0)
+                handle.write(str(os.getpid()))
+                handle.flush()
+                return handle
+
+
+def _watch(home: Path, grace: float) -> None:
+    """Wait until the owner lets go of our standard input, by closing it or by dying; then end what is left."""
+    for number in _INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    end(home, grace=grace)
+
+
+if __name__ == "__main__":
+    _watch(Path(sys.argv[1]), float(sys.argv[2]))

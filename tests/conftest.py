@@ -1,0 +1,32 @@
+"""The environment that every test sees: no user's Airflow, no user's cloud account, production's own defaults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+_HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
+
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX"))]:
+    del os.environ[_name]
+
+# Set before anything imports airflow, which reads its settings once.
+os.environ |= {
+    "AIRFLOW_HOME": _HOME,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # Airflow's unit test mode would turn these on, and hide what a bare cron string does in production.
+    "AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS": "False",
+    "AIRFLOW__SCHEDULER__CREATE_DELTA_DATA_INTERVALS": "False",
+    "AWS_CONFIG_FILE": os.path.join(_HOME, "no-such-file"),  # noqa: PTH118 - a string for the environment
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": os.path.join(_HOME, "no-such-file"),  # noqa: PTH118 - a string for the environment
+    "NO_COLOR": "1",
+}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the home that these tests had."""
+    shutil.rmtree(_HOME, ignore_errors=True)
