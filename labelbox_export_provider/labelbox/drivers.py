@@ -1,0 +1,274 @@
+"""The two clients that run flows over HTTP, and the only module that names httpx.
+
+They differ in `await` alone: what is sent, and what an answer or a failure becomes, is decided by the functions that
+both share. The API key travels in one header to one address: redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.model import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
+from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.spec.errors import ConnectionSettingsError
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
+
+MAX_BODY = 16 * 2**20
+"""Bytes of an answer that are read; a GraphQL answer to any of our operations is far smaller."""
+NOTICED_WAIT = 5.0
+"""Seconds from which on a wait is logged."""
+
+
+def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
+    """Load the certificates that `verify` asks for; takes tens of milliseconds, so share it between clients.
+
+    Raises `ConnectionSettingsError` when the CA bundle cannot be used.
+    """
+    if isinstance(settings.verify, bool):
+        return httpx.create_ssl_context(verify=settings.verify, trust_env=True)
+    bundle = Path(settings.verify)
+    try:
+        if bundle.is_dir():
+            return ssl.create_default_context(capath=str(bundle))
+        return ssl.create_default_context(cafile=str(bundle))
+    except OSError as error:
+        raise ConnectionSettingsError(
+            f"The connection's extra 'verify' names the CA bundle {settings.verify!r}, which cannot be used: "
+            f"{error.strerror or error}. Legal are true, false, or the path of a file of PEM certificates."
+        ) from None
+
+
+class LabelboxClient:
+    """Runs flows in the calling thread; threads may share it. Use as a context manager or close it."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        user_agent: str,
+        sleep: Callable[[float], object] = time.sleep,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._http = _opened(httpx.Client, settings, user_agent, ssl_context)
+
+    def run(self, flow: Flow[T]) -> T:
+        """Perform what the flow asks for until it returns; raises what the flow raises."""
+        reply: Reply = None
+        try:
+            while True:
+                effect = flow.send(reply)
+                if isinstance(effect, Sleep):
+                    _announce(effect)
+                    self._sleep(effect.seconds)
+                    reply = None
+                else:
+                    reply = self._post(effect)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            flow.close()
+
+    def _post(self, send: Send) -> Answer | TransportFailure:
+        exchange = _Exchange(self._settings)
+        try:
+            with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:
+                for chunk in response.iter_bytes():
+                    if not exchange.take(chunk):
+                        break
+                return exchange.answer(response)
+        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, TimeoutError) as error:
+            return exchange.failure(error)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> LabelboxClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncLabelboxClient:
+    """Runs flows in the running event loop, any number at once. Use as an async context manager or close it."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        user_agent: str,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._http = _opened(httpx.AsyncClient, settings, user_agent, ssl_context)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform what the flow asks for until it returns; raises what the flow raises."""
+        reply: Reply = None
+        try:
+            while True:
+                effect = flow.send(reply)
+                if isinstance(effect, Sleep):
+                    _announce(effect)
+                    await self._sleep(effect.seconds)
+                    reply = None
+                else:
+                    reply = await self._post(effect)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            flow.close()
+
+    async def _post(self, send: Send) -> Answer | TransportFailure:
+        exchange = _Exchange(self._settings)
+        try:
+            async with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:
+                async for chunk in response.aiter_bytes():
+                    if not exchange.take(chunk):
+                        break
+                return exchange.answer(response)
+        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, TimeoutError) as error:
+            return exchange.failure(error)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> AsyncLabelboxClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _opened(
+    client: Callable[..., C], settings: ConnectionSettings, user_agent: str, ssl_context: ssl.SSLContext | None
+) -> C:
+    context = ssl_context or create_ssl_context(settings)
+    try:
+        httpx.URL(settings.endpoint)
+    except httpx.InvalidURL as error:
+        raise ConnectionSettingsError(
+            f"The connection's host {settings.endpoint!r} is no usable URL: {error}."
+        ) from None
+    try:
+        return client(
+            verify=context,
+            proxy=settings.proxy,
+            timeout=settings.timeout,
+            follow_redirects=False,
+            headers={"User-Agent": user_agent},
+        )
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        whose = (
+            "The connection's extra 'proxy'"
+            if settings.proxy
+            else "A proxy variable of the environment (HTTPS_PROXY, …)"
+        )
+        raise ConnectionSettingsError(
+            f"{whose} cannot be used: {scrub(str(error))} Legal are http://<host>:<port> and https://<host>:<port>."
+        ) from None
+
+
+def _request(settings: ConnectionSettings, send: Send) -> dict[str, Any]:
+    return {
+        "content": json.dumps({"query": send.document.text, "variables": dict(send.variables)}).encode(),
+        "headers": {
+            "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        },
+    }
+
+
+def _announce(effect: Sleep) -> None:
+    if effect.seconds > NOTICED_WAIT:
+        log.info("Waiting %.1f s: %s", effect.seconds, effect.reason)
+
+
+class _Exchange:
+    """One request and what came of it: gathers the body within its bounds, and turns the end into a value."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._key = settings.api_key.get_secret_value()
+        self._timeout = settings.timeout
+        self._host = urlsplit(settings.endpoint).netloc
+        self._begun = time.monotonic()
+        self._body = bytearray()
+
+    def take(self, chunk: bytes) -> bool:
+        """Keep a piece of the body; False when it is long enough. Raises `TimeoutError` when it drips in too slowly."""
+        self._body += chunk
+        if self._elapsed() > self._timeout:
+            raise TimeoutError
+        return len(self._body) <= MAX_BODY
+
+    def answer(self, response: httpx.Response) -> Answer:
+        # A server or gateway may echo what it was sent.
+        return Answer(
+            status=response.status_code,
+            headers={name.lower(): self._without_key(value) for name, value in response.headers.items()},
+            body=bytes(self._body[:MAX_BODY]).replace(self._key.encode(), b"***"),
+            elapsed=self._elapsed(),
+            host=self._host,
+        )
+
+    def failure(self, error: Exception) -> TransportFailure:
+        kind, told = _kind_of(error)
+        seconds = self._elapsed()
+        message = f"{self._host} gave no answer: {self._without_key(told)} (after {seconds:.1f} s)"
+        return TransportFailure(kind, message, seconds)
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***")
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._begun
+
+
+def _kind_of(error: Exception) -> tuple[FailureKind, str]:
+    if _is_untrusted_certificate(error):
+        return FailureKind.UNTRUSTED, f"its certificate is not trusted, {scrub(str(error))}"
+    if isinstance(error, httpx.ProxyError):
+        return FailureKind.NOT_SENT, f"the proxy did not connect, {scrub(str(error))}"
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
+        return FailureKind.NOT_SENT, f"no connection, {scrub(str(error)) or type(error).__name__}"
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return FailureKind.TIMEOUT, "timed out"
+    # The text of a protocol error of our own side may quote a header.
+    told = type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else scrub(str(error))
+    return FailureKind.BROKEN, f"the connection broke, {told or type(error).__name__}"
+
+
+def _is_untrusted_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
