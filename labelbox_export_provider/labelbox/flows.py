@@ -137,13 +137,21 @@ def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATI
     return results.stream_totals(data, export_id, stream)
 
 
+def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[bool]:
+    """Ask whether a stream has a first file, which settles whether a missing header really means that it is empty."""
+    try:
+        data = yield from _ask(documents.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
+    except NotFoundError:
+        return False
+    return results.has_file(data, export_id)
+
+
 def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> Flow[ExportFile]:
     """Ask for the one file that holds byte `offset` of a stream, with a fresh signed URL.
 
     Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
     """
-    variables = {"where": {"id": export_id}, "streamType": stream.value, "offset": str(offset)}
-    data = yield from _ask(documents.FILE_FROM_OFFSET, variables, policy)
+    data = yield from _ask(documents.FILE_FROM_OFFSET, _file_variables(export_id, stream, offset), policy)
     return results.export_file(data, export_id, stream, offset)
 
 
@@ -166,6 +174,11 @@ def cancel_export(
     except (RefusedError, NotFoundError):
         return False
     return results.canceled(data)
+
+
+def _file_variables(export_id: str, stream: StreamType, offset: int) -> dict[str, Any]:
+    # The official client sends the offset as text, since a UInt64 does not fit every JSON number.
+    return {"where": {"id": export_id}, "streamType": stream.value, "offset": str(offset)}
 
 
 def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:

@@ -109,6 +109,11 @@ def stream_totals(data: Mapping[str, Any], export_id: str, stream: StreamType) -
     return StreamTotals(size=size, lines=lines)
 
 
+def has_file(data: Mapping[str, Any], export_id: str) -> bool:
+    """Read whether there is any file at the offset that was asked for, whatever it says about itself."""
+    return _task_member(data, export_id, "exportFileFromOffset") is not None
+
+
 def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, offset: int) -> ExportFile:
     """Read the file that holds byte `offset`. Raises `IntegrityError` where none is or its numbers are senseless."""
     where = f"export {export_id}, stream {stream.value}, file at offset {offset}"
