@@ -1,0 +1,213 @@
+"""The contract of a store that exports can be landed in.
+
+An object appears whole or not at all, whatever is killed and when. Between `begin` and `complete` a reader of the store
+sees nothing under the key (or what was there before); `abort` leaves nothing behind, and what a killed process left is
+removed by the next `abort_open_uploads` of the same key. That call also fences the killed process should it still run:
+its parts and its completion fail from then on.
+"""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+NDJSON = "application/x-ndjson"
+GZIP = "application/gzip"
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+
+EXPORT_ID = "labelbox-export-id"
+SOURCE_RANGE = "labelbox-source-range"
+CONTENT_RECIPE = "labelbox-content-recipe"
+CRC32C = "labelbox-crc32c"
+
+
+class PartBody(io.RawIOBase):
+    """A seekable, read-only file over buffers that stay where they are.
+
+    Store clients sign, send and send again; this gives each pass the same bytes without joining the buffers, so a part
+    costs its own size in memory once.
+    """
+
+    def __init__(self, buffers: Iterable[bytes | memoryview]) -> None:
+        self._buffers: Sequence[memoryview] = [memoryview(buffer) for buffer in buffers]
+        self._starts = [0, *accumulate(len(buffer) for buffer in self._buffers)]
+        self._position = 0
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def tell(self) -> int:
+        """Give the position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position; one before the start is refused, one past the end reads as empty."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self)}[whence]
+        if base + offset < 0:
+            raise ValueError(f"cannot seek to {base + offset}, before the start of the part")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, target: WriteableBuffer) -> int:
+        """Fill `target` from the buffer at the position; may give less than asked for, 0 at the end."""
+        view = memoryview(target).cast("B")
+        done = 0
+        while done < len(view) and self._position < len(self):
+            index = bisect_right(self._starts, self._position) - 1
+            inside = self._position - self._starts[index]
+            piece = self._buffers[index][inside : inside + len(view) - done]
+            view[done : done + len(piece)] = piece
+            done += len(piece)
+            self._position += len(piece)
+        return done
+
+    def buffers(self) -> Sequence[memoryview]:
+        """Give the buffers themselves, for stores that can write them without a copy."""
+        return self._buffers
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """What is to be written under `key`.
+
+    `create_only` asks the store to refuse the completion when something is there by then; stores that cannot promise
+    that without a race say so in their class. `metadata` is kept with the object where the store has room for it.
+    """
+
+    key: str
+    content_type: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    create_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedObject:
+    """What the parts that were put have to add up to. `crc32c` is of the bytes as stored."""
+
+    size: int
+    crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenObject:
+    """An object that is visible now."""
+
+    key: str
+    uri: str
+    size: int
+    crc32c: int
+    etag: str | None
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the store tells of an object that is there.
+
+    `metadata` has lower-case names; it is None where the store keeps none, so that nothing can be said of the origin.
+    """
+
+    key: str
+    size: int
+    metadata: Mapping[str, str] | None
+    etag: str | None
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of an object: numbers count from 1 without holes, `offset` is its first byte's place in the object.
+
+    Every part but the last has the same size.
+    """
+
+    number: int
+    offset: int
+    body: PartBody
+    last: bool
+
+
+class ObjectWriter(ABC):
+    """One object on its way. Parts may be put by several threads at once; the other calls come from one thread."""
+
+    @abstractmethod
+    def put_part(self, part: Part) -> None:
+        """Take a part. Putting the same number again replaces it.
+
+        A store may keep a first part that is also the last in memory and write it in `complete`.
+        """
+
+    @abstractmethod
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Make the object visible, whole. Fails with `IntegrityError` when the parts are not what was expected.
+
+        When an object is there and creation was asked for, fails with `ObjectExistsError`, unless what is there is this
+        very object, completed by a call whose answer was lost.
+        """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Drop everything. May be called at any time, also after a failed `complete`, and more than once."""
+
+
+class Sink(ABC):
+    """A store with one bucket or root; keys are relative to it and use `/`."""
+
+    minimum_part_bytes: int = 1
+    """Smallest part that may be followed by another."""
+    maximum_part_bytes: int = 5 * 1024**3
+    maximum_parts: int = 10_000
+
+    @abstractmethod
+    def uri(self, key: str) -> str:
+        """Give the address that readers of the store use."""
+
+    @abstractmethod
+    def begin(self, new: NewObject) -> ObjectWriter:
+        """Start an object; nothing is visible until its writer completes it."""
+
+    @abstractmethod
+    def put(self, new: NewObject, content: bytes) -> WrittenObject:
+        """Write a small object in one go, as all-or-nothing as any."""
+
+    @abstractmethod
+    def read(self, key: str, *, limit: int) -> bytes | None:
+        """Read a small object, at most `limit` bytes of it; None when there is none or reading is not permitted."""
+
+    @abstractmethod
+    def head(self, key: str) -> StoredObject | None:
+        """Look at the object under `key`; None when there is none."""
+
+    @abstractmethod
+    def abort_open_uploads(self, key: str) -> int:
+        """Remove what killed tries left under exactly this key, fence their processes, and say how many there were."""
+
+
+def check_relative_key(key: str) -> str:
+    """Refuse a key that could leave the bucket or root, or that stores normalise differently."""
+    parts = key.split("/")
+    if not key or "\x00" in key or any(part in {"", ".", ".."} for part in parts):
+        raise ConfigurationError(
+            f"{key!r} cannot be an object's key: it has to be relative, without empty parts, '.' or '..'. "
+            "Look at the prefix or key option of the transfer."
+        )
+    return key

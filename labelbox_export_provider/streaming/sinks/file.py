@@ -1,0 +1,258 @@
+"""A directory as a store: written aside in the same directory, synced, then renamed or linked into place.
+
+The origin of a file is kept in extended attributes where the file system has them; where it has none, nothing is known
+of a file that is there but its bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+import google_crc32c
+
+from labelbox_export_provider.spec.errors import (
+    IntegrityError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+)
+from labelbox_export_provider.streaming.sinks.base import (
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+    Sink,
+    StoredObject,
+    WrittenObject,
+    check_relative_key,
+)
+
+logger = logging.getLogger(__name__)
+
+_ATTRIBUTE_PREFIX = "user."
+_NO_ATTRIBUTES = {errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOSPC, errno.E2BIG, errno.ERANGE}
+_ADVICE = {
+    errno.EACCES: "Give the worker's user write access to it",
+    errno.EPERM: "Give the worker's user write access to it",
+    errno.EROFS: "The file system is mounted read-only; mount it for writing or choose another root=",
+    errno.ENOSPC: "Free space on the device, then retry",
+    errno.EDQUOT: "Free space within the quota, then retry",
+    errno.ENOTDIR: "A file stands where a directory is needed; choose another root= or path=",
+    errno.EISDIR: "A directory stands where the file should go; choose another path=",
+    errno.ENAMETOOLONG: "Choose a shorter path= or prefix",
+}
+_RETRY_HELPS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
+
+
+class FileSink(Sink):
+    """Objects as files below `root`, which is created when needed.
+
+    Creation without overwriting is free of races (`link`). Not for object stores mounted as file systems, where a
+    rename is a copy.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root = Path(root)
+
+    def uri(self, key: str) -> str:
+        """Give a `file://` address with the absolute path."""
+        return "file://" + quote(str(self._path(key)))
+
+    def begin(self, new: NewObject) -> ObjectWriter:
+        """Open a file beside the place where the object will be."""
+        return _FileWriter(new, self._path(new.key), self.uri(new.key))
+
+    def put(self, new: NewObject, content: bytes) -> WrittenObject:
+        """Write a small file aside and move it into place."""
+        writer = self.begin(new)
+        try:
+            writer.put_part(Part(1, 0, PartBody([content]), last=True))
+            return writer.complete(ExpectedObject(len(content), google_crc32c.value(content)))
+        finally:
+            writer.abort()
+
+    def read(self, key: str, *, limit: int) -> bytes | None:
+        """Read a small file; None when there is none."""
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:
+                return file.read(limit)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _storage_error(error, "read", path) from None
+
+    def head(self, key: str) -> StoredObject | None:
+        """Look at the file; its metadata is None on file systems without extended attributes."""
+        path = self._path(key)
+        try:
+            size = path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _storage_error(error, "look at", path) from None
+        return StoredObject(key, size, _read_attributes(path), None, None)
+
+    def abort_open_uploads(self, key: str) -> int:
+        """Remove the files that killed tries left beside the object; a try that still runs cannot finish any more."""
+        path = self._path(key)
+        removed = 0
+        try:
+            for leftover in list(path.parent.glob(f"{_aside_head(path)}*")):
+                leftover.unlink(missing_ok=True)
+                removed += 1
+        except OSError as error:
+            raise _storage_error(error, "remove a leftover beside", path) from None
+        return removed
+
+    def _path(self, key: str) -> Path:
+        return self._root.absolute().joinpath(*check_relative_key(key).split("/"))
+
+
+class _FileWriter(ObjectWriter):
+    def __init__(self, new: NewObject, path: Path, uri: str) -> None:
+        self._new = new
+        self._path = path
+        self._uri = uri
+        self._aside = path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor: int | None = os.open(
+                self._aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
+            )
+        except OSError as error:
+            raise _storage_error(error, "write", path) from None
+
+    def put_part(self, part: Part) -> None:
+        """Write the part at its own place."""
+        if self._descriptor is None:
+            raise StorageError(f"{self._path}: a part came after the file was finished.")
+        position = part.offset
+        try:
+            for buffer in part.body.buffers():
+                view = buffer
+                while view:
+                    written = os.pwrite(self._descriptor, view, position)
+                    position += written
+                    view = view[written:]
+        except OSError as error:
+            raise _storage_error(error, "write", self._path) from None
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Sync the file and give it its name in one step."""
+        if self._descriptor is None:
+            raise StorageError(f"{self._path} was finished before.")
+        size = os.fstat(self._descriptor).st_size
+        if size != expected.size:
+            raise IntegrityError(f"{self._path}: {size} bytes were written aside, {expected.size} were expected.")
+        _write_attributes(self._descriptor, self._new.metadata)
+        try:
+            os.fsync(self._descriptor)
+            if self._new.create_only:
+                self._link(expected)
+            else:
+                self._aside.rename(self._path)
+            _sync_directory(self._path.parent)
+        except FileNotFoundError:
+            raise StorageError(
+                f"{self._path}: the file written aside is gone, so another try of the same task has taken over. "
+                "Nothing was published by this one."
+            ) from None
+        except OSError as error:
+            raise _storage_error(error, "publish", self._path) from None
+        self.abort()
+        return WrittenObject(self._new.key, self._uri, size, expected.crc32c, None, None)
+
+    def abort(self) -> None:
+        """Close and remove the file written aside."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._aside.unlink(missing_ok=True)
+
+    def _link(self, expected: ExpectedObject) -> None:
+        try:
+            os.link(self._aside, self._path)
+        except FileExistsError:
+            # A killed try may have published these very bytes and not lived to write the manifest.
+            if _size_and_crc32c(self._path) == (expected.size, expected.crc32c):
+                return
+            raise ObjectExistsError(
+                f"{self._path} holds something else and replace=False. Nothing was changed. "
+                "Remove the file, choose another path=, or set replace=True."
+            ) from None
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
+                raise
+            logger.warning("%s: the file system has no hard links, so another writer could be overwritten.", self._path)
+            if self._path.exists():
+                raise ObjectExistsError(f"{self._path} exists and replace=False. Nothing was changed.") from None
+            self._aside.rename(self._path)
+
+
+def _aside_head(path: Path) -> str:
+    # A digest keeps the name short, whatever the length of the object's own, and free of glob characters. The dot keeps
+    # readers of the directory away.
+    return f".labelbox-{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
+
+
+def _size_and_crc32c(path: Path) -> tuple[int, int]:
+    size = checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            size += len(block)
+            checksum = google_crc32c.extend(checksum, block)
+    return size, checksum
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems have no such call
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _write_attributes(descriptor: int, metadata: object) -> None:
+    if not isinstance(metadata, dict) or not hasattr(os, "setxattr"):
+        return
+    for name, value in metadata.items():
+        try:
+            os.setxattr(descriptor, f"{_ATTRIBUTE_PREFIX}{name}", str(value).encode())
+        except OSError as error:
+            if error.errno not in _NO_ATTRIBUTES:
+                raise
+            logger.debug("The file system keeps no extended attributes; %s is not recorded with the file.", name)
+            return
+
+
+def _read_attributes(path: Path) -> dict[str, str] | None:
+    if not hasattr(os, "getxattr"):
+        return None
+    with contextlib.suppress(OSError):
+        names = [name for name in os.listxattr(path) if name.startswith(_ATTRIBUTE_PREFIX)]
+        return {
+            name.removeprefix(_ATTRIBUTE_PREFIX).lower(): os.getxattr(path, name).decode("utf-8", "replace")
+            for name in names
+        } or None
+    return None
+
+
+def _storage_error(error: OSError, action: str, path: Path) -> StorageError:
+    number = error.errno or 0
+    kind = StorageUnavailableError if number in _RETRY_HELPS else StorageError
+    advice = _ADVICE.get(number, "Look at the file system of the worker")
+    return kind(
+        f"Could not {action} {path}: {error.strerror or type(error).__name__}. {advice}. Nothing was published."
+    )

@@ -1,0 +1,132 @@
+"""What S3 and its lookalikes answer, turned into what the reader should do about it.
+
+botocore's errors are taken apart by their shape, so that no cloud library is needed to read this module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError, StorageUnavailableError
+
+PERMISSIONS: Mapping[str, str] = {
+    "HeadObject": "s3:GetObject and s3:ListBucket",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+}
+_DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
+_BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
+_BUSY = {
+    "SlowDown",
+    "RequestTimeout",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "InternalError",
+    "ServiceUnavailable",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "RequestTimeTooSkewed",
+}
+_CHECKSUM_TRAILER = (
+    "The store does not take uploads whose checksum follows the bytes. Set this in the AWS connection's extra: "
+    '{"config_kwargs": {"request_checksum_calculation": "when_required"}}, then retry'
+)
+
+
+def error_code(error: BaseException) -> str:
+    """Give the store's own name for an answer, or "" where the error is none."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def error_status(error: BaseException) -> int:
+    """Give the HTTP status of an answer, or 0 where there was none."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return 0
+    metadata: Mapping[str, Any] = response.get("ResponseMetadata", {})
+    return int(metadata.get("HTTPStatusCode", 0) or 0)
+
+
+def is_store_error(error: BaseException) -> bool:
+    """Tell whether an exception is botocore's: an answer of the store, or no answer at all."""
+    return any(cls.__module__.startswith(("botocore.", "boto3.")) for cls in type(error).__mro__)
+
+
+def is_missing(error: BaseException) -> bool:
+    """Tell whether the answer means that there is no such object (not: no such bucket)."""
+    code = error_code(error)
+    return code in {"NoSuchKey", "404", "NotFound"} or (error_status(error) == 404 and code != "NoSuchBucket")
+
+
+def is_denied(error: BaseException) -> bool:
+    """Tell whether a permission is missing."""
+    return error_code(error) in _DENIED or (error_status(error) == 403 and error_code(error) not in _BAD_KEY)
+
+
+def storage_error(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
+    """Turn botocore's exception into ours; the message names bucket, key, what is missing and the next step."""
+    where = f"s3://{bucket}/{key}"
+    code, status = error_code(error), error_status(error)
+    if not code and not status:
+        return _without_answer(error, operation, where)
+    said = f"{operation} of {where} was answered with {code or status} (HTTP {status})."
+    kind: type[StorageError] = StorageError
+    if code == "NoSuchBucket" or (status == 404 and operation in {"CreateMultipartUpload", "ListMultipartUploads"}):
+        advice = f"There is no bucket {bucket!r} for this connection. Create it or correct s3_bucket"
+    elif code in _BAD_KEY:
+        advice = "The AWS connection's credentials are not accepted. Renew them in the connection, then retry"
+    elif code == "MissingContentLength" or status == 411:
+        advice = _CHECKSUM_TRAILER
+    elif code == "PreconditionFailed" or status == 412:
+        kind = ObjectExistsError
+        advice = "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True"
+    elif code in _BUSY or status >= 500 or status == 429:
+        kind = StorageUnavailableError
+        advice = "A retry may heal it"
+    elif is_denied(error):
+        needed = PERMISSIONS.get(operation, "access to the bucket")
+        advice = (
+            f"The AWS connection's identity needs {needed} on this bucket and key, and kms:GenerateDataKey and "
+            "kms:Decrypt where a KMS key encrypts it"
+        )
+    elif code == "NoSuchUpload":
+        advice = (
+            "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
+        )
+    else:
+        advice = "Look at s3_bucket, the key and sink_args"
+    return kind(f"{said} {advice}. Nothing was published by this call.")
+
+
+def _without_answer(error: BaseException, operation: str, where: str) -> StorageError:
+    name = type(error).__name__
+    if name == "ParamValidationError":
+        # The text quotes values, which may be keys; the names are enough.
+        names = ", ".join(sorted(set(re.findall(r"parameter (?:in input: )?\"?([\w.]+)", str(error))))) or "an argument"
+        return StorageError(
+            f"{operation} of {where} was not sent: the client library refuses {names}. Correct the value in sink_args."
+        )
+    if name in {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "NoRegionError",
+        "InvalidRegionError",
+    }:
+        return StorageError(
+            f"{operation} of {where} was not sent ({name}): the AWS connection is incomplete. Give it credentials or a "
+            "role, and a region, then retry. Nothing was published."
+        )
+    return StorageUnavailableError(
+        f"{operation} of {where} got no answer ({name}). Nothing was published by this call. A retry may heal it; if "
+        "not, look at endpoint_url, region and proxy of the AWS connection."
+    )

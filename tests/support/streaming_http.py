@@ -1,0 +1,120 @@
+"""A real HTTP server whose answers a test decides, request by request."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Reply:
+    """`break_after`: send so many bytes of the body, then reset (or, with `hang_up`, close) the connection."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_length: int | None = None
+    no_length: bool = False
+    break_after: int | None = None
+    hang_up: bool = False
+
+
+@contextmanager
+def http_server(respond: Callable[[Request], Reply]) -> Iterator[str]:
+    """Serve on 127.0.0.1; gives the address."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.respond = respond
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    respond: Callable[[Request], Reply]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that a test breaks on purpose is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        if name.startswith("do_"):
+            return self._answer
+        raise AttributeError(name)
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (ConnectionError, ValueError):
+            self.close_connection = True
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+    def _answer(self) -> None:
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self._read_chunks() if "chunked" in headers.get("transfer-encoding", "") else self._read(headers)
+        reply = self.server.respond(Request(self.command, parts.path, parts.query, headers, body))
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.no_length:
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        else:
+            length = len(reply.body) if reply.content_length is None else reply.content_length
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self._send(reply)
+
+    def _send(self, reply: Reply) -> None:
+        self.wfile.write(reply.body[: reply.break_after])
+        if reply.break_after is None:
+            return
+        self.wfile.flush()
+        self.close_connection = True
+        if reply.hang_up:
+            self.connection.shutdown(socket.SHUT_WR)
+        else:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def _read(self, headers: dict[str, str]) -> bytes:
+        return self.rfile.read(int(headers.get("content-length", 0)))
+
+    def _read_chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
