@@ -1,0 +1,185 @@
+"""A real HTTP server that plays back a list of answers, one a request, and records what it was asked."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Plays:
+    """One answer. A body that is not bytes or text is sent as JSON; `announce` lies about its length."""
+
+    status: int = 200
+    body: Any = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    announce: int | None = None
+
+    @property
+    def raw(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Read the request, then reset the connection, or close it quietly."""
+
+    reset: bool = True
+
+
+@dataclass(frozen=True)
+class Hangs:
+    """Read the request and say nothing; with `drip`, send a byte of an endless body every so many seconds."""
+
+    drip: float | None = None
+
+
+Step = Plays | Drops | Hangs | Callable[["Asked"], Plays]
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+
+class ScriptedServer:
+    """Plays `script`; its last step is repeated for ever."""
+
+    def __init__(self) -> None:
+        self.script: list[Step] = []
+        self.asked: list[Asked] = []
+        self.closing = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/graphql"
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    def play(self, *steps: Step) -> None:
+        self.script = list(steps)
+        self.asked.clear()
+
+    def next_step(self) -> Step:
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+
+    @contextmanager
+    def serving(self) -> Iterator[ScriptedServer]:
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.closing.set()
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
+
+
+def _handler_of(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0))))
+            server.asked.append(asked)
+            step = server.next_step()
+            if callable(step):
+                step = step(asked)
+            if isinstance(step, Drops):
+                self.drop(step)
+            elif isinstance(step, Hangs):
+                self.hang(step)
+            else:
+                self.answer(step)
+
+        do_GET = do_CONNECT = do_POST
+
+        def answer(self, plays: Plays) -> None:
+            self.send_response(plays.status)
+            for name, value in plays.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(plays.announce if plays.announce is not None else len(plays.raw)))
+            if plays.announce is not None:
+                self.close_connection = True
+            self.end_headers()
+            self.wfile.write(plays.raw)
+
+        def drop(self, drops: Drops) -> None:
+            self.close_connection = True
+            if drops.reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.shutdown(socket.SHUT_RD)
+
+        def hang(self, hangs: Hangs) -> None:
+            self.close_connection = True
+            if hangs.drip is not None:
+                self.send_response(200)
+                self.end_headers()
+            try:
+                while not server.closing.wait(hangs.drip or 0.02):
+                    if hangs.drip is not None:
+                        self.wfile.write(b" ")
+                    else:
+                        self.connection.settimeout(0.001)
+                        if self.connection.recv(1) == b"":
+                            return
+            except TimeoutError:
+                self.hang(hangs)
+            except OSError:
+                return
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: tests read `asked`."""
+
+    return Handler
+
+
+def data(**members: Any) -> Plays:
+    """A sound answer."""
+    return Plays(body={"data": members})
+
+
+def graphql_error(
+    code: str | None, message: str = "it went wrong", *, status: int = 200, inside: Any = None, **members: Any
+) -> Plays:
+    """An answer with one entry in `errors`; `inside` is `extensions.exception.status`."""
+    extensions: dict[str, Any] = {} if code is None else {"code": code}
+    if inside is not None:
+        extensions["exception"] = {"status": inside, "message": message}
+    return Plays(status, {"errors": [{"message": message, "extensions": extensions, **members}], "data": None})
+
+
+def closed_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def bodies(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    """What was asked, as JSON."""
+    return [each.json for each in asked]
