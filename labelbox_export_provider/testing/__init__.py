@@ -1,1 +1,31 @@
-"""A fake Labelbox for people who test their DAGs, as moto is for AWS."""
+"""A fake Labelbox for people who test their DAGs, as moto is for AWS.
+
+`FakeLabelbox` in a test, the fixtures of `labelbox_export_provider.testing.pytest_plugin` in pytest, and
+``python -m labelbox_export_provider.testing`` on the command line. Needs the extra `testing`.
+"""
+
+from labelbox_export_provider.testing.accounts import FakeUser
+from labelbox_export_provider.testing.behaviour import Behaviour
+from labelbox_export_provider.testing.clock import ManualClock
+from labelbox_export_provider.testing.dataset import DEMO_PROJECT_ID, generate_rows
+from labelbox_export_provider.testing.exports import StartedExport
+from labelbox_export_provider.testing.fake import FakeLabelbox
+from labelbox_export_provider.testing.request_log import ApiRequest, FileRequest, RequestLog
+from labelbox_export_provider.testing.rows import DataRow, read_rows
+from labelbox_export_provider.testing.streams import StreamLayout
+
+__all__ = [
+    "DEMO_PROJECT_ID",
+    "ApiRequest",
+    "Behaviour",
+    "DataRow",
+    "FakeLabelbox",
+    "FakeUser",
+    "FileRequest",
+    "ManualClock",
+    "RequestLog",
+    "StartedExport",
+    "StreamLayout",
+    "generate_rows",
+    "read_rows",
+]

@@ -1,0 +1,120 @@
+"""The fake's back door under `/_fake/`, for tests and demos in other processes. It needs no key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from labelbox_export_provider.testing.fault_plan import fault_as_json, fault_from_json
+from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest
+
+if TYPE_CHECKING:
+    from labelbox_export_provider.testing.fake import FakeLabelbox
+
+
+class AdminApp:
+    """Answers the paths below `/_fake/`.
+
+    ``GET rows?project=&start=&end=``
+        NDJSON: the truth for `[start, end)`, ends in ISO 8601, both optional. Shown with `data_row_details`, unless
+        `export=<id>` asks for the params of that export, or `params=<JSON object of wire names>` for others.
+    ``GET exports``, ``GET requests``, ``GET projects``
+        what was started, what was asked (API and files), what there is; JSON.
+    ``GET faults``, ``POST faults``, ``DELETE faults``
+        pending faults; add one (an object) or several (a list); forget them.
+    ``POST edit``
+        `{"row_id": …, "last_activity_at": …}`
+    ``POST behaviour``
+        an object of switches of `Behaviour`.
+    ``POST revoke``
+        `{"api_key": …}`
+    """
+
+    def __init__(self, fake: FakeLabelbox) -> None:
+        self._fake = fake
+        self._routes: Mapping[tuple[str, str], Callable[[HttpRequest], HttpAnswer]] = {
+            ("GET", "rows"): self._rows,
+            ("GET", "exports"): lambda _: _json([asdict(export) for export in fake.exports]),
+            ("GET", "requests"): lambda _: _json(
+                {
+                    "api": [asdict(request) for request in fake.requests.api],
+                    "files": [asdict(request) for request in fake.requests.files],
+                }
+            ),
+            ("GET", "projects"): lambda _: _json(fake.projects),
+            ("GET", "faults"): lambda _: _json([fault_as_json(fault) for fault in fake.faults.pending]),
+            ("POST", "faults"): self._add_faults,
+            ("DELETE", "faults"): self._clear_faults,
+            ("POST", "edit"): self._edit,
+            ("POST", "behaviour"): self._change,
+            ("POST", "revoke"): self._revoke,
+        }
+
+    def __call__(self, request: HttpRequest) -> HttpAnswer:
+        """Answer one request; a wrong value is answered with 400 and a sentence."""
+        route = self._routes.get((request.method, request.path.removeprefix("/_fake/")))
+        if route is None:
+            known = ", ".join(f"{method} /_fake/{name}" for method, name in self._routes)
+            return _json({"error": f"there is {known}"}, status=404)
+        try:
+            return route(request)
+        except (ValueError, TypeError, LookupError) as error:
+            return _json({"error": str(error)}, status=400)
+
+    def _rows(self, request: HttpRequest) -> HttpAnswer:
+        query = request.query
+        rows = self._fake.rows_for(
+            query.get("project", self._fake.project_id),
+            _moment(query.get("start")),
+            _moment(query.get("end")),
+            params=json.loads(query["params"]) if "params" in query else None,
+            like=query.get("export"),
+        )
+        return HttpAnswer(200, b"".join(row + b"\n" for row in rows), {"content-type": "application/x-ndjson"})
+
+    def _add_faults(self, request: HttpRequest) -> HttpAnswer:
+        content = json.loads(request.body)
+        faults = [fault_from_json(entry) for entry in (content if isinstance(content, list) else [content])]
+        self._fake.faults.add(*faults)
+        return _json([fault_as_json(fault) for fault in faults])
+
+    def _clear_faults(self, _: HttpRequest) -> HttpAnswer:
+        self._fake.faults.clear()
+        return _json([])
+
+    def _edit(self, request: HttpRequest) -> HttpAnswer:
+        content = json.loads(request.body)
+        self._fake.edit(content["row_id"], _moment(content["last_activity_at"]) or self._fake.clock())
+        return _json(content)
+
+    def _change(self, request: HttpRequest) -> HttpAnswer:
+        self._fake.change(**json.loads(request.body))
+        return _json(asdict(self._fake.behaviour))
+
+    def _revoke(self, request: HttpRequest) -> HttpAnswer:
+        self._fake.revoke(json.loads(request.body)["api_key"])
+        return _json({})
+
+
+def _moment(text: str | None) -> datetime | None:
+    """An instant in ISO 8601; a plus sign that a URL turned into a blank is understood."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _json(content: object, *, status: int = 200) -> HttpAnswer:
+    body = json.dumps(content, default=_plain, ensure_ascii=False).encode()
+    return HttpAnswer(status, body, {"content-type": "application/json; charset=utf-8"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"cannot show {type(value).__name__} as JSON")

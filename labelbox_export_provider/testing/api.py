@@ -1,0 +1,156 @@
+"""The queries and mutations of the schema: what each answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from labelbox_export_provider.testing.clock import api_text
+from labelbox_export_provider.testing.engine import Resolver
+from labelbox_export_provider.testing.errors import ApiError, not_found
+from labelbox_export_provider.testing.exports import Export, ExportRequest
+from labelbox_export_provider.testing.task_fields import TASK_FIELDS, Arguments, Context, organization, show_user
+
+
+def _user(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
+    where = arguments.get("where")
+    if where is None:
+        return show_user(context.user)
+    user = context.service.accounts.find(where["id"])
+    if user is None:
+        raise not_found("User", where["id"])
+    return show_user(user)
+
+
+def _project(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
+    project_id = (arguments.get("where") or {}).get("id", "")
+    project = context.service.world.projects.get(project_id)
+    if project is None:
+        raise not_found("Project", project_id)
+    created = api_text(context.user.created_at)
+    return {
+        "id": project_id,
+        "name": project.name,
+        "description": "",
+        "createdAt": created,
+        "updatedAt": created,
+        "lastActivityTime": api_text(context.service.clock()),
+        "setupComplete": created,
+        "dataRowCount": len(context.service.world.in_project(project.place_id)),
+        "autoAuditNumberOfLabels": 1,
+        "autoAuditPercentage": 1,
+        "isBenchmarkEnabled": False,
+        "isConsensusEnabled": False,
+        "uploadType": "Auto",
+    }
+
+
+def _dataset(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
+    dataset_id = (arguments.get("where") or {}).get("id", "")
+    world = context.service.world
+    dataset = world.datasets.get(dataset_id)
+    if dataset is None:
+        raise not_found("Dataset", dataset_id)
+    created = api_text(context.user.created_at)
+    rows = sum(row.dataset_id == dataset_id for row in world.rows)
+    return {"id": dataset_id, "name": dataset.name, "rowCount": rows, "createdAt": created, "updatedAt": created}
+
+
+def _created_tasks(context: Context, source: Mapping[str, Any], arguments: Arguments) -> list[Export]:
+    visible = [export for export in context.service.visible_to(context.user) if export.user.user_id == source["id"]]
+    return _page_of_tasks(context, visible, arguments)
+
+
+def _organization_tasks(context: Context, _: object, arguments: Arguments) -> list[Export]:
+    return _page_of_tasks(context, context.service.exports, arguments)
+
+
+def _page_of_tasks(context: Context, exports: list[Export], arguments: Arguments) -> list[Export]:
+    where = {name: value for name, value in (arguments.get("where") or {}).items() if value is not None}
+    if "id" in where:
+        exports = [export for export in exports if export.export_id == where["id"]]
+    if "name" in where:
+        exports = [export for export in exports if export.request.name == where["name"]]
+    now = context.service.clock()
+    exports = [export for export in exports if not export.is_hidden(now, by_id="id" in where)]
+    if context.service.behaviour.created_tasks_newest_first:
+        exports.reverse()
+    skip, first = arguments.get("skip") or 0, arguments.get("first")
+    return exports[skip:] if first is None else exports[skip : skip + first]
+
+
+def _task(context: Context, _: object, arguments: Arguments) -> Export:
+    task_id = (arguments.get("where") or {}).get("id")
+    for export in context.service.visible_to(context.user):
+        if export.export_id == task_id and not export.is_hidden(context.service.clock(), by_id=True):
+            return export
+    raise not_found("Task", task_id)
+
+
+def _start(place: Literal["Project", "Catalog", "Slice", "ModelRun"]) -> Resolver:
+    def start(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
+        given = arguments["input"]
+        kind, source_id = _source(place, given["filters"])
+        asked_streamable = bool(given.get("streamable") or given.get("isStreamableReady"))
+        request = ExportRequest(
+            name=given.get("taskName"),
+            mutation=f"exportDataRowsIn{place}",
+            source_kind=kind,
+            source_id=source_id,
+            filters=given["filters"],
+            params=given.get("params") or {},
+            is_streamable=asked_streamable and context.service.behaviour.is_streamable,
+        )
+        export = context.service.start(request, context.user)
+        return {"taskId": export.export_id, "isStreamable": request.is_streamable}
+
+    return start
+
+
+def _source(place: str, filters: Mapping[str, Any]) -> tuple[str, str | None]:
+    if place == "Project":
+        return "project", filters["projectId"]
+    if place == "Slice":
+        return "slice", filters["sliceId"]
+    if place == "ModelRun":
+        return "model_run", filters["modelRunId"]
+    entries = {entry["type"]: entry for entry in filters["searchQuery"]["query"]}
+    if "dataset" in entries:
+        return "dataset", (entries["dataset"].get("ids") or [None])[0]
+    return ("data_rows" if entries.keys() & {"data_row_id", "global_key"} else "catalog"), None
+
+
+def _cancelable(context: Context, _: object, __: Arguments) -> list[str]:
+    return ["importDataRows", *(["exportDataRows"] if context.service.behaviour.exports_cancelable else [])]
+
+
+def _cancel(context: Context, _: object, arguments: Arguments) -> dict[str, bool]:
+    export = next((e for e in context.service.visible_to(context.user) if e.export_id == arguments["id"]), None)
+    if export is None:
+        raise not_found("BulkOperationJob", arguments["id"])
+    if not context.service.behaviour.exports_cancelable:
+        raise ApiError("OPERATION_NOT_ALLOWED", "tasks of type export-data-rows cannot be canceled")
+    return {"success": export.cancel(context.service.clock())}
+
+
+RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
+    "Query": {
+        "user": _user,
+        "organization": organization,
+        "project": _project,
+        "dataset": _dataset,
+        "task": _task,
+        "cancelableTaskTypes": _cancelable,
+    },
+    "Mutation": {
+        "exportDataRowsInProject": _start("Project"),
+        "exportDataRowsInCatalog": _start("Catalog"),
+        "exportDataRowsInSlice": _start("Slice"),
+        "exportDataRowsInModelRun": _start("ModelRun"),
+        "cancelBulkOperationJob": _cancel,
+    },
+    "User": {"organization": organization, "createdTasks": _created_tasks},
+    "Organization": {"tasks": _organization_tasks},
+    "Task": TASK_FIELDS,
+    "ExportTaskStreams": TASK_FIELDS,
+}

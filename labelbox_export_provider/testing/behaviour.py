@@ -1,0 +1,77 @@
+"""How the fake behaves where Labelbox is unverified, or where a test wants it other than usual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labelbox_export_provider.testing.streams import StreamLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """Every switch of the fake; change a running one with `fake.change(name=value)`.
+
+    The defaults are what is known or most likely of the real service. A client is sound when its tests pass with each
+    of the other values too.
+    """
+
+    seconds_per_export: float = 0.0
+    """How long an export stays IN_PROGRESS, by the fake's clock."""
+    polls_per_export: int = 0
+    """How many reads of an export's status say IN_PROGRESS, whatever the clock says."""
+    seconds_to_cancel: float = 0.0
+    """How long a canceled export stays CANCELLING before it is CANCELED."""
+    exports_cancelable: bool = True
+    """Whether `cancelableTaskTypes` names exports; when not, canceling one is refused."""
+    running_exports_per_project: int | None = 10
+    """Exports that may run at once in one project; None lifts the limit."""
+    running_exports_per_organization: int | None = 20
+    """Exports that may run at once in the organization; None lifts the limit."""
+    running_limit_form: Literal["graphql", "http", "not_allowed"] = "graphql"
+    """How a running-export limit is told: `exception.status` 429, HTTP status 429, or OPERATION_NOT_ALLOWED."""
+    is_streamable: bool = True
+    """What the mutations answer as `isStreamable` to a request for a streamable export."""
+    completion_percentage_of: Literal[1, 100] = 100
+    """Whether `completionPercentage` runs to 1 or to 100."""
+
+    authentication_status: Literal[200, 401] = 401
+    """HTTP status that comes with AUTHENTICATION_ERROR."""
+    variables_code: str = "GRAPHQL_VALIDATION_FAILED"
+    """`extensions.code` for variables that do not fit their types, unknown input members among them."""
+    uint64_as_text: bool = True
+    """Whether UInt64 is answered as a decimal string, or as a JSON number."""
+    tasks_of_other_users: bool = False
+    """Whether a key sees tasks that other users of its organization started."""
+    created_tasks_newest_first: bool = True
+    """Order of `createdTasks`."""
+    created_tasks_by_name: bool = True
+    """Whether `createdTasks(where: {name})` is in the schema."""
+    status_in_task: bool = True
+    """Whether `task(where)` has the fields that `createdTasks` has, `status` among them."""
+    file_from_line: bool = False
+    """Whether `exportFileFromLine`, which old clients use, is in the schema."""
+    model_run_interpolated_frames: bool = True
+    """Whether model run exports know `includeInterpolatedFrames`."""
+    catalog_predictions: bool = True
+    """Whether catalog, dataset and slice exports know `includePredictions`."""
+
+    between_includes_ends: bool = True
+    """Whether BETWEEN takes rows exactly on its ends."""
+    search_resolution: Literal["millisecond", "second"] = "millisecond"
+    """Whether the search index knows instants to the millisecond or cuts them to whole seconds."""
+    search_lag_seconds: float = 0.0
+    """How long a search goes on finding an edited row at its former `last_activity_at`."""
+
+    streams: StreamLayout = field(default_factory=StreamLayout)
+    """How streams are cut into files."""
+    empty_header: Literal["null", "zero", "null_members"] = "null"
+    """What `exportMetadataHeader` says of an empty stream."""
+    url_seconds: float = 900.0
+    """Life of a signed file URL, by the fake's clock."""
+    file_ranges: bool = True
+    """Whether the file server honours Range."""
+    file_content_length: bool = True
+    """Whether the file server announces Content-Length, or sends chunks."""
+    file_hash: bool = True
+    """Whether the file server sends `x-goog-hash` and ETag."""

@@ -1,0 +1,183 @@
+"""A small threaded HTTP/1.1 server that can also misbehave: answer late, break off, reset the connection."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request. `path` is unquoted and without query; header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer and how it is sent.
+
+    `delay` seconds pass before its first byte. With `break_after` the connection is reset after so many bytes of the
+    body, with `drop` before anything is sent. `chunked` sends no Content-Length.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    break_after: int | None = None
+    drop: bool = False
+    chunked: bool = False
+
+
+class HttpServer(ThreadingHTTPServer):
+    """Serves one application until it is stopped; stopping ends open connections too."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, application: Callable[[HttpRequest], HttpAnswer]) -> None:
+        self.application = application
+        self.stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._resets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__((host, port), _Handler)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
+
+    def start(self) -> None:
+        """Serve from a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, wake delayed answers, and close every connection."""
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):  # the client was faster
+                connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+    def reset(self, connection: socket.socket) -> None:
+        """Have this connection end with a reset instead of an orderly end."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with self._lock:
+            self._resets.add(connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, then serve it."""
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End the connection the way it was asked for."""
+        with self._lock:
+            self._connections.discard(request)
+            is_reset = request in self._resets
+            self._resets.discard(request)
+        if is_reset:
+            request.close()
+        else:
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # names of the base class
+        """Log what went wrong inside; a client that went away is nothing wrong."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            logger.error("the fake Labelbox failed", exc_info=error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "FakeLabelbox"
+    sys_version = ""
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    @property
+    def _server(self) -> HttpServer:
+        return cast("HttpServer", self.server)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the standard library's
+        """Silence: the request log has it all."""
+
+    def _serve(self) -> None:
+        url = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdigit():
+            self.close_connection = True
+            return self._send(HttpAnswer(411, b"Length Required", {"content-type": "text/plain"}))
+        request = HttpRequest(
+            method=self.command,
+            path=unquote(url.path),
+            query=dict(parse_qsl(url.query, keep_blank_values=True)),
+            headers=headers,
+            body=self.rfile.read(int(length)),
+        )
+        return self._send(self._server.application(request))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = _serve  # noqa: N815  # names of the standard library
+
+    def _send(self, answer: HttpAnswer) -> None:
+        if answer.delay and self._server.stopping.wait(answer.delay):
+            self.close_connection = True
+            return
+        if answer.drop:
+            self._break()
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.chunked:
+            self.send_header("transfer-encoding", "chunked")
+        elif "content-length" not in answer.headers:
+            self.send_header("content-length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self._send_body(answer)
+        self.wfile.flush()
+        if answer.break_after is not None:
+            self._break()
+
+    def _send_body(self, answer: HttpAnswer) -> None:
+        body = answer.body if answer.break_after is None else answer.body[: answer.break_after]
+        if not answer.chunked:
+            self.wfile.write(body)
+            return
+        view = memoryview(body)
+        for start in range(0, len(view), 1 << 16):
+            chunk = view[start : start + (1 << 16)]
+            self.wfile.write(b"%x\r\n" % len(chunk))
+            self.wfile.write(chunk)
+            self.wfile.write(b"\r\n")
+        if answer.break_after is None:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _break(self) -> None:
+        self.close_connection = True
+        self._server.reset(self.connection)

@@ -1,0 +1,34 @@
+"""Pytest fixtures. Put ``pytest_plugins = ["labelbox_export_provider.testing.pytest_plugin"]`` into your conftest.
+
+To serve other rows or to behave otherwise, override `fake_labelbox_settings` with the arguments of `FakeLabelbox`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from labelbox_export_provider.testing.fake import FakeLabelbox
+
+
+@pytest.fixture
+def fake_labelbox_settings() -> dict[str, Any]:
+    """What `fake_labelbox` is made with: the arguments of `FakeLabelbox`, none by default."""
+    return {}
+
+
+@pytest.fixture
+def fake_labelbox(fake_labelbox_settings: dict[str, Any]) -> Iterator[FakeLabelbox]:
+    """A fake Labelbox for one test."""
+    with FakeLabelbox(**fake_labelbox_settings) as fake:
+        yield fake
+
+
+@pytest.fixture
+def labelbox_connection(fake_labelbox: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> FakeLabelbox:
+    """The same fake, with Airflow's connection `labelbox_default` pointing to it for the length of the test."""
+    for name, value in fake_labelbox.airflow_environment().items():
+        monkeypatch.setenv(name, value)
+    return fake_labelbox

@@ -1,0 +1,184 @@
+"""What Labelbox does, without GraphQL and HTTP: select rows, run export tasks, hand out their files."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from labelbox_export_provider.testing.accounts import Accounts, FakeUser
+from labelbox_export_provider.testing.behaviour import Behaviour
+from labelbox_export_provider.testing.clock import Clock
+from labelbox_export_provider.testing.errors import ApiError, bad_request, not_found
+from labelbox_export_provider.testing.exports import Export, ExportFaults, ExportRequest
+from labelbox_export_provider.testing.fault_plan import F, FaultPlan
+from labelbox_export_provider.testing.faults import (
+    CanceledExport,
+    ErrorRows,
+    ExportFault,
+    FailedExport,
+    HiddenExport,
+    SlowExport,
+    UnknownStatus,
+    WrongRanges,
+    WrongTotals,
+)
+from labelbox_export_provider.testing.ids import make_id
+from labelbox_export_provider.testing.rows import DataRow, RowView
+from labelbox_export_provider.testing.search import Search, compile_query
+from labelbox_export_provider.testing.signing import UrlSigner
+from labelbox_export_provider.testing.streams import FilePiece, lay_out
+from labelbox_export_provider.testing.world import World
+
+MAX_PLACES = 30
+_VIEW_FLAGS = {
+    "includeAttachments": "attachments",
+    "includeMetadata": "metadata",
+    "includeEmbeddings": "embeddings",
+    "includeDataRowDetails": "data_row_details",
+    "includeProjectDetails": "project_details",
+    "includeLabelDetails": "label_details",
+    "includePerformanceDetails": "performance_details",
+    "includeInterpolatedFrames": "interpolated_frames",
+    "includePredictions": "predictions",
+    "includeModelRunDetails": "model_run_details",
+}
+
+
+def view_of(params: Mapping[str, Any]) -> RowView:
+    """The optional fields that export params ask for; projects and model runs only as far as params name them."""
+    flags = {name: bool(params.get(wire_name)) for wire_name, name in _VIEW_FLAGS.items()}
+    for member in ("projectIds", "modelRunIds"):
+        if len(params.get(member) or ()) > MAX_PLACES:
+            raise bad_request(f"{member} takes {MAX_PLACES} ids at most, got {len(params[member])}")
+    return RowView(
+        **flags,
+        project_ids=None if params.get("allProjects") else frozenset(params.get("projectIds") or ()),
+        model_run_ids=None if params.get("allModelRuns") else frozenset(params.get("modelRunIds") or ()),
+    )
+
+
+class Service:
+    """The state of the fake organization. `file_base_url` is set once the file server listens."""
+
+    def __init__(self, world: World, accounts: Accounts, faults: FaultPlan, behaviour: Behaviour, clock: Clock) -> None:
+        self.world = world
+        self.accounts = accounts
+        self.faults = faults
+        self.behaviour = behaviour
+        self.clock = clock
+        self.signer = UrlSigner()
+        self.file_base_url = ""
+        self._exports: dict[str, Export] = {}
+        self._numbers = itertools.count()
+        self._lock = threading.RLock()
+
+    @property
+    def exports(self) -> list[Export]:
+        """Every export so far, oldest first."""
+        with self._lock:
+            return list(self._exports.values())
+
+    def export(self, export_id: str) -> Export | None:
+        """An export by id."""
+        with self._lock:
+            return self._exports.get(export_id)
+
+    def start(self, request: ExportRequest, user: FakeUser) -> Export:
+        """Start an export, unless the user may not or too many run already."""
+        now = self.clock()
+        if not user.may_export:
+            raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export data rows")
+        with self._lock, self.world.lock:
+            rows, view = self._select(request, now)
+            self._check_limits(request, now)
+            lines = [row.render(view) for row in rows]
+            hidden = self._export_fault(HiddenExport, request)
+            slow = self._export_fault(SlowExport, request)
+            errors = self._export_fault(ErrorRows, request)
+            export = Export(
+                export_id=make_id(f"export {next(self._numbers)} {now.isoformat()} {user.user_id}"),
+                request=request,
+                user=user,
+                started_at=now,
+                run_seconds=slow.seconds if slow else self.behaviour.seconds_per_export,
+                polls_left=self.behaviour.polls_per_export,
+                cancel_seconds=self.behaviour.seconds_to_cancel,
+                streams={
+                    "RESULT": lay_out(lines, self.behaviour.streams),
+                    "ERRORS": lay_out(
+                        [line.encode() for line in errors.lines] if errors else [], self.behaviour.streams
+                    ),
+                },
+                faults=ExportFaults(
+                    ends=self._export_fault(FailedExport, request) or self._export_fault(CanceledExport, request),
+                    slow=slow,
+                    unknown_status=self._export_fault(UnknownStatus, request),
+                    totals=self._export_fault(WrongTotals, request),
+                    ranges=self._export_fault(WrongRanges, request),
+                    hidden=hidden,
+                ),
+                looks_left=hidden.looks if hidden else 0,
+            )
+            self._exports[export.export_id] = export
+        return export
+
+    def _export_fault(self, kind: type[F], request: ExportRequest) -> F | None:
+        return self.faults.take(
+            kind, lambda fault: not isinstance(fault, ExportFault) or fault.source_id in (None, request.source_id)
+        )
+
+    def _check_limits(self, request: ExportRequest, now: datetime) -> None:
+        running = [export for export in self._exports.values() if export.is_running(now)]
+        here = [export for export in running if export.request.source_id == request.source_id]
+        limits = [(self.behaviour.running_exports_per_organization, len(running), "organization")]
+        if request.source_kind == "project":
+            limits.insert(0, (self.behaviour.running_exports_per_project, len(here), "project"))
+        for limit, number, place in limits:
+            if limit is not None and number >= limit:
+                message = f"You have reached the limit of {limit} running exports per {place}"
+                if self.behaviour.running_limit_form == "not_allowed":
+                    raise ApiError("OPERATION_NOT_ALLOWED", message)
+                raise ApiError("INTERNAL_SERVER_ERROR", message, exception_status=429)
+
+    def _select(self, request: ExportRequest, now: datetime) -> tuple[list[DataRow], RowView]:
+        view = view_of(request.params)
+        filters = request.filters
+        if request.source_kind == "project":
+            project_id = filters["projectId"]
+            if project_id not in self.world.projects:
+                raise not_found("Project", project_id)
+            view = replace(view, project_ids=frozenset({project_id}))
+            return self._search(self.world.in_project(project_id), filters["searchQuery"], now, project_id), view
+        if request.source_kind == "slice":
+            test = self.world.slices.get(filters["sliceId"])
+            if test is None:
+                raise not_found("CatalogSlice", filters["sliceId"])
+            return [row for row in self.world.rows if test(row)], view
+        if request.source_kind == "model_run":
+            run_id = filters["modelRunId"]
+            if run_id not in self.world.model_run_ids:
+                raise not_found("ModelRun", run_id)
+            view = replace(view, model_run_ids=frozenset({run_id}))
+            return [row for row in self.world.rows if run_id in row.model_run_ids], view
+        return self._search(self.world.rows, filters["searchQuery"], now, None), view
+
+    def _search(
+        self, rows: Sequence[DataRow], search_query: Mapping[str, Any], now: datetime, project_id: str | None
+    ) -> list[DataRow]:
+        test = compile_query(search_query["query"], Search(self.behaviour, now, project_id))
+        return [row for row in rows if test(row)]
+
+    def visible_to(self, user: FakeUser) -> list[Export]:
+        """The exports that a user's key can see, oldest first."""
+        everyone = self.behaviour.tasks_of_other_users
+        return [export for export in self.exports if everyone or export.user.user_id == user.user_id]
+
+    def sign(self, export: Export, stream: str, piece: FilePiece) -> str:
+        """A signed URL of one file."""
+        path = f"/labelbox-exports/{export.export_id}/{stream}/{piece.index}.ndjson"
+        query = self.signer.query(path, now=self.clock(), seconds=self.behaviour.url_seconds)
+        return f"{self.file_base_url}{path}?{query}"
