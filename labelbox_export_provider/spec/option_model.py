@@ -114,6 +114,16 @@ def is_template(value: object) -> bool:
     return not isinstance(value, (bool, int, float, date, enum.Enum, BaseModel, set, frozenset, type(None)))
 
 
+def check_options(model: type[OptionModel], given: object) -> None:
+    """Check what is known of options while a DAG is parsed: all names, and the values that are no templates."""
+    if given is None or (is_template(given) and not isinstance(given, Mapping)):
+        return
+    if isinstance(given, Mapping):
+        model.check_names(given)
+        given = {name: value for name, value in given.items() if not is_template(value)}
+    model.parse(given)
+
+
 def refuse_empty_text(name: str, value: object) -> None:
     """Refuse text that a template left empty or as "None": it would silently mean "no filter"."""
     if isinstance(value, str) and value.strip() in {"", "None", "null", "undefined"}:

@@ -13,16 +13,24 @@ from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import ProjectExportParams
 from labelbox_export_provider.spec.filters import DATE_FILTERS, ProjectFilters
 from labelbox_export_provider.spec.option_model import OptionModel
-from labelbox_export_provider.spec.windows import ResolvedWindow
+from labelbox_export_provider.spec.windows import ResolvedWindow, window_conflict
 
 
 def _check_id(text: str) -> str:
-    if not text.strip() or text != text.strip() or text == "None":
+    if not text or any(letter.isspace() or not letter.isprintable() for letter in text) or text == "None":
         raise ValueError("an id is needed, as it stands in the web app's address: text without spaces.")
     return text
 
 
 LabelboxId = Annotated[str, AfterValidator(_check_id)]
+
+
+def check_id(option: str, value: str) -> None:
+    """Refuse a literal that cannot be an id, naming the option, while a DAG is parsed."""
+    try:
+        _check_id(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}={value!r}: {error}") from None
 
 
 class ProjectSource(OptionModel):
@@ -65,14 +73,6 @@ class ProjectSource(OptionModel):
             "filters": {"projectId": self.project_id, "searchQuery": {"scope": None, "query": query}},
             "params": params,
         }
-
-
-def window_conflict(field: str) -> str:
-    """Say why a window and a filter on the same field cannot be given together."""
-    return (
-        f"Both window= and filters[{field!r}] narrow {field}. Keep window= for runs that follow each other, "
-        f"or the filter for a fixed range; not both."
-    )
 
 
 def digest(value: object) -> str:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, model_validator
+from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import read_date, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.option_model import OptionModel, is_template
+from labelbox_export_provider.spec.option_model import OptionModel, is_template, plain
 
 WindowField = Literal["last_activity_at", "label_created_at"]
 MARGIN = timedelta(seconds=1)
@@ -86,14 +87,18 @@ class Window(OptionModel):
     field: WindowField = "last_activity_at"
     trim: bool | None = None
 
+    @model_validator(mode="after")
+    def _trim_what_can_be(self) -> Self:
+        if self.trim and self.field == "label_created_at":
+            raise ValueError(
+                "a label_created_at window cannot be trimmed, since one data row has many labels. "
+                "Leave trim out: rows on a border then land in both windows (at least once)."
+            )
+        return self
+
     def _resolved(self, start: datetime, end: datetime, *, queried_from: datetime | None) -> ResolvedWindow:
         # A row has many labels and one label_created_at window may hold any of them: nothing tells which to drop.
         trim = self.field == "last_activity_at" if self.trim is None else self.trim
-        if trim and self.field == "label_created_at":
-            raise ConfigurationError(
-                "A label_created_at window cannot be trimmed, since one data row has many labels. "
-                "Leave trim out: rows on a border then land in both windows (at least once)."
-            )
         return ResolvedWindow(
             field=self.field,
             start=start,
@@ -168,6 +173,35 @@ def window_kind(value: object) -> type[DataIntervalWindow] | type[FixedWindow]:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ConfigurationError(f"window= takes DataIntervalWindow(), FixedWindow(start, end) or None, not {value!r}.")
     return _KINDS[kind]
+
+
+def plain_window(window: object) -> object:
+    """Give the form of a window that an operator can template and serialize."""
+    if isinstance(window, OptionModel):
+        return {"kind": window_kind(window).model_fields["kind"].default, **plain(window)}
+    return plain(window)
+
+
+def check_window(window: object, filters: object) -> None:
+    """Check a window as far as it is known while a DAG is parsed, and that no filter is on the same field."""
+    if window is None or (is_template(window) and not isinstance(window, Mapping)):
+        return
+    kind = window_kind(window)
+    if isinstance(window, Mapping):
+        kind.check_names(window)
+        if not is_template(window):
+            kind.parse(window)
+        field = window.get("field", "last_activity_at")
+        if isinstance(filters, Mapping) and filters.get(field) is not None:
+            raise ConfigurationError(window_conflict(field))
+
+
+def window_conflict(field: object) -> str:
+    """Say why a window and a filter on the same field cannot be given together."""
+    return (
+        f"Both window= and filters[{field!r}] narrow {field}. Keep window= for runs that follow each other, "
+        "or the filter for a fixed range; not both."
+    )
 
 
 def parse_window(value: object) -> AnyWindow:

@@ -1,0 +1,153 @@
+"""The Airflow hook: from a connection to a client that runs flows."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.model import Flow
+from labelbox_export_provider.labelbox.retry import ONCE
+from labelbox_export_provider.spec.errors import ConnectionSettingsError, LabelboxExportError
+
+if TYPE_CHECKING:
+    from labelbox_export_provider.labelbox.drivers import LabelboxClient
+
+DISTRIBUTION = "airflow-provider-labelbox-export"
+TEST_CONNECTION_SECONDS = 10.0
+T = TypeVar("T")
+
+
+class LabelboxHook(BaseHook):
+    """Talks to Labelbox with the key of an Airflow connection of type `labelbox`.
+
+    `run` carries out one flow of `labelbox_export_provider.labelbox.flows` in a worker; triggers use `async_settings`
+    and share an asynchronous client of their own. The key is registered with Airflow's secret masker and goes to the
+    GraphQL endpoint only. Every fault of the connection is a `ConnectionSettingsError` that names the field.
+    """
+
+    conn_name_attr: ClassVar[str] = "labelbox_conn_id"
+    default_conn_name: ClassVar[str] = "labelbox_default"
+    conn_type: ClassVar[str] = "labelbox"
+    hook_name: ClassVar[str] = "Labelbox"
+
+    def __init__(self, labelbox_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.labelbox_conn_id = labelbox_conn_id
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """The connection, checked. Read once: a hook lives no longer than one phase of a task."""
+        try:
+            connection = self.get_connection(self.labelbox_conn_id)
+        except AirflowNotFoundException:
+            raise no_such_connection(self.labelbox_conn_id) from None
+        return _settings(self.labelbox_conn_id, connection, _extra(self.labelbox_conn_id, connection))
+
+    @classmethod
+    async def async_settings(cls, labelbox_conn_id: str) -> ConnectionSettings:
+        """Read the connection on an event loop without blocking it."""
+        try:
+            connection = await get_async_connection(labelbox_conn_id)
+        except AirflowNotFoundException:
+            raise no_such_connection(labelbox_conn_id) from None
+        try:
+            extra = await get_async_extra_dejson(connection)
+        except ValueError:
+            raise _bad_extra(labelbox_conn_id) from None
+        return _settings(labelbox_conn_id, connection, extra)
+
+    def get_conn(self) -> LabelboxClient:
+        """Open a client; close it, or use it as a context manager."""
+        return _client(self.settings)
+
+    def run(self, flow: Flow[T]) -> T:
+        """Carry out one flow with a client of its own."""
+        with self.get_conn() as client:
+            return client.run(flow)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whose key it is, for Airflow's connection form; one try, since a person is waiting.
+
+        The text goes to the browser as it is, so it holds nothing but the owner's name, organization and time zone.
+        """
+        try:
+            quick = self.settings.model_copy(update={"timeout": min(self.settings.timeout, TEST_CONNECTION_SECONDS)})
+            with _client(quick) as client:
+                owner = client.run(flows.who_am_i(ONCE))
+        except LabelboxExportError as error:
+            return False, str(error)
+        zone = owner.timezone or "none set, so dates without offset are read as UTC"
+        organization = owner.organization_name or owner.organization_id
+        return True, f"The key belongs to {owner.email or owner.user_id} of {organization}. Time zone: {zone}."
+
+
+def _client(settings: ConnectionSettings) -> LabelboxClient:
+    from labelbox_export_provider.labelbox.drivers import (
+        LabelboxClient,
+    )  # brings httpx, which DAG parsing does not need
+
+    return LabelboxClient(settings, user_agent=user_agent())
+
+
+def no_such_connection(conn_id: str) -> ConnectionSettingsError:
+    """Say how to make the connection that is missing."""
+    return ConnectionSettingsError(
+        f"There is no Airflow connection {conn_id!r} (labelbox_conn_id). Create one of type 'labelbox' with the API "
+        f"key as its password, or set AIRFLOW_CONN_{conn_id.upper()} for all Airflow components."
+    )
+
+
+def _bad_extra(conn_id: str) -> ConnectionSettingsError:
+    return ConnectionSettingsError(
+        f"The extra of connection {conn_id!r} is not a JSON object. Write for instance "
+        '{"timeout": 60, "verify": true}, or leave it empty.'
+    )
+
+
+def _extra(conn_id: str, connection: Connection) -> dict[str, Any]:
+    try:
+        return dict(connection.extra_dejson)
+    except (ValueError, TypeError):
+        raise _bad_extra(conn_id) from None
+
+
+def _settings(conn_id: str, connection: Connection, extra: dict[str, Any]) -> ConnectionSettings:
+    if connection.password:
+        mask_secret(connection.password)
+    return ConnectionSettings.from_parts(
+        conn_id=conn_id,
+        host=connection.host,
+        password=connection.password,
+        port=connection.port,
+        schema=connection.schema,
+        # The form writes a null for a field that was left empty.
+        extra={name: value for name, value in extra.items() if value is not None and value != ""},
+    )
+
+
+@cache
+def user_agent() -> str:
+    """Name this program truthfully in requests."""
+    return f"{DISTRIBUTION}/{provider_version()} Airflow/{airflow_version()} Python/{platform.python_version()}"
+
+
+@cache
+def provider_version() -> str:
+    """Give this distribution's version; `0` when it is imported from a folder without being installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0"
+
+
+@cache
+def airflow_version() -> str:
+    """Give Airflow's version."""
+    return version("apache-airflow")

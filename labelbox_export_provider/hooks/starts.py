@@ -1,0 +1,137 @@
+"""Start or adopt the export of a task instance: from an Airflow context to a handle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
+from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.spec.sources import ProjectSource, condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.start_record import StartRecord, start_name
+from labelbox_export_provider.spec.windows import AnyWindow, ResolvedWindow, RunInterval
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+STATE_KEY = "labelbox_export"
+"""Key of the start record in the task state store."""
+
+
+def run_interval(context: Context) -> RunInterval:
+    """Read the data interval of the run; Airflow leaves the keys out where a run has none."""
+    values: dict[str, Any] = dict(context)
+    return RunInterval(
+        start=values.get("data_interval_start"),
+        end=values.get("data_interval_end"),
+        run_id=str(values.get("run_id", "")),
+    )
+
+
+class ExportStart:
+    """One start of one task instance.
+
+    Without a task state store (`task_state_store` is new in Airflow 3.3) the export's name alone carries the logic: a
+    retry still finds the export, but a cleared task is told from a retry by the name's generation only.
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: LabelboxHook,
+        source: ProjectSource,
+        window: AnyWindow | None,
+        task_name: str | None,
+        adopt_within: timedelta,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self.hook = hook
+        self.source = source
+        self.window = window
+        self.task_name = task_name
+        self.adopt_within = adopt_within
+        self.now = now
+
+    def run(self, context: Context) -> ExportHandle:
+        """Give the handle of the one export of this task instance; raises errors of this package only."""
+        window = None if self.window is None else self.window.resolve(run_interval(context))
+        ti = context["ti"]
+        store = dict(context).get("task_state_store")
+        with self.hook.get_conn() as client:
+            owner = client.run(flows.who_am_i())
+            mutation_input = self.source.render_input(task_name="", owner_timezone=owner.timezone, window=window)
+            fingerprint = request_fingerprint(
+                self.source.mutation, mutation_input, self.hook.settings.endpoint, owner.organization_id
+            )
+            generation = int(getattr(ti, "max_tries", 0) or 0)
+            map_index = -1 if ti.map_index is None else ti.map_index
+            request = StartRequest(
+                mutation=self.source.mutation,
+                mutation_input=mutation_input,
+                name=start_name(
+                    self.task_name or f"{ti.dag_id} {ti.task_id}",
+                    run=(ti.dag_id, ti.run_id, ti.task_id, map_index),
+                    kind=self.source.kind,
+                    fingerprint=fingerprint,
+                    generation=generation,
+                ),
+                fingerprint=fingerprint,
+                generation=generation,
+                user_id=owner.user_id,
+                adopt_within=self.adopt_within,
+                call_limit=self.hook.settings.timeout,
+                now=self.now,
+            )
+            started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store)))
+        if store is not None:
+            _save(store, started.record.model_copy(update={"state": "handed_over"}))
+        return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
+
+    def _handle(
+        self,
+        started: StartedExport,
+        window: ResolvedWindow | None,
+        mutation_input: dict[str, Any],
+        fingerprint: str,
+        organization_id: str,
+    ) -> ExportHandle:
+        return ExportHandle(
+            export_id=started.export_id,
+            source=SourceName(kind=self.source.kind, id=self.source.id),
+            filters_digest=query_digest(mutation_input),
+            labelbox_conn_id=self.hook.labelbox_conn_id,
+            window=None if window is None else HandleWindow.of(window),
+            user_id=started.record.user_id,
+            organization_id=organization_id,
+            fingerprint=fingerprint,
+            started_at=started.record.intent_at,
+            adopted=started.adopted,
+            query=condensed_query(mutation_input),
+        )
+
+
+def _stored(store: Any) -> StartRecord | None:
+    value = None if store is None else store.get(STATE_KEY)
+    if value is None:
+        return None
+    try:
+        return StartRecord.model_validate(value)
+    except ValueError:
+        raise LabelboxExportError(
+            f"The task state {STATE_KEY!r} of this task is not one that this package wrote, so it is unknown whether "
+            "an export already runs. Look for it in Labelbox, delete that key (task instance, State store), then clear."
+        ) from None
+
+
+def _saver(store: Any) -> Callable[[StartRecord], None]:
+    return lambda record: None if store is None else _save(store, record)
+
+
+def _save(store: Any, record: StartRecord) -> None:
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE  # only where there is a store
+
+    store.set(STATE_KEY, record.to_json(), retention=NEVER_EXPIRE)

@@ -1,0 +1,257 @@
+"""Start an export, or go on with the one that an earlier try of the same task already started (guarantee G1).
+
+The mutation is not idempotent and its answer can be lost. So an intent is recorded before the call, the export carries
+a name that only this start can have, and whoever comes after an unfinished intent first looks for that name.
+
+What cannot be excluded: an index of names that shows a new task later than the grace (the mutation's time limit and
+half a minute). A second export may then be started; it only costs time, since a handle names one export and the other
+is never read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
+from labelbox_export_provider.labelbox.model import (
+    Effect,
+    ExportTaskState,
+    Flow,
+    Reply,
+    Sleep,
+    Started,
+    TaskStatus,
+)
+from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import (
+    AnotherUsersExportError,
+    LabelboxExportError,
+    NotFoundError,
+    StartUncertainError,
+)
+from labelbox_export_provider.spec.start_record import StartRecord
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks for a name that is not visible yet."""
+VISIBLE_WITHIN = 30.0
+"""Seconds after the mutation's time limit within which a started export has to be visible by name."""
+MAX_STARTS = 2
+"""Mutations that one try sends at most, when answers are lost and nothing becomes visible."""
+
+_DEAD = {TaskStatus.FAILED.value, TaskStatus.CANCELED.value, TaskStatus.CANCELLING.value}
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What is to be started, by whom, under which name. `now` is the clock that dates intents."""
+
+    mutation: str
+    mutation_input: Mapping[str, Any]
+    name: str
+    fingerprint: str
+    generation: int
+    user_id: str
+    adopt_within: timedelta
+    call_limit: float
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class StartedExport:
+    """The export to go on with. `adopted` tells that an earlier try had started it."""
+
+    export_id: str
+    adopted: bool
+    record: StartRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Ask for the record to be stored before the flow goes on."""
+
+    record: StartRecord
+
+
+AdoptionFlow: TypeAlias = Generator[Effect | Save, Reply, "StartedExport"]
+T = TypeVar("T")
+
+
+def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord], None]) -> Flow[T]:
+    """Carry out the `Save` effects of a flow, and leave the others to a driver."""
+    reply: Reply = None
+    while True:
+        try:
+            effect = flow.send(reply)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]  # a generator's return value is untyped in StopIteration
+        if isinstance(effect, Save):
+            save(effect.record)
+            reply = None
+        else:
+            reply = yield effect
+
+
+def start_or_adopt(request: StartRequest, record: StartRecord | None, policy: RetryPolicy = PATIENT) -> AdoptionFlow:
+    """Give the one export of this start.
+
+    Fails with `AnotherUsersExportError` when the recorded export belongs to a key that this one cannot see, with
+    `StartUncertainError` when a lost start stays invisible, and with what the start itself raises.
+    """
+    seen: set[str] = set()
+    record = _usable(record, request)
+    found = yield from _find(request, record, seen, policy)
+    if found is not None:
+        kept = record or _intent(request, found.created_at or request.now())
+        kept = kept.model_copy(update={"export_id": found.export_id, "state": "open", "generation": request.generation})
+        yield Save(kept)
+        log.info("Adopted export %s (%s), which an earlier try had started.", found.export_id, found.status)
+        return StartedExport(found.export_id, adopted=True, record=kept)
+    return (yield from _start(request, seen, policy))
+
+
+def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | None:
+    """Drop a record whose export is not what this start is about, and say why."""
+    if record is None:
+        return None
+    if record.state == "handed_over" and record.generation != request.generation:
+        log.info("Export %s was handed over before this task was cleared: starting a new one.", record.export_id)
+        return None
+    if record.fingerprint != request.fingerprint:
+        log.info("The recorded export %s asked something else: starting a new one.", record.export_id or record.name)
+        return None
+    return record
+
+
+def _find(
+    request: StartRequest, record: StartRecord | None, seen: set[str], policy: RetryPolicy
+) -> Generator[Effect | Save, Reply, ExportTaskState | None]:
+    """Look for the export of an earlier try until it would have to be visible."""
+    if record is None:
+        tasks = yield from flows.created_tasks_named(request.user_id, request.name, policy)
+        seen.update(task.export_id for task in tasks)
+        return _oldest_alive(tasks, request)
+    waited = 0.0
+    visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
+    while True:
+        tasks = yield from _recorded(record, policy)
+        seen.update(task.export_id for task in tasks)
+        if tasks:
+            return _oldest_alive(tasks, request)
+        if record.user_id != request.user_id:
+            raise AnotherUsersExportError(
+                f"An earlier try of this task began an export as Labelbox user {record.user_id}, and the key of the "
+                f"connection now belongs to user {request.user_id}, who cannot see it. Nothing was started. Put back a "
+                f"key of user {record.user_id}, or clear the task state of this task to start a new export."
+            )
+        if waited >= visible_by:
+            log.info("No export %r is visible: starting one.", record.export_id or record.name)
+            return None
+        yield Sleep(LOOK_EVERY, f"an export named {record.name!r} may become visible")
+        waited += LOOK_EVERY
+
+
+def _recorded(record: StartRecord, policy: RetryPolicy) -> Flow[tuple[ExportTaskState, ...]]:
+    if record.export_id is not None:
+        try:
+            return ((yield from flows.task_state(record.export_id, record.user_id, policy)),)
+        except (NotFoundError, AnotherUsersExportError):
+            pass  # the name may still show it
+    return (yield from flows.created_tasks_named(record.user_id, record.name, policy))
+
+
+def _oldest_alive(tasks: tuple[ExportTaskState, ...], request: StartRequest) -> ExportTaskState | None:
+    for task in tasks:
+        if task.status in _DEAD:
+            log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, task.status)
+        elif task.created_at is not None and request.now() - task.created_at > request.adopt_within:
+            log.warning(
+                "Export %s of an earlier try is from %s, older than adopt_within (%s): starting a new one.",
+                task.export_id,
+                iso_utc(task.created_at),
+                request.adopt_within,
+            )
+        else:
+            return task
+    return None
+
+
+def _intent(request: StartRequest, moment: datetime) -> StartRecord:
+    return StartRecord(
+        name=request.name,
+        fingerprint=request.fingerprint,
+        user_id=request.user_id,
+        intent_at=moment,
+        generation=request.generation,
+    )
+
+
+def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> AdoptionFlow:
+    document = START_BY_MUTATION[request.mutation]
+    mutation_input = {**request.mutation_input, "taskName": request.name}
+    reason = ""
+    for _ in range(MAX_STARTS):
+        record = _intent(request, request.now())
+        yield Save(record)
+        outcome = yield from flows.start_once(document, mutation_input, policy)
+        if isinstance(outcome, Started):
+            record = record.model_copy(update={"export_id": outcome.export_id})
+            yield Save(record)
+            return (yield from _settle_rivals(request, record, seen, policy))
+        reason = outcome.reason
+        log.warning("The answer to the start was lost (%s): looking for the export by its name.", reason)
+        found = yield from _look_after_loss(request, seen, policy)
+        if found is not None:
+            record = record.model_copy(update={"export_id": found.export_id})
+            yield Save(record)
+            log.info("Found export %s: the start had been carried out.", found.export_id)
+            return StartedExport(found.export_id, adopted=True, record=record)
+        log.warning("No export named %r became visible: the start had not been carried out.", request.name)
+    raise StartUncertainError(
+        f"Labelbox did not answer {MAX_STARTS} starts in a row (last: {reason}), and no export named {request.name!r} "
+        "is visible. The next try looks for it again before it starts anything."
+    )
+
+
+def _look_after_loss(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Flow[ExportTaskState | None]:
+    waited = 0.0
+    while True:
+        found = yield from _new_by_name(request, seen, policy)
+        if found:
+            return found[0]
+        if waited >= request.call_limit + VISIBLE_WITHIN:
+            return None
+        yield Sleep(LOOK_EVERY, f"an export named {request.name!r} may become visible")
+        waited += LOOK_EVERY
+
+
+def _new_by_name(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Flow[tuple[ExportTaskState, ...]]:
+    tasks = yield from flows.created_tasks_named(request.user_id, request.name, policy)
+    return tuple(task for task in tasks if task.export_id not in seen and task.status not in _DEAD)
+
+
+def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], policy: RetryPolicy) -> AdoptionFlow:
+    """Look the name up once more: of two tries that started at once the oldest export wins, the younger is canceled."""
+    ours = record.export_id
+    assert ours is not None  # noqa: S101  set by the caller one line above; states it for the type checker
+    rivals = yield from _new_by_name(request, seen, policy)
+    if not rivals or rivals[0].export_id == ours or ours not in {task.export_id for task in rivals}:
+        return StartedExport(ours, adopted=False, record=record)
+    winner = rivals[0]
+    log.warning("Another try started export %s first: going on with it and canceling %s.", winner.export_id, ours)
+    own_type = next((task.type for task in rivals if task.export_id == ours), None)
+    try:
+        canceled = yield from flows.cancel_export(ours, own_type, policy)
+        log.info("Export %s was %s.", ours, "canceled" if canceled else "not cancelable and goes on unread")
+    except LabelboxExportError as error:
+        log.warning("Export %s could not be canceled and goes on unread: %s", ours, error)
+    record = record.model_copy(update={"export_id": winner.export_id})
+    yield Save(record)
+    return StartedExport(winner.export_id, adopted=True, record=record)

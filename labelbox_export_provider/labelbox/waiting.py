@@ -1,0 +1,111 @@
+"""What one look at an export task means for whoever waits for it: the same in workers and in the triggerer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.model import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
+from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.spec.errors import IntegrityError, NotFoundError, TemporaryError
+
+log = logging.getLogger(__name__)
+
+NEWBORN = timedelta(seconds=60)
+"""A task that was started this short a time ago may not be found yet."""
+EMPTY_AGAIN_AFTER = 5.0
+"""Seconds after which a missing header is read again before the stream is believed empty."""
+
+Ended = Literal["COMPLETE", "FAILED", "CANCELED"]
+_ENDED: dict[str, Ended] = {
+    TaskStatus.COMPLETE.value: "COMPLETE",
+    TaskStatus.FAILED.value: "FAILED",
+    TaskStatus.CANCELED.value: "CANCELED",
+}
+_RUNNING = {TaskStatus.IN_PROGRESS.value, TaskStatus.CANCELLING.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look: how the task ended, or None while it runs, and a line for the log."""
+
+    ended: Ended | None
+    line: str
+
+
+def look(
+    export_id: str,
+    user_id: str | None,
+    started_at: datetime | None,
+    now: Callable[[], datetime],
+    policy: RetryPolicy = PATIENT,
+) -> Flow[Look]:
+    """Look once at an export task.
+
+    A passing failure of Labelbox and a newborn task that is not visible yet count as "still running": the time limit of
+    the wait bounds them. States that are not known count as running, too, with a warning. An unknown id raises
+    `NotFoundError`, a refused key `AccessError`.
+    """
+    try:
+        state = yield from flows.task_state(export_id, user_id, policy)
+    except TemporaryError as error:
+        log.warning("Export %s could not be looked at, the wait goes on: %s", export_id, error)
+        return Look(None, f"Export {export_id}: Labelbox did not answer")
+    except NotFoundError:
+        if started_at is None or now() - started_at > NEWBORN:
+            raise
+        return Look(None, f"Export {export_id}: not visible yet")
+    ended = _ENDED.get(state.status)
+    if ended is None and state.status not in _RUNNING:
+        log.warning("Export %s is in a state that is not known: %r. The wait goes on.", export_id, state.status)
+    return Look(ended, _line(state, started_at or state.created_at, now()))
+
+
+def _line(state: ExportTaskState, since: datetime | None, now: datetime) -> str:
+    done = ""
+    if state.completion_percentage is not None:
+        # Whether the service counts to 1 or to 100 is not documented.
+        percent = state.completion_percentage * (100 if state.completion_percentage <= 1 else 1)
+        done = f", {percent:.0f} %"
+    elapsed = "" if since is None else f", {timedelta(seconds=round((now - since).total_seconds()))} since its start"
+    return f"Export {state.export_id}: {state.status}{done}{elapsed}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedTotals:
+    """Sizes of both streams of a COMPLETE export; None stands for an empty stream."""
+
+    result: StreamTotals | None
+    errors: StreamTotals | None
+
+    def to_json(self) -> dict[str, dict[str, int]]:
+        """Give rows and bytes of both streams."""
+        return {name: _counts(totals) for name, totals in (("result", self.result), ("errors", self.errors))}
+
+
+def _counts(totals: StreamTotals | None) -> dict[str, int]:
+    return {"rows": 0, "bytes": 0} if totals is None else {"rows": totals.lines, "bytes": totals.size}
+
+
+def completed_totals(export_id: str, policy: RetryPolicy = PATIENT) -> Flow[CompletedTotals]:
+    """Read the totals of both streams of a COMPLETE export.
+
+    A missing result header is believed only after a second read some seconds later and a missing first file, since a
+    header that is merely late would turn a full export into an empty one. Fails with `IntegrityError` where the two
+    disagree; a retry reads anew.
+    """
+    result = yield from flows.stream_totals(export_id, StreamType.RESULT, policy)
+    if result is None:
+        yield Sleep(EMPTY_AGAIN_AFTER, f"export {export_id} says that it is empty; asking again")
+        result = yield from flows.stream_totals(export_id, StreamType.RESULT, policy)
+    if result is None and (yield from flows.has_file(export_id, StreamType.RESULT, policy)):
+        raise IntegrityError(
+            f"Export {export_id} has no result header, which means no rows, but it has a first result file. "
+            "It is not taken for empty."
+        )
+    errors = yield from flows.stream_totals(export_id, StreamType.ERRORS, policy)
+    return CompletedTotals(result, errors)

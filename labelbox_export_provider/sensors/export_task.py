@@ -1,0 +1,213 @@
+"""The sensor that waits for an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseOperator,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.labelbox.waiting import completed_totals, look
+from labelbox_export_provider.spec.errors import (
+    AccessError,
+    ConfigurationError,
+    LabelboxExportError,
+    NotFoundError,
+    WaitTimeoutError,
+)
+from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.handle import ExportHandle, parse_export
+from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.triggers.deferral import waiting_trigger
+from labelbox_export_provider.triggers.events import ExportEvent
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ExportTaskSensor(BaseSensorOperator):
+    """Waits until an export is COMPLETE and returns its handle with the totals of both streams.
+
+    Why: `deferrable=True` (the default here, whatever Airflow's configuration says) waits in the triggerer and holds no
+    worker slot; `deferrable=False` gives Airflow's poke and reschedule modes, in which `timeout`, `poke_interval`,
+    `exponential_backoff` and `soft_fail` mean the same.
+    What it does not do: start, cancel or read anything. Unknown states are waited through, with a warning.
+    How it fails: FAILED and CANCELED without a retry, naming the task to clear, since looking again heals nothing; a
+    refused key and an unknown id likewise. When `timeout` is over, the export goes on, and clearing this task waits on
+    for it. `soft_fail` turns the time-out into a skip and nothing else.
+
+    :param export: the handle that an export operator returns, or the bare id of an export task.
+    :param labelbox_conn_id: only for a bare id; a handle names its own connection.
+    :param cancel_on_kill: cancel the export when somebody marks or clears this task while it is deferred.
+    """
+
+    template_fields: Sequence[str] = ("export", "labelbox_conn_id")
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        export: Any,
+        labelbox_conn_id: str = LabelboxHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: float | timedelta = 5.0,
+        exponential_backoff: bool = True,
+        max_wait: float | timedelta | None = 60.0,
+        cancel_on_kill: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            poke_interval=poke_interval, exponential_backoff=exponential_backoff, max_wait=max_wait, **kwargs
+        )
+        if export is None or (isinstance(export, str) and not is_template(export)):
+            parse_export(export)
+        if cancel_on_kill and not deferrable:
+            raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
+        self.export = export
+        self.labelbox_conn_id = labelbox_conn_id
+        self.deferrable = deferrable
+        self.cancel_on_kill = cancel_on_kill
+
+    def execute(self, context: Context) -> Any:
+        """Look once; then defer, or poke in the mode that was chosen."""
+        try:
+            export = parse_export(self.export)
+            if self.deferrable:
+                event = self._look(export)
+        except LabelboxExportError as error:
+            self._give_up(error, context)
+        if self.deferrable:
+            if event is not None:
+                return self._finish(event, context)
+            self._defer(export)
+        try:
+            event = super().execute(context)
+        except AirflowSensorTimeout:
+            event = ExportEvent("TIMEOUT", _id_of(export))
+        except AirflowSkipException:
+            if not self.soft_fail:
+                raise
+            event = ExportEvent("TIMEOUT", _id_of(export))
+        return self._finish(event, context)
+
+    def _defer(self, export: ExportHandle | str) -> NoReturn:
+        trigger, limit = waiting_trigger(
+            export,
+            self._conn_id(export),
+            timedelta(seconds=self.timeout),
+            {
+                "poke_interval": self.poke_interval,
+                "max_wait": self.max_wait.total_seconds() if self.max_wait else self.timeout,
+                "exponential_backoff": bool(self.exponential_backoff),
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once. An export that ended badly ends the poking, too: `execute` raises it past soft_fail."""
+        del context
+        event = self._look(parse_export(self.export))
+        return PokeReturnValue(is_done=event is not None, xcom_value=event)
+
+    def _look(self, export: ExportHandle | str) -> ExportEvent | None:
+        handle = export if isinstance(export, ExportHandle) else None
+        flow = look(
+            _id_of(export),
+            None if handle is None else handle.user_id,
+            None if handle is None else handle.started_at,
+            lambda: datetime.now(timezone.utc),
+        )
+        try:
+            found = LabelboxHook(self._conn_id(export)).run(flow)
+        except NotFoundError as error:
+            return ExportEvent("NOT_FOUND", _id_of(export), str(error))
+        except AccessError as error:
+            return ExportEvent("AUTH", _id_of(export), str(error))
+        self.log.info("%s", found.line)
+        return None if found.ended is None else ExportEvent(found.ended, _id_of(export), found.line)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the trigger's event; a trigger that died of a bug is raised, never softened."""
+        from airflow.sdk.exceptions import TaskDeferralTimeout
+
+        try:
+            # Past BaseSensorOperator, whose version lets soft_fail swallow every failure.
+            return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            return self._finish(ExportEvent("TIMEOUT", _id_of(parse_export(self.export))), context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Turn the trigger's event into the result."""
+        try:
+            parsed = ExportEvent.parse(event)
+        except LabelboxExportError as error:
+            self._give_up(error, context)
+        return self._finish(parsed, context)
+
+    def _finish(self, event: ExportEvent, context: Context) -> dict[str, Any]:
+        export = parse_export(self.export)
+        if event.outcome == "TIMEOUT":
+            self._time_out(event, context)
+        try:
+            error = event.error()
+            if error is not None:
+                raise error
+            totals = LabelboxHook(self._conn_id(export)).run(completed_totals(event.export_id))
+        except LabelboxExportError as error:
+            self._give_up(error, context)
+        plain = export.to_json() if isinstance(export, ExportHandle) else {"v": 1, "export_id": export}
+        self.log.info("Export %s is complete: %s", event.export_id, totals.to_json())
+        return {**plain, "totals": totals.to_json()}
+
+    def _time_out(self, event: ExportEvent, context: Context) -> NoReturn:
+        error = WaitTimeoutError(
+            f"Waited {timedelta(seconds=self.timeout)} (timeout) for export {event.export_id}, and it has not ended. "
+            "The export itself goes on in Labelbox and is not lost: clear this task and it waits on for the same "
+            f"export.{' Last seen: ' + event.message + '.' if event.message else ''}"
+        )
+        text = self._report(error, context).text()
+        if self.soft_fail:
+            raise AirflowSkipException(f"Skipped, since soft_fail is set. {text}")
+        raise AirflowSensorTimeout(text)
+
+    def _report(self, error: LabelboxExportError, context: Context) -> FailureReport:
+        ti = context["ti"]
+        export: ExportHandle | str | None
+        try:
+            export = parse_export(self.export)
+        except LabelboxExportError:
+            export = None
+        return FailureReport(
+            error,
+            handle=export if isinstance(export, ExportHandle) else None,
+            export_id=None if export is None else _id_of(export),
+            starter=self._starter(),
+            try_number=getattr(ti, "try_number", None),
+            tries=(getattr(ti, "max_tries", 0) or 0) + 1,
+            in_store="not touched by this task",
+        )
+
+    def _give_up(self, error: LabelboxExportError, context: Context) -> NoReturn:
+        give_up(self._report(error, context))
+
+    def _starter(self) -> str | None:
+        """Name the task to clear, where there is only one upstream."""
+        upstream = list(self.upstream_task_ids)
+        return upstream[0] if len(upstream) == 1 else None
+
+    def _conn_id(self, export: ExportHandle | str) -> str:
+        return export.labelbox_conn_id if isinstance(export, ExportHandle) else self.labelbox_conn_id
+
+
+def _id_of(export: ExportHandle | str) -> str:
+    return export.export_id if isinstance(export, ExportHandle) else export

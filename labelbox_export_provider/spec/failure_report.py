@@ -1,0 +1,137 @@
+"""The message of a task that gave up: everything that the person on call needs, in one block (guarantee G11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import (
+    AccessError,
+    AnotherUsersExportError,
+    AuthorizationError,
+    ConfigurationError,
+    ConnectionSettingsError,
+    ExportEndedError,
+    HandleError,
+    IntegrityError,
+    LabelboxExportError,
+    NotFoundError,
+    ObjectExistsError,
+    RefusedError,
+    RunningExportLimitError,
+    StartUncertainError,
+    StorageError,
+    StorageUnavailableError,
+    TemporaryError,
+    TooManyErrorRowsError,
+    WaitTimeoutError,
+    WindowError,
+)
+from labelbox_export_provider.spec.handle import ExportHandle
+
+NOTHING_WRITTEN = "nothing of this export"
+
+
+@dataclass(frozen=True)
+class FailureReport:
+    """What is known when a task gives up; what is unknown is left out of the block.
+
+    `starter` names the task that starts the export, `link` is the source's page, `moved` says bytes and rows out of how
+    many, `in_store` what a reader of the bucket finds now. `restarts` tells that this task starts the export itself, so
+    that its own retry heals a dead one.
+    """
+
+    error: LabelboxExportError
+    handle: ExportHandle | None = None
+    export_id: str | None = None
+    source: str | None = None
+    link: str | None = None
+    starter: str | None = None
+    try_number: int | None = None
+    tries: int | None = None
+    moved: str | None = None
+    in_store: str = NOTHING_WRITTEN
+    restarts: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether Airflow should use a retry of the failing task."""
+        return self.error.retryable or (self.restarts and isinstance(self.error, ExportEndedError))
+
+    def text(self) -> str:
+        """Write the block."""
+        lines = [str(self.error), *(f"  {name + ':':<10} {value}" for name, value in self._facts() if value)]
+        return "\n".join(lines)
+
+    def _facts(self) -> list[tuple[str, str | None]]:
+        handle = self.handle
+        source = f"{handle.source.kind} {handle.source.id}" if handle is not None else self.source
+        export = handle.export_id if handle is not None else self.export_id
+        if export is not None and handle is not None:
+            export = f"{export}, {'adopted' if handle.adopted else 'started'} {iso_utc(handle.started_at)}"
+        window = None
+        if handle is not None and handle.window is not None:
+            span = f"[{iso_utc(handle.window.start)}, {iso_utc(handle.window.end)})"
+            window = f"{span} UTC of {handle.window.field}"
+        return [
+            ("source", source),
+            ("link", self.link),
+            ("export", export),
+            ("window", window),
+            ("try", None if self.try_number is None else f"{self.try_number} of {self.tries or '?'}"),
+            ("moved", self.moved),
+            ("in store", self.in_store),
+            *self.extra.items(),
+            ("retry", self._retry()),
+            ("to do", self._to_do()),
+        ]
+
+    def _retry(self) -> str:
+        if self.restarts and isinstance(self.error, ExportEndedError):
+            return "starts a new export"
+        if not self.retryable:
+            return "none: it would end the same way, so none is used up"
+        if isinstance(self.error, StartUncertainError):
+            return "looks for the export by its name and starts one only if there is none"
+        if isinstance(self.error, (IntegrityError, StorageError)):
+            return "reads the same export again and writes the same objects"
+        if self.handle is not None or self.export_id is not None:
+            return "goes on with the same export"
+        return "adopts the export if one was started, else starts it"
+
+    def _to_do(self) -> str:
+        starter = f"task {self.starter!r}" if self.starter else "the task that starts the export"
+        for kind, advice in _ADVICE:
+            if isinstance(self.error, kind):
+                return advice.format(starter=starter)
+        return "clear this task; if it comes again, report it with this message"
+
+
+_ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
+    (ConnectionSettingsError, "mend the connection (Admin, Connections), then clear this task"),
+    (HandleError, "clear {starter} with downstream"),
+    (WindowError, "mend the DAG's schedule or window=, as the first line says; this run stays empty"),
+    (ConfigurationError, "mend the option in the DAG file, then clear this task"),
+    (
+        AnotherUsersExportError,
+        "put back a key of the user who started it, or clear {starter} with downstream to export anew",
+    ),
+    (AuthorizationError, "give the key's user access to the source in Labelbox, then clear this task"),
+    (AccessError, "put a valid API key into the connection's password, then clear this task"),
+    (NotFoundError, "check the id in the DAG and that the key's user can open the link, then clear this task"),
+    (ExportEndedError, "clear {starter} with downstream: only a new export heals it"),
+    (TooManyErrorRowsError, "read the landed errors, then clear {starter} with downstream or raise max_error_rows"),
+    (WaitTimeoutError, "clear this task to wait on for the same export, or raise timeout="),
+    (
+        RunningExportLimitError,
+        "nothing, if retries are left; else run fewer exports at once (a pool), then clear this task",
+    ),
+    (ObjectExistsError, "set replace=True, or choose another key, then clear this task"),
+    (StorageUnavailableError, "nothing, if retries are left; else check the store, then clear this task"),
+    (StorageError, "mend bucket or permissions, then clear this task"),
+    (RefusedError, "mend what the first line names, then clear this task"),
+    (TemporaryError, "nothing, if retries are left; else clear this task"),
+    (IntegrityError, "nothing, if retries are left; else clear {starter} with downstream"),
+)
+"""What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""

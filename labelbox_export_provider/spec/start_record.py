@@ -1,0 +1,41 @@
+"""What a start remembers about itself, so that no retry, crash or lost answer ever starts the same export twice."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from labelbox_export_provider.spec.handle import Digest, ExportId, Record, Text, UtcText
+
+MAX_HEAD = 80
+
+
+class StartRecord(Record):
+    """One intent to start, written before the call and never deleted.
+
+    `open`: a start was under way. `handed_over`: the handle was given to downstream tasks. `generation` tells tries of
+    one run of the task from a run that its user asked for anew by clearing it.
+    """
+
+    name: Text
+    fingerprint: Digest
+    export_id: ExportId | None = None
+    user_id: Text
+    intent_at: UtcText
+    generation: int
+    state: Literal["open", "handed_over"] = "open"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the plain form for Airflow's task state store."""
+        return self.model_dump(mode="json")
+
+
+def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, generation: int) -> str:
+    """Name an export after the task that starts it: a readable head, then a digest that no other start shares.
+
+    `run` is dag id, run id, task id and map index. All tries of one start give the same name, a cleared task another.
+    """
+    parts = [*(str(part) for part in run), kind, fingerprint, str(generation)]
+    tail = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
+    readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD]
+    return f"{readable} [{tail}]"

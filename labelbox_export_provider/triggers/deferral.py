@@ -1,0 +1,37 @@
+"""Hand a wait over to the triggerer: the same for sensors and for operators that wait."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TypedDict
+
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+
+SAFETY = timedelta(minutes=10)
+"""How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
+
+
+class Pace(TypedDict):
+    """How often to look, in seconds, and until when to wait."""
+
+    poke_interval: float
+    max_wait: float
+    exponential_backoff: bool
+    cancel_on_kill: bool
+
+
+def waiting_trigger(
+    export: ExportHandle | str, labelbox_conn_id: str, timeout: timedelta, pace: Pace
+) -> tuple[ExportTaskTrigger, timedelta]:
+    """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
+    handle = export if isinstance(export, ExportHandle) else None
+    trigger = ExportTaskTrigger(
+        labelbox_conn_id=labelbox_conn_id,
+        export_id=handle.export_id if handle is not None else str(export),
+        user_id=None if handle is None else handle.user_id,
+        started_at=None if handle is None else handle.started_at.isoformat(),
+        deadline=(datetime.now(timezone.utc) + timeout).isoformat(),
+        **pace,
+    )
+    return trigger, timeout + SAFETY

@@ -1,0 +1,149 @@
+"""The trigger that waits for an export without a worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.waiting import look
+from labelbox_export_provider.spec.errors import AccessError, AuthenticationError, LabelboxExportError, NotFoundError
+from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.shared_client import shared_client
+
+CANCEL_SECONDS = 10.0
+
+
+class ExportTaskTrigger(BaseTrigger):
+    """Waits until an export is COMPLETE, FAILED or CANCELED, or until `deadline`, and sends one event.
+
+    Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
+    intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
+    connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. AUTH,
+    NOT_FOUND and TIMEOUT are events, too; anything else is a bug and propagates. `cancel_on_kill` cancels the export
+    when somebody marks or clears the waiting task; off, since the export is adopted by the next try.
+    """
+
+    def __init__(
+        self,
+        *,
+        labelbox_conn_id: str,
+        export_id: str,
+        deadline: str,
+        user_id: str | None = None,
+        started_at: str | None = None,
+        poke_interval: float = 5.0,
+        max_wait: float = 60.0,
+        exponential_backoff: bool = True,
+        cancel_on_kill: bool = False,
+    ) -> None:
+        super().__init__()
+        self.labelbox_conn_id = labelbox_conn_id
+        self.export_id = export_id
+        self.deadline = deadline
+        self.user_id = user_id
+        self.started_at = started_at
+        self.poke_interval = poke_interval
+        self.max_wait = max_wait
+        self.exponential_backoff = exponential_backoff
+        self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what another triggerer needs to wait on: no key, no URL."""
+        names = (
+            "labelbox_conn_id",
+            "export_id",
+            "deadline",
+            "user_id",
+            "started_at",
+            "poke_interval",
+            "max_wait",
+            "exponential_backoff",
+            "cancel_on_kill",
+        )
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look, report progress, sleep; send exactly one event."""
+        yield TriggerEvent((await self._wait()).to_json())
+
+    async def _wait(self) -> ExportEvent:
+        settings = await LabelboxHook.async_settings(self.labelbox_conn_id)
+        while True:
+            try:
+                return await self._wait_with(settings)
+            except AuthenticationError as error:
+                fresh = await LabelboxHook.async_settings(self.labelbox_conn_id)
+                if fresh == settings:
+                    return ExportEvent("AUTH", self.export_id, str(error))
+                self.log.info("The key was refused, and the connection holds another one by now: going on with that.")
+                settings = fresh
+            except NotFoundError as error:
+                return ExportEvent("NOT_FOUND", self.export_id, str(error))
+            except AccessError as error:
+                return ExportEvent("AUTH", self.export_id, str(error))
+
+    async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
+        started_at = None if self.started_at is None else datetime.fromisoformat(self.started_at)
+        looks = 0
+        async with shared_client(settings) as client:
+            while True:
+                found = await client.run(look(self.export_id, self.user_id, started_at, _now))
+                self.log.info("%s", found.line)
+                if found.ended is not None:
+                    return ExportEvent(found.ended, self.export_id, found.line)
+                if (left := self._seconds_left()) <= 0:
+                    return ExportEvent("TIMEOUT", self.export_id, found.line)
+                looks += 1
+                await asyncio.sleep(min(self._pause(looks), left))
+
+    def _seconds_left(self) -> float:
+        return (datetime.fromisoformat(self.deadline) - _now()).total_seconds()
+
+    def _pause(self, looks: int) -> float:
+        pause = self.poke_interval
+        if self.exponential_backoff:
+            pause = min(pause * 2.0 ** min(looks - 1, 20), max(self.max_wait, pause))
+        # Exports that were started together must not ask together for ever.
+        return pause * random.uniform(0.9, 1.1)  # noqa: S311  spreads load, keeps no secret
+
+    async def on_kill(self) -> None:
+        """Cancel the export if that was asked for and the task no longer waits for it.
+
+        Airflow also calls this when the trigger merely moved to another triggerer; the task's state tells them apart.
+        """
+        if not self.cancel_on_kill or await self._still_deferred():
+            return
+        try:
+            settings = await LabelboxHook.async_settings(self.labelbox_conn_id)
+            async with shared_client(settings) as client:
+                canceled = await asyncio.wait_for(client.run(flows.cancel_export(self.export_id)), CANCEL_SECONDS)
+        except (LabelboxExportError, asyncio.TimeoutError) as error:
+            self.log.warning("Export %s could not be canceled and goes on: %s", self.export_id, error)
+            return
+        outcome = "canceled" if canceled else "not cancelable and goes on"
+        self.log.info("The waiting task was ended by hand: export %s is %s.", self.export_id, outcome)
+
+    async def _still_deferred(self) -> bool:
+        ti = self.task_instance
+        if ti is None:
+            return True
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from asgiref.sync import sync_to_async
+
+        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        )
+        of_run = states.get(ti.run_id, {})
+        return any(state == "deferred" for name, state in of_run.items() if name.split("[")[0] == ti.task_id)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
