@@ -15,6 +15,8 @@ from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
 from labelbox_export_provider.labelbox.model import KeyOwner, Started, StartLost
 from labelbox_export_provider.labelbox.retry import RetryPolicy
 from labelbox_export_provider.spec import errors
+from labelbox_export_provider.spec.errors import ConnectionSettingsError as SettingsError
+from labelbox_export_provider.spec.errors import RunningExportLimitError
 
 ATTEMPTS = 4
 FEW = 3
@@ -24,6 +26,8 @@ OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"
 STARTED = data(exportDataRowsInProject={"taskId": "t1", "isStreamable": True})
 INPUT = {"taskName": "n", "streamable": True, "filters": {"projectId": "clp1"}, "params": {}}
 HTML = "<html><body>Bad gateway</body></html>"
+COMPLEX = "query complexity limit exceeded"
+PLAN = "You have exceeded the exports that your plan allows"
 RUNNING = "You have reached the limit of 10 concurrent exports for this project"
 
 
@@ -42,73 +46,102 @@ class Row:
 
 LOST, AGAIN, RAISES = "lost", "sent again", "raises"
 
+
+def waits(name: str, answer: Step, says: str = "", *, tries: int = ATTEMPTS, timeout: float = 5) -> Row:
+    return Row(name, answer, errors.UnreachableError, tries, LOST, says, timeout)
+
+
+def hopeless(name: str, answer: Step, says: str = "") -> Row:
+    return waits(name, answer, says, tries=FEW)
+
+
+def limited(name: str, answer: Step, error: type[errors.TemporaryError] = errors.RateLimitedError) -> Row:
+    return Row(name, answer, error, ATTEMPTS, AGAIN)
+
+
+def fatal(name: str, answer: Step, error: type[errors.LabelboxExportError], says: str = "") -> Row:
+    return Row(name, answer, error, ONCE, RAISES, says)
+
+
+def meaningless(name: str, answer: Step) -> Row:
+    return Row(name, answer, errors.ProtocolError, ONCE, LOST, "neither data nor errors")
+
+
+INTERNAL, BESIDE_DATA = "INTERNAL_SERVER_ERROR", {"message": "x", "extensions": {"code": "AUTHORIZATION_ERROR"}}
 TABLE = [
-    Row("no reply in time", Hangs(), errors.UnreachableError, ATTEMPTS, LOST, "timed out", timeout=0.1),
-    Row("a reply that drips", Hangs(drip=0.01), errors.UnreachableError, ATTEMPTS, LOST, "timed out", timeout=0.1),
-    Row("connection reset", Drops(), errors.UnreachableError, ATTEMPTS, LOST, "connection broke"),
-    Row("connection closed", Drops(reset=False), errors.UnreachableError, ATTEMPTS, LOST, "connection broke"),
-    Row("body cut off", Plays(body='{"da', announce=99), errors.UnreachableError, ATTEMPTS, LOST, "connection broke"),
-    Row("HTTP 500", Plays(500, "oops"), errors.UnreachableError, ATTEMPTS, LOST, "HTTP 500: 'oops'"),
-    Row("HTTP 502 of a gateway", Plays(502, HTML), errors.UnreachableError, ATTEMPTS, LOST, "Bad gateway"),
-    Row("HTTP 503", Plays(503, "upstream connect error"), errors.UnreachableError, ATTEMPTS, LOST, "upstream"),
-    Row("HTTP 504 with a JSON body", Plays(504, {"data": {}}), errors.UnreachableError, ATTEMPTS, LOST, "HTTP 504"),
-    Row("HTTP 500 with GraphQL errors", graphql_error("RESOURCE_CONFLICT", status=500), errors.UnreachableError, ATTEMPTS, LOST),
-    Row("HTML with HTTP 200", Plays(200, HTML), errors.UnreachableError, FEW, LOST, "not the GraphQL endpoint"),
-    Row("cut-off JSON with HTTP 200", Plays(200, '{"data": {"us'), errors.UnreachableError, FEW, LOST, "not JSON"),
-    Row("nothing with HTTP 200", Plays(200, b""), errors.UnreachableError, FEW, LOST, "nothing"),
-    Row("bytes that are not UTF-8", Plays(200, b'{"data": "\xff"}'), errors.UnreachableError, FEW, LOST, "not JSON"),
-    Row("JSON nested too deeply", Plays(200, b"[" * 200_000), errors.UnreachableError, FEW, LOST, "not JSON"),
-    Row("JSON that is no object", Plays(200, "[1]"), errors.UnreachableError, FEW, LOST),
-    Row("neither data nor errors", Plays(200, {"hello": 1}), errors.ProtocolError, ONCE, LOST, "neither data nor errors"),
-    Row("null data", Plays(200, {"data": None}), errors.ProtocolError, ONCE, LOST, "neither data nor errors"),
-    Row("HTML with HTTP 404", Plays(404, HTML), errors.ConnectionSettingsError, ONCE, RAISES, "no GraphQL endpoint"),
-    Row("HTTP 400 not JSON", Plays(400, "bad"), errors.RefusedError, ONCE, RAISES, "'bad'"),
-    Row("HTTP 401 not JSON", Plays(401, "who?"), errors.AuthenticationError, ONCE, RAISES, "Workspace settings"),
-    Row("HTTP 407", Plays(407, ""), errors.ConnectionSettingsError, ONCE, RAISES, "proxy"),
-    Row("HTTP 408", Plays(408, ""), errors.UnreachableError, ATTEMPTS, LOST),
-    Row("HTTP 429", Plays(429, {"message": "slow down"}), errors.RateLimitedError, ATTEMPTS, AGAIN, "slow down"),
-    Row("HTTP 429 with HTML", Plays(429, HTML), errors.RateLimitedError, ATTEMPTS, AGAIN),
-    Row("You have exceeded, HTTP 200", Plays(200, {"message": "You have exceeded 1500 calls"}), errors.RateLimitedError, ATTEMPTS, AGAIN),
-    Row("You have exceeded, HTTP 400", Plays(400, {"message": "You have exceeded 1500 calls"}), errors.RateLimitedError, ATTEMPTS, AGAIN),
-    Row("You have exceeded, in errors", graphql_error(None, "You have exceeded 1500 calls"), errors.RateLimitedError, ATTEMPTS, AGAIN),
-    Row("429 inside", graphql_error("INTERNAL_SERVER_ERROR", "busy", inside=429), errors.RateLimitedError, ATTEMPTS, AGAIN),
-    Row("running exports, 429 inside", graphql_error("INTERNAL_SERVER_ERROR", RUNNING, inside=429), errors.RunningExportLimitError, ATTEMPTS, AGAIN),
-    Row("running exports, HTTP 429", Plays(429, {"message": RUNNING}), errors.RunningExportLimitError, ATTEMPTS, AGAIN),
-    Row("running exports, not allowed", graphql_error("OPERATION_NOT_ALLOWED", RUNNING), errors.RunningExportLimitError, ATTEMPTS, AGAIN),
-    Row("running exports, no code", graphql_error(None, "Too many exports, wait"), errors.RunningExportLimitError, ATTEMPTS, AGAIN),
-    Row("running exports, 422 inside", graphql_error("INTERNAL_SERVER_ERROR", RUNNING, inside=422), errors.RunningExportLimitError, ATTEMPTS, AGAIN),
-    Row("key not accepted, HTTP 200", graphql_error("AUTHENTICATION_ERROR"), errors.AuthenticationError, ONCE, RAISES, "Workspace settings"),
-    Row("key not accepted, HTTP 401", graphql_error("AUTHENTICATION_ERROR", status=401), errors.AuthenticationError, ONCE, RAISES),
-    Row("key not accepted, HTTP 500", graphql_error("AUTHENTICATION_ERROR", status=500), errors.AuthenticationError, ONCE, RAISES),
-    Row("API access off", Plays(401, {"message": "plan"}), errors.AuthenticationError, ONCE, RAISES, "'plan'"),
-    Row("not allowed to", graphql_error("AUTHORIZATION_ERROR"), errors.AuthorizationError, ONCE, RAISES, "role"),
-    Row("HTTP 403", Plays(403, {"message": "no"}), errors.AuthorizationError, ONCE, RAISES, "'no'"),
-    Row("validation", graphql_error("GRAPHQL_VALIDATION_FAILED", "no field x", status=400), errors.RefusedError, ONCE, RAISES, "no field x"),
-    Row("complexity", graphql_error("GRAPHQL_VALIDATION_FAILED", "query complexity limit exceeded"), errors.RefusedError, ONCE, RAISES, "complexity"),
-    Row("parse", graphql_error("GRAPHQL_PARSE_FAILED"), errors.RefusedError, ONCE, RAISES),
-    Row("variables", graphql_error("BAD_USER_INPUT"), errors.RefusedError, ONCE, RAISES),
-    Row("not found", graphql_error("RESOURCE_NOT_FOUND"), errors.NotFoundError, ONCE, RAISES, "no such id"),
-    Row("conflict", graphql_error("RESOURCE_CONFLICT"), errors.RefusedError, ONCE, RAISES, "RESOURCE_CONFLICT"),
-    Row("malformed", graphql_error("MALFORMED_REQUEST", errors=[{"message": "inner"}]), errors.RefusedError, ONCE, RAISES, "inner"),
-    Row("malformed, bare", Plays(400, {"errors": [{"extensions": {"code": "MALFORMED_REQUEST"}}]}), errors.RefusedError, ONCE, RAISES, "no text"),
-    Row("400 inside", graphql_error("INTERNAL_SERVER_ERROR", inside=400), errors.RefusedError, ONCE, RAISES),
-    Row("422 inside, as text", graphql_error("INTERNAL_SERVER_ERROR", inside="422"), errors.RefusedError, ONCE, RAISES),
-    Row("426 inside", graphql_error("INTERNAL_SERVER_ERROR", inside=426), errors.RefusedError, ONCE, RAISES, "plan"),
-    Row("500 inside", graphql_error("INTERNAL_SERVER_ERROR", inside=500), errors.UnreachableError, FEW, LOST),
-    Row("nothing inside", graphql_error("INTERNAL_SERVER_ERROR"), errors.UnreachableError, FEW, LOST),
-    Row("nonsense inside", graphql_error("INTERNAL_SERVER_ERROR", inside=["x"]), errors.UnreachableError, FEW, LOST),
-    Row("503 inside", graphql_error("INTERNAL_SERVER_ERROR", inside=503), errors.UnreachableError, ATTEMPTS, LOST),
-    Row("operation not allowed", graphql_error("OPERATION_NOT_ALLOWED", "your plan has no exports"), errors.RefusedError, ONCE, RAISES),
-    Row("unknown code", graphql_error("TEAPOT", "short and stout"), errors.ProtocolError, ONCE, RAISES, "short and stout"),
-    Row("unknown code, HTTP 400", graphql_error("TEAPOT", "short and stout", status=400), errors.RefusedError, ONCE, RAISES, "stout"),
-    Row("errors without extensions", Plays(200, {"errors": [{"message": "boom"}]}), errors.ProtocolError, ONCE, RAISES, "boom"),
-    Row("errors with null members", Plays(200, {"errors": [{"message": None, "extensions": None}]}), errors.ProtocolError, ONCE, RAISES),
-    Row("errors that are text", Plays(200, {"errors": ["boom"]}), errors.ProtocolError, ONCE, RAISES, "boom"),
-    Row("errors that are no list", Plays(200, {"errors": {"message": "boom"}}), errors.ProtocolError, ONCE, RAISES, "boom"),
-    Row("errors beside data", Plays(200, {"data": {"user": None}, "errors": [{"message": "x", "extensions": {"code": "AUTHORIZATION_ERROR"}}]}), errors.AuthorizationError, ONCE, RAISES),
-    Row("a redirect", Plays(302, "", {"Location": "https://sso.example/login?next=secret"}), errors.ConnectionSettingsError, ONCE, RAISES, "https://sso.example/login?***"),
-    Row("a redirect to nowhere", Plays(308, ""), errors.ConnectionSettingsError, ONCE, RAISES, "host is probably wrong"),
-]  # fmt: skip
+    waits("no reply in time", Hangs(), "timed out", timeout=0.1),
+    waits("a reply that drips", Hangs(drip=0.01), "timed out", timeout=0.1),
+    waits("connection reset", Drops(), "connection broke"),
+    waits("connection closed", Drops(reset=False), "connection broke"),
+    waits("body cut off", Plays(body='{"da', announce=99), "connection broke"),
+    waits("HTTP 500", Plays(500, "oops"), "HTTP 500: 'oops'"),
+    waits("HTTP 502 of a gateway", Plays(502, HTML), "Bad gateway"),
+    waits("HTTP 503", Plays(503, "upstream connect error"), "upstream connect error"),
+    waits("HTTP 504 with a JSON body", Plays(504, {"data": {}}), "HTTP 504"),
+    waits("HTTP 500 with GraphQL errors", graphql_error("RESOURCE_CONFLICT", status=500), "HTTP 500"),
+    waits("HTTP 408", Plays(408, ""), "gave up waiting"),
+    waits("503 inside", graphql_error(INTERNAL, inside=503), "failed inside"),
+    hopeless("500 inside", graphql_error(INTERNAL, inside=500), "failed inside"),
+    hopeless("nothing inside", graphql_error(INTERNAL), "failed inside"),
+    hopeless("nonsense inside", graphql_error(INTERNAL, inside=["x"]), "failed inside"),
+    hopeless("HTML with HTTP 200", Plays(200, HTML), "not the GraphQL endpoint"),
+    hopeless("cut-off JSON with HTTP 200", Plays(200, '{"data": {"us'), "cut-off answer"),
+    hopeless("nothing with HTTP 200", Plays(200, b""), "'nothing'"),
+    hopeless("bytes that are not UTF-8", Plays(200, b'{"data": "\xff"}'), "not JSON"),
+    hopeless("JSON nested too deeply", Plays(200, b"[" * 200_000), "not JSON"),
+    hopeless("JSON that is no object", Plays(200, "[1]"), "not JSON"),
+    meaningless("neither data nor errors", Plays(200, {"hello": 1})),
+    meaningless("null data", Plays(200, {"data": None})),
+    meaningless("data that is text", Plays(200, {"data": "x", "errors": []})),
+    limited("HTTP 429", Plays(429, {"message": "slow down"})),
+    limited("HTTP 429 with HTML", Plays(429, HTML)),
+    limited("You have exceeded, HTTP 200", Plays(200, {"message": "You have exceeded 1500 calls"})),
+    limited("You have exceeded, HTTP 400", Plays(400, {"message": "You have exceeded 1500 calls"})),
+    limited("You have exceeded, in errors", graphql_error(None, "You have exceeded 1500 calls")),
+    limited("429 inside", graphql_error(INTERNAL, "busy", inside=429)),
+    limited("running exports, 429 inside", graphql_error(INTERNAL, RUNNING, inside=429), RunningExportLimitError),
+    limited("running exports, 422 inside", graphql_error(INTERNAL, RUNNING, inside=422), RunningExportLimitError),
+    limited("running exports, 500 inside", graphql_error(INTERNAL, RUNNING, inside=500), RunningExportLimitError),
+    limited("running exports, HTTP 429", Plays(429, {"message": RUNNING}), RunningExportLimitError),
+    limited("running exports, not allowed", graphql_error("OPERATION_NOT_ALLOWED", RUNNING), RunningExportLimitError),
+    limited("running exports, no code", graphql_error(None, "Too many exports, wait"), RunningExportLimitError),
+    fatal("key not accepted, HTTP 200", graphql_error("AUTHENTICATION_ERROR"), errors.AuthenticationError, "expired"),
+    fatal("key not accepted, HTTP 401", graphql_error("AUTHENTICATION_ERROR", status=401), errors.AuthenticationError),
+    fatal("key not accepted, HTTP 500", graphql_error("AUTHENTICATION_ERROR", status=500), errors.AuthenticationError),
+    fatal("API access off", Plays(401, {"message": "off"}), errors.AuthenticationError, "off for the plan"),
+    fatal("HTTP 401 not JSON", Plays(401, "who?"), errors.AuthenticationError, "Workspace settings"),
+    fatal("not allowed to", graphql_error("AUTHORIZATION_ERROR"), errors.AuthorizationError, "role"),
+    fatal("HTTP 403", Plays(403, {"message": "no"}), errors.AuthorizationError, "'no'"),
+    fatal("errors beside data", Plays(body={"data": {}, "errors": [BESIDE_DATA]}), errors.AuthorizationError),
+    fatal("validation", graphql_error("GRAPHQL_VALIDATION_FAILED", "no x", status=400), errors.RefusedError, "no x"),
+    fatal("complexity", graphql_error("GRAPHQL_VALIDATION_FAILED", COMPLEX), errors.RefusedError, COMPLEX),
+    fatal("parse", graphql_error("GRAPHQL_PARSE_FAILED"), errors.RefusedError, "GRAPHQL_PARSE_FAILED"),
+    fatal("variables", graphql_error("BAD_USER_INPUT", RUNNING), errors.RefusedError, "BAD_USER_INPUT"),
+    fatal("not found", graphql_error("RESOURCE_NOT_FOUND"), errors.NotFoundError, "no such id"),
+    fatal("conflict", graphql_error("RESOURCE_CONFLICT"), errors.RefusedError, "RESOURCE_CONFLICT"),
+    fatal("malformed", graphql_error("MALFORMED_REQUEST", errors=[{"m": "inner"}]), errors.RefusedError, "inner"),
+    fatal(
+        "malformed, bare", Plays(400, {"errors": [{"extensions": {"code": "MALFORMED_REQUEST"}}]}), errors.RefusedError
+    ),
+    fatal("400 inside", graphql_error(INTERNAL, "bad id", inside=400), errors.RefusedError, "bad id"),
+    fatal("422 inside, as text", graphql_error(INTERNAL, inside="422"), errors.RefusedError, "422"),
+    fatal("426 inside", graphql_error(INTERNAL, PLAN, inside=426), errors.RefusedError, "plan does not allow"),
+    fatal("operation not allowed", graphql_error("OPERATION_NOT_ALLOWED", PLAN), errors.RefusedError, PLAN),
+    fatal("unknown code", graphql_error("TEAPOT", "short and stout"), errors.ProtocolError, "short and stout"),
+    fatal("unknown code, HTTP 400", graphql_error("TEAPOT", "stout", status=400), errors.RefusedError, "stout"),
+    fatal("errors without extensions", Plays(body={"errors": [{"message": "boom"}]}), errors.ProtocolError, "boom"),
+    fatal("errors with nulls", Plays(body={"errors": [{"message": None, "extensions": None}]}), errors.ProtocolError),
+    fatal("errors that are null", Plays(body={"errors": [None]}), errors.ProtocolError),
+    fatal("errors that are text", Plays(body={"errors": ["boom"]}), errors.ProtocolError, "boom"),
+    fatal("errors that are no list", Plays(body={"errors": {"message": "boom"}}), errors.ProtocolError, "boom"),
+    fatal("HTML with HTTP 404", Plays(404, HTML), errors.ConnectionSettingsError, "no GraphQL endpoint"),
+    fatal("HTTP 400 not JSON", Plays(400, "bad"), errors.RefusedError, "'bad'"),
+    fatal("HTTP 407", Plays(407, ""), errors.ConnectionSettingsError, "proxy"),
+    fatal(
+        "a redirect", Plays(302, "", {"Location": "https://sso.example/login?to=x"}), SettingsError, "example/login?***"
+    ),
+    fatal("a redirect to nowhere", Plays(308, ""), SettingsError, "host is probably wrong"),
+]
 
 rows = pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
 

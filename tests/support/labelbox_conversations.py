@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient, LabelboxClient, create_ssl_context
 from labelbox_export_provider.labelbox.model import Answer, Effect, Flow, Reply, Send, Sleep, TransportFailure
+from labelbox_export_provider.spec.errors import LabelboxExportError
 
 T = TypeVar("T")
 
@@ -81,12 +82,11 @@ def by_hand(flow: Flow[Any], *replies: Answer | TransportFailure) -> ByHand:
             done.effects.append(effect)
             if len(done.effects) > 1000:
                 raise AssertionError("the flow does not end")
-            if isinstance(effect, Sleep):
-                reply = None
-            else:
+            reply = None
+            if isinstance(effect, Send):
                 reply = queue.pop(0) if len(queue) > 1 else queue[0]
     except StopIteration as stop:
         done.value = stop.value
-    except Exception as error:
+    except LabelboxExportError as error:
         done.error = error
     return done

@@ -38,8 +38,9 @@ class Drops:
 
 @dataclass(frozen=True)
 class Hangs:
-    """Read the request and say nothing; with `drip`, send a byte of an endless body every so many seconds."""
+    """Read the request and say nothing for `seconds`; with `drip`, send a byte of an endless body so often."""
 
+    seconds: float = 5
     drip: float | None = None
 
 
@@ -65,7 +66,8 @@ class ScriptedServer:
         self.script: list[Step] = []
         self.asked: list[Asked] = []
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        handler = type("Handler", (_Handler,), {"scripted": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
 
@@ -97,65 +99,57 @@ class ScriptedServer:
             thread.join()
 
 
-def _handler_of(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    scripted: ScriptedServer
 
-        def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0))))
-            server.asked.append(asked)
-            step = server.next_step()
-            if callable(step):
-                step = step(asked)
-            if isinstance(step, Drops):
-                self.drop(step)
-            elif isinstance(step, Hangs):
-                self.hang(step)
-            else:
-                self.answer(step)
+    def do_POST(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(self.command, self.path, headers, self.rfile.read(int(headers.get("content-length", 0))))
+        self.scripted.asked.append(asked)
+        step = self.scripted.next_step()
+        if callable(step):
+            step = step(asked)
+        if isinstance(step, Drops):
+            self.drop(step)
+        elif isinstance(step, Hangs):
+            self.hang(step)
+        else:
+            self.answer(step)
 
-        do_GET = do_CONNECT = do_POST
+    do_GET = do_CONNECT = do_POST  # noqa: N815 - the names that http.server looks for
 
-        def answer(self, plays: Plays) -> None:
-            self.send_response(plays.status)
-            for name, value in plays.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(plays.announce if plays.announce is not None else len(plays.raw)))
-            if plays.announce is not None:
-                self.close_connection = True
-            self.end_headers()
-            self.wfile.write(plays.raw)
-
-        def drop(self, drops: Drops) -> None:
+    def answer(self, plays: Plays) -> None:
+        self.send_response(plays.status)
+        for name, value in plays.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(plays.announce if plays.announce is not None else len(plays.raw)))
+        if plays.announce is not None:
             self.close_connection = True
-            if drops.reset:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.shutdown(socket.SHUT_RD)
+        self.end_headers()
+        self.wfile.write(plays.raw)
 
-        def hang(self, hangs: Hangs) -> None:
-            self.close_connection = True
-            if hangs.drip is not None:
-                self.send_response(200)
-                self.end_headers()
-            try:
-                while not server.closing.wait(hangs.drip or 0.02):
-                    if hangs.drip is not None:
-                        self.wfile.write(b" ")
-                    else:
-                        self.connection.settimeout(0.001)
-                        if self.connection.recv(1) == b"":
-                            return
-            except TimeoutError:
-                self.hang(hangs)
-            except OSError:
-                return
+    def drop(self, drops: Drops) -> None:
+        self.close_connection = True
+        if drops.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: tests read `asked`."""
+    def hang(self, hangs: Hangs) -> None:
+        self.close_connection = True
+        if hangs.drip is None:
+            self.scripted.closing.wait(hangs.seconds)
+            return
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while not self.scripted.closing.wait(hangs.drip):
+                self.wfile.write(b" ")
+        except OSError:
+            return
 
-    return Handler
+    def log_message(self, *args: Any) -> None:
+        """Say nothing: tests read `asked`."""
 
 
 def data(**members: Any) -> Plays:
