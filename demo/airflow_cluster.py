@@ -7,6 +7,7 @@ every start. SQLite is enough here because few tasks run at a time; it is not a 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ LOSSES_SEEN_SOON = {
 }
 """Settings under which Airflow notices a killed worker, scheduler or triggerer in seconds instead of minutes."""
 
+_MADE_BY_AIRFLOW = ("airflow.cfg", "airflow.db*", "simple_auth_manager_passwords*", "logs", "*.log")
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "AWS_", "BOTO", "GOOGLE_", "LABELBOX", "PYTHONSAFEPATH")
 
 
@@ -128,8 +130,9 @@ class AirflowCluster:
         with ExitStack() as stack:
             stack.enter_context(self.processes)
             stack.callback(self.api.close)
-            for name in ("airflow.db", "airflow.db-wal", "airflow.db-shm", "airflow.cfg"):
-                (self.home / name).unlink(missing_ok=True)
+            for leftover in _MADE_BY_AIRFLOW:
+                for path in self.home.glob(leftover):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
             self._say("making Airflow's database")
             self._migrate()
             self._say("starting Airflow: " + ", ".join(COMPONENTS))

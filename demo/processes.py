@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
-RECORD = "processes"
-"""Name of the record in a home: one line `pid name` per child that was ever started there."""
+RECORDS = "processes.*"
+"""Names of the records in a home, one per owner: a line `pid name` for every child that it started."""
 
 _WRITE_PID_THEN_BECOME = 'echo "$$ $0" >>"$1" && shift && exec "$@"'
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -37,33 +37,34 @@ class HomeInUseError(RuntimeError):
     """Another owner holds the home and did not let go in time."""
 
 
-def recorded(home: Path) -> dict[int, str]:
-    """Return the pids that were ever recorded in this home, each with its name."""
-    record = home / RECORD
+def recorded(record: Path) -> dict[int, str]:
+    """Return the pids in a record, each with its name; nothing when there is no such record."""
     if not record.exists():
         return {}
     lines = [line.split(maxsplit=1) for line in record.read_text().splitlines()]
     return {int(line[0]): line[1] for line in lines if len(line) == 2 and line[0].isdigit()}
 
 
-def alive(home: Path, pids: Mapping[int, str] | None = None) -> list[psutil.Process]:
-    """Return what still runs of the recorded sessions; zombies are not counted.
+def alive(record: Path, leaders: Mapping[int, str] | None = None) -> list[psutil.Process]:
+    """Return what still runs of the recorded sessions, or of those of these leaders; zombies are not counted.
 
     A pid that the system has meanwhile given to a stranger is told apart by its time of start (a leader is older than
     the last line of the record) or, where the leader is gone, by its working directory.
     """
-    record = home / RECORD
-    leaders = recorded(home) if pids is None else pids
-    if not leaders:
+    sessions = recorded(record) if leaders is None else leaders
+    if not sessions:
         return []
-    written = record.stat().st_mtime
+    latest = record.stat().st_mtime + 2
     found = []
     for process in psutil.process_iter():
         try:
             session = os.getsid(process.pid)
-            if session not in leaders or process.status() == psutil.STATUS_ZOMBIE:
+            if session not in sessions or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            ours = process.create_time() <= written + 2 if process.pid == session else _belongs(process, session, home)
+            try:
+                ours = psutil.Process(session).create_time() <= latest
+            except psutil.NoSuchProcess:
+                ours = process.cwd().startswith(str(record.parent))
         except (OSError, psutil.Error):  # it ended while we looked at it
             continue
         if ours:
@@ -71,36 +72,24 @@ def alive(home: Path, pids: Mapping[int, str] | None = None) -> list[psutil.Proc
     return found
 
 
-def _belongs(process: psutil.Process, session: int, home: Path) -> bool:
-    try:
-        leader = psutil.Process(session)
-        return leader.create_time() <= (home / RECORD).stat().st_mtime + 2
-    except psutil.NoSuchProcess:
-        return process.cwd().startswith(str(home))
-
-
-def end(home: Path, *, grace: float, pids: Mapping[int, str] | None = None) -> int:
-    """End the recorded sessions: ask, wait `grace` seconds, then kill; return how many processes had to be ended.
+def end(record: Path, *, grace: float, leaders: Mapping[int, str] | None = None) -> None:
+    """End the recorded sessions, or those of these leaders: ask, wait `grace` seconds, then kill.
 
     Looks again until nothing is found twice in a row, since a child may have been starting while we looked.
     """
-    deadline, seen, quiet = time.monotonic() + grace, set[int](), 0
+    deadline, asked, quiet = time.monotonic() + grace, set[int](), 0
     while quiet < 2:
-        found = alive(home, pids)
+        found = alive(record, leaders)
         quiet = 0 if found else quiet + 1
         for process in found:
-            try:
+            with contextlib.suppress(OSError, psutil.Error):  # it ended by itself
                 leader = os.getsid(process.pid)
                 if time.monotonic() >= deadline or _gone(leader):
                     process.kill()
-                elif process.pid == leader and process.pid not in seen:
+                elif process.pid == leader and leader not in asked:
+                    asked.add(leader)
                     process.terminate()  # it passes this on to its own children; those that stay are killed
-            except (OSError, psutil.Error):  # it ended by itself
-                continue
-            finally:
-                seen.add(process.pid)
         time.sleep(0.1)
-    return len(seen)
 
 
 def _gone(pid: int) -> bool:
@@ -133,6 +122,8 @@ class Processes:
 
     def __init__(self, home: Path, *, grace: float = 8.0, wait: float = 60.0) -> None:
         self.home = home
+        # Of its own, so that the watchdog of an owner who was killed cannot take a later owner's children for his.
+        self.record = home / f"processes.{os.getpid()}-{time.time_ns()}"
         self.grace = grace
         self.wait = wait
         self.children: dict[str, subprocess.Popen[bytes]] = {}
@@ -143,10 +134,12 @@ class Processes:
         """Take the home, end what an earlier owner left, start the watchdog."""
         self.home.mkdir(parents=True, exist_ok=True)
         self._lock = self._take()
-        end(self.home, grace=2.0)
-        (self.home / RECORD).write_text("")
+        for left in self.home.glob(RECORDS):
+            end(left, grace=2.0)
+            left.unlink()
+        self.record.write_text("")
         self._watchdog = subprocess.Popen(
-            [sys.executable, "-m", "demo.processes", str(self.home), str(self.grace)],
+            [sys.executable, "-m", "demo.processes", str(self.record), str(self.grace)],
             cwd=_PROJECT,
             stdin=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C in the terminal must not end the one that cleans up
@@ -158,12 +151,13 @@ class Processes:
     ) -> None:
         """End every child, then the watchdog."""
         with uninterrupted():
-            end(self.home, grace=self.grace)
+            end(self.record, grace=self.grace)
             for child in self.children.values():
                 child.wait()  # collects it, so that no zombie stays
             if self._watchdog is not None and self._watchdog.stdin is not None:
                 self._watchdog.stdin.close()
                 self._watchdog.wait(timeout=self.grace + 30)
+            self.record.unlink(missing_ok=True)
             if self._lock is not None:
                 self._lock.close()
 
@@ -173,7 +167,7 @@ class Processes:
         """Start one child; its output goes to `log`, by default `<home>/<name>.log`."""
         with (log or self.home / f"{name}.log").open("ab") as output:
             child = subprocess.Popen(
-                ["/bin/sh", "-c", _WRITE_PID_THEN_BECOME, name, str(self.home / RECORD), *command],
+                ["/bin/sh", "-c", _WRITE_PID_THEN_BECOME, name, str(self.record), *command],
                 cwd=self.home,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -187,7 +181,7 @@ class Processes:
     def kill(self, name: str, *, gently: bool = False) -> None:
         """End one child at once with all that it started (SIGKILL), or, gently, as an operator would (SIGTERM)."""
         child = self.children.pop(name)
-        end(self.home, grace=30.0 if gently else 0.0, pids={child.pid: name})
+        end(self.record, grace=30.0 if gently else 0.0, leaders={child.pid: name})
         child.wait()
 
     def ended(self) -> list[str]:
@@ -216,13 +210,13 @@ class Processes:
                 return handle
 
 
-def _watch(home: Path, grace: float) -> None:
+def _watch(record: Path, grace: float) -> None:
     """Wait until the owner lets go of our standard input, by closing it or by dying; then end what is left."""
     for number in _INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     while os.read(sys.stdin.fileno(), 1):
         pass
-    end(home, grace=grace)
+    end(record, grace=grace)
 
 
 if __name__ == "__main__":

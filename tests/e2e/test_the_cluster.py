@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from demo.airflow_api import until
-from demo.processes import HomeInUseError, Processes, alive
+from demo.processes import RECORDS, HomeInUseError, Processes, alive
 
 pytestmark = pytest.mark.e2e
 
@@ -30,11 +30,15 @@ with Processes(Path(sys.argv[1]), grace=1) as processes:
 """Owns two children, of which one does not end when asked; each has children in process groups of their own."""
 
 
+def _alive(home: Path) -> list[psutil.Process]:
+    return [process for record in home.glob(RECORDS) for process in alive(record)]
+
+
 def _own(home: Path) -> subprocess.Popen[bytes]:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(home)], stdout=subprocess.PIPE)
     assert owner.stdout is not None
     assert owner.stdout.readline() == b"ready\n"
-    until("two children with two of their own each", lambda: len(alive(home)) == 6, timeout=10, every=0.05)
+    until("two children with two of their own each", lambda: len(_alive(home)) == 6, timeout=10, every=0.05)
     return owner
 
 
@@ -43,7 +47,7 @@ def test_children_end_with_their_owner_however_it_ends(number: signal.Signals, t
     owner = _own(tmp_path)
     owner.send_signal(number)
     owner.wait(timeout=20)
-    until("all to be gone", lambda: not alive(tmp_path), timeout=15)
+    until("all to be gone", lambda: not _alive(tmp_path), timeout=15)
 
 
 def test_what_an_owner_and_its_watchdog_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_what_an_owner_and_its_watchdog_left_behind_is_ended_by_the_next_start(t
             watchdog.kill()
     owner.kill()
     owner.wait()
-    left = alive(tmp_path)
+    left = _alive(tmp_path)
     assert len(left) == 6
     with Processes(tmp_path, grace=1):
         assert [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []

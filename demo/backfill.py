@@ -1,0 +1,82 @@
+"""Airflow's own backfill of a DAG, watched to its end."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from demo.airflow_api import RUN_ENDED, AirflowApi, TookTooLongError
+from demo.days import Night
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from demo.airflow_cluster import AirflowCluster
+    from demo.progress import Progress
+
+
+class BackfillFailedError(RuntimeError):
+    """Not every run of a backfill was successful."""
+
+
+def backfill(
+    cluster: AirflowCluster,
+    dag_id: str,
+    first: date,
+    last: date,
+    progress: Progress,
+    *,
+    timeout: float,
+    at_a_time: int = 3,
+) -> list[Night]:
+    """Have Airflow run a daily DAG for every logical date from `first` to `last`; return the data intervals.
+
+    Fails with `BackfillFailedError` after showing the end of every failed task's log, with `TookTooLongError` when it
+    has not ended within `timeout` seconds, and with `ComponentEndedError` when Airflow itself breaks.
+    """
+    api = cluster.api
+    api.wait_for_dag(dag_id)
+    api.unpause(dag_id)
+    command = ["backfill", "create", "--dag-id", dag_id, "--from-date", f"{first}T00:00:00+00:00"]
+    command += ["--to-date", f"{last}T23:59:59+00:00", "--max-active-runs", str(at_a_time)]
+    progress.say("airflow " + " ".join(command))
+    created = cluster.cli(*command)
+    if created.returncode:
+        raise BackfillFailedError(f"airflow backfill create ended with {created.returncode}:\n{created.stderr[-3000:]}")
+    expected = (last - first).days + 1
+    deadline = time.monotonic() + timeout
+    with progress:
+        while True:
+            cluster.check()
+            runs = {_night(run): run for run in api.runs(dag_id, run_type="backfill")}
+            progress.show({night: _states(api, dag_id, run["dag_run_id"]) for night, run in runs.items()})
+            if len(runs) >= expected and all(run["state"] in RUN_ENDED for run in runs.values()):
+                break
+            if time.monotonic() > deadline:
+                raise TookTooLongError(f"the backfill did not end within {timeout:.0f} s")
+            time.sleep(1)
+    failed = {night: run["dag_run_id"] for night, run in runs.items() if run["state"] != "success"}
+    for run_id in failed.values():
+        _show_failure(api, dag_id, run_id, progress)
+    if failed or len(runs) != expected:
+        names = ", ".join(map(str, failed)) or "none"
+        raise BackfillFailedError(f"the backfill made {len(runs)} runs, {expected} were asked for; failed: {names}")
+    return list(runs)
+
+
+def _night(run: dict[str, str]) -> Night:
+    ends = (run[name].replace("Z", "+00:00") for name in ("data_interval_start", "data_interval_end"))
+    return Night(*map(datetime.fromisoformat, ends))
+
+
+def _states(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, str]:
+    return {task["task_id"]: task["state"] or "none" for task in api.tasks(dag_id, run_id)}
+
+
+def _show_failure(api: AirflowApi, dag_id: str, run_id: str, progress: Progress) -> None:
+    for task in api.tasks(dag_id, run_id):
+        if task["state"] == "failed":
+            progress.say(f"{run_id} {task['task_id']} failed in try {task['try_number']}; the end of its log:")
+            for line in api.log(dag_id, run_id, task["task_id"], task["try_number"])[-25:]:
+                progress.say(f"    {line}")

@@ -1,0 +1,94 @@
+"""What the demo shows while it waits: a live table on a terminal, one line per change anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from demo.days import Night
+    from demo.landed import Landed
+
+_COLOURS = {
+    "success": "green",
+    "failed": "red",
+    "upstream_failed": "red",
+    "running": "yellow",
+    "deferred": "magenta",
+    "up_for_retry": "yellow",
+}
+
+
+class Progress:
+    """Shows the state of every task of every night, and what else there is to say."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._began = time.monotonic()
+        self._live: Live | None = None
+        self._shown: dict[tuple[Night, str], str] = {}
+
+    def say(self, text: str) -> None:
+        """Print one line with the seconds since the start."""
+        self.console.print(f"{time.monotonic() - self._began:6.1f} s  {text}", markup=False)
+
+    def __enter__(self) -> Progress:
+        """Begin the live table, on a terminal."""
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state of the table on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def show(self, states: dict[Night, dict[str, str]]) -> None:
+        """Show the tasks' states: all of them, or, without a terminal, those that changed."""
+        if self._live is not None:
+            self._live.update(self._table(states), refresh=True)
+            return
+        for night, tasks in states.items():
+            for task, state in tasks.items():
+                if state != self._shown.get((night, task), "none"):
+                    self._shown[night, task] = state
+                    self.say(f"{night}  {task}: {state}")
+
+    def _table(self, states: dict[Night, dict[str, str]]) -> Table:
+        tasks = list(dict.fromkeys(task for night in states.values() for task in night))
+        table = Table(title=f"{time.monotonic() - self._began:.0f} s", title_justify="left")
+        table.add_column("window (UTC)")
+        for task in tasks:
+            table.add_column(task)
+        for night, found in states.items():
+            cells = [found.get(task, "none") for task in tasks]
+            table.add_row(str(night), *[f"[{_COLOURS.get(cell, 'dim')}]{cell}" for cell in cells])
+        return table
+
+
+def result_table(nights: list[Landed]) -> Table:
+    """The table at the end."""
+    table = Table()
+    for name in ("window (UTC)", "export", "rows", "bytes", "objects", "state", "compared"):
+        table.add_column(name, justify="right" if name in {"rows", "bytes", "objects"} else "left", overflow="fold")
+    for night in nights:
+        cells: list[Any] = [
+            str(night.night),
+            night.export_id or "-",
+            len(night.rows),
+            night.stored_bytes,
+            len(night.objects),
+        ]
+        verdict = "[red]DIFFERS" if night.faults else "[green]row for row"
+        table.add_row(*map(str, cells), night.state, verdict)
+    return table
