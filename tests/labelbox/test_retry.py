@@ -1,0 +1,70 @@
+"""The retry policy and `Retry-After`, as arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelbox_export_provider.labelbox.retry import PATIENT, Budget, RetryPolicy, retry_after
+
+NOW = "Sun, 22 Nov 2026 02:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": " 7 "}, 7),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "-7"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "."}, None),
+        ({"retry-after": "\u0667"}, None),
+        ({"retry-after": "9" * 400}, 604800),
+        ({"retry-after": "Sun, 22 Nov 2026 02:01:30 GMT", "date": NOW}, 90),
+        ({"retry-after": "Sunday, 22-Nov-26 02:01:30 GMT", "date": NOW}, 90),
+        ({"retry-after": "Sun, 22 Nov 2026 01:59:00 GMT", "date": NOW}, 0),
+        ({"retry-after": "Sun, 22 Nov 2026 02:01:30 GMT"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 02:01:30 GMT", "date": "now"}, None),
+        ({"retry-after": "Sun, 99 Nov 2026 02:01:30 GMT", "date": NOW}, None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms_and_nonsense_says_nothing(headers: dict[str, str], seconds: Any) -> None:
+    assert retry_after(headers) == seconds
+
+
+@given(st.integers(2, 10_000), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1e6)))
+def test_a_wait_is_never_shorter_than_asked_for_and_never_longer_than_the_longest(
+    attempt: int, drawn: float, after: float | None
+) -> None:
+    policy = RetryPolicy(jitter=lambda: drawn)
+    wait = policy.wait_before(attempt, after)
+    if after is None:
+        assert policy.first_wait / 2 <= wait <= policy.max_wait
+    else:
+        assert after <= wait <= after + policy.first_wait
+
+
+@given(st.lists(st.tuples(st.floats(0, 90), st.one_of(st.none(), st.floats(0, 400))), min_size=100, max_size=100))
+def test_waits_never_take_a_policy_beyond_its_tries_and_seconds(replies: list[tuple[float, float | None]]) -> None:
+    budget = Budget(PATIENT)
+    for elapsed, after in replies:
+        budget.spend(elapsed)
+        if budget.wait(after) is None:
+            break
+        assert budget.seconds <= PATIENT.total_seconds
+    assert budget.tries <= PATIENT.attempts
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"attempts": 0}, {"first_wait": -1}, {"first_wait": 9, "max_wait": 1}, {"total_seconds": -1}]
+)
+def test_a_policy_that_makes_no_sense_is_refused_with_its_numbers(numbers: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="attempts must be at least 1"):
+        RetryPolicy(**numbers)
