@@ -1,0 +1,95 @@
+"""How much a transfer may hold in memory, worked out from its options before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+
+MIB = 1024**2
+DEFAULT_MAX_MEMORY = 128 * MIB
+DEFAULT_WORKERS = 4
+MOST_WORKERS = 32
+SAFETY = 1.15
+"""What the allocator and the interpreter add to the bytes that are counted."""
+WORKER_BYTES = 4 * MIB
+"""What one worker holds besides its output: pieces on the way in, one block, the compressor, one row below the long."""
+SLACK_BYTES = 2 * MIB
+"""The largest single output of a worker, and some."""
+LARGEST_PART = 16 * MIB
+_PARTS_IN_RESERVE = 9_000
+"""Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """`held_bytes` bounds the output that waits for its turn, is gathered into a part, or is being sent to the store."""
+
+    workers: int
+    part_bytes: int
+    held_bytes: int
+
+
+def check_memory_options(
+    *, max_memory: int = DEFAULT_MAX_MEMORY, workers: int | None = None, part_bytes: int | None = None
+) -> None:
+    """Refuse values that can never work, whatever the export; for use while a DAG is parsed."""
+    options: dict[str, object] = {"max_memory": max_memory, "workers": workers, "part_bytes": part_bytes}
+    for name, value in options.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ConfigurationError(f"{name}={value!r}: legal is a whole number above 0.")
+    if workers is not None and workers > MOST_WORKERS:
+        raise ConfigurationError(f"workers={workers}: legal are 1 to {MOST_WORKERS}.")
+    plan_memory(size=0, max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+
+
+def plan_memory(
+    *,
+    size: int,
+    max_memory: int = DEFAULT_MAX_MEMORY,
+    workers: int | None = None,
+    part_bytes: int | None = None,
+    minimum_part_bytes: int = 5 * MIB,
+    maximum_part_bytes: int = 5 * 1024 * MIB,
+    maximum_parts: int = 10_000,
+    members: int | None = None,
+    reserved: int = 0,
+) -> MemoryPlan:
+    """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
+
+    Given values win; what was not given is made to fit `max_memory`: smaller parts first, then fewer workers.
+    `reserved` bytes are held by others already. Fails with `ConfigurationError`, which names the options and a
+    `max_memory` that would do.
+    """
+    # One part less than allowed, since gzip can make incompressible bytes slightly more.
+    needed_part = max(minimum_part_bytes, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
+    if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
+        raise ConfigurationError(
+            f"part_bytes={part_bytes}: for this store and {size} bytes, legal are {needed_part} to "
+            f"{maximum_part_bytes} (at most {maximum_parts} parts). Leave it out to have it derived."
+        )
+    smallest = part_bytes if part_bytes is not None else needed_part
+    wanted = part_bytes if part_bytes is not None else max(needed_part, min(LARGEST_PART, max_memory // 8))
+    most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
+    fewest_workers = workers if workers is not None else 1
+    budget = int(max_memory / SAFETY) - reserved
+    for part in dict.fromkeys((wanted, smallest)):
+        for count in range(most_workers, fewest_workers - 1, -1):
+            # While each worker's part is on its way, another is gathered; two are the least with which it goes on.
+            if _needed(count, part, parts=count + 1) <= budget:
+                return MemoryPlan(count, part, budget - count * WORKER_BYTES)
+    if _needed(fewest_workers, smallest, parts=2) <= budget:
+        return MemoryPlan(fewest_workers, smallest, budget - fewest_workers * WORKER_BYTES)
+    enough = int((_needed(fewest_workers, smallest, parts=2) + reserved) * SAFETY) + 1
+    given = [f"max_memory={max_memory}"]
+    given += [f"workers={workers}"] if workers is not None else []
+    given += [f"part_bytes={part_bytes}"] if part_bytes is not None else []
+    raise ConfigurationError(
+        f"{', '.join(given)} do not fit together: {fewest_workers} worker(s) with parts of {smallest} bytes need "
+        f"max_memory={enough} at least ({-(-enough // MIB)} MiB). Raise max_memory, or lower workers or part_bytes "
+        f"(a part has at least {needed_part} bytes for this store and export)."
+    )
+
+
+def _needed(workers: int, part_bytes: int, *, parts: int) -> int:
+    return parts * part_bytes + workers * WORKER_BYTES + SLACK_BYTES

@@ -1,0 +1,64 @@
+"""CRC32C of a whole from the CRC32C of its pieces, so that workers can check bytes out of order.
+
+Appending a piece multiplies the first checksum, seen as a polynomial over GF(2), by x^(8 * length) and adds the second.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import lru_cache
+
+_POLYNOMIAL = 0x82F63B78  # Castagnoli, bits reversed
+_ONE = 0x80000000
+
+
+def combine(first: int, second: int, second_length: int) -> int:
+    """Give the CRC32C of two pieces from theirs and the length of the second."""
+    return _multiply(_power_of_x(8 * second_length), first) ^ second
+
+
+def text(checksum: int) -> str:
+    """Write a checksum as manifest and metadata hold it: eight hex digits."""
+    return f"{checksum:08x}"
+
+
+def from_storage_header(values: list[str]) -> int | None:
+    """Read `crc32c=<base64>` out of the `x-goog-hash` headers of a file host; None where there is none."""
+    for item in ",".join(values).split(","):
+        name, _, value = item.strip().partition("=")
+        if name.lower() == "crc32c":
+            try:
+                raw = base64.b64decode(value, validate=True)
+            except binascii.Error:
+                return None
+            return int.from_bytes(raw, "big") if len(raw) == 4 else None
+    return None
+
+
+def _multiply(first: int, second: int) -> int:
+    product = 0
+    mask = _ONE
+    while mask:
+        if first & mask:
+            product ^= second
+        mask >>= 1
+        second = (second >> 1) ^ _POLYNOMIAL if second & 1 else second >> 1
+    return product
+
+
+@lru_cache(maxsize=64)
+def _squared(exponent: int) -> int:
+    """Give x^(2^exponent)."""
+    return _ONE >> 1 if exponent == 0 else _multiply(_squared(exponent - 1), _squared(exponent - 1))
+
+
+@lru_cache(maxsize=256)
+def _power_of_x(exponent: int) -> int:
+    power = _ONE
+    bit = 0
+    while exponent >> bit:
+        if exponent >> bit & 1:
+            power = _multiply(power, _squared(bit))
+        bit += 1
+    return power

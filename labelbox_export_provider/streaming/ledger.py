@@ -1,0 +1,126 @@
+"""The one place where the accounts of all members are added up, in order, and held against what Labelbox announced."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.fetch import AnnouncedChecksums
+from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.members import MemberAccount, Segment
+
+logger = logging.getLogger(__name__)
+
+_NEWLINE = 0x0A
+
+
+@dataclass(slots=True)
+class _OpenFile:
+    """A file that is not accounted to its end yet. `starts_row` tells whether its first byte starts a row."""
+
+    file: ExportFile
+    starts_row: bool
+    size: int = 0
+    newlines: int = 0
+    crc32c: int = 0
+    last_byte: int = _NEWLINE
+
+
+class Ledger:
+    """Adds accounts up as members come in order; every disagreement is an `IntegrityError` with both numbers.
+
+    Files are checked one by one: length, the CRC32C that the host announced, and rows where no row goes over the
+    file's borders. Totals are checked in `close`, each of them twice: as read from files and as counted in rows.
+    """
+
+    def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
+        self.counts = RowCounts()
+        self.crc32c = 0
+        self._totals = totals
+        self._checksums = checksums
+        self._where = where
+        self._size = 0
+        self._newlines = 0
+        self._open: _OpenFile | None = None
+        self._ended: _OpenFile | None = None
+
+    def add(self, account: MemberAccount) -> None:
+        """Take the next member in."""
+        for segment in account.segments:
+            self._add_segment(segment)
+        self.counts.add(account.counts)
+
+    def close(self) -> None:
+        """Hold the sums against the totals, after the last member."""
+        if self._open is not None:
+            self._mismatch(f"{_described(self._open.file)} was read", self._open.size, self._open.file.size, "bytes")
+        if self._ended is not None and self._ended.last_byte != _NEWLINE:
+            self._newlines += 1
+        self._mismatch("the stream was read", self._size, self._totals.size, "bytes")
+        self._mismatch("the rows were read", self.counts.bytes - self.counts.newlines_added, self._totals.size, "bytes")
+        self._mismatch("the stream has", self._newlines, self._totals.lines, "rows")
+        self._mismatch("the rows were counted", self.counts.rows, self._totals.lines, "rows")
+
+    def _add_segment(self, segment: Segment) -> None:
+        if segment.offset != self._size:
+            self._mismatch(f"bytes from {segment.offset} on came next", segment.offset, self._size, "bytes before them")
+        current = self._open or self._begin(segment)
+        current.size += segment.size
+        current.newlines += segment.newlines
+        current.crc32c = checksum.combine(current.crc32c, segment.crc32c, segment.size)
+        current.last_byte = segment.last_byte
+        self.crc32c = checksum.combine(self.crc32c, segment.crc32c, segment.size)
+        self._size += segment.size
+        self._newlines += segment.newlines
+        self._open = current
+        if current.size >= current.file.size:
+            self._end(current)
+
+    def _begin(self, segment: Segment) -> _OpenFile:
+        before = self._ended
+        starts_row = before is None or before.last_byte == _NEWLINE
+        if before is not None and newline_is_missing(before.file, segment.file, before.last_byte, segment.first_byte):
+            logger.warning(
+                "%s: %s ends a row without its newline; one is put between it and the next file.",
+                self._where,
+                _described(before.file),
+            )
+            self._newlines += 1
+            starts_row = True
+            self._check_rows(before, before.newlines + 1)
+        return _OpenFile(segment.file, starts_row)
+
+    def _end(self, current: _OpenFile) -> None:
+        file = current.file
+        self._mismatch(f"{_described(file)} was read", current.size, file.size, "bytes")
+        announced = self._checksums.take(file)
+        if announced is not None and announced != current.crc32c:
+            raise IntegrityError(
+                f"{self._where}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
+                f"{checksum.text(announced)}. Nothing was published; a retry reads it anew."
+            )
+        if current.last_byte == _NEWLINE:
+            self._check_rows(current, current.newlines)
+        elif self._size == self._totals.size:
+            self._check_rows(current, current.newlines + 1)
+        self._ended, self._open = current, None
+
+    def _check_rows(self, current: _OpenFile, rows: int) -> None:
+        """Check a file's own row numbers, which can be told only where no row goes over its borders."""
+        if current.starts_row:
+            announced = current.file.line_end - current.file.line_start + 1
+            self._mismatch(f"{_described(current.file)} has", rows, announced, "rows of its own")
+
+    def _mismatch(self, what: str, got: int, announced: int, unit: str) -> None:
+        if got != announced:
+            raise IntegrityError(
+                f"{self._where}: {what}, {got} {unit}; announced were {announced}. Nothing was published; a "
+                "retry reads it anew."
+            )
+
+
+def _described(file: ExportFile) -> str:
+    return f"the file of bytes {file.start} to {file.end}"

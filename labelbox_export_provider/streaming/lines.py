@@ -1,0 +1,238 @@
+"""Rows of a stream, told apart at byte 0x0A only: counted, measured and, where a window asks for it, trimmed.
+
+Rows are never decoded and encoded again: what is kept is the bytes that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.streaming.trim import Verdicts, last_activity_at
+
+MAX_TRIM_LINE = 128 * 1024**2
+LONG_LINE = 2 * 1024**2
+"""From here on an unfinished row counts as long, and only one worker at a time may hold one."""
+_SLICE = 1024**2
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """Counts over rows. Rows and bytes include those trimmed; `max_row_bytes` includes the newline.
+
+    `rows_unknown` had no readable time or were too long to look into. Where nothing is trimmed no time is read, and
+    the four counters of kinds stay 0.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    rows_trimmed: int = 0
+    bytes_trimmed: int = 0
+    rows_after_end: int = 0
+    rows_before_start: int = 0
+    rows_unknown: int = 0
+    max_row_bytes: int = 0
+    newlines_added: int = 0
+
+    def add(self, other: RowCounts) -> None:
+        """Take the counts of other rows in."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            setattr(self, each.name, max(mine, theirs) if each.name == "max_row_bytes" else mine + theirs)
+
+    @property
+    def rows_kept(self) -> int:
+        """Rows that are landed."""
+        return self.rows - self.rows_trimmed
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes that are landed, before compression."""
+        return self.bytes - self.bytes_trimmed
+
+
+class RowFilter(Protocol):
+    """Takes a run of whole rows in arbitrary pieces and gives the bytes to keep, each to be used before the next."""
+
+    counts: RowCounts
+
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Take a piece."""
+
+    def end_row(self) -> Iterator[bytes | memoryview]:
+        """End the unfinished row with a newline that the stream lacks."""
+
+    def finish(self) -> Iterator[bytes | memoryview]:
+        """Take note that the run is over; its last row may be without newline."""
+
+
+class RowCounter:
+    """Keeps everything. Its memory is one piece, whatever the length of rows."""
+
+    def __init__(self) -> None:
+        self.counts = RowCounts()
+        self._open = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Count the rows of a piece and pass it on."""
+        self.counts.bytes += len(data)
+        if newlines := data.count(b"\n"):
+            self.counts.rows += newlines
+            self._measure(data)
+        else:
+            self._open += len(data)
+        yield data
+
+    def end_row(self) -> Iterator[bytes | memoryview]:
+        """End the unfinished row."""
+        self.counts.newlines_added += 1
+        yield from self.feed(b"\n")
+
+    def finish(self) -> Iterator[bytes | memoryview]:
+        """Count a last row without newline."""
+        if self._open:
+            self.counts.rows += 1
+            self.counts.max_row_bytes = max(self.counts.max_row_bytes, self._open)
+            self._open = 0
+        yield from ()
+
+    def _measure(self, data: bytes) -> None:
+        position = data.find(b"\n") + 1
+        last = data.rfind(b"\n") + 1
+        longest = max(self.counts.max_row_bytes, self._open + position)
+        while position < last:
+            # Only a row longer than all before has no newline within that length, so most are hopped over unseen.
+            hop = data.rfind(b"\n", position, position + longest) + 1
+            if not hop:
+                hop = data.find(b"\n", position) + 1
+                longest = hop - position
+            position = hop
+        self.counts.max_row_bytes = longest
+        self._open = len(data) - last
+
+
+class LongLines(Protocol):
+    """Lets few workers at a time hold a long row, so that memory is bounded."""
+
+    def take(self) -> None:
+        """Wait for the turn."""
+
+    def give_back(self) -> None:
+        """End the turn; may be called without one."""
+
+
+class RowTrimmer:
+    """Drops the rows in a window's margin. Holds one unfinished row, up to `max_line` bytes; longer ones are kept."""
+
+    def __init__(
+        self, rule: Verdicts, *, max_line: int = MAX_TRIM_LINE, long_lines: LongLines, long_line: int = LONG_LINE
+    ) -> None:
+        self.counts = RowCounts()
+        self._rule = rule
+        self._max_line = max_line
+        self._long_lines = long_lines
+        self._long_line = long_line
+        self._unfinished = bytearray()
+        self._passed_on = 0
+        """Bytes of an unfinished row that is too long to be judged and has been passed on so far."""
+
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Judge the rows that end in this piece, hold the one that does not."""
+        position = 0
+        if self._unfinished or self._passed_on:
+            position = data.find(b"\n") + 1
+            yield from self._go_on(data[:position] if position else data)
+            if not position:
+                return
+        kept_from = position
+        view = memoryview(data)
+        while end := data.find(b"\n", position) + 1:
+            if not self._keeps(view[position:end]):
+                if kept_from < position:
+                    yield view[kept_from:position]
+                kept_from = end
+            position = end
+        if kept_from < position:
+            yield view[kept_from:position]
+        if position < len(data):
+            yield from self._go_on(data[position:])
+
+    def end_row(self) -> Iterator[bytes | memoryview]:
+        """End the unfinished row."""
+        self.counts.newlines_added += 1
+        yield from self._go_on(b"\n")
+
+    def finish(self) -> Iterator[bytes | memoryview]:
+        """Judge a last row without newline."""
+        if self._unfinished or self._passed_on:
+            yield from self._end()
+
+    def _go_on(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Take more of the unfinished row, up to its newline at most."""
+        ends = data.endswith(b"\n")
+        if not self._passed_on:
+            self._unfinished += data
+            if len(self._unfinished) > self._long_line and not ends:
+                self._long_lines.take()
+            if len(self._unfinished) > self._max_line:
+                yield from self._pass_on()
+        else:
+            self._passed_on += len(data)
+            yield data
+        if ends:
+            yield from self._end()
+
+    def _end(self) -> Iterator[bytes | memoryview]:
+        if self._passed_on:
+            self._count(self._passed_on, "unknown")
+            self._passed_on = 0
+            return
+        row, self._unfinished = self._unfinished, bytearray()
+        if self._keeps(memoryview(row)):
+            yield from _slices(row)
+        self._long_lines.give_back()
+
+    def _pass_on(self) -> Iterator[bytes | memoryview]:
+        row, self._unfinished = self._unfinished, bytearray()
+        self._passed_on = len(row)
+        yield from _slices(row)
+        self._long_lines.give_back()
+
+    def _keeps(self, row: memoryview) -> bool:
+        if len(row) > self._max_line:
+            return self._count(len(row), "unknown")
+        return self._count(len(row), self._rule.verdict(last_activity_at(row)))
+
+    def _count(self, size: int, verdict: str) -> bool:
+        counts = self.counts
+        counts.rows += 1
+        counts.bytes += size
+        counts.max_row_bytes = max(counts.max_row_bytes, size)
+        if verdict == "margin":
+            counts.rows_trimmed += 1
+            counts.bytes_trimmed += size
+            return False
+        if verdict == "after_end":
+            counts.rows_after_end += 1
+        elif verdict == "before_start":
+            counts.rows_before_start += 1
+        elif verdict == "unknown":
+            counts.rows_unknown += 1
+        return True
+
+
+def newline_is_missing(before: ExportFile, after: ExportFile, last_byte: int, first_byte: int) -> bool:
+    """Tell whether a row ended at a file border without its newline.
+
+    The file closes a JSON value, the next one opens one, and Labelbox counts a new row there. In all other cases the
+    row goes on over the border, and no byte is added. Should this be wrong, rows and total disagree, which is an error.
+    """
+    return after.line_start == before.line_end + 1 and last_byte in b"}]" and first_byte in b"{["
+
+
+def _slices(row: bytearray) -> Iterator[memoryview]:
+    view = memoryview(row)
+    for start in range(0, len(row), _SLICE):
+        yield view[start : start + _SLICE]

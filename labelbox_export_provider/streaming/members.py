@@ -1,0 +1,227 @@
+"""One member of the output: the rows that start in one constant range of source offsets, read, trimmed, compressed.
+
+With members of C bytes, member k owns the rows that start at an offset in (k * C, (k + 1) * C], and member 0 the one at
+0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in exactly one
+member, and members in order give the rows in order. A row starts at 0, behind a newline, or at a file border where the
+newline is missing; each can be seen by whoever reads from k * C on, since a start beyond k * C has the byte before it in
+that range. So a worker needs to know nothing of the others: it reads from k * C, skips to the first start beyond, and
+goes on to the first start beyond (k + 1) * C. A row may be longer than several members; those have no rows then, and no
+bytes. Nothing in this depends on how the source is cut into files, requests or pieces, nor on workers or parts.
+
+The bytes are accounted (checksum, newlines, file borders) by the member whose range [k * C, (k + 1) * C) holds them.
+These ranges tile the source as well, so the two accounts check each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import google_crc32c
+from isal import isal_zlib
+
+from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.streaming.fetch import Piece
+from labelbox_export_provider.streaming.lines import RowCounts, RowFilter, newline_is_missing
+
+MEMBER_BYTES = 32 * 1024**2
+"""Changing it changes the bytes of every object, so that a retry would no longer write the same."""
+BLOCK_BYTES = 1024**2
+"""Kept bytes that go into the compressor at once: constant and counted from the member's start, for the same reason."""
+GZIP_LEVEL = 1
+_GZIP_CONTAINER = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Range [start, stop) of source offsets; `stop` may lie behind the end of the stream."""
+
+    number: int
+    start: int
+    stop: int
+
+
+def members(size: int, member_bytes: int = MEMBER_BYTES) -> Iterator[Member]:
+    """Cut a stream of `size` bytes into its members."""
+    for number, start in enumerate(range(0, size, member_bytes)):
+        yield Member(number, start, start + member_bytes)
+
+
+@dataclass(slots=True)
+class Segment:
+    """Account of the bytes that one member's range has in common with one file."""
+
+    file: ExportFile
+    offset: int
+    size: int
+    newlines: int
+    crc32c: int
+    first_byte: int
+    last_byte: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAccount:
+    """What came of one member: its rows, and the source bytes of its range."""
+
+    member: Member
+    counts: RowCounts
+    segments: tuple[Segment, ...]
+
+
+class Packer(Protocol):
+    """Turns the kept bytes of one member into what is stored."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take kept bytes."""
+
+    def finish(self) -> None:
+        """Give what is left. A member without kept bytes gives none."""
+
+
+class PlainPacker:
+    """Stores bytes as they are."""
+
+    def __init__(self, emit: Callable[[bytes], None]) -> None:
+        self._emit = emit
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Pass bytes on."""
+        self._emit(data if isinstance(data, bytes) else bytes(data))
+
+    def finish(self) -> None:
+        """Do nothing: nothing is held."""
+
+
+class GzipPacker:
+    """Stores a gzip member, whose bytes depend on the kept bytes alone: constant header and constant blocks."""
+
+    def __init__(self, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> None:
+        self._emit = emit
+        self._block = bytearray()
+        self._block_bytes = block_bytes
+        self._compressor: Any = None  # isal has no types
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Compress the blocks that are full by now."""
+        view = memoryview(data)
+        while view:
+            taken = view[: self._block_bytes - len(self._block)]
+            self._block += taken
+            view = view[len(taken) :]
+            if len(self._block) == self._block_bytes:
+                self._compress()
+
+    def finish(self) -> None:
+        """Compress the last block and end the member."""
+        if self._block:
+            self._compress()
+        if self._compressor is not None:
+            self._emit(self._compressor.flush())
+
+    def _compress(self) -> None:
+        if self._compressor is None:
+            self._compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
+        if packed := self._compressor.compress(self._block):
+            self._emit(packed)
+        self._block.clear()
+
+
+Compression = Literal["gzip"]
+
+
+def packer(compression: Compression | None, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> Packer:
+    """Give the packer of a compression."""
+    return GzipPacker(emit, block_bytes) if compression == "gzip" else PlainPacker(emit)
+
+
+def nothing(compression: Compression | None) -> bytes:
+    """Give the smallest object of no rows that readers accept: some refuse an empty file as gzip."""
+    if compression is None:
+        return b""
+    compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
+    return bytes(compressor.flush())
+
+
+def make_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:
+    """Read one member's range and rows from `pieces`, which start at its start; gives the rows to `pack`."""
+    making = _Making(member, rows, pack)
+    for piece in pieces:
+        if making.take(piece):
+            break
+    else:
+        making.end_of_stream()
+    pack.finish()
+    return MemberAccount(member, rows.counts, tuple(making.segments))
+
+
+class _Making:
+    def __init__(self, member: Member, rows: RowFilter, pack: Packer) -> None:
+        self.segments: list[Segment] = []
+        self._member = member
+        self._rows = rows
+        self._pack = pack
+        self._inside = member.start == 0
+        self._before: Piece | None = None
+
+    def take(self, piece: Piece) -> bool:
+        """Take the next piece; True when the member is complete."""
+        if self._row_starts_at_border(piece):
+            if self._inside:
+                self._write(self._rows.end_row())
+            if piece.offset > self._member.stop:
+                return True
+            self._inside = True
+        elif not self._inside and piece.offset >= self._member.stop:
+            return True
+        self._before = piece
+        self._account(piece)
+        return self._take_rows(piece)
+
+    def end_of_stream(self) -> None:
+        """Take note that there are no pieces any more."""
+        if self._inside:
+            self._write(self._rows.finish())
+
+    def _row_starts_at_border(self, piece: Piece) -> bool:
+        before = self._before
+        return (
+            before is not None
+            and before.file.start != piece.file.start
+            and newline_is_missing(before.file, piece.file, before.data[-1], piece.data[0])
+        )
+
+    def _take_rows(self, piece: Piece) -> bool:
+        data = piece.data
+        # Newlines before this place start a row of ours, those from it on the first row of the next member.
+        until = self._member.stop - piece.offset
+        begin = 0
+        if not self._inside:
+            begin = data.find(b"\n", 0, max(0, until)) + 1
+            if not begin:
+                # At a file border exactly here, a row of ours may still start: the next piece tells.
+                ends_with_file = piece.offset + len(data) == piece.file.end + 1 == self._member.stop
+                return len(data) >= until and not ends_with_file
+            self._inside = True
+        end = data.find(b"\n", max(begin, until)) + 1
+        own = data[begin : end or len(data)]
+        if own:
+            self._write(self._rows.feed(own))
+        return end > 0
+
+    def _account(self, piece: Piece) -> None:
+        data = piece.data[: max(0, self._member.stop - piece.offset)]
+        if not data:
+            return
+        if not self.segments or self.segments[-1].file.start != piece.file.start:
+            self.segments.append(Segment(piece.file, piece.offset, 0, 0, 0, data[0], data[0]))
+        segment = self.segments[-1]
+        segment.size += len(data)
+        segment.newlines += data.count(b"\n")
+        segment.crc32c = google_crc32c.extend(segment.crc32c, data)
+        segment.last_byte = data[-1]
+
+    def _write(self, kept: Iterator[bytes | memoryview]) -> None:
+        for data in kept:
+            self._pack.write(data)

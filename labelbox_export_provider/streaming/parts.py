@@ -1,0 +1,80 @@
+"""Joins output into parts of equal size and sends them to the store, several at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import google_crc32c
+
+from labelbox_export_provider.streaming.outputs import Outputs
+from labelbox_export_provider.streaming.sinks.base import ObjectWriter, Part, PartBody
+
+
+class PartGatherer:
+    """The parts of one object. Bytes are given by one thread; an upload that fails stops `outputs` with its error."""
+
+    def __init__(self, writer: ObjectWriter, uploaders: ThreadPoolExecutor, outputs: Outputs, part_bytes: int) -> None:
+        self.size = 0
+        self.crc32c = 0
+        self.last_part_size = 0
+        self._writer = writer
+        self._uploaders = uploaders
+        self._outputs = outputs
+        self._part_bytes = part_bytes
+        self._buffers: deque[bytes | memoryview] = deque()
+        self._gathered = 0
+        self._number = 0
+        self._sent = 0
+        self._uploads: list[Future[None]] = []
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes; sends a part as soon as one more byte than it holds is there."""
+        self.size += len(data)
+        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        self._buffers.append(data)
+        self._gathered += len(data)
+        # A full part waits for one byte more, since only then it is known not to be the last.
+        while self._gathered > self._part_bytes:
+            self._send(self._part_bytes, last=False)
+
+    def finish(self) -> None:
+        """Send what is left and wait until all parts are stored or one has failed."""
+        if self._gathered:
+            self.last_part_size = self._gathered
+            self._send(self._gathered, last=True)
+        wait(self._uploads)
+        self._outputs.raise_error()
+
+    @property
+    def kept_in_memory(self) -> int:
+        """Bytes that the writer may keep until it completes the object: those of an object of one part."""
+        return self.size if self._number <= 1 else 0
+
+    def _send(self, size: int, *, last: bool) -> None:
+        buffers: list[bytes | memoryview] = []
+        missing = size
+        while missing:
+            buffer = self._buffers.popleft()
+            if len(buffer) > missing:
+                view = memoryview(buffer)
+                self._buffers.appendleft(view[missing:])
+                buffer = view[:missing]
+            buffers.append(buffer)
+            missing -= len(buffer)
+        self._gathered -= size
+        self._number += 1
+        part = Part(self._number, self._sent, PartBody(buffers), last)
+        self._sent += size
+        self._uploads = [upload for upload in self._uploads if not upload.done()]
+        self._uploads.append(self._uploaders.submit(self._upload, part, size))
+
+    def _upload(self, part: Part, size: int) -> None:
+        try:
+            self._outputs.check()
+            self._writer.put_part(part)
+        except BaseException as error:
+            self._outputs.stop(error)
+            raise
+        finally:
+            self._outputs.release(size)

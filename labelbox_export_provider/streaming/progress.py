@@ -1,0 +1,96 @@
+"""How far a stream is, told about every ten seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+logger = logging.getLogger(__name__)
+
+REPORT_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """State of one stream on its way. Bytes are of the source, rows include those that are trimmed."""
+
+    where: str
+    bytes_done: int
+    bytes_total: int
+    rows: int
+    seconds: float
+
+    def line(self) -> str:
+        """Give one line for a log: percent, rows, rate, time left."""
+        rate = self.bytes_done / self.seconds if self.seconds > 0 else 0.0
+        left = f", about {(self.bytes_total - self.bytes_done) / rate:.0f} s left" if rate > 0 else ""
+        percent = 100 * self.bytes_done / self.bytes_total if self.bytes_total else 100.0
+        return (
+            f"{self.where}: {percent:.0f} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows, "
+            f"{rate / 1e6:.1f} MB/s{left}"
+        )
+
+
+def log_progress(report: ProgressReport) -> None:
+    """Write the line into this module's log."""
+    logger.info(report.line())
+
+
+@dataclass(slots=True)
+class MemberProgress:
+    """What one worker has done of its member so far; written by that worker alone."""
+
+    bytes: int = 0
+    rows: int = 0
+
+
+class Progress:
+    """Adds up what workers note, and reports when it is time. For the joining thread, but for the notes."""
+
+    def __init__(
+        self,
+        where: str,
+        total: int,
+        *,
+        report: Callable[[ProgressReport], None] = log_progress,
+        clock: Callable[[], float] = time.monotonic,
+        every: float = REPORT_EVERY,
+    ) -> None:
+        self._where = where
+        self._total = total
+        self._report = report
+        self._clock = clock
+        self._every = every
+        self._begun = self._last = clock()
+        self._done = MemberProgress()
+        self._running: dict[int, MemberProgress] = {}
+
+    def member(self, number: int) -> MemberProgress:
+        """Give the notes of a member, to be filled by its worker."""
+        notes = self._running[number] = MemberProgress()
+        return notes
+
+    def finish(self, number: int) -> None:
+        """Take the notes of a finished member in."""
+        notes = self._running.pop(number)
+        self._done.bytes += notes.bytes
+        self._done.rows += notes.rows
+
+    def tick(self) -> None:
+        """Report if it is time."""
+        now = self._clock()
+        if now - self._last < self._every:
+            return
+        self._last = now
+        notes = [self._done, *self._running.values()]
+        self._report(
+            ProgressReport(
+                self._where,
+                sum(each.bytes for each in notes),
+                self._total,
+                sum(each.rows for each in notes),
+                now - self._begun,
+            )
+        )

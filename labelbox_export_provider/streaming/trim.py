@@ -1,0 +1,67 @@
+"""Reads one timestamp out of a row without building the row. What cannot be read is None, and such rows are kept."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+import msgspec
+
+_FORM = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?(?:([Zz])|([+-])(\d{2}):?(\d{2}))", re.ASCII
+)
+
+
+class _Details(msgspec.Struct):
+    last_activity_at: str | None = None
+
+
+class _DataRow(msgspec.Struct):
+    details: _Details | None = None
+
+
+class _Row(msgspec.Struct):
+    data_row: _DataRow | None = None
+
+
+_decoder = msgspec.json.Decoder(_Row)
+
+
+class Verdicts(Protocol):
+    """Says of a timestamp whether its row is in the margin of a window, the one case in which a row is dropped."""
+
+    def verdict(self, moment: datetime | None) -> str:
+        """Give `inside`, `margin`, `after_end`, `before_start` or `unknown`."""
+
+
+def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
+    """Read `data_row.details.last_activity_at`; None where it is missing or without offset, or the row is no JSON."""
+    try:
+        found = _decoder.decode(row)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    details = found.data_row.details if found.data_row is not None else None
+    return parse_instant(details.last_activity_at) if details is not None and details.last_activity_at else None
+
+
+def parse_instant(text: str) -> datetime | None:
+    """Read an instant such as `2024-04-08T16:21:26.000+00:00`; `Z`, `+0000` and any fraction are read, too.
+
+    Digits below a microsecond are cut off, which moves no instant over a bound, since bounds have none.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    fraction, zulu, sign, offset_hours, offset_minutes = match.groups()[6:]
+    try:
+        naive = datetime(year, month, day, hour, minute, second, int((fraction or "0")[:6].ljust(6, "0")))  # noqa: DTZ001  the offset follows
+        if zulu:
+            return naive.replace(tzinfo=timezone.utc)
+        if int(offset_hours) > 23 or int(offset_minutes) > 59:
+            return None
+        offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+        return (naive + offset if sign == "-" else naive - offset).replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
+        return None
