@@ -107,7 +107,7 @@ class ExportOperator(BaseOperator):
 
     def _refuse_misplaced_params(self) -> None:
         """Catch `params={"attachments": True}`: Airflow would make a form of it and the export would lack the field."""
-        of_dag = set(self.dag.params) if self.has_dag() else set()
+        of_dag = set(self.dag.params) if self.has_dag() else set()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         params_model = self.source_model.model_fields["export_params"].annotation
         known = set(getattr(params_model, "model_fields", ()))
         misplaced = sorted((set(self.params) - of_dag) & known)

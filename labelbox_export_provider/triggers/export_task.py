@@ -44,7 +44,7 @@ class ExportTaskTrigger(BaseTrigger):
         exponential_backoff: bool = True,
         cancel_on_kill: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.labelbox_conn_id = labelbox_conn_id
         self.export_id = export_id
         self.deadline = deadline

@@ -1,0 +1,57 @@
+"""Parsing a DAG file pays for what it names and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "aiobotocore", "boto3", "botocore", "duckdb", "google.cloud", "google_crc32c", "graphql", "isal", "moto", "msgspec",
+)  # fmt: skip
+PROGRAM = """
+import airflow.sdk, sys, json
+{dag_imports}
+before = set(sys.modules)
+{imports}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def modules_loaded_by(imports: str, before: str = "") -> set[str]:
+    program = PROGRAM.format(imports=imports, dag_imports=before)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ}, timeout=60
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_loads_nothing_but_itself() -> None:
+    assert modules_loaded_by("import labelbox_export_provider") == {"labelbox_export_provider"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ProjectExportOperator", "ExportTaskSensor", "LabelboxExportToS3Operator", "LabelboxExportToFileOperator"],
+)
+def test_importing_an_operator_loads_no_http_cloud_or_codec_library(name: str) -> None:
+    # What every Airflow operator needs anyway is loaded before the count begins.
+    loaded = modules_loaded_by(
+        f"from labelbox_export_provider import {name}",
+        before="from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator, XCom\n"
+        "import airflow.triggers.base",
+    )
+    heavy = {module for module in loaded if module.startswith((*HEAVY, "httpx", "urllib3", "airflow.providers.amazon"))}
+    assert heavy == set()
+
+
+def test_every_public_name_can_be_loaded_and_no_other_leaks_out() -> None:
+    import labelbox_export_provider as package
+
+    assert {name for name in package.__all__ if getattr(package, name) is None} == set()
+    assert sorted(package.__all__) == sorted(package._HOMES)
+    with pytest.raises(AttributeError):
+        package.NoSuchOperator  # noqa: B018  the access is what is tested

@@ -1,0 +1,327 @@
+"""ProjectExportOperator: what it starts, what it returns, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
+from airflow.sdk import Param
+from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
+from support.airflow_triggers import resume
+
+from labelbox_export_provider import (
+    DataIntervalWindow,
+    ExportTaskSensor,
+    FixedWindow,
+    ProjectExportOperator,
+    ProjectExportParams,
+    ProjectFilters,
+)
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.accounts import FakeUser
+from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer
+
+
+def start_of(fake: FakeLabelbox, **options: Any) -> ProjectExportOperator:
+    return ProjectExportOperator(task_id="start", project_id=options.pop("project_id", fake.project_id), **options)
+
+
+def rendered(task: Any, context: dict[str, Any]) -> Any:
+    task.render_template_fields(context)
+    return task
+
+
+def failure_of(task: Any, context: dict[str, Any]) -> str:
+    with pytest.raises(AirflowFailException) as failure:
+        task.execute(context)
+    return str(failure.value)
+
+
+def test_it_starts_one_export_and_returns_a_handle_that_sensors_and_transfers_accept(fake: FakeLabelbox) -> None:
+    handle = start_of(fake, window=DataIntervalWindow()).execute(context_of())
+    [export] = fake.exports
+    assert ExportHandle.parse(handle).export_id == export.export_id
+    assert (handle["source"], handle["adopted"]) == ({"kind": "project", "id": fake.project_id}, False)
+    assert handle["window"]["start"] == "2026-11-22T02:00:00Z"
+    assert handle["window"]["queried_end"] == "2026-11-23T02:00:01Z"
+
+
+def test_a_retry_after_a_crash_before_the_handle_was_returned_adopts_the_export(fake: FakeLabelbox) -> None:
+    store = StateStore()
+    first = start_of(fake).execute(context_of(store=store))
+    second = start_of(fake).execute(context_of(store=store, ti=TaskInstance(try_number=2)))
+    assert (second["export_id"], second["adopted"]) == (first["export_id"], True)
+    assert len(fake.exports) == 1
+
+
+def test_a_task_that_had_succeeded_and_is_cleared_starts_a_new_export(fake: FakeLabelbox) -> None:
+    store = StateStore()
+    first = start_of(fake).execute(context_of(store=store))
+    second = start_of(fake).execute(context_of(store=store, ti=TaskInstance(try_number=2, max_tries=4)))
+    assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
+
+
+def test_without_a_state_store_the_name_alone_finds_the_export(fake: FakeLabelbox) -> None:
+    first = start_of(fake).execute(context_of())
+    assert start_of(fake).execute(context_of())["export_id"] == first["export_id"]
+    assert len(fake.exports) == 1
+
+
+def test_a_lost_answer_to_the_start_is_followed_by_a_look_not_by_a_second_start(fake: FakeLabelbox) -> None:
+    fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
+    handle = start_of(fake).execute(context_of(store=StateStore()))
+    assert [export.export_id for export in fake.exports] == [handle["export_id"]]
+
+
+def test_mapped_tasks_of_one_run_start_an_export_each(fake: FakeLabelbox) -> None:
+    for index in range(3):
+        start_of(fake).execute(context_of(ti=TaskInstance(map_index=index)))
+    assert len({export.name for export in fake.exports}) == 3
+
+
+def test_the_name_in_labelbox_begins_with_dag_and_task_or_with_task_name(fake: FakeLabelbox) -> None:
+    start_of(fake).execute(context_of())
+    start_of(fake, task_name="Nightly cars").execute(context_of())
+    assert [export.name.partition(" [")[0] for export in fake.exports] == ["nightly start", "Nightly cars"]
+
+
+def test_the_link_to_the_project_is_pushed_as_soon_as_the_export_runs(fake: FakeLabelbox) -> None:
+    context = context_of()
+    start_of(fake).execute(context)
+    link = context["ti"].xcoms["labelbox_source_link"]
+    assert link == f"https://app.labelbox.com/projects/{fake.project_id}"
+
+
+def test_every_field_may_be_templated_inside_params_and_filters_too(fake: FakeLabelbox) -> None:
+    with some_dag(params={"project": fake.project_id, "details": True, "since": "2026-11-21"}):
+        start = ProjectExportOperator(
+            task_id="start",
+            project_id="{{ params.project }}",
+            export_params={"label_details": "{{ params.details }}"},
+            filters={"label_created_at": ["{{ params.since }}", None], "workflow_status": "{{ 'Done' }}"},
+            window=FixedWindow("{{ data_interval_start }}", "{{ data_interval_end }}"),
+            labelbox_conn_id="labelbox_{{ 'default' }}",
+            task_name="of {{ params.since }}",
+        )
+    params = {"project": fake.project_id, "details": True, "since": "2026-11-21"}
+    handle = rendered(start, context_of(params=params)).execute(context_of())
+    assert handle["window"]["start"] == "2026-11-22T02:00:00Z"
+    query = handle["query"]["filters"]["searchQuery"]["query"]
+    assert [entry["type"] for entry in query] == ["labeled_at", "task_queue_status", "data_row_last_activity_at"]
+    assert handle["query"]["params"]["includeLabelDetails"] is True
+
+
+@pytest.mark.parametrize("empty", ["", "None", "  "])
+@pytest.mark.parametrize("option", ["project_id", "filters", "export_params", "window", "labelbox_conn_id"])
+def test_a_template_that_renders_empty_or_to_none_is_refused_before_the_first_call(
+    fake: FakeLabelbox, option: str, empty: str
+) -> None:
+    values: dict[str, Any] = {
+        "project_id": "{{ params.it }}",
+        "filters": {"workflow_status": "{{ params.it }}"},
+        "export_params": {"attachments": "{{ params.it }}"},
+        "window": FixedWindow("{{ params.it }}", "2026-11-22T00:00:00Z"),
+        "labelbox_conn_id": "{{ params.it }}",
+    }
+    start = start_of(fake, **{option: values[option]})
+    text = failure_of(rendered(start, context_of(params={"it": empty})), context_of())
+    assert "rendered to" in text
+    assert option in text
+    assert fake.requests.api == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"export_params": {"atachments": True}}, ["'atachments'", "'attachments'", "project exports"]),
+        ({"export_params": {"predictions": True}}, ["'predictions'", "project exports", "Legal"]),
+        ({"export_params": {"attachments": "perhaps"}}, ["'attachments'", "'perhaps'"]),
+        ({"export_params": ["attachments"]}, ["mapping"]),
+        ({"filters": {"status": "Done"}}, ["'status'", "workflow_status"]),
+        ({"filters": {"workflow_status": "Finished"}}, ["'Finished'", "ToLabel"]),
+        ({"filters": {"data_row_ids": ["a"], "global_keys": ["b"]}}, ["data_row_ids", "global_keys", "exclude"]),
+        ({"filters": {"data_row_ids": []}}, ["data_row_ids", "empty"]),
+        ({"filters": {"global_keys": [f"k{n}" for n in range(2001)]}}, ["2001", "2,000", "expand()"]),
+        ({"filters": {"last_activity_at": ["10/01/2024", None]}}, ["'10/01/2024'", "YYYY-MM-DD"]),
+        ({"filters": {"last_activity_at": ["2024-02-01", "2024-01-01"]}}, ["end is before the start"]),
+        ({"filters": {"last_activity_at": ["2024-01-01", None]}, "window": DataIntervalWindow()}, ["Both window="]),
+        ({"window": "nightly"}, ["DataIntervalWindow()", "'nightly'"]),
+        ({"window": {"kind": "data_interval", "lookbak": 1}}, ["'lookbak'"]),
+        ({"project_id": "my project"}, ["project_id='my project'"]),
+        ({"project_id": ""}, ["project_id=''"]),
+        ({"adopt_within": timedelta(0)}, ["adopt_within"]),
+    ],
+)
+def test_a_wrong_literal_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProjectExportOperator(**{"task_id": "start", "project_id": "clp1", **options})
+    assert [word for word in words if word not in str(refusal.value)] == []
+
+
+@pytest.mark.parametrize("given", [{"attachments": True}, {"attachments": Param(True)}])
+def test_params_given_by_mistake_are_refused_with_the_right_name(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="export_params="):
+        ProjectExportOperator(task_id="start", project_id="clp1", params=given)
+
+
+def test_a_model_given_as_params_is_refused_while_the_dag_is_parsed() -> None:
+    with pytest.raises((ConfigurationError, TypeError, ValueError, AirflowException)):
+        ProjectExportOperator(task_id="start", project_id="clp1", params=ProjectExportParams(attachments=True))
+
+
+def test_a_dag_may_have_params_of_the_same_names_as_export_params(fake: FakeLabelbox) -> None:
+    with some_dag(params={"attachments": True, "project_details": Param(False, type="boolean")}):
+        start = start_of(fake, export_params={"attachments": "{{ params.attachments }}"})
+        sensor = ExportTaskSensor(task_id="wait", export=start.output)
+    assert sensor.params["attachments"] is True
+    handle = rendered(start, context_of(params={"attachments": True})).execute(context_of())
+    assert handle["query"]["params"]["includeAttachments"] is True
+
+
+def test_models_and_aware_dates_are_taken_as_well_as_plain_values(fake: FakeLabelbox) -> None:
+    start = start_of(
+        fake,
+        export_params=ProjectExportParams(project_details=True),
+        filters=ProjectFilters(last_activity_at=(pendulum.datetime(2026, 11, 21, tz="Europe/Berlin"), None)),
+    )
+    handle = start.execute(context_of())
+    [entry] = handle["query"]["filters"]["searchQuery"]["query"]
+    assert entry["value"]["value"] == "2026-11-20T23:00:00+0000"
+
+
+def test_dates_without_offset_are_read_in_the_key_owners_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeLabelbox(user=FakeUser(timezone="America/New_York")) as fake:
+        monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", fake.airflow_connection())
+        handle = start_of(fake, filters={"last_activity_at": ["2026-07-01", "2026-07-02 12:00:00"]}).execute(
+            context_of()
+        )
+    [entry] = handle["query"]["filters"]["searchQuery"]["query"]
+    assert entry["value"] == {
+        "operator": "BETWEEN",
+        "timezone": "UTC",
+        "value": {"min": "2026-07-01T04:00:00+0000", "max": "2026-07-02T16:00:00+0000"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        (None, ["has no data interval", "CronDataIntervalTimetable"]),
+        ((NIGHT[0], NIGHT[0]), ["zero width", "CronDataIntervalTimetable", "catchup=True"]),
+    ],
+)
+def test_a_run_without_a_usable_interval_is_refused_with_the_timetable_to_use(
+    fake: FakeLabelbox, interval: tuple[datetime, datetime] | None, words: list[str]
+) -> None:
+    text = failure_of(start_of(fake, window=DataIntervalWindow()), context_of(interval=interval))
+    assert [word for word in words if word not in text] == []
+    assert fake.exports == []
+
+
+def test_a_window_turns_data_row_details_on_unless_it_is_not_trimmed(fake: FakeLabelbox) -> None:
+    for trim in (None, False):
+        start_of(fake, window=DataIntervalWindow(trim=trim), task_name=f"trim {trim}").execute(context_of())
+    details = [export.params["includeDataRowDetails"] for export in fake.exports]
+    assert details == [True, False]
+
+
+def test_a_connection_that_does_not_exist_is_named_together_with_how_to_make_it(fake: FakeLabelbox) -> None:
+    text = failure_of(start_of(fake, labelbox_conn_id="labelbox_nowhere"), context_of())
+    assert "'labelbox_nowhere'" in text
+    assert "AIRFLOW_CONN_LABELBOX_NOWHERE" in text
+
+
+@pytest.mark.parametrize(("key", "word"), [("", "only white space"), ("wrong-key-0001", "key")])
+def test_an_empty_or_wrong_key_fails_without_a_retry_and_starts_nothing(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, key: str, word: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", fake.airflow_connection(api_key=key or " "))
+    text = failure_of(start_of(fake), context_of())
+    assert word in text.lower()
+    assert "wrong-key-0001" not in text
+    assert fake.exports == []
+
+
+def test_an_unknown_project_fails_without_a_retry_and_names_the_id(fake: FakeLabelbox) -> None:
+    text = failure_of(start_of(fake, project_id="clpnosuchproject"), context_of())
+    assert "clpnosuchproject" in text
+    assert "retry:     none" in text
+
+
+def test_an_endpoint_that_answers_html_is_said_to_be_no_labelbox(fake: FakeLabelbox) -> None:
+    fake.faults.add(HtmlAnswer(times=None))
+    with pytest.raises(AirflowException) as failure:
+        start_of(fake).execute(context_of())
+    assert "a host that is not the GraphQL endpoint" in str(failure.value)
+    assert fake.exports == []
+
+
+def test_the_key_of_another_user_is_refused_naming_both_users(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StateStore()
+    start_of(fake).execute(context_of(store=store))
+    colleague = fake.add_user()
+    monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", fake.airflow_connection(api_key=colleague.api_key))
+    text = failure_of(start_of(fake), context_of(store=store, ti=TaskInstance(try_number=2)))
+    assert fake.user.user_id in text
+    assert colleague.user_id in text
+    assert len(fake.exports) == 1
+
+
+def test_a_refusal_that_a_retry_does_not_heal_uses_up_none(fake: FakeLabelbox) -> None:
+    fake.faults.add(GraphQLErrorAnswer(operation="exportDataRowsInProject", code="OPERATION_NOT_ALLOWED", message="no"))
+    assert "retry:     none" in failure_of(start_of(fake), context_of())
+
+
+def test_wait_for_completion_defers_and_returns_the_handle_with_totals(fake: FakeLabelbox) -> None:
+    fake.change(polls_per_export=2)
+    start = start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    context = context_of(store=StateStore())
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(context)
+    handle = resume(start, deferred.value, context)
+    assert handle["totals"]["result"]["rows"] == len(fake.rows_for())
+    assert ExportHandle.parse(handle).export_id == fake.exports[0].export_id
+
+
+def test_with_wait_for_completion_a_failed_export_is_healed_by_the_tasks_own_retry(fake: FakeLabelbox) -> None:
+    fake.faults.add(FailedExport())
+    store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    context = context_of(store=store)
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(context)
+    with pytest.raises(AirflowException) as failure:
+        resume(start, deferred.value, context)
+    assert not isinstance(failure.value, AirflowFailException)
+    assert "retry:     starts a new export" in str(failure.value)
+    second = context_of(store=store, ti=TaskInstance(try_number=2))
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(second)
+    assert resume(start, deferred.value, second)["export_id"] == fake.exports[1].export_id
+
+
+def test_the_handle_holds_no_key_and_no_address_of_files(fake: FakeLabelbox) -> None:
+    context = context_of(store=(store := StateStore()))
+    handle = start_of(fake).execute(context)
+    for place in (str(handle), str(store.values), str(context["ti"].xcoms)):
+        assert fake.api_key not in place
+        assert fake.file_base_url not in place
+
+
+def test_2000_ids_become_a_count_and_a_digest_in_the_handle(fake: FakeLabelbox) -> None:
+    handle = start_of(fake, filters={"global_keys": [f"key-{n}" for n in range(2000)]}).execute(context_of())
+    [entry] = handle["query"]["filters"]["searchQuery"]["query"]
+    assert entry["ids"]["count"] == 2000
+    assert len(str(handle)) < 4096
+
+
+def test_a_now_that_is_aware_dates_the_intent_in_utc(fake: FakeLabelbox) -> None:
+    handle = start_of(fake).execute(context_of(store=StateStore()))
+    age = datetime.now(timezone.utc) - ExportHandle.parse(handle).started_at
+    assert timedelta(0) <= age < timedelta(minutes=1)

@@ -1,0 +1,32 @@
+"""Run a deferred task's trigger as a triggerer does: rebuilt from its serialized form, on an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk.module_loading import import_string
+from airflow.triggers.base import BaseTrigger
+
+
+def rebuilt(trigger: BaseTrigger) -> BaseTrigger:
+    """The trigger as another process makes it from what the database holds."""
+    path, arguments = trigger.serialize()
+    return import_string(path)(**json.loads(json.dumps(arguments)))
+
+
+def events_of(trigger: BaseTrigger) -> list[dict[str, Any]]:
+    """Every event that a trigger sends, in plain form."""
+
+    async def collect() -> list[dict[str, Any]]:
+        return [json.loads(json.dumps(event.payload)) async for event in rebuilt(trigger).run()]
+
+    return asyncio.run(collect())
+
+
+def resume(task: Any, deferred: TaskDeferred, context: dict[str, Any]) -> Any:
+    """Let the trigger of a deferred task run, then go on with the task as Airflow does."""
+    [event] = events_of(deferred.trigger)
+    return task.resume_execution(deferred.method_name, {"event": event}, context)
