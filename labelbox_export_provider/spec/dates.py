@@ -20,7 +20,8 @@ LEGAL_FORMS = (
 
 _FORM = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[ T](?P<time>\d{2}:\d{2}:\d{2})(?P<fraction>\.\d{1,9})?\s?(?P<offset>Z|[+-]\d{2}:?\d{2})?)?"
+    r"(?:[ T](?P<time>\d{2}:\d{2}:\d{2})(?P<fraction>\.\d{1,9})?\s?(?P<offset>Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?)?",
+    re.ASCII,
 )
 
 End = Literal["start", "end"]
@@ -32,11 +33,7 @@ def read_date(value: object) -> datetime:
     Fails with `ConfigurationError` on anything else, a naive `datetime` included: its zone would be a guess.
     """
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ConfigurationError(
-                f"{value!r} has no time zone. Give it one (pendulum.datetime(..., tz='UTC')), "
-                "or pass text, which is read in the key owner's zone."
-            )
+        refuse_naive(value)
         return datetime.fromtimestamp(0, timezone.utc) + (value - datetime.fromtimestamp(0, timezone.utc))
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)  # noqa: DTZ001  naive on purpose: the owner's zone applies
@@ -47,9 +44,22 @@ def read_date(value: object) -> datetime:
             naive = None
         if naive is not None and match["fraction"]:
             naive += timedelta(microseconds=int(match["fraction"][1:7].ljust(6, "0")))
-        if naive is not None:
-            return naive if match["offset"] is None else (naive - _offset(match["offset"])).replace(tzinfo=timezone.utc)
+        try:
+            if naive is not None:
+                offset = match["offset"]
+                return naive if offset is None else (naive - _offset(offset)).replace(tzinfo=timezone.utc)
+        except OverflowError:
+            pass  # a moment before year 1 or after year 9999
     raise ConfigurationError(f"{value!r} is not a date that Labelbox takes. Legal: {LEGAL_FORMS}.")
+
+
+def refuse_naive(value: datetime) -> None:
+    """Refuse a `datetime` without time zone, which nothing says how to read."""
+    if value.tzinfo is None:
+        raise ConfigurationError(
+            f"{value!r} has no time zone. Give it one (pendulum.datetime(..., tz='UTC')), "
+            "or pass text, which is read in the key owner's zone."
+        )
 
 
 def _offset(text: str) -> timedelta:
@@ -69,24 +79,35 @@ def to_utc(moment: datetime, owner_timezone: str | None, end: End) -> datetime:
         return moment.astimezone(timezone.utc)
     try:
         zone = ZoneInfo(owner_timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the zone database, "America"
         raise ConfigurationError(
             f"The key owner's time zone {owner_timezone!r} is unknown here, so a date without offset has no meaning. "
             "Write dates with an offset, for instance '2024-01-10T00:00:00+0000'."
         ) from None
-    readings = [moment.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)]
+    try:
+        readings = [moment.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)]
+    except OverflowError:
+        raise ConfigurationError(f"{moment} in {zone} is outside the years 1 to 9999 in UTC.") from None
     return min(readings) if end == "start" else max(readings)
 
 
 def whole_second(moment: datetime, end: End) -> datetime:
     """Drop a fraction of a second outwards, since the wire has none: down for a start, up for an end."""
     floor = moment.replace(microsecond=0)
-    return floor if end == "start" or floor == moment else floor + timedelta(seconds=1)
+    return floor if end == "start" or floor == moment else shifted(floor, timedelta(seconds=1))
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Move an instant; fails with `ConfigurationError` where it leaves the calendar."""
+    try:
+        return moment + by
+    except OverflowError:
+        raise ConfigurationError(f"{moment} is too near the end of the calendar (years 1 to 9999).") from None
 
 
 def wire_text(moment: datetime) -> str:
     """Write a UTC instant as the wire takes it, for instance `2024-01-09T18:30:00+0000`."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "+0000"
 
 
 def wire_range(start: datetime | None, end: datetime | None) -> dict[str, object]:

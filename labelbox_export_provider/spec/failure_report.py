@@ -12,11 +12,13 @@ from labelbox_export_provider.spec.errors import (
     ConfigurationError,
     ConnectionSettingsError,
     ExportEndedError,
+    ExportNotReadyError,
     HandleError,
     IntegrityError,
     LabelboxExportError,
     NotFoundError,
     ObjectExistsError,
+    ProtocolError,
     RefusedError,
     RunningExportLimitError,
     StartUncertainError,
@@ -115,12 +117,13 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (ConfigurationError, "mend the option in the DAG file, then clear this task"),
     (
         AnotherUsersExportError,
-        "put back a key of the user who started it, or clear {starter} with downstream to export anew",
+        "put back a key of the user who started it, or export anew as the first line says, then clear this task",
     ),
     (AuthorizationError, "give the key's user access to the source in Labelbox, then clear this task"),
     (AccessError, "put a valid API key into the connection's password, then clear this task"),
     (NotFoundError, "check the id in the DAG and that the key's user can open the link, then clear this task"),
     (ExportEndedError, "clear {starter} with downstream: only a new export heals it"),
+    (ExportNotReadyError, "put an ExportTaskSensor between {starter} and this task, then clear this task"),
     (TooManyErrorRowsError, "read the landed errors, then clear {starter} with downstream or raise max_error_rows"),
     (WaitTimeoutError, "clear this task to wait on for the same export, or raise timeout="),
     (
@@ -133,5 +136,6 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (RefusedError, "mend what the first line names, then clear this task"),
     (TemporaryError, "nothing, if retries are left; else clear this task"),
     (IntegrityError, "nothing, if retries are left; else clear {starter} with downstream"),
+    (ProtocolError, "check the connection's host, then clear this task; if it comes again, report this message"),
 )
 """What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""

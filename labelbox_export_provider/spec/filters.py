@@ -28,18 +28,38 @@ def _check_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
     return ids
 
 
+def _as_ids(value: object) -> object:
+    ids = plain(text_as_list(value))
+    if isinstance(ids, str):
+        raise ValueError("a list is needed, even for one entry: ['id1'].")  # noqa: TRY004  pydantic reports ValueError
+    return ids
+
+
+def _as_bounds(value: object) -> object:
+    try:
+        bounds = plain(text_as_list(value))
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None  # so that the message names the filter, too
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        raise ValueError("a date filter has two bounds, [start, end]; either of them may be None.")
+    return bounds
+
+
 def _check_range(bounds: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
-    start, end = (None if bound is None else read_date(bound) for bound in bounds)
+    try:
+        start, end = (None if bound is None else read_date(bound) for bound in bounds)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None  # as above
     same_kind = start is not None and end is not None and (start.tzinfo is None) == (end.tzinfo is None)
     if same_kind and start > end:  # type: ignore[operator]  # same_kind has ruled None out
         raise ValueError("the end is before the start.")
     return bounds
 
 
-Ids = Annotated[tuple[str, ...], BeforeValidator(text_as_list), AfterValidator(_check_ids)]
+Ids = Annotated[tuple[str, ...], BeforeValidator(_as_ids), AfterValidator(_check_ids)]
 DateRange = Annotated[
     tuple[str | None, str | None],
-    BeforeValidator(lambda value: plain(text_as_list(value))),
+    BeforeValidator(_as_bounds),
     AfterValidator(_check_range),
 ]
 """Two bounds, `[start, end]`, either of which may be None; a naive text is read in the key owner's time zone."""

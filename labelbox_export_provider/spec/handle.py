@@ -7,11 +7,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from typing_extensions import Self
 
-from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.dates import iso_utc, whole_second
 from labelbox_export_provider.spec.errors import HandleError
-from labelbox_export_provider.spec.windows import ResolvedWindow, TrimRule, WindowField
+from labelbox_export_provider.spec.windows import MARGIN, ResolvedWindow, TrimRule, WindowField
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]+$")]
 ExportId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
@@ -41,6 +51,17 @@ class HandleWindow(Record):
     queried_start: UtcText | None
     queried_end: UtcText
     trim: bool
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Self:
+        # A trimmed window drops what lies between its end and the queried end: an edited one must not drop more.
+        if not self.start < self.end <= self.queried_end <= whole_second(self.end, "end") + MARGIN:
+            raise ValueError("start < end <= queried_end does not hold, or queried_end is more than a second later")
+        if self.queried_start is not None and self.queried_start > self.start:
+            raise ValueError("queried_start is after start")
+        if self.trim and self.field == "label_created_at":
+            raise ValueError("a label_created_at window cannot be trimmed")
+        return self
 
     @classmethod
     def of(cls, window: ResolvedWindow) -> HandleWindow:
@@ -95,8 +116,9 @@ class ExportHandle(Record):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "handle"
+            fault = str(first["msg"]).removeprefix("Value error, ")
             raise HandleError(
-                f"The export handle is not valid at {where!r}: {first['msg']}. Handles are not meant to be edited: "
+                f"The export handle is not valid at {where!r}: {fault}. Handles are not meant to be edited: "
                 "pass export=start.output unchanged, or clear the start task with downstream to get a new one."
             ) from None
 

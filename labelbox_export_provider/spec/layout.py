@@ -14,6 +14,7 @@ new ones.
 from __future__ import annotations
 
 import hashlib
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,15 +107,29 @@ KEY_FIELDS = (
 )
 
 
+_TIME_FIELDS = ("window_start", "window_end", "started_at")
+_TIME_FORMAT = re.compile(r"(?:[^%{}]|%%|%-?[YymdHMSfjGVUWuw])*", re.ASCII)
+
+
 def check_key(key: str) -> None:
     """Refuse an explicit key that cannot be filled, while the DAG is parsed."""
     try:
-        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(key) if name is not None]
+        fields = [(name, spec or "", how) for _, name, spec, how in string.Formatter().parse(key) if name is not None]
     except ValueError as error:
         raise ConfigurationError(f"The key {key!r} has unbalanced braces ({error}). {_legal_fields()}") from None
-    for name, _ in fields:
+    for name, spec, conversion in fields:
         if name not in KEY_FIELDS:
             raise ConfigurationError(f"The key {key!r} has a field {{{name}}} that does not exist. {_legal_fields()}")
+        if conversion is not None:
+            raise ConfigurationError(f"The key {key!r} converts {name} with !{conversion}. {_legal_fields()}")
+        if name not in _TIME_FIELDS and spec:
+            raise ConfigurationError(f"The key {key!r} has a format {spec!r} for {name}. {_legal_fields()}")
+        # Without a directive all windows would be written to one key.
+        if spec and (_TIME_FORMAT.fullmatch(spec) is None or "%" not in spec.replace("%%", "")):
+            raise ConfigurationError(
+                f"The key {key!r} has a format {spec!r} for {name} that is none. Legal directives: "
+                "%Y %y %m %d %H %M %S %f %j %G %V %U %W %u %w, as in {window_start:%Y-%m-%d}."
+            )
     if not key.strip("/") or key.endswith("/"):
         raise ConfigurationError(f"The key {key!r} has to name one object, not a folder.")
 
@@ -151,7 +166,7 @@ class _Filler(string.Formatter):
     def format_field(self, value: object, format_spec: str) -> str:
         if isinstance(value, datetime):
             return value.strftime(format_spec) if format_spec else _compact(value)
-        return str(super().format_field(value, format_spec))
+        return str(value)
 
 
 def _legal_fields() -> str:

@@ -7,11 +7,12 @@ import difflib
 import enum
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from labelbox_export_provider.spec.dates import refuse_naive
 from labelbox_export_provider.spec.errors import ConfigurationError
 
 ModelT = TypeVar("ModelT", bound="OptionModel")
@@ -29,7 +30,7 @@ class OptionModel(BaseModel):
     noun: ClassVar[str] = "option"
     owner: ClassVar[str] = ""
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         type(self).check_names(values)
         try:
             super().__init__(**values)
@@ -76,6 +77,7 @@ class OptionModel(BaseModel):
         if isinstance(cause, ConfigurationError):  # a model inside this one has already said everything
             return str(cause)
         text = str(first["msg"]).removeprefix("Value error, ")
+        text = text if text.endswith(".") else f"{text}."
         if not names:
             return f"{cls.noun}s of {cls.owner}: {text}"
         given = value.get(names[0])
@@ -96,9 +98,11 @@ def text_as_list(value: object) -> object:
     if isinstance(value, str) and value.strip().startswith(("[", "(")):
         for read in (json.loads, ast.literal_eval):
             try:
-                return list(read(value))
-            except (ValueError, SyntaxError):
+                given = read(value.strip())
+            except (ValueError, SyntaxError, RecursionError):
                 continue
+            if isinstance(given, (list, tuple)):  # a lone "(x)" is no list
+                return list(given)
     return value
 
 
@@ -111,7 +115,9 @@ def is_template(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return any(is_template(item) for item in value)
     # What is left over, an XComArg for instance, stands for a value that another task will give.
-    return not isinstance(value, (bool, int, float, date, enum.Enum, BaseModel, set, frozenset, type(None)))
+    return not isinstance(
+        value, (bool, int, float, bytes, date, timedelta, enum.Enum, BaseModel, set, frozenset, type(None))
+    )
 
 
 def check_options(model: type[OptionModel], given: object) -> None:
@@ -140,13 +146,19 @@ def refuse_empty_text(name: str, value: object) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Turn models, datetimes and tuples into what JSON can hold, so that Airflow can render and serialize it."""
+    """Turn models, datetimes and tuples into what JSON can hold, so that Airflow can render and serialize it.
+
+    A set becomes a sorted list: its own order differs between processes, and a retry has to ask the same question.
+    Fails with `ConfigurationError` on a `datetime` without time zone, which as text would be read in some zone.
+    """
     if isinstance(value, BaseModel):
         return plain(value.model_dump(mode="python", exclude_unset=True))
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
+        return [plain(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+    if isinstance(value, datetime):
+        refuse_naive(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, enum.Enum):

@@ -37,5 +37,5 @@ def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerpr
     """
     parts = [*(str(part) for part in run), kind, fingerprint, str(generation)]
     tail = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
-    readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD]
-    return f"{readable} [{tail}]"
+    readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD].strip()
+    return f"{readable} [{tail}]".strip()  # a name with a blank at its end may come back without it

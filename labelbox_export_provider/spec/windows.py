@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.spec.dates import read_date, whole_second, wire_range
+from labelbox_export_provider.spec.dates import read_date, shifted, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.option_model import OptionModel, is_template, plain
 
@@ -58,20 +58,31 @@ class ResolvedWindow:
 def _as_utc(value: object) -> datetime:
     moment = read_date(value)
     if moment.tzinfo is None:
-        raise ValueError(
+        raise ConfigurationError(
             "a window needs an instant: give an offset ('2024-01-10T00:00:00+00:00') or a datetime with a time zone."
         )
     return moment.astimezone(timezone.utc)
 
 
 def _text(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) and value.tzinfo is not None else value
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise ValueError("a window needs both ends: FixedWindow(start, end).")
+    return _instant(value).isoformat()
 
 
 def _check_instant(text: str) -> str:
     if not is_template(text):
-        _as_utc(text)
+        _instant(text)
     return text
+
+
+def _instant(value: object) -> datetime:
+    try:
+        return _as_utc(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None  # so that the message names the option, too
 
 
 Instant = Annotated[str, BeforeValidator(_text), AfterValidator(_check_instant)]
@@ -103,8 +114,8 @@ class Window(OptionModel):
             field=self.field,
             start=start,
             end=end,
-            queried_start=None if queried_from is None else whole_second(queried_from, "start") - MARGIN,
-            queried_end=whole_second(end, "end") + MARGIN,
+            queried_start=None if queried_from is None else shifted(whole_second(queried_from, "start"), -MARGIN),
+            queried_end=shifted(whole_second(end, "end"), MARGIN),
             trim=trim,
         )
 
@@ -144,7 +155,7 @@ class FixedWindow(Window):
     start: Instant
     end: Instant
 
-    def __init__(self, start: object = None, end: object = None, **options: Any) -> None:
+    def __init__(self, /, start: object = None, end: object = None, **options: Any) -> None:
         super().__init__(**{"start": start, "end": end, **options})
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
@@ -189,8 +200,8 @@ def check_window(window: object, filters: object) -> None:
     kind = window_kind(window)
     if isinstance(window, Mapping):
         kind.check_names(window)
-        if not is_template(window):
-            kind.parse(window)
+        ends = {name: "{{ later }}" for name in ("start", "end") if is_template(window.get(name))}
+        kind.parse({name: value for name, value in window.items() if not is_template(value)} | ends)
         field = window.get("field", "last_activity_at")
         if isinstance(filters, Mapping) and filters.get(field) is not None:
             raise ConfigurationError(window_conflict(field))
