@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demo.airflow_api import RUN_ENDED, AirflowApi, TookTooLongError
 from demo.days import Night
@@ -32,7 +32,7 @@ def backfill(
 ) -> list[Night]:
     """Have Airflow run a daily DAG for every logical date from `first` to `last`; return the data intervals.
 
-    Fails with `BackfillFailedError` after showing the end of every failed task's log, with `TookTooLongError` when it
+    The end of the log of every failed try is shown. Fails with `BackfillFailedError`, with `TookTooLongError` when it
     has not ended within `timeout` seconds, and with `ComponentEndedError` when Airflow itself breaks.
     """
     api = cluster.api
@@ -46,21 +46,27 @@ def backfill(
         raise BackfillFailedError(f"airflow backfill create ended with {created.returncode}:\n{created.stderr[-3000:]}")
     expected = (last - first).days + 1
     deadline = time.monotonic() + timeout
+    shown: set[_Try] = set()
     with progress:
         while True:
             cluster.check()
             runs = {_night(run): run for run in api.runs(dag_id, run_type="backfill")}
-            progress.show({night: _states(api, dag_id, run["dag_run_id"]) for night, run in runs.items()})
+            tasks = {night: api.tasks(dag_id, run["dag_run_id"]) for night, run in runs.items()}
+            progress.show(
+                {night: {task["task_id"]: task["state"] or "none" for task in tasks[night]} for night in runs}
+            )
+            for failure in _failures(tasks):
+                if failure not in shown:
+                    shown.add(failure)
+                    _show(api, failure, progress)
             if len(runs) >= expected and all(run["state"] in RUN_ENDED for run in runs.values()):
                 break
             if time.monotonic() > deadline:
                 raise TookTooLongError(f"the backfill did not end within {timeout:.0f} s")
             time.sleep(1)
-    failed = {night: run["dag_run_id"] for night, run in runs.items() if run["state"] != "success"}
-    for run_id in failed.values():
-        _show_failure(api, dag_id, run_id, progress)
+    failed = [str(night) for night, run in runs.items() if run["state"] != "success"]
     if failed or len(runs) != expected:
-        names = ", ".join(map(str, failed)) or "none"
+        names = ", ".join(failed) or "none"
         raise BackfillFailedError(f"the backfill made {len(runs)} runs, {expected} were asked for; failed: {names}")
     return list(runs)
 
@@ -70,13 +76,24 @@ def _night(run: dict[str, str]) -> Night:
     return Night(*map(datetime.fromisoformat, ends))
 
 
-def _states(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, str]:
-    return {task["task_id"]: task["state"] or "none" for task in api.tasks(dag_id, run_id)}
+class _Try(NamedTuple):
+    dag_id: str
+    run_id: str
+    task_id: str
+    number: int
 
 
-def _show_failure(api: AirflowApi, dag_id: str, run_id: str, progress: Progress) -> None:
-    for task in api.tasks(dag_id, run_id):
-        if task["state"] == "failed":
-            progress.say(f"{run_id} {task['task_id']} failed in try {task['try_number']}; the end of its log:")
-            for line in api.log(dag_id, run_id, task["task_id"], task["try_number"])[-25:]:
-                progress.say(f"    {line}")
+def _failures(tasks: dict[Night, list[dict[str, Any]]]) -> list[_Try]:
+    """Return the tries that have failed, whether or not Airflow will try again."""
+    return [
+        _Try(task["dag_id"], task["dag_run_id"], task["task_id"], task["try_number"])
+        for found in tasks.values()
+        for task in found
+        if task["state"] in {"failed", "up_for_retry"}
+    ]
+
+
+def _show(api: AirflowApi, failure: _Try, progress: Progress) -> None:
+    progress.say(f"{failure.run_id} {failure.task_id} failed in try {failure.number}; its log ends:")
+    for line in api.log(*failure)[-25:]:
+        progress.say(f"    {line}")

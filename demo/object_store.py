@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,13 @@ class ObjectStore:
 
         until("the S3 server to answer", answers, timeout=timeout, every=0.2)
         self.client.create_bucket(Bucket=self.bucket)
+
+    def another(self, bucket: str) -> ObjectStore:
+        """Make one more bucket on the same server."""
+        other = copy.copy(self)
+        other.bucket = bucket
+        other.client.create_bucket(Bucket=bucket)
+        return other
 
     @property
     def airflow_connection(self) -> str:

@@ -1,0 +1,48 @@
+"""One stage for all end-to-end tests of a session: starting Airflow takes half a minute."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.e2e_stage import API_KEY, BUCKET, DAYS, FIRST_DAY, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent.parent / "dags_examples" / "labelbox_project_nightly.py"
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Real Airflow at log level DEBUG, a fake Labelbox with some projects, an S3 server with an empty bucket."""
+    from demo.airflow_cluster import AirflowCluster, clean_environment
+    from demo.object_store import ObjectStore
+    from demo.processes import Processes
+    from labelbox_export_provider.testing import FakeLabelbox, FakeUser, generate_rows
+
+    home = tmp_path_factory.mktemp("stage")
+    dags = home / "dags"
+    shutil.copytree(HERE / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(EXAMPLE, dags)
+    rows = [
+        row
+        for project_id, number in ROWS.items()
+        for row in generate_rows(number, start=FIRST_DAY, days=DAYS, project_id=project_id)
+    ]
+    with FakeLabelbox(rows, user=FakeUser(api_key=API_KEY)) as labelbox, Processes(home / "servers") as servers:
+        store = ObjectStore(servers, clean_environment(home), BUCKET)
+        store.wait()
+        settings = {
+            **labelbox.airflow_environment(),
+            "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
+            "LABELBOX_PROJECT_ID": NIGHTLY,
+            "LABELBOX_BUCKET": NIGHTLY_BUCKET,
+            "LABELBOX_START_DATE": "2100-01-01",
+        }
+        with AirflowCluster(home / "airflow", dags, env=settings, parallelism=3, log_level="DEBUG") as airflow:
+            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home)
+            airflow.check()

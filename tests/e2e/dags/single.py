@@ -1,0 +1,20 @@
+"""An operator that waits by itself, landing in a directory under an explicit key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import DAG, Param
+
+from labelbox_export_provider import LabelboxExportToFileOperator, ProjectExportOperator
+
+with DAG(
+    "single",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it for UTC
+    params={"project_id": Param("", type="string"), "root": Param("", type="string")},
+):
+    start = ProjectExportOperator(
+        task_id="start", project_id="{{ params.project_id }}", wait_for_completion=True, poke_interval=1
+    )
+    LabelboxExportToFileOperator(task_id="land", export=start.output, root="{{ params.root }}", compression=None)

@@ -1,0 +1,90 @@
+"""The DAG that a user copies, run by real Airflow."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import pytest
+from support.e2e_stage import FIRST_DAY, NIGHTLY, Stage, ids_of
+
+from demo.backfill import backfill
+from demo.days import Night
+from demo.landed import Landed, compare, read_night, strangers
+from demo.progress import Progress
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+DAG = "labelbox_project_nightly"
+NIGHTS = [
+    Night(start, start + timedelta(days=1))
+    for start in (datetime(2026, 5, day, 2, tzinfo=timezone.utc) for day in (5, 6, 7))
+]
+
+
+@pytest.fixture(scope="module")
+def landed(stage: Stage) -> list[Landed]:
+    """What a backfill of three nights of the example DAG has brought."""
+    first = FIRST_DAY + timedelta(days=1)
+    nights = backfill(stage.airflow, DAG, first, first + timedelta(days=2), Progress(), timeout=300)
+    assert nights == NIGHTS
+    return [read_night(stage.nightly_store, "labelbox/", night) for night in nights]
+
+
+def test_a_backfill_brings_every_row_of_every_night_exactly_once_and_byte_for_byte(
+    stage: Stage, landed: list[Landed]
+) -> None:
+    for night in landed:
+        truth = stage.labelbox.rows_for(NIGHTLY, night.night.start, night.night.end, like=night.export_id)
+        assert truth
+        compare(night, truth)
+        assert night.faults == []
+        assert night.state == "ok"
+    assert len({row for night in landed for row in night.rows}) == sum(len(night.rows) for night in landed)
+
+
+def test_nothing_but_data_rows_is_under_data_and_nothing_is_left_open(stage: Stage, landed: list[Landed]) -> None:
+    assert strangers(stage.nightly_store, "labelbox/", landed) == []
+
+
+def test_a_reader_of_whole_directories_sees_exactly_the_rows(
+    stage: Stage, landed: list[Landed], tmp_path: Path
+) -> None:
+    for key in stage.nightly_store.objects("labelbox/data/"):
+        local = tmp_path / key
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(stage.nightly_store.read(key))
+    seen = duckdb.sql(
+        f"select json_extract_string(json, '$.data_row.id'), dt, source, id "
+        f"from read_ndjson_objects('{tmp_path}/labelbox/data/**', hive_partitioning=true, compression='gzip')"
+    ).fetchall()
+    assert sorted(row[0] for row in seen) == ids_of(row for night in landed for row in night.rows)
+    assert {str(row[1]) for row in seen} == {"2026-05-05", "2026-05-06", "2026-05-07"}
+    assert {row[2:] for row in seen} == {("project", NIGHTLY)}
+
+
+def test_each_night_was_exported_once_and_its_sensor_held_no_worker(stage: Stage, landed: list[Landed]) -> None:
+    exports = [export for export in stage.labelbox.exports if export.source_id == NIGHTLY]
+    assert sorted(export.export_id for export in exports) == sorted(night.export_id for night in landed)
+
+
+def test_the_return_value_and_the_asset_event_tell_where_the_manifest_is(stage: Stage, landed: list[Landed]) -> None:
+    api = stage.airflow.api
+    for run in api.runs(DAG, run_type="backfill"):
+        told = api.xcoms(DAG, run["dag_run_id"], "land")["return_value"]
+        assert len(json.dumps(told)) < 4096
+        assert told["manifest_uri"].removeprefix("s3://nightly-lake/") in stage.nightly_store.objects(
+            "labelbox/manifests/"
+        )
+        night = next(night for night in landed if night.export_id == told["export_id"])
+        assert told["rows"] == len(night.rows)
+    events = api.pages("/assets/events", "asset_events")
+    assert sorted(event["extra"]["export_id"] for event in events) == sorted(night.export_id for night in landed)
+
+
+def test_the_task_page_links_to_the_project_in_labelbox(stage: Stage, landed: list[Landed]) -> None:
+    for run in stage.airflow.api.runs(DAG, run_type="backfill"):
+        links = stage.airflow.api.links(DAG, run["dag_run_id"], "start")
+        assert links == {"Labelbox": f"https://app.labelbox.com/projects/{NIGHTLY}"}
