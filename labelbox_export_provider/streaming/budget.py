@@ -23,7 +23,7 @@ _PARTS_IN_RESERVE = 9_000
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """`held_bytes` bounds the output that waits for its turn, is gathered into a part, or is being sent to the store."""
+    """`held_bytes` bounds the output that waits for its turn, is gathered into a part, or is being sent."""
 
     workers: int
     part_bytes: int

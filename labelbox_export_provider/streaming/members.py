@@ -3,10 +3,10 @@
 With members of C bytes, member k owns the rows that start at an offset in (k * C, (k + 1) * C], and member 0 the one at
 0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in exactly one
 member, and members in order give the rows in order. A row starts at 0, behind a newline, or at a file border where the
-newline is missing; each can be seen by whoever reads from k * C on, since a start beyond k * C has the byte before it in
-that range. So a worker needs to know nothing of the others: it reads from k * C, skips to the first start beyond, and
-goes on to the first start beyond (k + 1) * C. A row may be longer than several members; those have no rows then, and no
-bytes. Nothing in this depends on how the source is cut into files, requests or pieces, nor on workers or parts.
+newline is missing; each can be seen by whoever reads from k * C on, since a start beyond k * C has the byte before it
+in that range. So a worker needs to know nothing of the others: it reads from k * C, skips to the first start beyond,
+and goes on to the first start beyond (k + 1) * C. A row may be longer than several members; those have no rows then,
+and no bytes. Nothing here depends on how the source is cut into files, requests or pieces, nor on workers or parts.
 
 The bytes are accounted (checksum, newlines, file borders) by the member whose range [k * C, (k + 1) * C) holds them.
 These ranges tile the source as well, so the two accounts check each other.

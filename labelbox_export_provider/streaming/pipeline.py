@@ -55,7 +55,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What is done to the rows. The two sizes in bytes decide the bytes of the object and are constants but in tests."""
+    """What is done to the rows. The two sizes in bytes decide the object's bytes and are constants but in tests."""
 
     compression: Compression | None
     rule: Verdicts | None = None
@@ -112,6 +112,7 @@ def abort(writer: ObjectWriter) -> None:
 
 def stage_stream(
     stream: Stream,
+    *,
     host: FileHost,
     writer: ObjectWriter,
     treatment: Treatment,
@@ -119,7 +120,7 @@ def stage_stream(
     surroundings: Surroundings | None = None,
 ) -> StagedStream:
     """Move a stream into `writer`'s object and verify it; aborts the object and raises when anything fails."""
-    run = _Run(stream, host, writer, treatment, plan, surroundings or Surroundings())
+    run = _Run(stream, host=host, writer=writer, treatment=treatment, plan=plan, surroundings=surroundings)
     try:
         return run.run()
     except BaseException as error:
@@ -137,12 +138,14 @@ class _Run:
     def __init__(
         self,
         stream: Stream,
+        *,
         host: FileHost,
         writer: ObjectWriter,
         treatment: Treatment,
         plan: MemoryPlan,
-        surroundings: Surroundings,
+        surroundings: Surroundings | None,
     ) -> None:
+        surroundings = surroundings or Surroundings()
         size = stream.totals.size
         self.outputs = Outputs(limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         self._stream = stream
