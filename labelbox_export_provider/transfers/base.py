@@ -1,0 +1,192 @@
+"""What all transfers share: options, their checks, landing, the return value and the message when it fails."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
+
+from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
+from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
+from labelbox_export_provider.spec.manifest import LandedSummary, Versions
+from labelbox_export_provider.spec.option_model import is_template, refuse_empty_text
+from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_memory_options
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from labelbox_export_provider.streaming.publish import LandingProgress
+    from labelbox_export_provider.streaming.sinks.base import Sink
+
+LEGAL: dict[str, tuple[object, ...]] = {
+    "compression": ("gzip", None),
+    "on_empty": ("manifest_only", "write_empty", "skip_task"),
+    "rerun": ("add",),
+}
+
+
+class LabelboxExportTransferOperator(BaseOperator):
+    """Lands result and errors of one export in a store, whole and verified, and returns the manifest in short.
+
+    Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
+    totals, and only then become visible; the manifest comes last and names only whole objects.
+    What it does not do: wait (put an `ExportTaskSensor` before it), start exports, change a byte of a row.
+    How it fails: nothing partial is ever visible; a retry writes the same names with the same bytes. More error rows
+    than `max_error_rows` land the errors, but no results, and fail without a retry.
+
+    :param export: the handle of the export, `export=wait.output` or `export=start.output`.
+    :param compression: "gzip", or None for plain NDJSON. `Content-Encoding` is never set.
+    :param on_empty: for an export without rows: "manifest_only", "write_empty" (an object without rows), or "skip_task"
+        (the manifest is written, then the task is skipped).
+    :param max_error_rows: longest error stream with which the results are still landed.
+    :param rerun: "add": another export of the same window adds a generation beside the older ones.
+    :param replace: with an explicit key only: overwrite what is there, unless it is this very export already.
+    :param max_memory: bytes that the transfer may hold, above what the process needs by itself.
+    :param workers: parallel downloads; derived from `max_memory` and the size of the export.
+    :param part_bytes: size of an upload's parts; derived likewise.
+    :param sink_args: extra arguments for the store's calls.
+    """
+
+    template_fields: Sequence[str] = ("export",)
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        export: Any,
+        compression: str | None = "gzip",
+        on_empty: str = "manifest_only",
+        max_error_rows: int = 0,
+        rerun: str = "add",
+        replace: bool = False,
+        max_memory: int = DEFAULT_MAX_MEMORY,
+        workers: int | None = None,
+        part_bytes: int | None = None,
+        sink_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if export is None or (isinstance(export, (str, Mapping)) and not is_template(export)):
+            ExportHandle.parse(export)
+        for name, value in (("compression", compression), ("on_empty", on_empty), ("rerun", rerun)):
+            if value not in LEGAL[name]:
+                legal = ", ".join(map(repr, LEGAL[name]))
+                raise ConfigurationError(f"{name}={value!r} is not an option of {type(self).__name__}. Legal: {legal}.")
+        if isinstance(max_error_rows, bool) or not isinstance(max_error_rows, int) or max_error_rows < 0:
+            raise ConfigurationError(f"max_error_rows={max_error_rows!r}: legal is a whole number from 0.")
+        check_memory_options(max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+        self.export = export
+        self.compression = compression
+        self.on_empty = on_empty
+        self.max_error_rows = max_error_rows
+        self.rerun = rerun
+        self.replace = replace
+        self.max_memory = max_memory
+        self.workers = workers
+        self.part_bytes = part_bytes
+        self.sink_args = dict(sink_args or {})
+
+    def _check_target(self, prefix_option: str, key_option: str) -> None:
+        """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
+        prefix, key = getattr(self, prefix_option), getattr(self, key_option)
+        if (prefix is None) == (key is None):
+            given = "both are given" if key is not None else "neither is"
+            raise ConfigurationError(
+                f"Exactly one of {prefix_option}= (the layout with data/, errors/, manifests/ below it) and "
+                f"{key_option}= (one explicit object) is needed; {given}."
+            )
+        if prefix == "":
+            raise ConfigurationError(f"{prefix_option}='' is not taken for the root by accident: write '/' for it.")
+        if key is None and self.replace:
+            raise ConfigurationError(
+                f"replace=True belongs to {key_option}=. Below {prefix_option}= names hold the export's generation, so "
+                "nothing is ever overwritten by another export."
+            )
+        if key is not None and isinstance(key, str) and not is_template(key):
+            check_key(key)
+
+    @abstractmethod
+    def _open_sink(self) -> Sink:
+        """Give the store, ready to write; fails with an error that names what is wrong with it."""
+
+    @abstractmethod
+    def _target(self) -> tuple[str | None, str | None]:
+        """Give prefix and explicit key after rendering; one of them is None."""
+
+    def _names(self, handle: ExportHandle) -> ObjectNames:
+        prefix, key = self._target()
+        compression = "gzip" if self.compression == "gzip" else None
+        if key is not None:
+            return explicit_names(handle, key, compression)
+        return layout_names(handle, prefix or "", compression)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Land the export and return the short form of its manifest."""
+        from labelbox_export_provider.streaming.publish import LandingOptions, LandingProgress, land_export
+
+        handle: ExportHandle | None = None
+        progress = LandingProgress()
+        try:
+            for name in self.template_fields:
+                if name != "export":
+                    refuse_empty_text(name, getattr(self, name))
+            handle = ExportHandle.parse(self.export)
+            hook = LabelboxHook(handle.labelbox_conn_id)
+            with hook.get_conn() as client:
+                landed = land_export(
+                    client=client,
+                    handle=handle,
+                    names=self._names(handle),
+                    sink=self._open_sink(),
+                    options=LandingOptions(
+                        compression="gzip" if self.compression == "gzip" else None,
+                        on_empty=self.on_empty,  # type: ignore[arg-type]  # checked against LEGAL in __init__
+                        max_error_rows=self.max_error_rows,
+                        replace=self.replace,
+                        max_memory=self.max_memory,
+                        workers=self.workers,
+                        part_bytes=self.part_bytes,
+                    ),
+                    versions=Versions(provider=provider_version(), airflow=airflow_version()),
+                    progress=progress,
+                )
+        except LabelboxExportError as error:
+            self._give_up(error, context, handle, progress)
+        self._announce(landed.summary, context)
+        if landed.summary.state == "empty" and self.on_empty == "skip_task":
+            raise AirflowSkipException(
+                f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: "
+                f"{landed.summary.manifest_uri}"
+            )
+        return landed.summary.model_dump(mode="json")
+
+    def _announce(self, summary: LandedSummary, context: Context) -> None:
+        """Put the short form on the events of the task's assets, for DAGs that are scheduled on them."""
+        plain = summary.model_dump(mode="json")
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra = plain
+        self.log.info("Landed %s rows of export %s: %s", summary.rows, summary.export_id, summary.manifest_uri)
+
+    def _give_up(
+        self, error: LabelboxExportError, context: Context, handle: ExportHandle | None, progress: LandingProgress
+    ) -> NoReturn:
+        ti = context["ti"]
+        upstream = list(self.upstream_task_ids)
+        give_up(
+            FailureReport(
+                error,
+                handle=handle,
+                starter=upstream[0] if len(upstream) == 1 else None,
+                try_number=getattr(ti, "try_number", None),
+                tries=(getattr(ti, "max_tries", 0) or 0) + 1,
+                moved=progress.describe(),
+                in_store=progress.in_store,
+            )
+        )

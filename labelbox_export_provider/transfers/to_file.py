@@ -1,0 +1,58 @@
+"""Land an export in a directory of the worker, or of a share that all workers mount."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+
+if TYPE_CHECKING:
+    from labelbox_export_provider.streaming.sinks.base import Sink
+
+
+class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
+    """Lands an export in the local file system; needs no cloud library.
+
+    Files are written aside, flushed to the disk and renamed, so that a reader sees them whole or not at all. The
+    directory has to exist: one that is missing is taken for a mount that failed.
+
+    :param root: directory in which the layout is put, absolute.
+    :param path: one explicit file instead, absolute; may hold fields such as `{window_start:%Y-%m-%d}`.
+    """
+
+    template_fields: Sequence[str] = ("export", "root", "path")
+
+    def __init__(self, *, root: str | None = None, path: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.root = str(root) if isinstance(root, Path) else root
+        self.path = str(path) if isinstance(path, Path) else path
+        if self.sink_args:
+            raise ConfigurationError(f"sink_args={self.sink_args!r}: a directory has none. Leave it out.")
+        self._check_target("root", "path")
+        if not is_template(self.root) and not is_template(self.path):
+            self._folder_and_key()
+
+    def _folder_and_key(self) -> tuple[Path, str | None]:
+        """Split a path at the last folder that no field is part of: that one has to exist, those below are made."""
+        option, given = ("root", self.root) if self.path is None else ("path", self.path)
+        if given is None or not Path(given).is_absolute():
+            raise ConfigurationError(
+                f"{option}={given!r} has to be an absolute path: tasks run in a folder of Airflow's choice."
+            )
+        if self.path is None:
+            return Path(given), None
+        folder = self.path.partition("{")[0].rpartition("/")[0] or "/"
+        return Path(folder), self.path[len(folder) :].lstrip("/")
+
+    def _target(self) -> tuple[str | None, str | None]:
+        key = self._folder_and_key()[1]
+        return ("", None) if key is None else (None, key)
+
+    def _open_sink(self) -> Sink:
+        from labelbox_export_provider.streaming.sinks.file import FileSink
+
+        return FileSink(self._folder_and_key()[0])

@@ -1,0 +1,94 @@
+"""Land an export in S3, or in a store that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowOptionalProviderFeatureException
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+
+if TYPE_CHECKING:
+    from labelbox_export_provider.streaming.sinks.base import Sink
+
+
+class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
+    """Lands an export in S3 through the client of Airflow's `S3Hook`.
+
+    Roles, endpoints, proxies and `config_kwargs` of the AWS connection apply as they do everywhere in Airflow. Needs
+    the `amazon` extra of this package.
+
+    :param s3_bucket: bucket; leave it out where `s3_key` is a full `s3://` address.
+    :param s3_prefix: where the layout is put; "/" for the bucket's root.
+    :param s3_key: one explicit object instead; may hold fields such as `{window_start:%Y-%m-%d}` or `{export_id}`.
+    :param aws_conn_id: AWS connection; None for boto3's own chain of credentials.
+    :param verify: as in `S3Hook`: False, or the path of a CA bundle.
+    :param sink_args: `ServerSideEncryption`, `SSEKMSKeyId`, `ACL`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`.
+    """
+
+    template_fields: Sequence[str] = ("export", "s3_bucket", "s3_prefix", "s3_key", "aws_conn_id", "sink_args")
+
+    def __init__(
+        self,
+        *,
+        s3_bucket: str | None = None,
+        s3_prefix: str | None = None,
+        s3_key: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        verify: str | bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.s3_bucket = s3_bucket
+        self.s3_prefix = s3_prefix
+        self.s3_key = s3_key
+        self.aws_conn_id = aws_conn_id
+        self.verify = verify
+        self._check_target("s3_prefix", "s3_key")
+        if not any(is_template(value) for value in (s3_bucket, s3_key)):
+            self._bucket_and_key()
+        if not is_template(self.sink_args):
+            SinkArguments.parse(self.sink_args)
+
+    def _bucket_and_key(self) -> tuple[str, str | None]:
+        """Take apart a full address; bucket and key must not contradict each other."""
+        bucket, key = self.s3_bucket, self.s3_key
+        if key is not None and key.startswith("s3://"):
+            if bucket is not None:
+                raise ConfigurationError(
+                    f"s3_key={key!r} is a full address, so s3_bucket={bucket!r} must not be given, as in Airflow's own "
+                    "operators."
+                )
+            bucket, _, key = key.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise ConfigurationError("s3_bucket= is needed: the name of a bucket, or a full s3:// address in s3_key=.")
+        if key is not None and not key.strip("/"):
+            raise ConfigurationError(f"s3_key={self.s3_key!r} names no object.")
+        return bucket, key
+
+    def _target(self) -> tuple[str | None, str | None]:
+        return self.s3_prefix, self._bucket_and_key()[1]
+
+    def _open_sink(self) -> Sink:
+        try:
+            from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        except ImportError:
+            raise AirflowOptionalProviderFeatureException(
+                "LabelboxExportToS3Operator needs Airflow's Amazon provider: "
+                "pip install 'airflow-provider-labelbox-export[amazon]'."
+            ) from None
+        from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+
+        hook = S3Hook(aws_conn_id=self.aws_conn_id, verify=self.verify)
+        try:
+            client = hook.get_conn()
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"There is no Airflow connection {self.aws_conn_id!r} (aws_conn_id). Create one of type 'aws', or pass "
+                "aws_conn_id=None to use the worker's own credentials."
+            ) from None
+        return S3Sink(client, self._bucket_and_key()[0], self.sink_args)
