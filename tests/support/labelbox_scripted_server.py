@@ -39,10 +39,11 @@ class Drops:
 
 @dataclass(frozen=True)
 class Hangs:
-    """Read the request and say nothing for `seconds`; with `drip`, send a byte of an endless body so often."""
+    """Read the request and say nothing for `seconds`; with `drip`, send a chunk of an endless body so often."""
 
     seconds: float = 5
     drip: float | None = None
+    chunk: bytes = b" "
 
 
 Step = Plays | Drops | Hangs | Callable[["Asked"], Plays]
@@ -154,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             while not self.scripted.closing.wait(hangs.drip):
-                self.wfile.write(b" ")
+                self.wfile.write(hangs.chunk)
         except OSError:
             return
 
