@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.dataset import DEMO_PROJECT_ID, generate_rows
 from labelbox_export_provider.testing.fake import FakeLabelbox
+from labelbox_export_provider.testing.ids import make_id
 from labelbox_export_provider.testing.rows import DataRow, read_rows
 from labelbox_export_provider.testing.streams import StreamLayout
 
@@ -28,11 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     parser = _parser()
     options = parser.parse_args(arguments)
-    try:
-        fake = _fake(options)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    with fake:
+    with ExitStack() as running:
+        try:
+            fake = running.enter_context(_fake(options))
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
         sys.stdout.write(_json(fake) if options.json else _sentences(fake))
         sys.stdout.flush()
         stop.wait()
@@ -65,12 +67,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fake(options: argparse.Namespace) -> FakeLabelbox:
-    key = {} if options.api_key is None else {"api_key": options.api_key}
+    # With a key of one's own the user's id stays the same from run to run, too.
+    key = {} if options.api_key is None else {"api_key": options.api_key, "user_id": make_id(options.api_key)}
     return FakeLabelbox(
         _rows(options),
         behaviour=_behaviour(options),
         user=FakeUser(timezone=options.timezone, **key),
-        projects={project_id: "Empty" for project_id in options.empty_project},
+        projects=dict.fromkeys(options.empty_project, "Empty"),
         host=options.host,
         port=options.port,
         file_port=options.file_port,

@@ -25,7 +25,7 @@ class World:
     def __init__(self, rows: Iterable[DataRow], projects: Mapping[str, str]) -> None:
         self.lock = threading.RLock()
         self._rows = {row.row_id: row for row in rows}
-        self.projects = {project_id: Place(project_id, name) for project_id, name in projects.items()}
+        self.projects: dict[str, Place] = {}
         self.datasets: dict[str, Place] = {}
         self.slices: dict[str, Test] = {}
         for row in self._rows.values():
@@ -33,6 +33,8 @@ class World:
                 self.projects.setdefault(project_id, Place(project_id, membership.project_name))
             if row.dataset_id is not None:
                 self.datasets.setdefault(row.dataset_id, Place(row.dataset_id, f"Dataset {len(self.datasets)}"))
+        for project_id, name in projects.items():
+            self.projects.setdefault(project_id, Place(project_id, name))
         self.model_run_ids = frozenset(run_id for row in self._rows.values() for run_id in row.model_run_ids)
 
     @property
