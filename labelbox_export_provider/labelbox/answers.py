@@ -7,11 +7,11 @@ again only when it surely was not carried out.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from labelbox_export_provider.labelbox.bodies import Body, GraphQLError, read_body
 from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
 from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
 from labelbox_export_provider.labelbox.redaction import scrub
@@ -67,24 +67,6 @@ class Fatal:
 Outcome: TypeAlias = Ok | Again | Fatal
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLError:
-    """One entry of `errors`, or of an answer that has only a top-level `message`; every member may be missing."""
-
-    code: str | None
-    status: int | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """An answer's JSON object, read without trust."""
-
-    data: Mapping[str, Any] | None
-    errors: tuple[GraphQLError, ...] = field(default=())
-    message: str | None = None
-
-
 _VALIDATION_CODES = ("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "MALFORMED_REQUEST", "BAD_USER_INPUT")
 _KNOWN_CODES = (
     "AUTHENTICATION_ERROR",
@@ -109,7 +91,7 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
     if body is not None and (definite := _access_error(said, body)):
         return definite
     if reply.status >= 500:
-        return said.again(UnreachableError, "failed inside", Fate.LOST)
+        return said.again(UnreachableError, "a fault on the server's side", Fate.LOST)
     if reply.status == 429:
         return _limited(said)
     if 300 <= reply.status < 400:
@@ -132,56 +114,6 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
     return Ok(body.data)
 
 
-def read_body(raw: bytes) -> Body | None:
-    """Read an answer's JSON object; None where it is not JSON, or not an object."""
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    data, message = value.get("data"), value.get("message")
-    return Body(
-        data=data if isinstance(data, dict) else None,
-        errors=tuple(_entries(value.get("errors"))),
-        message=message if isinstance(message, str) else None,
-    )
-
-
-def _entries(errors: object) -> list[GraphQLError]:
-    if not errors:
-        return []
-    return [_entry(each) for each in (errors if isinstance(errors, list) else [errors])]
-
-
-def _entry(error: object) -> GraphQLError:
-    if not isinstance(error, dict):
-        return GraphQLError(None, None, _text(error))
-    extensions = error.get("extensions")
-    extensions = extensions if isinstance(extensions, dict) else {}
-    exception = extensions.get("exception")
-    exception = exception if isinstance(exception, dict) else {}
-    code = extensions.get("code")
-    texts = dict.fromkeys(
-        _text(each) for each in (error.get("message"), exception.get("message"), error.get("errors")) if each
-    )
-    return GraphQLError(
-        code=code if isinstance(code, str) else None,
-        status=_status(exception.get("status")),
-        text=" / ".join(texts) or "no text",
-    )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _status(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 class _Said:
     """Who answered what to which operation: the common first half of every message."""
 
@@ -191,11 +123,12 @@ class _Said:
         self.texts = [each.text for each in body.errors] if body else []
         if body and body.message is not None:
             self.texts.append(body.message)
-        quoted = " / ".join(self.texts) or answer.body[:4096].decode("utf-8", "replace")
-        self.quote = scrub(quoted) or "nothing"
+        codes = dict.fromkeys(scrub(each.code) for each in body.errors if each.code) if body else ()
+        shown = scrub(" / ".join(self.texts) or answer.body[:4096].decode("utf-8", "replace"))
+        self._text = ", ".join([f"HTTP {answer.status}", *codes]) + (f': "{shown}"' if shown else " with an empty body")
 
     def __str__(self) -> str:
-        return f"{self.operation}: {self.answer.host} answered HTTP {self.answer.status}: {self.quote!r}"
+        return f"{self.operation}: {self.answer.host} answered {self._text}"
 
     def again(self, error: type[TemporaryError], verdict: str, fate: Fate, most_tries: int | None = None) -> Again:
         after = retry_after(self.answer.headers)
@@ -305,9 +238,8 @@ def _graphql_error(said: _Said, errors: tuple[GraphQLError, ...]) -> Outcome:
     if code is None and said.answer.status >= 400:
         return _by_status(said)
     if code is None:
-        shown = f" with code {scrub(error.code)}" if error.code else ""
-        return Fatal(ProtocolError(f"{said}, an error{shown} that this package does not know."))
-    return Fatal(RefusedError(f"{said} ({code}). Sending it again changes nothing."))
+        return Fatal(ProtocolError(f"{said}, an error that this package does not know."))
+    return Fatal(RefusedError(f"{said}. Sending it again changes nothing."))
 
 
 def _is_limit(error: GraphQLError) -> bool:
@@ -330,4 +262,4 @@ def _internal(said: _Said, status: int | None) -> Outcome:
     if status == 426:
         return Fatal(RefusedError(f"{said} (status 426 inside). The organization's Labelbox plan does not allow it."))
     most_tries = _GATEWAY_TRIES if status in (500, None) else None
-    return said.again(UnreachableError, "failed inside", Fate.LOST, most_tries)
+    return said.again(UnreachableError, "a fault on the server's side", Fate.LOST, most_tries)

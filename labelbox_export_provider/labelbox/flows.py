@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from labelbox_export_provider.labelbox import documents, results
-from labelbox_export_provider.labelbox.answers import Again, Fatal, Fate, Ok, classify, read_body
+from labelbox_export_provider.labelbox.answers import Again, Fatal, Fate, Ok, classify
+from labelbox_export_provider.labelbox.bodies import read_body
 from labelbox_export_provider.labelbox.documents import Document
 from labelbox_export_provider.labelbox.model import (
     Answer,
