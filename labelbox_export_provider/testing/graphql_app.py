@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -30,15 +31,11 @@ from labelbox_export_provider.testing.service import Service
 from labelbox_export_provider.testing.task_fields import Context
 
 _NOTHING = Operation(None, frozenset(), None, None)
-_SCHEMA_SWITCHES = (
-    "created_tasks_by_name",
-    "status_in_task",
-    "file_from_line",
-    "model_run_interpolated_frames",
-    "catalog_predictions",
-    "uint64_as_text",
-    "variables_code",
-)
+
+
+@functools.lru_cache(maxsize=32)
+def _engine(behaviour: Behaviour) -> Engine:
+    return Engine(behaviour, RESOLVERS)
 
 
 class GraphQLApp:
@@ -47,7 +44,6 @@ class GraphQLApp:
     def __init__(self, service: Service, log: RequestLog) -> None:
         self._service = service
         self._log = log
-        self._engines: dict[tuple[object, ...], Engine] = {}
 
     def __call__(self, request: HttpRequest) -> HttpAnswer:
         """Answer one request and note it in the log."""
@@ -56,7 +52,7 @@ class GraphQLApp:
         content = _read_body(request)
         query = "" if content is None else content["query"]
         variables = {} if content is None else content.get("variables") or {}
-        engine = self._engine(self._service.behaviour)
+        engine = _engine(self._service.behaviour)
         operation = _NOTHING if content is None else engine.read(query)
         fault = self._fault(operation, ANSWERING)
         slow = self._fault(operation, (SlowAnswer,))
@@ -84,12 +80,6 @@ class GraphQLApp:
             )
         )
         return answer
-
-    def _engine(self, behaviour: Behaviour) -> Engine:
-        key = tuple(getattr(behaviour, name) for name in _SCHEMA_SWITCHES)
-        if key not in self._engines:
-            self._engines[key] = Engine(behaviour, RESOLVERS)
-        return self._engines[key]
 
     def _fault(self, operation: Operation, kinds: tuple[type[RequestFault], ...]) -> RequestFault | None:
         names = {None, operation.name, *operation.fields}
@@ -161,6 +151,3 @@ def _http(answer: GraphQLAnswer) -> HttpAnswer:
 
 def _text(status: int, body: str, content_type: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
     return HttpAnswer(status, body.encode(), {"content-type": content_type, **(headers or {})})
-
-
-assert set(_SCHEMA_SWITCHES) <= {field.name for field in fields(Behaviour)}  # noqa: S101  # a rename must not go unseen

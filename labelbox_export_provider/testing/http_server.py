@@ -58,7 +58,7 @@ class HttpServer(ThreadingHTTPServer):
         self._resets: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def base_url(self) -> str:
