@@ -1,0 +1,201 @@
+"""The message of a task that gave up: what the person on call reads at 3 a.m."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from support.spec_handles import handle_json
+
+from labelbox_export_provider.spec import errors
+from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.handle import ExportHandle
+
+CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]
+GENERAL = "clear this task; if it comes again, report it with this message"
+
+FULL = """\
+export clx1: bytes 0 to 99 came 98 bytes long
+  source:    project clp1
+  link:      https://app.labelbox.com/projects/clp1
+  export:    clx1, adopted 2026-11-23T02:05:00Z
+  window:    [2026-11-22T02:00:00Z, 2026-11-23T02:00:00Z) UTC of last_activity_at
+  try:       2 of 3
+  moved:     98 of 1700000000 bytes, 0 of 4112 rows
+  in store:  nothing of this export
+  store:     s3://lake/labels
+  retry:     reads the same export again and writes the same objects
+  to do:     nothing, if retries are left; else clear task 'start' with downstream"""
+
+
+def report(error: str, **facts: Any) -> FailureReport:
+    return FailureReport(getattr(errors, error)("what happened"), **facts)
+
+
+def test_the_full_block_has_everything_that_the_person_on_call_needs() -> None:
+    error = errors.IntegrityError("export clx1: bytes 0 to 99 came 98 bytes long")
+    handle = ExportHandle.parse(handle_json(adopted=True))
+    text = FailureReport(
+        error,
+        handle=handle,
+        link="https://app.labelbox.com/projects/clp1",
+        starter="start",
+        try_number=2,
+        tries=3,
+        moved="98 of 1700000000 bytes, 0 of 4112 rows",
+        extra={"store": "s3://lake/labels"},
+    ).text()
+    assert text == FULL
+
+
+def test_what_is_unknown_is_left_out() -> None:
+    assert report("WindowError").text() == (
+        "what happened\n"
+        "  in store:  nothing of this export\n"
+        "  retry:     none: it would end the same way, so none is used up\n"
+        "  to do:     mend the DAG's schedule or window=, as the first line says; this run stays empty"
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"handle": ExportHandle.parse(handle_json())}, "  export:    clx1, started 2026-11-23T02:05:00Z"),
+        ({"export_id": "clx9"}, "  export:    clx9"),
+        ({"source": "project clp7"}, "  source:    project clp7"),
+        ({"try_number": 1}, "  try:       1 of ?"),
+        ({"in_store": "the errors, no result"}, "  in store:  the errors, no result"),
+    ],
+)
+def test_each_fact_has_its_line(facts: dict[str, Any], line: str) -> None:
+    assert line in report("RefusedError", **facts).text().splitlines()
+
+
+def test_an_export_without_window_has_no_window_line() -> None:
+    assert "window:" not in report("RefusedError", handle=ExportHandle.parse(handle_json(window=None))).text()
+
+
+ENDS_THE_SAME = "none: it would end the same way, so none is used up"
+WAIT = "nothing, if retries are left; else clear this task"
+
+
+@pytest.mark.parametrize(
+    ("error", "retry", "to_do"),
+    [
+        ("ConfigurationError", ENDS_THE_SAME, "mend the option in the DAG file, then clear this task"),
+        (
+            "WindowError",
+            ENDS_THE_SAME,
+            "mend the DAG's schedule or window=, as the first line says; this run stays empty",
+        ),
+        ("HandleError", ENDS_THE_SAME, "clear task 'start' with downstream"),
+        (
+            "ConnectionSettingsError",
+            ENDS_THE_SAME,
+            "mend the connection (Admin, Connections), then clear this task",
+        ),
+        (
+            "AuthenticationError",
+            ENDS_THE_SAME,
+            "put a valid API key into the connection's password, then clear this task",
+        ),
+        (
+            "AuthorizationError",
+            ENDS_THE_SAME,
+            "give the key's user access to the source in Labelbox, then clear this task",
+        ),
+        (
+            "AnotherUsersExportError",
+            ENDS_THE_SAME,
+            "put back a key of the user who started it, or export anew as the first line says, then clear this task",
+        ),
+        (
+            "NotFoundError",
+            ENDS_THE_SAME,
+            "check the id in the DAG and that the key's user can open the link, then clear this task",
+        ),
+        ("RefusedError", ENDS_THE_SAME, "mend what the first line names, then clear this task"),
+        ("RateLimitedError", "goes on with the same export", WAIT),
+        (
+            "RunningExportLimitError",
+            "goes on with the same export",
+            "nothing, if retries are left; else run fewer exports at once (a pool), then clear this task",
+        ),
+        ("UnreachableError", "goes on with the same export", WAIT),
+        ("StartUncertainError", "looks for the export by its name and starts one only if there is none", WAIT),
+        (
+            "ProtocolError",
+            ENDS_THE_SAME,
+            "check the connection's host, then clear this task; if it comes again, report this message",
+        ),
+        ("ExportFailedError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export heals it"),
+        ("ExportCanceledError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export heals it"),
+        (
+            "ExportNotReadyError",
+            ENDS_THE_SAME,
+            "put an ExportTaskSensor between task 'start' and this task, then clear this task",
+        ),
+        (
+            "WaitTimeoutError",
+            ENDS_THE_SAME,
+            "clear this task to wait on for the same export, or raise timeout=",
+        ),
+        (
+            "IntegrityError",
+            "reads the same export again and writes the same objects",
+            "nothing, if retries are left; else clear task 'start' with downstream",
+        ),
+        (
+            "TooManyErrorRowsError",
+            ENDS_THE_SAME,
+            "read the landed errors, then clear task 'start' with downstream or raise max_error_rows",
+        ),
+        ("StorageError", ENDS_THE_SAME, "mend bucket or permissions, then clear this task"),
+        ("ObjectExistsError", ENDS_THE_SAME, "set replace=True, or choose another key, then clear this task"),
+        (
+            "StorageUnavailableError",
+            "reads the same export again and writes the same objects",
+            "nothing, if retries are left; else check the store, then clear this task",
+        ),
+    ],
+)
+def test_each_branch_of_the_error_tree_says_what_a_retry_does_and_what_to_click(
+    error: str, retry: str, to_do: str
+) -> None:
+    lines = report(error, export_id="clx1", starter="start").text().splitlines()
+    assert lines[-2:] == [f"  retry:     {retry}", f"  to do:     {to_do}"]
+
+
+@pytest.mark.parametrize("error", ["RateLimitedError", "RunningExportLimitError", "UnreachableError"])
+def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
+    assert "retry:     adopts the export if one was started, else starts it" in report(error).text()
+
+
+@pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError"])
+def test_a_task_that_starts_the_export_itself_heals_a_dead_one_by_its_own_retry(error: str) -> None:
+    assert report(error, restarts=True).retryable
+    assert "retry:     starts a new export" in report(error, restarts=True).text()
+    assert not report(error).retryable
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_retry_is_used_as_the_error_says(kind: type[LabelboxExportError]) -> None:
+    assert FailureReport(kind("x")).retryable is kind.retryable
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not LabelboxExportError])
+def test_every_error_has_an_advice_of_its_own_branch(kind: type[LabelboxExportError]) -> None:
+    advice = FailureReport(kind("x"), starter="start").text().splitlines()[-1]
+    assert advice.startswith("  to do:     ")
+    assert GENERAL not in advice
+    assert "{" not in advice
+
+
+def test_an_error_outside_the_branches_gets_the_general_advice() -> None:
+    assert GENERAL in report("LabelboxExportError").text()
+
+
+def test_without_a_known_starter_the_advice_says_which_task_is_meant() -> None:
+    assert "clear the task that starts the export with downstream" in report("HandleError").text()
