@@ -11,7 +11,14 @@ from typing import Literal
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.model import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
-from labelbox_export_provider.spec.errors import IntegrityError, NotFoundError, TemporaryError
+from labelbox_export_provider.spec.errors import (
+    ExportCanceledError,
+    ExportFailedError,
+    ExportNotReadyError,
+    IntegrityError,
+    NotFoundError,
+    TemporaryError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +80,28 @@ def _line(state: ExportTaskState, since: datetime | None, now: datetime) -> str:
         done = f", {percent:.0f} %"
     elapsed = "" if since is None else f", {timedelta(seconds=round((now - since).total_seconds()))} since its start"
     return f"Export {state.export_id}: {state.status}{done}{elapsed}"
+
+
+def require_complete(
+    export_id: str, user_id: str | None = None, policy: RetryPolicy = PATIENT
+) -> Flow[ExportTaskState]:
+    """Give the state of an export whose streams may be read now.
+
+    An export that still runs shows no header, exactly as an empty one does, so reading it too early would pass for an
+    export without rows. Raises `ExportNotReadyError`, or `ExportFailedError` and `ExportCanceledError` for a dead one.
+    """
+    state = yield from flows.task_state(export_id, user_id, policy)
+    ended = _ENDED.get(state.status)
+    if ended is None:
+        raise ExportNotReadyError(
+            f"Export {export_id} is {state.status}: it has no results yet. Put an ExportTaskSensor before the task that "
+            "reads it (export=wait.output), or start it with wait_for_completion=True."
+        )
+    if ended == "FAILED":
+        raise ExportFailedError(f"Export {export_id} is FAILED and has no result to read. Labelbox gives no reason.")
+    if ended == "CANCELED":
+        raise ExportCanceledError(f"Export {export_id} was canceled and has no result to read.")
+    return state
 
 
 @dataclass(frozen=True, slots=True)

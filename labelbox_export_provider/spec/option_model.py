@@ -106,7 +106,7 @@ def text_as_list(value: object) -> object:
     return value
 
 
-def is_template(value: object) -> bool:
+def is_template(value: Any) -> bool:
     """Tell whether a value, or anything inside it, is filled in only when the task runs."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
 
 from labelbox_export_provider.hooks.failures import give_up
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
+from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
 from labelbox_export_provider.spec.option_model import is_template, refuse_empty_text
-from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_memory_options
+from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
+from labelbox_export_provider.streaming.options import LandingOptions, OnEmpty
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.streaming.publish import LandingProgress
+    from labelbox_export_provider.spec.layout import Compression
+    from labelbox_export_provider.streaming.progress import LandingProgress
     from labelbox_export_provider.streaming.sinks.base import Sink
-
-LEGAL: dict[str, tuple[object, ...]] = {
-    "compression": ("gzip", None),
-    "on_empty": ("manifest_only", "write_empty", "skip_task"),
-    "rerun": ("add",),
-}
 
 
 class LabelboxExportTransferOperator(BaseOperator):
@@ -60,10 +57,10 @@ class LabelboxExportTransferOperator(BaseOperator):
         self,
         *,
         export: Any,
-        compression: str | None = "gzip",
-        on_empty: str = "manifest_only",
+        compression: Compression | None = "gzip",
+        on_empty: OnEmpty = "manifest_only",
         max_error_rows: int = 0,
-        rerun: str = "add",
+        rerun: Literal["add"] = "add",
         replace: bool = False,
         max_memory: int = DEFAULT_MAX_MEMORY,
         workers: int | None = None,
@@ -74,13 +71,8 @@ class LabelboxExportTransferOperator(BaseOperator):
         super().__init__(**kwargs)
         if export is None or (isinstance(export, (str, Mapping)) and not is_template(export)):
             ExportHandle.parse(export)
-        for name, value in (("compression", compression), ("on_empty", on_empty), ("rerun", rerun)):
-            if value not in LEGAL[name]:
-                legal = ", ".join(map(repr, LEGAL[name]))
-                raise ConfigurationError(f"{name}={value!r} is not an option of {type(self).__name__}. Legal: {legal}.")
-        if isinstance(max_error_rows, bool) or not isinstance(max_error_rows, int) or max_error_rows < 0:
-            raise ConfigurationError(f"max_error_rows={max_error_rows!r}: legal is a whole number from 0.")
-        check_memory_options(max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+        if rerun != "add":
+            raise ConfigurationError(f"rerun={rerun!r}: legal is 'add', a new generation beside the older ones.")
         self.export = export
         self.compression = compression
         self.on_empty = on_empty
@@ -91,6 +83,18 @@ class LabelboxExportTransferOperator(BaseOperator):
         self.workers = workers
         self.part_bytes = part_bytes
         self.sink_args = dict(sink_args or {})
+        self._options()
+
+    def _options(self) -> LandingOptions:
+        return LandingOptions(
+            compression=self.compression,
+            on_empty=self.on_empty,
+            max_error_rows=self.max_error_rows,
+            replace=self.replace,
+            max_memory=self.max_memory,
+            workers=self.workers,
+            part_bytes=self.part_bytes,
+        )
 
     def _check_target(self, prefix_option: str, key_option: str) -> None:
         """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
@@ -121,14 +125,14 @@ class LabelboxExportTransferOperator(BaseOperator):
 
     def _names(self, handle: ExportHandle) -> ObjectNames:
         prefix, key = self._target()
-        compression = "gzip" if self.compression == "gzip" else None
         if key is not None:
-            return explicit_names(handle, key, compression)
-        return layout_names(handle, prefix or "", compression)
+            return explicit_names(handle, key, self.compression)
+        return layout_names(handle, prefix or "", self.compression)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the export and return the short form of its manifest."""
-        from labelbox_export_provider.streaming.publish import LandingOptions, LandingProgress, land_export
+        from labelbox_export_provider.streaming.progress import LandingProgress
+        from labelbox_export_provider.streaming.publish import land_export
 
         handle: ExportHandle | None = None
         progress = LandingProgress()
@@ -139,32 +143,26 @@ class LabelboxExportTransferOperator(BaseOperator):
             handle = ExportHandle.parse(self.export)
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
+                state = client.run(require_complete(handle.export_id, handle.user_id))
                 landed = land_export(
                     client=client,
                     handle=handle,
                     names=self._names(handle),
                     sink=self._open_sink(),
-                    options=LandingOptions(
-                        compression="gzip" if self.compression == "gzip" else None,
-                        on_empty=self.on_empty,  # type: ignore[arg-type]  # checked against LEGAL in __init__
-                        max_error_rows=self.max_error_rows,
-                        replace=self.replace,
-                        max_memory=self.max_memory,
-                        workers=self.workers,
-                        part_bytes=self.part_bytes,
-                    ),
+                    options=self._options(),
                     versions=Versions(provider=provider_version(), airflow=airflow_version()),
+                    exported_at=state.updated_at,
                     progress=progress,
                 )
         except LabelboxExportError as error:
             self._give_up(error, context, handle, progress)
-        self._announce(landed.summary, context)
-        if landed.summary.state == "empty" and self.on_empty == "skip_task":
+        summary = landed.summary
+        self._announce(summary, context)
+        if landed.skip:
             raise AirflowSkipException(
-                f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: "
-                f"{landed.summary.manifest_uri}"
+                f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
-        return landed.summary.model_dump(mode="json")
+        return summary.model_dump(mode="json")
 
     def _announce(self, summary: LandedSummary, context: Context) -> None:
         """Put the short form on the events of the task's assets, for DAGs that are scheduled on them."""

@@ -26,7 +26,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
 
     template_fields: Sequence[str] = ("export", "root", "path")
 
-    def __init__(self, *, root: str | None = None, path: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, root: str | Path | None = None, path: str | Path | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.root = str(root) if isinstance(root, Path) else root
         self.path = str(path) if isinstance(path, Path) else path
