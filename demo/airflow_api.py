@@ -159,7 +159,8 @@ class AirflowApi:
         return found
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
-        """Return the lines of one try, those of worker and triggerer in one, each as `level event other=fields`."""
+        """Return the lines of one try, those of worker and triggerer in one, each as `level event other=fields`,
+        followed by the type, text and origin of an exception."""
         answer = self.get(
             f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}",
             map_index=map_index,
@@ -204,9 +205,24 @@ class AirflowApi:
         self.send("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
 
 
+_BESIDE_THE_POINT = {"event", "level", "timestamp", "logger", "filename", "lineno"} | {
+    "dag_id",
+    "run_id",
+    "task_id",
+    "ti_id",
+    "map_index",
+    "try_number",
+}
+
+
 def _line(record: object) -> str:
     if not isinstance(record, dict):
         return str(record)
-    fields = {key: value for key, value in record.items() if key not in {"event", "level", "timestamp", "logger"}}
+    fields = {key: value for key, value in record.items() if key not in _BESIDE_THE_POINT}
+    errors = fields.pop("error_detail", None) or []
     more = "".join(f" {key}={value!r}" for key, value in fields.items())
-    return f"{record.get('level') or ''} {record.get('event') or ''}{more}".strip()
+    text = f"{record.get('level') or ''} {record.get('event') or ''}{more}".strip()
+    for error in errors:
+        last = error["frames"][-1] if error.get("frames") else {"filename": "?", "lineno": "?"}
+        text += f"\n  {error['exc_type']}: {error['exc_value']} ({last['filename']}:{last['lineno']})"
+    return text

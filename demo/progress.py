@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from demo.days import Night
     from demo.landed import Landed
 
+_WIDTH_OF_A_FILE = 140
 _COLOURS = {
     "success": "green",
     "failed": "red",
@@ -30,6 +31,8 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)
+        if console is None and not self.console.is_terminal:
+            self.console.width = _WIDTH_OF_A_FILE
         self._began = time.monotonic()
         self._live: Live | None = None
         self._shown: dict[tuple[Night, str], str] = {}
