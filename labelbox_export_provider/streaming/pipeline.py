@@ -68,12 +68,13 @@ class Treatment:
 class Surroundings:
     """What a transfer takes from outside: waiting, time, and where progress goes.
 
-    `sleep` None means to wait in a way that ends when the transfer does.
+    `sleep` None means to wait in a way that ends when the transfer does. `watch` is given the progress to look into.
     """
 
     sleep: Callable[[float], object] | None = None
     clock: Callable[[], float] = time.monotonic
     report: Callable[[ProgressReport], None] = log_progress
+    watch: Callable[[Progress], None] | None = None
     chunk_bytes: int = CHUNK_BYTES
 
 
@@ -164,6 +165,8 @@ class _Run:
         )
         self._ledger = Ledger(stream.totals, self._reader.checksums, stream.where)
         self._progress = Progress(stream.where, size, report=surroundings.report, clock=surroundings.clock)
+        if surroundings.watch is not None:
+            surroundings.watch(self._progress)
         self._makers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
 

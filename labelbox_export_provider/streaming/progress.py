@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 logger = logging.getLogger(__name__)
 
@@ -81,16 +81,39 @@ class Progress:
     def tick(self) -> None:
         """Report if it is time."""
         now = self._clock()
-        if now - self._last < self._every:
-            return
-        self._last = now
-        notes = [self._done, *self._running.values()]
-        self._report(
-            ProgressReport(
-                self._where,
-                sum(each.bytes for each in notes),
-                self._total,
-                sum(each.rows for each in notes),
-                now - self._begun,
-            )
+        if now - self._last >= self._every:
+            self._last = now
+            self._report(self.state())
+
+    def state(self) -> ProgressReport:
+        """Say how far it is now."""
+        notes = [self._done, *list(self._running.values())]
+        return ProgressReport(
+            self._where,
+            sum(each.bytes for each in notes),
+            self._total,
+            sum(each.rows for each in notes),
+            self._clock() - self._begun,
         )
+
+
+@dataclass(slots=True)
+class LandingProgress:
+    """How far one landing is, for the message of a task that fails: what was moved, and what is in the store."""
+
+    in_store: str = "nothing of this export"
+    _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
+
+    def begin(self, stream: str, rows_total: int, progress: Progress) -> None:
+        """Take note of a stream that starts to move."""
+        self._streams.append((stream, rows_total, progress))
+
+    def describe(self) -> str | None:
+        """Say how many bytes and rows were read, out of how many; None where none were to be read yet."""
+        parts = []
+        for stream, rows_total, progress in self._streams:
+            state = progress.state()
+            parts.append(
+                f"{stream}: {state.bytes_done} of {state.bytes_total} bytes, {state.rows} of {rows_total} rows read"
+            )
+        return "; ".join(parts) or None

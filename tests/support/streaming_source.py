@@ -15,6 +15,7 @@ from support.streaming_http import Reply, Request, http_server
 
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.spec.errors import IntegrityError
 
 SIGNATURE = "X-Goog-Signature=5ec2e7"
 SETTINGS = ConnectionSettings(api_key="test-key-that-goes-nowhere", timeout=5.0)  # type: ignore[arg-type]  # pydantic makes a SecretStr
@@ -31,6 +32,7 @@ class Source:
     content: bytes
     borders: list[int]
     lines: int
+    size: int
     line_ranges: list[tuple[int, int]]
     asked: list[int] = field(default_factory=list)
     requests: list[tuple[int, Request]] = field(default_factory=list)
@@ -39,10 +41,12 @@ class Source:
 
     @property
     def totals(self) -> StreamTotals:
-        return StreamTotals(len(self.content), self.lines)
+        return StreamTotals(self.size, self.lines)
 
     def ask(self, offset: int) -> ExportFile:
         """What `exportFileFromOffset` answers; each URL is a new one."""
+        if offset >= len(self.content):
+            raise IntegrityError(f"no file at {offset}")
         with self.lock:
             self.asked.append(offset)
             number = next(number for number, end in enumerate(self.borders[1:]) if offset < end)
@@ -71,6 +75,7 @@ def serve(
     cuts: Sequence[int] = (),
     *,
     lines: int | None = None,
+    size: int | None = None,
     line_ranges: Sequence[tuple[int, int]] | None = None,
     twist: Twist | None = None,
 ) -> Iterator[Source]:
@@ -83,7 +88,7 @@ def serve(
             last = content.count(b"\n", 0, end - 1)
             ranges.append((first, last))
     rows = content.count(b"\n") + (not content.endswith(b"\n")) if lines is None else lines
-    source = Source("", content, borders, rows, ranges)
+    source = Source("", content, borders, rows, len(content) if size is None else size, ranges)
 
     def respond(request: Request) -> Reply:
         number = int(request.path.rpartition("/")[2])

@@ -99,7 +99,10 @@ class FileSink(Sink):
             return None
         except OSError as error:
             raise _storage_error(error, "look at", path) from None
-        return StoredObject(key, size, _read_attributes(path), None, None)
+        attributes = _read_attributes(path)
+        if not attributes:
+            attributes = {} if _keeps_attributes(path) else None
+        return StoredObject(key, size, attributes, None, None)
 
     def abort_open_uploads(self, key: str) -> int:
         """Remove the files that killed tries left beside the object; a try that still runs cannot finish any more."""
@@ -245,8 +248,21 @@ def _read_attributes(path: Path) -> dict[str, str] | None:
         return {
             name.removeprefix(_ATTRIBUTE_PREFIX).lower(): os.getxattr(path, name).decode("utf-8", "replace")
             for name in names
-        } or None
+        }
     return None
+
+
+def _keeps_attributes(path: Path) -> bool:
+    """Find out whether a file without attributes could have had some; asked of a file that is removed at once."""
+    probe = path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+    try:
+        probe.touch(exist_ok=False)
+        os.setxattr(probe, f"{_ATTRIBUTE_PREFIX}labelbox-probe", b"1")
+    except (OSError, AttributeError):
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
 
 
 def _storage_error(error: OSError, action: str, path: Path) -> StorageError:

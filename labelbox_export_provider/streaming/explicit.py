@@ -1,0 +1,86 @@
+"""What to do about an object that is at an explicit key already."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import get_args
+
+from pydantic import ValidationError
+
+from labelbox_export_provider.spec.errors import ObjectExistsError
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import ObjectNames, State
+from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.streaming.sinks.base import CONTENT_RECIPE, EXPORT_ID, Sink
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_MANIFEST = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """An earlier landing of the same export."""
+
+    manifest: Manifest
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`landed` when there is nothing to do; `create_only` when the store is to refuse what appears meanwhile."""
+
+    landed: Landed | None
+    create_only: bool
+
+
+def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, replace: bool) -> Verdict:
+    """Decide, before bytes move, what may be done at the key. Fails with `ObjectExistsError` when nothing may.
+
+    The same export and recipe give the same bytes, so an object of both may be written again, and with its manifest
+    there counts as done. In the layout every export has names of its own and nothing has to be looked at.
+    """
+    key = names.explicit_key
+    if key is None or replace:
+        return Verdict(None, create_only=False)
+    there = sink.head(key)
+    if there is None:
+        return Verdict(None, create_only=True)
+    landed = _manifest(sink, names)
+    same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == recipe
+    if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
+        return Verdict(landed, create_only=False)
+    if there.metadata is None:
+        # The store keeps no metadata; it compares the bytes before it gives the object its name.
+        return Verdict(None, create_only=True)
+    origin = there.metadata.get(EXPORT_ID)
+    if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == recipe:
+        return Verdict(None, create_only=False)
+    whose = f"an object of export {origin}" if origin else "an object that is not of this package"
+    if origin == handle.export_id:
+        whose = "an object of this export, landed with other options"
+    raise ObjectExistsError(
+        f"{sink.uri(key)} holds {whose} ({there.size} bytes) and replace=False, so {handle.describe()} was not landed; "
+        "no bytes were moved and nothing was changed. Remove the object, choose a key that names the window (for "
+        "instance {window_start:%Y-%m-%d}), or set replace=True."
+    )
+
+
+def _manifest(sink: Sink, names: ObjectNames) -> Landed | None:
+    for state in get_args(State):
+        key = names.manifest(state)
+        content = sink.read(key, limit=_LARGEST_MANIFEST)
+        if content is None:
+            continue
+        try:
+            return Landed(Manifest.model_validate_json(content), sink.uri(key))
+        except ValidationError:
+            logger.warning("%s is not a manifest of this version; it is written anew.", sink.uri(key))
+    return None
+
+
+def _names(manifest: Manifest, uri: str, size: int, handle: ExportHandle) -> bool:
+    return manifest.export.export_id == handle.export_id and any(
+        landed.uri == uri and landed.bytes == size for landed in manifest.objects
+    )

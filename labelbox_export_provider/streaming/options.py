@@ -1,0 +1,80 @@
+"""The options of a landing, checked while a DAG is parsed, and what a landing gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.spec.manifest import LandedSummary, Manifest
+from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_memory_options
+from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE
+
+OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class LandingOptions:
+    """How an export is landed. Sizes are in bytes; raises `ConfigurationError` on values that can never work.
+
+    `max_error_rows` is how many rows the error stream may hold before results are withheld. `replace` is for an
+    explicit key only. `workers` and `part_bytes` are derived from `max_memory` where they are None. Rows longer than
+    `max_trim_line` are kept without looking at their time.
+    """
+
+    compression: Compression | None = "gzip"
+    on_empty: OnEmpty = "manifest_only"
+    max_error_rows: int = 0
+    replace: bool = False
+    max_memory: int = DEFAULT_MAX_MEMORY
+    workers: int | None = None
+    part_bytes: int | None = None
+    max_trim_line: int = MAX_TRIM_LINE
+
+    def __post_init__(self) -> None:
+        _one_of("compression", self.compression, (None, *get_args(Compression)))
+        _one_of("on_empty", self.on_empty, get_args(OnEmpty))
+        _whole_number("max_error_rows", self.max_error_rows, least=0)
+        _whole_number("max_trim_line", self.max_trim_line, least=1)
+        if not isinstance(self.replace, bool):
+            raise ConfigurationError(f"replace={self.replace!r}: legal are True and False.")
+        check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class LandedExport:
+    """What is in the store now. `skip` says that the task is to be skipped, because the export is empty.
+
+    `moved` is False where an earlier try had landed this very export, so that no bytes moved.
+    """
+
+    manifest: Manifest
+    manifest_uri: str
+    skip: bool = False
+    moved: bool = True
+
+    @property
+    def summary(self) -> LandedSummary:
+        """Give the short form that a transfer returns; `rows` are those that were landed."""
+        manifest = self.manifest
+        return LandedSummary(
+            manifest_uri=self.manifest_uri,
+            uris_uri=manifest.uris,
+            rows=sum(landed.rows for landed in manifest.objects),
+            errors=manifest.errors.rows,
+            state=manifest.state,
+            window=manifest.export.window,
+            source=manifest.export.source,
+            export_id=manifest.export.export_id,
+        )
+
+
+def _one_of(name: str, value: object, legal: tuple[object, ...]) -> None:
+    if value not in legal:
+        raise ConfigurationError(f"{name}={value!r}: legal are {', '.join(map(repr, legal))}.")
+
+
+def _whole_number(name: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name}={value!r}: legal is a whole number from {least} on.")

@@ -1,0 +1,85 @@
+"""Memory is planned before anything starts; what cannot work is refused with the numbers that would."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.streaming.budget import (
+    MIB,
+    SAFETY,
+    SLACK_BYTES,
+    WORKER_BYTES,
+    check_memory_options,
+    plan_memory,
+)
+
+
+def test_the_defaults_are_four_workers_with_parts_of_16_mib() -> None:
+    plan = plan_memory(size=10 * 1024 * MIB, members=320)
+    assert (plan.workers, plan.part_bytes) == (4, 16 * MIB)
+    assert plan.held_bytes > 5 * plan.part_bytes
+
+
+@given(
+    st.integers(0, 400 * 1024 * MIB),
+    st.integers(8 * MIB, 1024 * MIB),
+    st.one_of(st.none(), st.integers(1, 32)),
+    st.one_of(st.none(), st.integers(5 * MIB, 64 * MIB)),
+)
+def test_a_plan_never_exceeds_the_bound_and_given_values_win(
+    size: int, max_memory: int, workers: int | None, part_bytes: int | None
+) -> None:
+    """G5: one bound, stated."""
+    try:
+        plan = plan_memory(size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+    except ConfigurationError:
+        return
+    assert (plan.held_bytes + plan.workers * WORKER_BYTES) * SAFETY <= max_memory
+    assert plan.held_bytes >= 2 * plan.part_bytes + SLACK_BYTES
+    assert plan.part_bytes * 10_000 > size
+    assert plan.part_bytes >= 5 * MIB
+    assert workers in {None, plan.workers}
+    assert part_bytes in {None, plan.part_bytes}
+
+
+def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:
+    plan = plan_memory(size=1024 * MIB, max_memory=32 * MIB)
+    assert (plan.workers, plan.part_bytes) == (2, 5 * MIB)
+
+
+def test_a_small_export_takes_no_more_workers_than_it_has_members() -> None:
+    assert plan_memory(size=MIB, members=1).workers == 1
+
+
+def test_an_impossible_combination_names_the_options_and_a_value_that_works() -> None:
+    """G10: a bad setting fails before the first call."""
+    with pytest.raises(ConfigurationError, match=r"max_memory=33554432, workers=8, part_bytes=16777216") as caught:
+        plan_memory(size=0, max_memory=32 * MIB, workers=8, part_bytes=16 * MIB)
+    enough = int(re.search(r"max_memory=(\d+) at least", str(caught.value))[1])  # type: ignore[index]  # the match is the test
+    plan_memory(size=0, max_memory=enough, workers=8, part_bytes=16 * MIB)
+
+
+def test_parts_that_would_be_too_many_for_the_store_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="part_bytes=5242880"):
+        plan_memory(size=300 * 1024 * MIB, part_bytes=5 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers=0: legal is a whole number above 0"),
+        ({"workers": 33}, "legal are 1 to 32"),
+        ({"workers": True}, "workers=True"),
+        ({"part_bytes": 1024}, "part_bytes=1024"),
+        ({"max_memory": MIB}, "max_memory=1048576"),
+    ],
+)
+def test_values_that_can_never_work_are_refused_while_the_dag_is_parsed(options: dict[str, int], message: str) -> None:
+    """G10: a bad setting fails at parse time."""
+    with pytest.raises(ConfigurationError, match=message):
+        check_memory_options(**options)

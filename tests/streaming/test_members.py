@@ -1,0 +1,230 @@
+"""Members tile a stream: each row is in exactly one, and nothing but the rows decides their bytes."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+
+import google_crc32c
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.spec.windows import TrimRule
+from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
+from labelbox_export_provider.streaming.ledger import Ledger
+from labelbox_export_provider.streaming.lines import RowCounter, RowTrimmer
+from labelbox_export_provider.streaming.members import Compression, make_member, members, nothing, packer
+
+START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+RULE = TrimRule(START, START + 60 * SECOND, START - SECOND, START + 61 * SECOND)
+MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5Z"}}}'
+
+
+class NoTurns:
+    def take(self) -> None: ...
+    def give_back(self) -> None: ...
+
+
+@dataclass
+class Source:
+    """A stream without a network: whole content, files, and the size of the pieces that are read."""
+
+    content: bytes
+    files: list[ExportFile]
+    lines: int
+
+    @classmethod
+    def of(cls, content: bytes, cuts: list[int]) -> Source:
+        borders = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
+        files = [
+            ExportFile(start, end - 1, content.count(b"\n", 0, start), content.count(b"\n", 0, end - 1), "u")
+            for start, end in pairwise(borders)
+        ]
+        return cls(content, files, content.count(b"\n") + (not content.endswith(b"\n")))
+
+    def pieces(self, start: int, piece_bytes: int) -> Iterator[Piece]:
+        for file in self.files:
+            for offset in range(max(start, file.start), file.end + 1, piece_bytes):
+                yield Piece(file, offset, self.content[offset : min(offset + piece_bytes, file.end + 1)])
+
+
+def pack(
+    source: Source,
+    member_bytes: int,
+    piece_bytes: int,
+    *,
+    trim: bool = False,
+    compression: Compression | None = None,
+) -> tuple[list[bytes], Ledger]:
+    ledger = Ledger(StreamTotals(len(source.content), source.lines), AnnouncedChecksums(), "export e1")
+    packed = []
+    for member in members(len(source.content), member_bytes):
+        out: list[bytes] = []
+        rows = RowTrimmer(RULE, long_lines=NoTurns()) if trim else RowCounter()
+        packing = packer(compression, out.append, block_bytes=16)
+        ledger.add(make_member(member, source.pieces(member.start, piece_bytes), rows, packing))
+        packed.append(b"".join(out))
+    ledger.close()
+    return packed, ledger
+
+
+LINES = st.lists(
+    st.one_of(st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"\xe2\x80\xa8")), st.just(MARGIN_ROW)),
+    min_size=1,
+    max_size=14,
+)
+CUTS = st.lists(st.integers(0, 500), max_size=6)
+
+
+@given(LINES, CUTS, st.tuples(st.integers(1, 80), st.integers(1, 50)), st.booleans(), st.booleans())
+def test_every_row_is_in_exactly_one_member(
+    lines: list[bytes], cuts: list[int], sizes: tuple[int, int], last_newline: bool, trim: bool
+) -> None:
+    """G3, G8: no row is lost or doubled, and files, pieces and requests do not decide the bytes."""
+    member_bytes, piece_bytes = sizes
+    content = b"\n".join(lines) + (b"\n" if last_newline or not lines[-1] else b"")
+    packed, ledger = pack(Source.of(content, cuts), member_bytes, piece_bytes, trim=trim)
+    reference, _ = pack(Source.of(content, []), member_bytes, len(content), trim=trim)
+    assert packed == reference
+    *ended, last = content.split(b"\n")
+    rows = [line + b"\n" for line in ended] + ([last] if last else [])
+    kept = [row for row in rows if not (trim and row.strip() == MARGIN_ROW)]
+    assert b"".join(packed) == b"".join(kept)
+    assert (ledger.counts.rows, ledger.counts.rows_kept) == (len(rows), len(kept))
+    assert ledger.counts.max_row_bytes == max(map(len, rows))
+    assert ledger.crc32c == google_crc32c.value(content)
+
+
+@given(LINES, CUTS, st.integers(1, 80), st.integers(1, 50))
+def test_each_member_that_has_rows_is_one_gzip_member_and_the_others_are_nothing(
+    lines: list[bytes], cuts: list[int], member_bytes: int, piece_bytes: int
+) -> None:
+    content = b"\n".join(lines) + b"\n"
+    plain, _ = pack(Source.of(content, []), member_bytes, len(content), trim=True)
+    packed, _ = pack(Source.of(content, cuts), member_bytes, piece_bytes, trim=True, compression="gzip")
+    assert [gzip.decompress(each) if each else b"" for each in packed] == plain
+    again, _ = pack(Source.of(content, []), member_bytes, len(content), trim=True, compression="gzip")
+    assert packed == again
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 60), st.integers(1, 30))
+def test_a_newline_that_is_missing_between_two_files_is_put_there(
+    rows_per_file: list[int], member_bytes: int, piece_bytes: int
+) -> None:
+    files: list[ExportFile] = []
+    content, line, expected = b"", 0, b""
+    for number, rows in enumerate(rows_per_file):
+        text = b"\n".join(b'{"file":%d,"row":%d}' % (number, row) for row in range(rows))
+        files.append(ExportFile(len(content), len(content) + len(text) - 1, line, line + rows - 1, "u"))
+        content += text
+        line += rows
+        expected += text + (b"\n" if number < len(rows_per_file) - 1 else b"")
+    packed, ledger = pack(Source(content, files, line), member_bytes, piece_bytes)
+    assert b"".join(packed) == expected
+    assert ledger.counts.newlines_added == len(rows_per_file) - 1
+    reference, _ = pack(Source(content, files, line), member_bytes, 1)
+    assert packed == reference
+
+
+def test_a_gzip_header_holds_neither_time_nor_name() -> None:
+    content = b"row\n"
+    (packed,), _ = pack(Source.of(content, []), 100, 100, compression="gzip")
+    assert packed[:10] == bytes.fromhex("1f8b08000000000000ff")
+
+
+def test_no_rows_at_all_are_still_a_readable_gzip_file() -> None:
+    assert gzip.decompress(nothing("gzip")) == b""
+    assert nothing(None) == b""
+
+
+def test_a_row_longer_than_several_members_leaves_them_empty() -> None:
+    content = b"a\n" + b"x" * 100 + b"\nb\n"
+    packed, _ = pack(Source.of(content, [50]), 10, 7)
+    assert [len(each) for each in packed] == [103, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+
+
+# --- the ledger
+
+
+def spoiled(source: Source, member_bytes: int = 40) -> Ledger:
+    return pack(source, member_bytes, 16)[1]
+
+
+CONTENT = b"".join(b'{"row":%d}\n' % number for number in range(20))
+SOUND = Source.of(CONTENT, [50, 120])
+
+
+def with_file(number: int, **changes: int) -> list[ExportFile]:
+    files = list(SOUND.files)
+    files[number] = replace(files[number], **changes)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (replace(SOUND, lines=21), "20 rows; announced were 21"),
+        (replace(SOUND, lines=19), "20 rows; announced were 19"),
+        (
+            replace(Source.of(CONTENT, [50]), files=[ExportFile(0, 49, 0, 4, "u"), ExportFile(50, 209, 5, 17, "u")]),
+            "bytes 50 to 209 has, 15 rows of its own; announced were 13",
+        ),
+    ],
+)
+def test_rows_that_differ_from_what_was_announced_are_an_integrity_error_with_both_numbers(
+    source: Source, message: str
+) -> None:
+    """G3: bytes and rows match the server's own totals, file by file and in all."""
+    with pytest.raises(IntegrityError, match=message):
+        spoiled(source)
+
+
+def test_a_stream_shorter_than_announced_is_an_integrity_error_with_both_numbers() -> None:
+    """G3: bytes and rows match the server's own totals, file by file and in all."""
+    ledger = Ledger(StreamTotals(500, 20), AnnouncedChecksums(), "export e1")
+    for member in members(len(CONTENT), 40):
+        ledger.add(make_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)))
+    with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; announced were 500"):
+        ledger.close()
+
+
+def test_a_member_that_is_left_out_is_noticed() -> None:
+    """G3: bytes and rows match the server's own totals, file by file and in all."""
+    ledger = Ledger(StreamTotals(len(CONTENT), 20), AnnouncedChecksums(), "export e1")
+
+    def add_all_but_one() -> None:
+        for member in members(len(CONTENT), 40):
+            if member.number != 2:
+                rows = RowCounter()
+                pieces = SOUND.pieces(member.start, 16)
+                ledger.add(make_member(member, pieces, rows, packer(None, lambda data: None)))
+        ledger.close()
+
+    with pytest.raises(IntegrityError, match="bytes from 120 on came next"):
+        add_all_but_one()
+
+
+def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_however_many_members_read_it() -> None:
+    """G3: verified before visible."""
+    checksums = AnnouncedChecksums()
+    file = SOUND.files[1]
+    checksums.note(file, google_crc32c.value(CONTENT[file.start : file.end + 1]), "export e1")
+    wrong = bytearray(CONTENT)
+    wrong[60] ^= 1
+    source = replace(SOUND, content=bytes(wrong))
+    ledger = Ledger(StreamTotals(len(CONTENT), 20), checksums, "export e1")
+
+    def add_all() -> None:
+        for member in members(len(CONTENT), 25):
+            rows = RowCounter()
+            ledger.add(make_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
+
+    with pytest.raises(IntegrityError, match=r"bytes 50 to 119 has CRC32C [0-9a-f]{8}, its host announced [0-9a-f]{8}"):
+        add_all()

@@ -1,0 +1,104 @@
+"""Workers get ahead only as far as memory allows, and the member whose turn it is always gets through."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelbox_export_provider.streaming.outputs import Outputs, StoppedError
+
+
+def nothing() -> None: ...
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.lists(st.integers(1, 20), max_size=12), min_size=1, max_size=12), st.integers(1, 6), st.integers(0, 60)
+)
+def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int]], workers: int, extra: int) -> None:
+    """G5: one bound at any size. `reserve` is a part of 40 and one output of 20."""
+    outputs = Outputs(limit=100 + extra, reserve=60)
+
+    def make(number: int) -> None:
+        chance = random.Random(number)
+        for size in members[number]:
+            if chance.random() < 0.2:
+                time.sleep(0.0002)
+            outputs.put(number, bytes([number]) * size)
+        outputs.finish(number)
+
+    def send(size: int) -> None:
+        outputs.release(size)
+
+    received: list[bytes] = []
+    gathered = 0
+    with ThreadPoolExecutor(workers) as makers, ThreadPoolExecutor(1) as senders:
+        for number in range(len(members)):
+            makers.submit(make, number)
+        for number in range(len(members)):
+            while (data := outputs.take(number, every=1.0, tick=nothing)) is not None:
+                received.append(data)
+                gathered += len(data)
+                if gathered > 40:
+                    senders.submit(send, 40)
+                    gathered -= 40
+    assert b"".join(received) == b"".join(bytes([number]) * sum(sizes) for number, sizes in enumerate(members))
+    assert outputs.most_held <= 100 + extra
+
+
+def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> None:
+    outputs = Outputs(limit=10, reserve=5)
+    outputs.put(0, b"x" * 10)
+    ended: list[str] = []
+
+    def put() -> None:
+        try:
+            outputs.put(1, b"yyy")
+        except StoppedError:
+            ended.append("put")
+
+    def sleep() -> None:
+        try:
+            outputs.wait(60)
+        except StoppedError:
+            ended.append("wait")
+
+    threads = [threading.Thread(target=put), threading.Thread(target=sleep)]
+    for thread in threads:
+        thread.start()
+    outputs.stop(ValueError("the first"))
+    outputs.stop(StoppedError())
+    outputs.stop(ValueError("the second"))
+    for thread in threads:
+        thread.join(5)
+    assert sorted(ended) == ["put", "wait"]
+    with pytest.raises(ValueError, match="the first"):
+        outputs.take(0, every=1.0, tick=nothing)
+
+
+def test_one_worker_at_a_time_holds_a_long_row_but_the_one_whose_turn_it_is_never_waits() -> None:
+    """G5: memory does not grow with the length of lines."""
+    outputs = Outputs(limit=10, reserve=5)
+    outputs.take_long_line(3)
+    outputs.take_long_line(3)
+    got = threading.Event()
+
+    def ahead() -> None:
+        outputs.take_long_line(4)
+        got.set()
+
+    thread = threading.Thread(target=ahead)
+    thread.start()
+    outputs.take_long_line(0)
+    assert not got.wait(0.05)
+    outputs.give_back_long_line(0)
+    assert not got.wait(0.05)
+    outputs.give_back_long_line(3)
+    assert got.wait(5)
+    thread.join()

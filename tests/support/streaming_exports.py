@@ -1,0 +1,106 @@
+"""An export in the fake Labelbox, and everything that is needed to land it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
+from labelbox_export_provider.labelbox.model import Started
+from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.spec.layout import explicit_names, layout_names
+from labelbox_export_provider.spec.manifest import Manifest, Versions
+from labelbox_export_provider.spec.sources import ProjectSource, condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.windows import FixedWindow, RunInterval
+from labelbox_export_provider.streaming.pipeline import Surroundings
+from labelbox_export_provider.streaming.publish import LandedExport, LandingOptions, land_export
+from labelbox_export_provider.streaming.sinks.base import Sink
+from labelbox_export_provider.testing import FakeLabelbox
+
+NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)
+VERSIONS = Versions(provider="0.1.0", airflow="3.3.0")
+
+
+@dataclass
+class Desk:
+    """A client of one fake, without real waits."""
+
+    fake: FakeLabelbox
+    client: LabelboxClient
+    waits: list[float]
+
+    def export(self, *, window: FixedWindow | None = None, project_id: str | None = None) -> ExportHandle:
+        """Start an export and give its handle; it is COMPLETE at once."""
+        source = ProjectSource(project_id=project_id or self.fake.project_id)
+        resolved = window.resolve(RunInterval(None, None)) if window is not None else None
+        given = source.render_input(task_name="a test", owner_timezone=None, window=resolved)
+        started = self.client.run(flows.start_once(START_BY_MUTATION[source.mutation], given))
+        assert isinstance(started, Started)
+        return ExportHandle(
+            export_id=started.export_id,
+            source=SourceName(kind="project", id=source.id),
+            filters_digest=query_digest(given),
+            labelbox_conn_id="labelbox_default",
+            window=HandleWindow.of(resolved) if resolved is not None else None,
+            user_id=self.fake.user.id,
+            organization_id=self.fake.organization_id,
+            fingerprint=request_fingerprint(source.mutation, given, self.fake.endpoint, self.fake.organization_id),
+            started_at=NOW,
+            query=condensed_query(given),
+        )
+
+    def land(
+        self,
+        handle: ExportHandle,
+        sink: Sink,
+        *,
+        prefix: str = "lake",
+        key: str | None = None,
+        sleep: Any = None,
+        compression: Literal["gzip"] | None = "gzip",
+        **options: Any,
+    ) -> LandedExport:
+        """Land it; waits are noted instead of waited."""
+        names = explicit_names(handle, key, compression) if key else layout_names(handle, prefix, compression)
+        return land_export(
+            client=self.client,
+            handle=handle,
+            names=names,
+            sink=sink,
+            versions=VERSIONS,
+            options=LandingOptions(compression=compression, **options),
+            now=lambda: NOW,
+            surroundings=Surroundings(sleep=sleep or self.waits.append),
+        )
+
+
+@contextmanager
+def desk(fake: FakeLabelbox) -> Iterator[Desk]:
+    waits: list[float] = []
+    settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)  # type: ignore[arg-type]  # pydantic makes a SecretStr
+    with LabelboxClient(settings, user_agent="tests", sleep=waits.append) as client:
+        yield Desk(fake, client, waits)
+
+
+def rows_in(seen: Mapping[str, bytes], part: str = "data/") -> list[bytes]:
+    """All rows below a part of the layout, as a directory reader sees them, ordered by name of object."""
+    rows: list[bytes] = []
+    for name in sorted(seen):
+        if part in name:
+            rows += (gzip.decompress(seen[name]) if name.endswith(".gz") else seen[name]).splitlines()
+    return rows
+
+
+def manifest_in(seen: Mapping[str, bytes]) -> Manifest:
+    """The only manifest that is there."""
+    (content,) = (content for name, content in seen.items() if "manifests/" in name)
+    assert isinstance(json.loads(content), dict)
+    return Manifest.model_validate_json(content)
