@@ -68,6 +68,11 @@ class LabelboxClient:
         self._sleep = sleep
         self._http = _opened(httpx.Client, settings, user_agent, ssl_context)
 
+    @property
+    def settings(self) -> ConnectionSettings:
+        """The settings that this client was made with; file downloads follow them too."""
+        return self._settings
+
     def run(self, flow: Flow[T]) -> T:
         """Perform what the flow asks for until it returns; raises what the flow raises."""
         reply: Reply = None
