@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.errors import ConfigurationError, StorageUnavailableError
 from labelbox_export_provider.spec.option_model import is_template
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
@@ -55,4 +55,10 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     def _open_sink(self) -> Sink:
         from labelbox_export_provider.streaming.sinks.file import FileSink
 
-        return FileSink(self._folder_and_key()[0])
+        folder = self._folder_and_key()[0]
+        if not folder.is_dir():
+            raise StorageUnavailableError(
+                f"The directory {folder} does not exist on this worker. If it is a mount, it is not mounted; if it is "
+                "new, create it first: it is not made here, lest an export lands on the worker's own disk."
+            )
+        return FileSink(folder)

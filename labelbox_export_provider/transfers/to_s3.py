@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowOptionalProviderFeatureException
+from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.option_model import is_template
@@ -84,11 +84,4 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
         hook = S3Hook(aws_conn_id=self.aws_conn_id, verify=self.verify)
-        try:
-            client = hook.get_conn()
-        except AirflowNotFoundException:
-            raise ConfigurationError(
-                f"There is no Airflow connection {self.aws_conn_id!r} (aws_conn_id). Create one of type 'aws', or pass "
-                "aws_conn_id=None to use the worker's own credentials."
-            ) from None
-        return S3Sink(client, self._bucket_and_key()[0], self.sink_args)
+        return S3Sink(hook.get_conn(), self._bucket_and_key()[0], self.sink_args)
