@@ -26,7 +26,7 @@ class AdminApp:
     ``GET faults``, ``POST faults``, ``DELETE faults``
         pending faults; add one (an object) or several (a list); forget them.
     ``POST edit``
-        `{"row_id": …, "last_activity_at": …}`
+        `{"row_id": …, "last_activity_at": …}`, the latter by default now
     ``POST behaviour``
         an object of switches of `Behaviour`.
     ``POST revoke``
@@ -87,7 +87,7 @@ class AdminApp:
 
     def _edit(self, request: HttpRequest) -> HttpAnswer:
         content = json.loads(request.body)
-        self._fake.edit(content["row_id"], _moment(content["last_activity_at"]) or self._fake.clock())
+        self._fake.edit(content["row_id"], _moment(content.get("last_activity_at")) or self._fake.clock())
         return _json(content)
 
     def _change(self, request: HttpRequest) -> HttpAnswer:

@@ -43,7 +43,9 @@ class World:
         return list(self._rows.values())
 
     def row(self, row_id: str) -> DataRow:
-        """One row; KeyError when there is none."""
+        """One row; LookupError when there is none."""
+        if row_id not in self._rows:
+            raise LookupError(f"no row has the id {row_id}")
         return self._rows[row_id]
 
     def in_project(self, project_id: str) -> list[DataRow]:
