@@ -23,14 +23,17 @@ from labelbox_export_provider.labelbox.model import (
     ExportTaskState,
     Flow,
     Reply,
+    Send,
     Sleep,
     Started,
+    StartLost,
     TaskStatus,
 )
 from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import (
     AnotherUsersExportError,
+    AuthorizationError,
     LabelboxExportError,
     NotFoundError,
     StartUncertainError,
@@ -136,50 +139,59 @@ def _find(
     """Look for the export of an earlier try until it would have to be visible."""
     if record is None:
         tasks = yield from flows.created_tasks_named(request.user_id, request.name, policy)
-        seen.update(task.export_id for task in tasks)
-        return _oldest_alive(tasks, request)
+        return _oldest_alive(tasks, request, seen)
     waited = 0.0
     visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
     while True:
-        tasks = yield from _recorded(record, policy)
-        seen.update(task.export_id for task in tasks)
-        if tasks:
-            return _oldest_alive(tasks, request)
-        if record.user_id != request.user_id:
+        tasks = yield from _recorded(record, request, policy)
+        found = _oldest_alive(tasks, request, seen)
+        # A dead export settles it only if it is the recorded one: a start after it may not be visible by name yet.
+        if found is not None or record.export_id in {task.export_id for task in tasks}:
+            return found
+        if not tasks and record.user_id != request.user_id:
             raise AnotherUsersExportError(
                 f"An earlier try of this task began an export as Labelbox user {record.user_id}, and the key of the "
                 f"connection now belongs to user {request.user_id}, who cannot see it. Nothing was started. Put back a "
                 f"key of user {record.user_id}, or clear the task state of this task to start a new export."
             )
         if waited >= visible_by:
-            log.info("No export %r is visible: starting one.", record.export_id or record.name)
+            log.info("No export %r to go on with is visible: starting one.", record.export_id or record.name)
             return None
         yield Sleep(LOOK_EVERY, f"an export named {record.name!r} may become visible")
         waited += LOOK_EVERY
 
 
-def _recorded(record: StartRecord, policy: RetryPolicy) -> Flow[tuple[ExportTaskState, ...]]:
+def _recorded(record: StartRecord, request: StartRequest, policy: RetryPolicy) -> Flow[tuple[ExportTaskState, ...]]:
     if record.export_id is not None:
         try:
             return ((yield from flows.task_state(record.export_id, record.user_id, policy)),)
         except (NotFoundError, AnotherUsersExportError):
             pass  # the name may still show it
-    return (yield from flows.created_tasks_named(record.user_id, record.name, policy))
+    try:
+        return (yield from flows.created_tasks_named(record.user_id, record.name, policy))
+    except (NotFoundError, AuthorizationError):
+        if record.user_id == request.user_id:
+            raise
+        return ()  # another user, whom this key may not even look at
 
 
-def _oldest_alive(tasks: tuple[ExportTaskState, ...], request: StartRequest) -> ExportTaskState | None:
+def _oldest_alive(tasks: tuple[ExportTaskState, ...], request: StartRequest, seen: set[str]) -> ExportTaskState | None:
+    """Choose what to go on with, and say once of each other one why not; `seen` gathers them all."""
     for task in tasks:
-        if task.status in _DEAD:
-            log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, task.status)
-        elif task.created_at is not None and request.now() - task.created_at > request.adopt_within:
-            log.warning(
-                "Export %s of an earlier try is from %s, older than adopt_within (%s): starting a new one.",
-                task.export_id,
-                iso_utc(task.created_at),
-                request.adopt_within,
-            )
-        else:
+        why_not = _why_not(task, request)
+        if why_not is None:
             return task
+        if task.export_id not in seen:
+            log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, why_not)
+        seen.add(task.export_id)
+    return None
+
+
+def _why_not(task: ExportTaskState, request: StartRequest) -> str | None:
+    if task.status in _DEAD:
+        return task.status
+    if task.created_at is not None and request.now() - task.created_at > request.adopt_within:
+        return f"from {iso_utc(task.created_at)}, older than adopt_within ({request.adopt_within})"
     return None
 
 
@@ -198,9 +210,7 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
     mutation_input = {**request.mutation_input, "taskName": request.name}
     reason = ""
     for _ in range(MAX_STARTS):
-        record = _intent(request, request.now())
-        yield Save(record)
-        outcome = yield from flows.start_once(document, mutation_input, policy)
+        outcome, record = yield from _start_recorded(request, flows.start_once(document, mutation_input, policy))
         if isinstance(outcome, Started):
             record = record.model_copy(update={"export_id": outcome.export_id})
             yield Save(record)
@@ -218,6 +228,23 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
         f"Labelbox did not answer {MAX_STARTS} starts in a row (last: {reason}), and no export named {request.name!r} "
         "is visible. The next try looks for it again before it starts anything."
     )
+
+
+def _start_recorded(
+    request: StartRequest, start: Flow[Started | StartLost]
+) -> Generator[Effect | Save, Reply, tuple[Started | StartLost, StartRecord]]:
+    """Save the intent anew before each time that the start is sent: after a refusal that may be minutes later."""
+    record = _intent(request, request.now())
+    reply: Reply = None
+    while True:
+        try:
+            effect = start.send(reply)
+        except StopIteration as stop:
+            return stop.value, record
+        if isinstance(effect, Send):
+            record = _intent(request, request.now())
+            yield Save(record)
+        reply = yield effect
 
 
 def _look_after_loss(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Flow[ExportTaskState | None]:
@@ -242,7 +269,9 @@ def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], p
     ours = record.export_id
     assert ours is not None  # noqa: S101  set by the caller one line above; states it for the type checker
     rivals = yield from _new_by_name(request, seen, policy)
-    if not rivals or rivals[0].export_id == ours or ours not in {task.export_id for task in rivals}:
+    if rivals and ours not in {task.export_id for task in rivals}:
+        rivals = yield from _with_ours(ours, rivals, request, policy)
+    if not rivals or rivals[0].export_id == ours:
         return StartedExport(ours, adopted=False, record=record)
     winner = rivals[0]
     log.warning("Another try started export %s first: going on with it and canceling %s.", winner.export_id, ours)
@@ -255,3 +284,14 @@ def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], p
     record = record.model_copy(update={"export_id": winner.export_id})
     yield Save(record)
     return StartedExport(winner.export_id, adopted=True, record=record)
+
+
+def _with_ours(
+    ours: str, rivals: tuple[ExportTaskState, ...], request: StartRequest, policy: RetryPolicy
+) -> Flow[tuple[ExportTaskState, ...]]:
+    """Put our export, which the index of names does not show yet, to its place by age; first where it has none."""
+    try:
+        own = yield from flows.task_state(ours, request.user_id, policy)
+    except (NotFoundError, AuthorizationError):
+        return ()
+    return tuple(sorted((*rivals, own), key=flows.task_age))

@@ -93,7 +93,7 @@ def created_tasks_named(user_id: str, name: str, policy: RetryPolicy = PATIENT) 
         found = yield from _list_tasks(documents.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
     except RefusedError:
         found = yield from _list_tasks(documents.CREATED_TASKS, user_id, {}, policy)
-    return tuple(sorted((each for each in found if each.name == name), key=_age))
+    return tuple(sorted((each for each in found if each.name == name), key=task_age))
 
 
 def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy = PATIENT) -> Flow[ExportTaskState]:
@@ -227,7 +227,8 @@ def _newest_first(tasks: Iterable[ExportTaskState]) -> bool:
     )
 
 
-def _age(task: ExportTaskState) -> tuple[bool, datetime, str]:
+def task_age(task: ExportTaskState) -> tuple[bool, datetime, str]:
+    """Give the key that sorts tasks oldest first, those without a date last."""
     return task.created_at is None, task.created_at or datetime.max.replace(tzinfo=timezone.utc), task.export_id
 
 

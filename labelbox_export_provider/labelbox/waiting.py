@@ -94,8 +94,8 @@ def require_complete(
     ended = _ENDED.get(state.status)
     if ended is None:
         raise ExportNotReadyError(
-            f"Export {export_id} is {state.status}: it has no results yet. Put an ExportTaskSensor before the task that "
-            "reads it (export=wait.output), or start it with wait_for_completion=True."
+            f"Export {export_id} is {state.status}: it has no results yet. Put an ExportTaskSensor before the task "
+            "that reads it (export=wait.output), or start it with wait_for_completion=True."
         )
     if ended == "FAILED":
         raise ExportFailedError(f"Export {export_id} is FAILED and has no result to read. Labelbox gives no reason.")
@@ -124,17 +124,25 @@ def completed_totals(export_id: str, policy: RetryPolicy = PATIENT) -> Flow[Comp
     """Read the totals of both streams of a COMPLETE export.
 
     A missing result header is believed only after a second read some seconds later and a missing first file, since a
-    header that is merely late would turn a full export into an empty one. Fails with `IntegrityError` where the two
-    disagree; a retry reads anew.
+    header that is merely late would turn a full export into an empty one. That of the error stream, which is empty as
+    a rule, is believed when there is no first file, without the wait. Fails with `IntegrityError` where header and
+    files disagree; a retry reads anew.
     """
     result = yield from flows.stream_totals(export_id, StreamType.RESULT, policy)
     if result is None:
-        yield Sleep(EMPTY_AGAIN_AFTER, f"export {export_id} says that it is empty; asking again")
-        result = yield from flows.stream_totals(export_id, StreamType.RESULT, policy)
-    if result is None and (yield from flows.has_file(export_id, StreamType.RESULT, policy)):
-        raise IntegrityError(
-            f"Export {export_id} has no result header, which means no rows, but it has a first result file. "
-            "It is not taken for empty."
-        )
+        result = yield from _asked_again(export_id, StreamType.RESULT, policy)
     errors = yield from flows.stream_totals(export_id, StreamType.ERRORS, policy)
+    if errors is None and (yield from flows.has_file(export_id, StreamType.ERRORS, policy)):
+        errors = yield from _asked_again(export_id, StreamType.ERRORS, policy)
     return CompletedTotals(result, errors)
+
+
+def _asked_again(export_id: str, stream: StreamType, policy: RetryPolicy) -> Flow[StreamTotals | None]:
+    yield Sleep(EMPTY_AGAIN_AFTER, f"export {export_id} says that its {stream.value} stream is empty; asking again")
+    totals = yield from flows.stream_totals(export_id, stream, policy)
+    if totals is None and (yield from flows.has_file(export_id, stream, policy)):
+        raise IntegrityError(
+            f"Export {export_id} has no header for its {stream.value} stream, which means no rows, but the stream has "
+            "a first file. It is not taken for empty."
+        )
+    return totals
