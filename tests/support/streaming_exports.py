@@ -50,7 +50,7 @@ class Desk:
             filters_digest=query_digest(given),
             labelbox_conn_id="labelbox_default",
             window=HandleWindow.of(resolved) if resolved is not None else None,
-            user_id=self.fake.user.id,
+            user_id=self.fake.user.user_id,
             organization_id=self.fake.organization_id,
             fingerprint=request_fingerprint(source.mutation, given, self.fake.endpoint, self.fake.organization_id),
             started_at=NOW,

@@ -64,7 +64,7 @@ class FileSink(Sink):
 
     def uri(self, key: str) -> str:
         """Give a `file://` address with the absolute path."""
-        return "file://" + quote(str(self._path(key)))
+        return "file://" + quote(str(self._path(key)), safe="/=:,@+!$&'()*;~")
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Open a file beside the place where the object will be."""
