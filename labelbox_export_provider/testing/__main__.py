@@ -69,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
 def _fake(options: argparse.Namespace) -> FakeLabelbox:
     # With a key of one's own the user's id stays the same from run to run, too.
     key = {} if options.api_key is None else {"api_key": options.api_key, "user_id": make_id(options.api_key)}
+    behaviour = _behaviour(options)
     return FakeLabelbox(
         _rows(options),
-        behaviour=_behaviour(options),
+        behaviour=behaviour,
         user=FakeUser(timezone=options.timezone, **key),
         projects=dict.fromkeys(options.empty_project, "Empty"),
         host=options.host,

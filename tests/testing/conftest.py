@@ -17,8 +17,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def fake(clock: ManualClock) -> Iterator[FakeLabelbox]:
-    """Two hundred rows over five days, under a clock that stands still."""
-    with FakeLabelbox(generate_rows(200), clock=clock) as running:
+    """Ninety rows over five days, half of them around midnights, under a clock that stands still."""
+    with FakeLabelbox(generate_rows(90, border_hours=[0]), clock=clock) as running:
         yield running
 
 

@@ -25,8 +25,8 @@ def test_every_query_of_the_protocol_is_understood(fake: FakeLabelbox, client: C
     task = client.task(export_id)
     assert task is not None
     assert (task["id"], task["status"], task["type"]) == (export_id, "COMPLETE", "export-data-rows")
-    assert client.header(export_id) == {"totalSize": str(fake.exports[0].result_bytes), "totalLines": "200"}
-    assert client.file_at(export_id, "0")["lines"] == {"start": "0", "end": "199"}
+    assert client.header(export_id) == {"totalSize": str(fake.exports[0].result_bytes), "totalLines": "90"}
+    assert client.file_at(export_id, "0")["lines"] == {"start": "0", "end": "89"}
     assert "exportDataRows" in client.ask("query { cancelableTaskTypes }")["cancelableTaskTypes"]
     cancel = "mutation ($id: ID!) { cancelBulkOperationJob(id: $id) { success } }"
     assert client.ask(cancel, {"id": export_id}) == {"cancelBulkOperationJob": {"success": False}}
@@ -45,7 +45,7 @@ def test_uint64_is_taken_as_text_and_as_number(client: Client, offset: str | int
 def test_uint64_can_be_answered_as_number(fake: FakeLabelbox, client: Client) -> None:
     fake.change(uint64_as_text=False)
     export_id = client.start()
-    assert client.header(export_id)["totalLines"] == 200
+    assert client.header(export_id)["totalLines"] == 90
     assert client.file_at(export_id)["offsets"]["start"] == 0
 
 
@@ -116,11 +116,11 @@ def test_files_by_line_are_served_on_request_only(fake: FakeLabelbox, client: Cl
         "exportFileFromOffset(streamType: $streamType, offset: $offset)",
         "exportFileFromLine(streamType: $streamType, line: $line)",
     )
-    variables = {"where": {"id": client.start()}, "streamType": "RESULT", "line": 199}
+    variables = {"where": {"id": client.start()}, "streamType": "RESULT", "line": 89}
     assert client.refusal(query, variables)[1] == "GRAPHQL_VALIDATION_FAILED"
     fake.change(file_from_line=True)
-    assert client.ask(query, variables)["task"]["exportFileFromLine"]["lines"]["end"] == "199"
-    assert client.ask(query, {**variables, "line": 200})["task"]["exportFileFromLine"] is None
+    assert client.ask(query, variables)["task"]["exportFileFromLine"]["lines"]["end"] == "89"
+    assert client.ask(query, {**variables, "line": 90})["task"]["exportFileFromLine"] is None
 
 
 def test_unknown_ids_are_not_found(client: Client) -> None:

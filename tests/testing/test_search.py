@@ -30,7 +30,7 @@ def activities(rows: list[bytes]) -> list[datetime]:
 
 def test_without_filter_every_row_of_the_project_is_exported(fake: FakeLabelbox, client: Client) -> None:
     assert client.rows(**DETAILS) == fake.rows_for(like=fake.exports[-1].export_id)
-    assert len(client.rows()) == 200
+    assert len(client.rows()) == 90
 
 
 def test_between_takes_both_ends_and_not_a_millisecond_more(client: Client) -> None:
@@ -59,7 +59,7 @@ def test_one_sided_dates_take_their_end(client: Client) -> None:
     later = activities(client.rows(one_sided("GREATER_THAN_OR_EQUAL", "2024-05-08"), **DETAILS))
     earlier = activities(client.rows(one_sided("LESS_THAN_OR_EQUAL", "2024-05-08"), **DETAILS))
     assert min(later) == max(earlier) == MIDNIGHT
-    assert len(later) + len(earlier) == 200 + later.count(MIDNIGHT)
+    assert len(later) + len(earlier) == 90 + later.count(MIDNIGHT)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_workflow_states_part_the_project(client: Client) -> None:
     for status, rows in found.items():
         details = [next(iter(json.loads(row)["projects"].values()))["project_details"] for row in rows]
         assert {detail["workflow_status"] for detail in details} == {status}
-    assert sum(map(len, found.values())) == 200
+    assert sum(map(len, found.values())) == 90
 
 
 def test_rows_are_found_by_id_key_batch_and_dataset(fake: FakeLabelbox, client: Client) -> None:
@@ -162,8 +162,8 @@ def test_rows_are_found_by_id_key_batch_and_dataset(fake: FakeLabelbox, client: 
         assert row["data_row"]["id"] in found
         sizes[kind] = len(found)
     assert sizes["data_row_id"] == sizes["global_key"] == 1
-    assert 1 < sizes["batch"] < 200
-    assert 1 < sizes["dataset"] < 200
+    assert 1 < sizes["batch"] < 90
+    assert 1 < sizes["dataset"] < 90
 
 
 def test_unknown_row_ids_give_a_complete_export_with_a_null_header(client: Client) -> None:
@@ -202,7 +202,7 @@ def test_the_search_can_lag_behind_edits(fake: FakeLabelbox, client: Client, clo
 def test_a_catalog_export_searches_everywhere_and_shows_projects_on_request() -> None:
     with FakeLabelbox([*generate_rows(10), *generate_rows(10, project_id="clsecondproject0000000000")]) as fake:
         client = Client(fake)
-        filters = {"searchQuery": {"scope": None, "query": []}}
+        filters: dict[str, Any] = {"searchQuery": {"scope": None, "query": []}}
         bare = [json.loads(r) for r in client.read(client.start_from("Catalog", filters)).splitlines()]
         assert len(bare) == 20
         assert not any("projects" in row for row in bare)
