@@ -28,7 +28,10 @@ def test_neither_key_nor_signed_url_is_in_any_log_table_template_or_xcom_of_a_ru
     failed = stage.run("chain", project_id=TALKING, prefix="chain/secrets-failed")
     assert stage.states("chain", failed)["wait"] == "failed"
     assert labelbox.requests.files[-1].status == 200
-    assert any("DEBUG" in line for line in (airflow.home / "triggerer.log").read_text().splitlines())
+    assert not any(request.had_authorization or request.had_cookie for request in labelbox.requests.files)
+    for component in ("triggerer", "scheduler"):
+        assert "[debug" in (airflow.home / f"{component}.log").read_text()
+    assert any(line.startswith("debug") for line in airflow.api.log("chain", run_id, "land"))
 
     assert places_in_database(airflow.database, [API_KEY, SIGNATURE]) == []
     assert places_in_files(airflow.home, [API_KEY, SIGNATURE]) == []

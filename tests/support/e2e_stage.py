@@ -65,7 +65,7 @@ class Stage:
                 text.append(f"--- {task['task_id']}[{task['map_index']}] {task['state']}, try {task['try_number']}")
                 if task["try_number"] and task["start_date"]:
                     lines = self.airflow.api.log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
-                    text += lines[-25:]
+                    text += [line for line in lines if not line.startswith("debug")][-25:]
         return "\n".join(text)
 
     def stored_rows(self, prefix: str) -> list[bytes]:

@@ -21,8 +21,8 @@ with DAG(
     params={
         "projects": Param([], type="array"),
         "status": Param("Done", type="string"),
-        "start": Param("2026-05-04", type="string"),
-        "end": Param("2026-05-09", type="string"),
+        "start": Param("2026-05-04T00:00:00Z", type="string"),
+        "end": Param("2026-05-09T00:00:00Z", type="string"),
         "root": Param("", type="string"),
     },
 ):
