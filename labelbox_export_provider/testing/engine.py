@@ -13,7 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import graphql as gql  # noqa: TID253  # a DAG file never imports this module; the fake cannot work without it
+try:
+    import graphql as gql  # noqa: TID253  # a DAG file never imports this module; the fake cannot work without it
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the fake Labelbox needs graphql-core: pip install 'airflow-provider-labelbox-export[testing]'"
+    ) from error
 
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.errors import ApiError
