@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 try:
-    import graphql as gql  # noqa: TID253  # a DAG file never imports this module; the fake cannot work without it
+    import graphql as gql
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "the fake Labelbox needs graphql-core: pip install 'airflow-provider-labelbox-export[testing]'"
