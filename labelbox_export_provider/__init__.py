@@ -10,19 +10,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
-    from labelbox_export_provider.operators.export import ExportOperator, ProjectExportOperator
+    from labelbox_export_provider.operators.base import ExportOperator
+    from labelbox_export_provider.operators.export import (
+        CatalogExportOperator,
+        DataRowsExportOperator,
+        DatasetExportOperator,
+        ModelRunExportOperator,
+        ProjectExportOperator,
+        SliceExportOperator,
+    )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor
     from labelbox_export_provider.spec.errors import LabelboxExportError
-    from labelbox_export_provider.spec.export_params import ProjectExportParams
-    from labelbox_export_provider.spec.filters import ProjectFilters
+    from labelbox_export_provider.spec.export_params import (
+        CatalogExportParams,
+        DataRowsExportParams,
+        DatasetExportParams,
+        ModelRunExportParams,
+        ProjectExportParams,
+        SliceExportParams,
+    )
+    from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
     from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
     from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 _HOMES = {
+    "CatalogExportOperator": "operators.export",
+    "CatalogExportParams": "spec.export_params",
+    "CatalogFilters": "spec.filters",
     "DataIntervalWindow": "spec.windows",
-    "ExportOperator": "operators.export",
+    "DataRowsExportOperator": "operators.export",
+    "DataRowsExportParams": "spec.export_params",
+    "DatasetExportOperator": "operators.export",
+    "DatasetExportParams": "spec.export_params",
+    "DatasetFilters": "spec.filters",
+    "ExportOperator": "operators.base",
     "ExportTaskSensor": "sensors.export_task",
     "ExportTaskTrigger": "triggers.export_task",
     "FixedWindow": "spec.windows",
@@ -30,13 +53,25 @@ _HOMES = {
     "LabelboxExportToFileOperator": "transfers.to_file",
     "LabelboxExportToS3Operator": "transfers.to_s3",
     "LabelboxHook": "hooks.labelbox",
+    "ModelRunExportOperator": "operators.export",
+    "ModelRunExportParams": "spec.export_params",
     "ProjectExportOperator": "operators.export",
     "ProjectExportParams": "spec.export_params",
     "ProjectFilters": "spec.filters",
+    "SliceExportOperator": "operators.export",
+    "SliceExportParams": "spec.export_params",
 }
 
 __all__ = [
+    "CatalogExportOperator",
+    "CatalogExportParams",
+    "CatalogFilters",
     "DataIntervalWindow",
+    "DataRowsExportOperator",
+    "DataRowsExportParams",
+    "DatasetExportOperator",
+    "DatasetExportParams",
+    "DatasetFilters",
     "ExportOperator",
     "ExportTaskSensor",
     "ExportTaskTrigger",
@@ -45,9 +80,13 @@ __all__ = [
     "LabelboxExportToFileOperator",
     "LabelboxExportToS3Operator",
     "LabelboxHook",
+    "ModelRunExportOperator",
+    "ModelRunExportParams",
     "ProjectExportOperator",
     "ProjectExportParams",
     "ProjectFilters",
+    "SliceExportOperator",
+    "SliceExportParams",
 ]
 
 

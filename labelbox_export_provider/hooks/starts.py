@@ -11,7 +11,8 @@ from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
-from labelbox_export_provider.spec.sources import ProjectSource, condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.sources import Source
 from labelbox_export_provider.spec.start_record import StartRecord, start_name
 from labelbox_export_provider.spec.windows import AnyWindow, ResolvedWindow, RunInterval
 
@@ -43,7 +44,7 @@ class ExportStart:
         self,
         *,
         hook: LabelboxHook,
-        source: ProjectSource,
+        source: Source,
         window: AnyWindow | None,
         task_name: str | None,
         adopt_within: timedelta,

@@ -2,223 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from labelbox_export_provider.hooks.failures import give_up
-from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.hooks.starts import ExportStart
-from labelbox_export_provider.labelbox.waiting import completed_totals
-from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.option_model import (
-    OptionModel,
-    check_options,
-    is_template,
-    plain,
-    refuse_empty_text,
+from labelbox_export_provider.operators.base import ExportOperator
+from labelbox_export_provider.spec.option_model import plain
+from labelbox_export_provider.spec.sources import (
+    CatalogSource,
+    DataRowsSource,
+    DatasetSource,
+    ModelRunSource,
+    ProjectSource,
+    SliceSource,
+    Source,
+    check_everything,
 )
-from labelbox_export_provider.spec.sources import ProjectSource, check_id
-from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
-from labelbox_export_provider.triggers.deferral import waiting_trigger
-from labelbox_export_provider.triggers.events import ExportEvent
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
-
-    from labelbox_export_provider.spec.export_params import ExportParams
-    from labelbox_export_provider.spec.filters import Filters
-
-HANDLE_KEY = "labelbox_export_handle"
-"""XCom key under which a waiting operator keeps its handle while it is deferred."""
-
-
-class ExportOperator(BaseOperator):
-    """Starts an export, or goes on with the one that an earlier try started, and returns its handle.
-
-    Why: the start is not idempotent, so a plain retry would run the export twice. This operator names the export after
-    the task, remembers it in the task state store, and looks before it starts (docs/never-twice.md).
-    What it does not do: read results; give `export=<task>.output` to a sensor and a transfer. It holds no worker slot
-    while waiting (`wait_for_completion=True` defers).
-    How it fails: wrong options while the DAG is parsed, or before the first call where they are templated; a run
-    without a usable interval with the timetable to use; refusals of Labelbox without a retry, passing ones with.
-
-    :param export_params: optional fields, under Labelbox's names. Not `params`, which are Airflow's own.
-    :param filters: which data rows; joined by AND.
-    :param window: `DataIntervalWindow()` for last night's changes, `FixedWindow(start, end)`, None for no date filter.
-    :param task_name: readable head of the export's name in Labelbox; dag and task id by default.
-    :param wait_for_completion: defer until the export has ended; a FAILED export is then healed by this task's retry.
-    :param adopt_within: an unfinished start is gone on with if its export is younger than this.
-    :param poke_interval: seconds between looks while waiting, growing to a minute.
-    :param timeout: longest wait, per try.
-    """
-
-    source_model: ClassVar[type[ProjectSource]]
-    id_field: ClassVar[str]
-
-    template_fields: Sequence[str] = ("export_params", "filters", "window", "labelbox_conn_id", "task_name")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"export_params": "json", "filters": "json", "window": "json"}
-    operator_extra_links = (LabelboxSourceLink(),)
-    ui_color = "#e8f0fe"
-
-    def __init__(
-        self,
-        *,
-        export_params: ExportParams | Mapping[str, Any] | None = None,
-        filters: Filters | Mapping[str, Any] | None = None,
-        window: AnyWindow | Mapping[str, Any] | None = None,
-        labelbox_conn_id: str = LabelboxHook.default_conn_name,
-        task_name: str | None = None,
-        wait_for_completion: bool = False,
-        adopt_within: timedelta = timedelta(hours=24),
-        poke_interval: float = 5.0,
-        timeout: timedelta = timedelta(days=7),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.export_params = plain(export_params)
-        self.filters = plain(filters)
-        self.window = plain_window(window)
-        self.labelbox_conn_id = labelbox_conn_id
-        self.task_name = task_name
-        self.wait_for_completion = wait_for_completion
-        self.adopt_within = adopt_within
-        self.poke_interval = poke_interval
-        self.timeout = timeout
-        for name, given in (("export_params", export_params), ("filters", filters)):
-            model = self.source_model.model_fields[name].annotation
-            if isinstance(model, type) and issubclass(model, OptionModel):
-                check_options(model, given if isinstance(given, OptionModel) else getattr(self, name))
-        self._refuse_misplaced_params()
-
-    def _check_while_parsing(self) -> None:
-        """Check what is no template; to be called at the end of a subclass's constructor."""
-        given = getattr(self, self.id_field)
-        if isinstance(given, str) and not is_template(given):
-            check_id(self.id_field, given)
-        check_window(self.window, self.filters)
-        if self.adopt_within <= timedelta(0):
-            raise ConfigurationError(f"adopt_within={self.adopt_within!r} has to be longer than zero.")
-
-    def _refuse_misplaced_params(self) -> None:
-        """Catch `params={"attachments": True}`: Airflow would make a form of it and the export would lack the field."""
-        of_dag = set(self.dag.params) if self.has_dag() else set()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
-        params_model = self.source_model.model_fields["export_params"].annotation
-        known = set(getattr(params_model, "model_fields", ()))
-        misplaced = sorted((set(self.params) - of_dag) & known)
-        if misplaced:
-            raise ConfigurationError(
-                f"params= holds {', '.join(map(repr, misplaced))}, but params belong to Airflow's trigger form. "
-                f"Write export_params={{{', '.join(f'{name!r}: ...' for name in misplaced)}}}."
-            )
-
-    def _source(self) -> ProjectSource:
-        """Build the source from what the templates rendered to."""
-        values = {self.id_field: getattr(self, self.id_field)}
-        for name in ("export_params", "filters"):
-            given = getattr(self, name)
-            refuse_empty_text(name, given)
-            if given is not None:
-                values[name] = given
-        refuse_empty_text(self.id_field, values[self.id_field])
-        refuse_empty_text("labelbox_conn_id", self.labelbox_conn_id)
-        return self.source_model.parse(values)
-
-    def _window(self) -> AnyWindow | None:
-        refuse_empty_text("window", self.window)
-        check_window(self.window, self.filters)
-        return None if self.window is None else parse_window(self.window)
-
-    def execute(self, context: Context) -> Any:
-        """Start or adopt; return the handle, or defer until the export has ended."""
-        hook = LabelboxHook(self.labelbox_conn_id)
-        try:
-            source = self._source()
-            start = ExportStart(
-                hook=hook,
-                source=source,
-                window=self._window(),
-                task_name=self.task_name,
-                adopt_within=self.adopt_within,
-            )
-            handle = start.run(context)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
-        link = source.page(hook.settings.app_url)
-        context["ti"].xcom_push(key=LabelboxSourceLink.key, value=link)
-        self.log.info("%s %s (%s)", "Adopted" if handle.adopted else "Started", handle.describe(), link)
-        if self.wait_for_completion:
-            self._defer(handle, context)
-        return handle.to_json()
-
-    def _defer(self, handle: ExportHandle, context: Context) -> NoReturn:
-        context["ti"].xcom_push(key=HANDLE_KEY, value=handle.to_json())
-        trigger, limit = waiting_trigger(
-            handle,
-            self.labelbox_conn_id,
-            self.timeout,
-            {
-                "poke_interval": self.poke_interval,
-                "max_wait": 60.0,
-                "exponential_backoff": True,
-                "cancel_on_kill": False,
-            },
-        )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the handle with the totals of both streams, or raise what the wait ended with."""
-        ti = context["ti"]
-        handle: ExportHandle | None = None
-        try:
-            handle = ExportHandle.parse(
-                ti.xcom_pull(
-                    task_ids=self.task_id, key=HANDLE_KEY, map_indexes=-1 if ti.map_index is None else ti.map_index
-                )
-            )
-            error = ExportEvent.parse(event).error()
-            if error is not None:
-                raise error
-            totals = LabelboxHook(self.labelbox_conn_id).run(completed_totals(handle.export_id))
-        except LabelboxExportError as error:
-            self._give_up(error, context, handle=handle)
-        self.log.info("%s is complete: %s", handle.describe(), totals.to_json())
-        return {**handle.to_json(), "totals": totals.to_json()}
-
-    def _give_up(
-        self,
-        error: LabelboxExportError,
-        context: Context,
-        *,
-        handle: ExportHandle | None = None,
-    ) -> NoReturn:
-        ti = context["ti"]
-        give_up(
-            FailureReport(
-                error,
-                handle=handle,
-                source=f"{self.source_model.model_fields['kind'].default} {getattr(self, self.id_field)}",
-                restarts=True,
-                starter=self.task_id,
-                try_number=getattr(ti, "try_number", None),
-                tries=(getattr(ti, "max_tries", 0) or 0) + 1,
-            )
-        )
 
 
 class ProjectExportOperator(ExportOperator):
     """Starts an export of one project: its data rows with their labels in that project."""
 
-    source_model: ClassVar[type[ProjectSource]] = ProjectSource
-    id_field: ClassVar[str] = "project_id"
+    source_model: ClassVar[type[Source]] = ProjectSource
+    source_options: ClassVar[tuple[str, ...]] = ("project_id",)
     template_fields: Sequence[str] = (*ExportOperator.template_fields, "project_id")
 
     def __init__(self, *, project_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.project_id = project_id
+        self._check_while_parsing()
+
+
+class DatasetExportOperator(ExportOperator):
+    """Starts an export of one dataset, with labels of the projects and model runs that `export_params` name."""
+
+    source_model: ClassVar[type[Source]] = DatasetSource
+    source_options: ClassVar[tuple[str, ...]] = ("dataset_id",)
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "dataset_id")
+
+    def __init__(self, *, dataset_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset_id = dataset_id
+        self._check_while_parsing()
+
+
+class SliceExportOperator(ExportOperator):
+    """Starts an export of one slice. A slice is a filter itself: it takes no `filters` and no `window`."""
+
+    source_model: ClassVar[type[Source]] = SliceSource
+    source_options: ClassVar[tuple[str, ...]] = ("slice_id",)
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "slice_id")
+
+    def __init__(self, *, slice_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.slice_id = slice_id
+        self._check_while_parsing()
+
+
+class CatalogExportOperator(ExportOperator):
+    """Starts an export of the catalog, narrowed by `filters` or `window`; all of it only with `everything=True`."""
+
+    source_model: ClassVar[type[Source]] = CatalogSource
+    source_options: ClassVar[tuple[str, ...]] = ("everything",)
+
+    def __init__(self, *, everything: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.everything = everything
+        self._check_while_parsing()
+        check_everything(everything=everything, narrowed=bool(self.filters) or self.window is not None)
+
+
+class ModelRunExportOperator(ExportOperator):
+    """Starts an export of one model run. Labelbox has no filters for it: `filters` and `window` are refused."""
+
+    source_model: ClassVar[type[Source]] = ModelRunSource
+    source_options: ClassVar[tuple[str, ...]] = ("model_run_id",)
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "model_run_id")
+
+    def __init__(self, *, model_run_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model_run_id = model_run_id
+        self._check_while_parsing()
+
+
+class DataRowsExportOperator(ExportOperator):
+    """Starts an export of single data rows, named by exactly one of `data_row_ids` and `global_keys`.
+
+    2,000 at most: map the operator over chunks with `expand()` for more (dags_examples/labelbox_data_rows_chunks.py).
+    """
+
+    source_model: ClassVar[type[Source]] = DataRowsSource
+    source_options: ClassVar[tuple[str, ...]] = ("data_row_ids", "global_keys")
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "data_row_ids", "global_keys")
+
+    def __init__(
+        self,
+        *,
+        data_row_ids: Sequence[str] | str | None = None,
+        global_keys: Sequence[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data_row_ids = plain(data_row_ids)
+        self.global_keys = plain(global_keys)
         self._check_while_parsing()

@@ -13,7 +13,6 @@ from labelbox_export_provider.spec.errors import (
     ConnectionSettingsError,
     ExportEndedError,
     ExportNotReadyError,
-    ExportNotReadyError,
     HandleError,
     IntegrityError,
     LabelboxExportError,
@@ -125,7 +124,6 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (NotFoundError, "check the id in the DAG and that the key's user can open the link, then clear this task"),
     (ExportEndedError, "clear {starter} with downstream: only a new export heals it"),
     (ExportNotReadyError, "put an ExportTaskSensor between {starter} and this task, then clear this task"),
-    (ExportNotReadyError, "put an ExportTaskSensor between the start and this task, then clear this task"),
     (TooManyErrorRowsError, "read the landed errors, then clear {starter} with downstream or raise max_error_rows"),
     (WaitTimeoutError, "clear this task to wait on for the same export, or raise timeout="),
     (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import read_date, to_utc, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import OptionModel, plain, text_as_list
+from labelbox_export_provider.spec.option_model import OptionModel, as_ids, plain, text_as_list
 
 MAX_IDS = 2_000
 """Entries that Labelbox takes in one id filter."""
@@ -25,13 +25,6 @@ def _check_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
         )
     if any(not entry.strip() for entry in ids):
         raise ValueError("an entry is empty.")
-    return ids
-
-
-def _as_ids(value: object) -> object:
-    ids = plain(text_as_list(value))
-    if isinstance(ids, str):
-        raise ValueError("a list is needed, even for one entry: ['id1'].")  # noqa: TRY004  pydantic reports ValueError
     return ids
 
 
@@ -56,7 +49,7 @@ def _check_range(bounds: tuple[str | None, str | None]) -> tuple[str | None, str
     return bounds
 
 
-Ids = Annotated[tuple[str, ...], BeforeValidator(_as_ids), AfterValidator(_check_ids)]
+Ids = Annotated[tuple[str, ...], BeforeValidator(as_ids), AfterValidator(_check_ids)]
 DateRange = Annotated[
     tuple[str | None, str | None],
     BeforeValidator(_as_bounds),
@@ -106,17 +99,13 @@ DATE_FILTERS = {"last_activity_at": "data_row_last_activity_at", "label_created_
 _ID_FILTERS = {"data_row_ids": "data_row_id", "global_keys": "global_key", "batch_ids": "batch"}
 
 
-class ProjectFilters(Filters):
-    """Filters of a project export."""
-
-    owner: ClassVar[str] = "project exports"
+class _RowFilters(Filters):
+    """Filters that projects, datasets and the catalog share."""
 
     last_activity_at: DateRange | None = None
     label_created_at: DateRange | None = None
     data_row_ids: Ids | None = None
     global_keys: Ids | None = None
-    batch_ids: Ids | None = None
-    workflow_status: WorkflowStatus | None = Field(default=None)
 
     @model_validator(mode="after")
     def _one_kind_of_id(self) -> Self:
@@ -125,6 +114,45 @@ class ProjectFilters(Filters):
                 "'data_row_ids' and 'global_keys' exclude each other. Keep the one that names the rows you want."
             )
         return self
+
+
+class ProjectFilters(_RowFilters):
+    """Filters of a project export."""
+
+    owner: ClassVar[str] = "project exports"
+
+    batch_ids: Ids | None = None
+    workflow_status: WorkflowStatus | None = None
+
+
+class DatasetFilters(_RowFilters):
+    """Filters of a dataset export."""
+
+    owner: ClassVar[str] = "dataset exports"
+
+
+class CatalogFilters(_RowFilters):
+    """Filters of a catalog export."""
+
+    owner: ClassVar[str] = "catalog exports"
+
+
+class NoSliceFilters(Filters):
+    """A slice is a saved filter itself and takes no others."""
+
+    owner: ClassVar[str] = "slice exports"
+
+
+class NoModelRunFilters(Filters):
+    """A model run is exported whole."""
+
+    owner: ClassVar[str] = "model run exports"
+
+
+class NoDataRowsFilters(Filters):
+    """Single data rows are named by their ids and take no filters."""
+
+    owner: ClassVar[str] = "data row exports"
 
 
 def render_range(name: str, bounds: tuple[str | None, str | None], owner_timezone: str | None) -> dict[str, object]:

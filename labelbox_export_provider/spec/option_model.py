@@ -65,6 +65,8 @@ class OptionModel(BaseModel):
         name = str(unknown[0])
         near = difflib.get_close_matches(name, cls.model_fields, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
+        if not cls.model_fields:
+            raise ConfigurationError(f"{cls.owner} take no {cls.noun}s, so {name!r} has to go. {cls.__doc__}")
         raise ConfigurationError(
             f"{name!r} is not {_article(cls.noun)} of {cls.owner}.{hint} Legal: {', '.join(sorted(cls.model_fields))}."
         )
@@ -104,6 +106,14 @@ def text_as_list(value: object) -> object:
             if isinstance(given, (list, tuple)):  # a lone "(x)" is no list
                 return list(given)
     return value
+
+
+def as_ids(value: object) -> object:
+    """Read a list of ids in any form that a user or a template gives it; a lone text is refused."""
+    ids = plain(text_as_list(value))
+    if isinstance(ids, str):
+        raise ValueError("a list is needed, even for one entry: ['id1'].")  # noqa: TRY004  pydantic reports ValueError
+    return ids
 
 
 def is_template(value: Any) -> bool:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import Self
 
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.export_params import ProjectExportParams
-from labelbox_export_provider.spec.filters import DATE_FILTERS, ProjectFilters
+from labelbox_export_provider.spec.export_params import (
+    CatalogExportParams,
+    DataRowsExportParams,
+    DatasetExportParams,
+    ExportParams,
+    ModelRunExportParams,
+    ProjectExportParams,
+    SliceExportParams,
+)
+from labelbox_export_provider.spec.filters import (
+    DATE_FILTERS,
+    CatalogFilters,
+    DatasetFilters,
+    Filters,
+    Ids,
+    NoDataRowsFilters,
+    NoModelRunFilters,
+    NoSliceFilters,
+    ProjectFilters,
+)
 from labelbox_export_provider.spec.option_model import OptionModel
+from labelbox_export_provider.spec.query import digest
 from labelbox_export_provider.spec.windows import ResolvedWindow, window_conflict
+
+SourceKind = Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
 
 
 def _check_id(text: str) -> str:
@@ -25,18 +45,74 @@ def _check_id(text: str) -> str:
 LabelboxId = Annotated[str, AfterValidator(_check_id)]
 
 
-def check_id(option: str, value: str) -> None:
-    """Refuse a literal that cannot be an id, naming the option, while a DAG is parsed."""
-    try:
-        _check_id(value)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}={value!r}: {error}") from None
-
-
-class ProjectSource(OptionModel):
-    """One project: its data rows with their labels in that project."""
+class Source(OptionModel):
+    """What all sources share: the shape of the mutation's input, and how a window becomes part of it."""
 
     noun: ClassVar[str] = "option"
+    mutation: ClassVar[str]
+    kind: SourceKind
+    export_params: ExportParams
+    filters: Filters
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """What names this source in handles and object names."""
+
+    @abstractmethod
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        """Render the `filters` member of the input around the entries of its search query."""
+
+    def page(self, app_url: str) -> str | None:
+        """Address of the source in the web app; None where none is known."""
+        del app_url
+        return None
+
+    @classmethod
+    def takes_windows(cls) -> bool:
+        """Tell whether this source can be narrowed by date, and so by a window."""
+        filters = cls.model_fields["filters"].annotation
+        return "last_activity_at" in getattr(filters, "model_fields", {})
+
+    def render_input(
+        self, *, task_name: str, owner_timezone: str | None, window: ResolvedWindow | None
+    ) -> dict[str, Any]:
+        """Render the mutation's `input`. A trimmed window turns `data_row_details` on, since trimming reads it."""
+        query = self.filters.render(owner_timezone)
+        params = self.export_params.render()
+        if window is not None:
+            refuse_window(type(self))
+            if getattr(self.filters, window.field) is not None:
+                raise ConfigurationError(window_conflict(window.field))
+            query.append({"type": DATE_FILTERS[window.field], "value": window.render()})
+            if window.trim:
+                params["includeDataRowDetails"] = True
+        return {
+            "taskName": task_name,
+            "isStreamableReady": True,
+            "streamable": True,
+            "filters": self._scope(query),
+            "params": params,
+        }
+
+
+def refuse_window(source: type[Source]) -> None:
+    """Refuse a window on a source that Labelbox does not let be narrowed by date."""
+    if not source.takes_windows():
+        owner = source.model_fields["export_params"].annotation
+        raise ConfigurationError(
+            f"{getattr(owner, 'owner', source.__name__)} take no window=: Labelbox has no date filter for them. Leave "
+            "it out and land the whole export, or export the dataset or project instead."
+        )
+
+
+def _searched(query: list[dict[str, object]]) -> dict[str, object]:
+    return {"searchQuery": {"scope": None, "query": query}}
+
+
+class ProjectSource(Source):
+    """One project: its data rows with their labels in that project."""
+
     owner: ClassVar[str] = "a project source"
     mutation: ClassVar[str] = "exportDataRowsInProject"
 
@@ -47,59 +123,153 @@ class ProjectSource(OptionModel):
 
     @property
     def id(self) -> str:
-        """What names this source in handles and object names."""
+        """The project's id."""
         return self.project_id
 
     def page(self, app_url: str) -> str:
         """Address of the project in the web app."""
         return f"{app_url.rstrip('/')}/projects/{self.project_id}"
 
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        return {"projectId": self.project_id, **_searched(query)}
+
+
+class DatasetSource(Source):
+    """One dataset: its data rows, with labels of the projects and model runs that the params name."""
+
+    owner: ClassVar[str] = "a dataset source"
+    mutation: ClassVar[str] = "exportDataRowsInCatalog"
+
+    kind: Literal["dataset"] = "dataset"
+    dataset_id: LabelboxId
+    export_params: DatasetExportParams = Field(default_factory=DatasetExportParams)
+    filters: DatasetFilters = Field(default_factory=DatasetFilters)
+
+    @property
+    def id(self) -> str:
+        """The dataset's id."""
+        return self.dataset_id
+
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        return _searched([*query, {"ids": [self.dataset_id], "operator": "is", "type": "dataset"}])
+
+
+class SliceSource(Source):
+    """One slice of the catalog: a saved filter, which takes no others."""
+
+    owner: ClassVar[str] = "a slice source"
+    mutation: ClassVar[str] = "exportDataRowsInSlice"
+
+    kind: Literal["slice"] = "slice"
+    slice_id: LabelboxId
+    export_params: SliceExportParams = Field(default_factory=SliceExportParams)
+    filters: NoSliceFilters = Field(default_factory=NoSliceFilters)
+
+    @property
+    def id(self) -> str:
+        """The slice's id."""
+        return self.slice_id
+
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        del query
+        return {"sliceId": self.slice_id}
+
+
+class CatalogSource(Source):
+    """The catalog, narrowed by filters or a window; all of it only where `everything=True` says that it is meant."""
+
+    owner: ClassVar[str] = "a catalog source"
+    mutation: ClassVar[str] = "exportDataRowsInCatalog"
+
+    kind: Literal["catalog"] = "catalog"
+    everything: bool = False
+    export_params: CatalogExportParams = Field(default_factory=CatalogExportParams)
+    filters: CatalogFilters = Field(default_factory=CatalogFilters)
+
+    @property
+    def id(self) -> str:
+        """There is one catalog."""
+        return "all"
+
     def render_input(
         self, *, task_name: str, owner_timezone: str | None, window: ResolvedWindow | None
     ) -> dict[str, Any]:
-        """Render the mutation's `input`. A trimmed window turns `data_row_details` on, since trimming reads it."""
-        query = self.filters.render(owner_timezone)
-        params = self.export_params.render()
-        if window is not None:
-            if getattr(self.filters, window.field) is not None:
-                raise ConfigurationError(window_conflict(window.field))
-            query.append({"type": DATE_FILTERS[window.field], "value": window.render()})
-            if window.trim:
-                params["includeDataRowDetails"] = True
-        return {
-            "taskName": task_name,
-            "isStreamableReady": True,
-            "streamable": True,
-            "filters": {"projectId": self.project_id, "searchQuery": {"scope": None, "query": query}},
-            "params": params,
-        }
+        """Render the input; refuses an unfiltered export that was not asked for by `everything=True`."""
+        rendered = super().render_input(task_name=task_name, owner_timezone=owner_timezone, window=window)
+        narrowed = bool(rendered["filters"]["searchQuery"]["query"])
+        check_everything(everything=self.everything, narrowed=narrowed)
+        return rendered
+
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        return _searched(query)
 
 
-def digest(value: object) -> str:
-    """Hash a JSON value in canonical form, as `sha256:<hex>`."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+def check_everything(*, everything: bool, narrowed: bool) -> None:
+    """Let an unfiltered catalog export pass only where it is asked for, and a filtered one only where it is not."""
+    if everything == narrowed:
+        raise ConfigurationError(
+            "everything=True contradicts the filters or the window: leave one of them out."
+            if everything
+            else "Without filters or a window this would export the whole catalog of the organization. "
+            "Say everything=True if that is meant, or narrow it with filters= or window=."
+        )
 
 
-def query_digest(mutation_input: Mapping[str, Any]) -> str:
-    """Hash what was asked for, without the task name, so that two exports of the same question compare equal."""
-    return digest({"filters": mutation_input["filters"], "params": mutation_input["params"]})
+class ModelRunSource(Source):
+    """One model run: its data rows with labels and, on request, predictions."""
+
+    owner: ClassVar[str] = "a model run source"
+    mutation: ClassVar[str] = "exportDataRowsInModelRun"
+
+    kind: Literal["model_run"] = "model_run"
+    model_run_id: LabelboxId
+    export_params: ModelRunExportParams = Field(default_factory=ModelRunExportParams)
+    filters: NoModelRunFilters = Field(default_factory=NoModelRunFilters)
+
+    @property
+    def id(self) -> str:
+        """The model run's id."""
+        return self.model_run_id
+
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        del query
+        return {"modelRunId": self.model_run_id}
 
 
-def condensed_query(mutation_input: Mapping[str, Any], longest: int = 20) -> dict[str, Any]:
-    """Give the question for people to read; an id list longer than `longest` becomes a count and a digest."""
+class DataRowsSource(Source):
+    """Single data rows, named by their ids or by their global keys: exactly one of the two lists, 2,000 at most."""
 
-    def condense(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: condense(item) for name, item in value.items()}
-        if isinstance(value, list) and len(value) > longest and all(isinstance(item, str) for item in value):
-            return {"count": len(value), "digest": digest(value)}
-        return [condense(item) for item in value] if isinstance(value, list) else value
+    owner: ClassVar[str] = "a data rows source"
+    mutation: ClassVar[str] = "exportDataRowsInCatalog"
 
-    return {"filters": condense(mutation_input["filters"]), "params": condense(mutation_input["params"])}
+    kind: Literal["data_rows"] = "data_rows"
+    data_row_ids: Ids | None = None
+    global_keys: Ids | None = None
+    export_params: DataRowsExportParams = Field(default_factory=DataRowsExportParams)
+    filters: NoDataRowsFilters = Field(default_factory=NoDataRowsFilters)
+
+    @model_validator(mode="after")
+    def _exactly_one_list(self) -> Self:
+        if (self.data_row_ids is None) == (self.global_keys is None):
+            given = "neither is" if self.data_row_ids is None else "both are"
+            raise ValueError(f"exactly one of 'data_row_ids' and 'global_keys' is needed; {given} given.")
+        return self
+
+    @property
+    def id(self) -> str:
+        """Number and digest of the ids, since two thousand of them name nothing to a reader."""
+        ids = self.data_row_ids or self.global_keys or ()
+        return f"{len(ids)}-{digest(sorted(ids)).removeprefix('sha256:')[:12]}"
+
+    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
+        del query
+        kind, ids = ("data_row_id", self.data_row_ids) if self.data_row_ids else ("global_key", self.global_keys)
+        return _searched([{"ids": list(ids or ()), "operator": "is", "type": kind}])
 
 
-def request_fingerprint(mutation: str, mutation_input: Mapping[str, Any], endpoint: str, organization_id: str) -> str:
-    """Hash what an export is: mutation, input without the task name, endpoint and organization."""
-    unnamed = {name: value for name, value in mutation_input.items() if name != "taskName"}
-    return digest({"mutation": mutation, "input": unnamed, "endpoint": endpoint, "organization": organization_id})
+AnySource: TypeAlias = ProjectSource | DatasetSource | SliceSource | CatalogSource | ModelRunSource | DataRowsSource
+SOURCES: dict[str, type[Source]] = {
+    str(model.model_fields["kind"].default): model
+    for model in (ProjectSource, DatasetSource, SliceSource, CatalogSource, ModelRunSource, DataRowsSource)
+}
+"""The six sources by their kind."""

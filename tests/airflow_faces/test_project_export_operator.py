@@ -152,8 +152,8 @@ def test_a_template_that_renders_empty_or_to_none_is_refused_before_the_first_ca
         ({"filters": {"last_activity_at": ["2024-01-01", None]}, "window": DataIntervalWindow()}, ["Both window="]),
         ({"window": "nightly"}, ["DataIntervalWindow()", "'nightly'"]),
         ({"window": {"kind": "data_interval", "lookbak": 1}}, ["'lookbak'"]),
-        ({"project_id": "my project"}, ["project_id='my project'"]),
-        ({"project_id": ""}, ["project_id=''"]),
+        ({"project_id": "my project"}, ["'project_id'", "'my project'"]),
+        ({"project_id": ""}, ["'project_id'", "''"]),
         ({"adopt_within": timedelta(0)}, ["adopt_within"]),
     ],
 )

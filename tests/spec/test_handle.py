@@ -15,7 +15,8 @@ from support.spec_handles import WINDOW, handle_json
 
 from labelbox_export_provider.spec.errors import HandleError
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, parse_export, started_at_or_window_start
-from labelbox_export_provider.spec.sources import ProjectSource, condensed_query
+from labelbox_export_provider.spec.query import condensed_query
+from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, RunInterval, TrimRule
 
 DOCUMENTED = """
