@@ -12,7 +12,7 @@ DEFAULT_WORKERS = 4
 MOST_WORKERS = 32
 SAFETY = 1.15
 """What the allocator and the interpreter add to the bytes that are counted."""
-WORKER_BYTES = 4 * MIB
+WORKER_BYTES = 6 * MIB
 """What one worker holds besides its output: pieces on the way in, one block, the compressor, one row below the long."""
 SLACK_BYTES = 2 * MIB
 """The largest single output of a worker, and some."""

@@ -48,7 +48,7 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
 
 
 def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:
-    plan = plan_memory(size=1024 * MIB, max_memory=32 * MIB)
+    plan = plan_memory(size=1024 * MIB, max_memory=40 * MIB)
     assert (plan.workers, plan.part_bytes) == (2, 5 * MIB)
 
 

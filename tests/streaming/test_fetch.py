@@ -7,11 +7,13 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from support.streaming_http import Reply, Request, http_server
 from support.streaming_source import SETTINGS, SIGNATURE, Source, Twist, faults, serve
+from support.streaming_tls import certificate
 
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import ExportFile
@@ -23,7 +25,7 @@ from labelbox_export_provider.spec.errors import (
     UnreachableError,
 )
 from labelbox_export_provider.streaming.fetch import StreamReader
-from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost
 from labelbox_export_provider.streaming.index import FileIndex
 
 CONTENT = random.Random(1).randbytes(700_000)
@@ -270,6 +272,20 @@ def test_the_proxy_of_the_connection_carries_file_requests(monkeypatch: pytest.M
         monkeypatch.setenv("no_proxy", "files.invalid")
         with pytest.raises(Exception, match=r"files\.invalid"):
             host.get(url)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_downloads_trust_whom_the_connection_trusts(tmp_path: Path) -> None:
+    trusted, tls = certificate(tmp_path)
+    with http_server(lambda request: Reply(200, b"over TLS"), tls=tls) as address:
+        url = f"{address}/secret-path/0?{SIGNATURE}"
+        for verify in (str(trusted), False):
+            host = FileHost(SETTINGS.model_copy(update={"verify": verify}), user_agent="tests")
+            assert host.get(url).read(100) == b"over TLS"
+            host.close()
+        with pytest.raises(BrokenTransferError, match=r"certificate is not trusted.*'verify'") as caught:
+            FileHost(SETTINGS, user_agent="tests").get(url)
+        assert SIGNATURE not in every_text(caught.value)
 
 
 # --- secrecy

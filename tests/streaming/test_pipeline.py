@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.streaming_http import Reply, Request
 from support.streaming_source import SETTINGS, Source, faults, serve
-from support.streaming_stores import BUCKET, files, moto_server, objects, open_uploads, s3_client
+from support.streaming_stores import files, objects, open_uploads
 
 from labelbox_export_provider.spec.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.spec.windows import TrimRule
@@ -325,36 +324,30 @@ def test_progress_is_told_about_every_ten_seconds_with_true_numbers() -> None:
 # --- S3
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    with moto_server() as address:
-        client = s3_client(address)
-        client.create_bucket(Bucket=BUCKET)
-        yield client
-
-
-def test_an_object_of_several_parts_arrives_in_s3_as_it_was_made(s3: Any) -> None:
+def test_an_object_of_several_parts_arrives_in_s3_as_it_was_made(moto: str, new_bucket: Any) -> None:
+    s3, bucket = new_bucket(moto)
     content = content_of(110_000)
     setting = Setting(
         part_bytes=5 * MIB, held_bytes=30 * MIB, member_bytes=MIB, chunk_bytes=MIB // 4, compression=None, trim=False
     )
     with serve(content, range(700_000, len(content), 700_000)) as source:
-        staged = setting.move(source, S3Sink(s3, BUCKET).begin(NewObject("rows", "text/plain")))
-        assert objects(s3) == {}
+        staged = setting.move(source, S3Sink(s3, bucket).begin(NewObject("rows", "text/plain")))
+        assert objects(s3, bucket) == {}
         written = staged.complete()
-    assert objects(s3) == {"rows": content}
+    assert objects(s3, bucket) == {"rows": content}
     assert len(content) > 5 * MIB
     assert written.etag is not None
     assert written.etag.endswith("-2")
 
 
-def test_a_failing_stream_leaves_no_open_upload_in_s3(s3: Any) -> None:
+def test_a_failing_stream_leaves_no_open_upload_in_s3(moto: str, new_bucket: Any) -> None:
     """G2: nothing partial is ever visible, and abort leaves no litter."""
-    content = content_of(200_000)
+    s3, bucket = new_bucket(moto)
+    content = content_of(110_000)
     setting = Setting(
         part_bytes=5 * MIB, held_bytes=30 * MIB, member_bytes=MIB, chunk_bytes=MIB // 4, compression=None, trim=False
     )
     with serve(content, range(700_000, len(content), 700_000), lines=1) as source, pytest.raises(IntegrityError):
-        setting.move(source, S3Sink(s3, BUCKET).begin(NewObject("failing", "text/plain")))
-    assert "failing" not in objects(s3)
-    assert open_uploads(s3) == []
+        setting.move(source, S3Sink(s3, bucket).begin(NewObject("failing", "text/plain")))
+    assert "failing" not in objects(s3, bucket)
+    assert open_uploads(s3, bucket) == []

@@ -14,7 +14,7 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.streaming_exports import Desk, desk, manifest_in, rows_in
-from support.streaming_stores import files, moto_server, objects, open_uploads, rclone_server, s3_client
+from support.streaming_stores import files, objects, open_uploads, s3_client
 
 from labelbox_export_provider.spec.errors import (
     ConfigurationError,
@@ -69,19 +69,11 @@ class Store:
     uri_head: str
 
 
-@pytest.fixture(scope="module")
-def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with moto_server() as moto, rclone_server(tmp_path_factory.mktemp("rclone")) as rclone:
-        yield {"moto": moto, "rclone": rclone}
-
-
 @pytest.fixture(params=["file", "moto", "rclone"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Store:
     if request.param == "file":
         return Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
-    client = s3_client(request.getfixturevalue("s3_servers")[request.param])
-    bucket = f"b{abs(hash(str(tmp_path))) % 10**12}"
-    client.create_bucket(Bucket=bucket)
+    client, bucket = new_bucket(request.getfixturevalue(request.param))
     return Store(S3Sink(client, bucket), lambda: objects(client, bucket), f"s3://{bucket}")
 
 
@@ -154,6 +146,33 @@ def test_a_window_lands_exactly_the_rows_at_rest_in_it_and_counts_what_it_droppe
     expected = at.fake.rows_for(params={"includeDataRowDetails": True})
     assert sorted(rows_in(files(tmp_path))) == sorted(expected)
     assert trimmed > 10
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"file_ranges": False},
+        {"file_content_length": False},
+        {"file_hash": False},
+        {"file_ranges": False, "file_content_length": False, "uint64_as_text": False},
+        {"empty_header": "zero"},
+        {"empty_header": "null_members"},
+    ],
+    ids=str,
+)
+def test_forms_of_the_service_that_nobody_has_verified_do_not_matter(
+    at: Desk, tmp_path: Path, switches: dict[str, Any]
+) -> None:
+    before = at.fake.behaviour
+    at.fake.change(**switches)
+    try:
+        handle, empty = at.export(), at.export(project_id="clpempty")
+        at.fake.faults.add(BrokenFile(stream="RESULT", file_index=1, after_bytes=9_000))
+        at.land(handle, FileSink(tmp_path))
+        assert at.land(empty, FileSink(tmp_path)).manifest.state == "empty"
+    finally:
+        at.fake.change(**{name: getattr(before, name) for name in switches})
+    assert rows_in(files(tmp_path)) == truth(at, handle)
 
 
 # --- faults on the way
@@ -504,25 +523,22 @@ def test_the_report_of_a_failure_knows_what_was_moved_and_what_is_in_the_store(a
     assert progress.in_store == "nothing of this export"
 
 
-def test_a_bucket_that_does_not_exist_is_noticed_before_anything_is_asked_of_labelbox(
-    at: Desk, s3_servers: dict[str, str]
-) -> None:
+def test_a_bucket_that_does_not_exist_is_noticed_before_anything_is_asked_of_labelbox(at: Desk, moto: str) -> None:
     handle = at.export()
     at.fake.requests.clear()
     with pytest.raises(StorageError, match="no bucket 'nowhere'"):
-        at.land(handle, S3Sink(s3_client(s3_servers["moto"]), "nowhere"))
+        at.land(handle, S3Sink(s3_client(moto), "nowhere"))
     assert at.fake.requests.files == []
 
 
-def test_no_upload_stays_open_after_a_failure_or_a_success(at: Desk, s3_servers: dict[str, str]) -> None:
-    client = s3_client(s3_servers["moto"])
-    client.create_bucket(Bucket="uploads")
+def test_no_upload_stays_open_after_a_failure_or_a_success(at: Desk, moto: str, new_bucket: Any) -> None:
+    client, bucket = new_bucket(moto)
     handle = at.export()
     at.fake.faults.add(CorruptFile(file_index=1, position=30, times=1))
     with pytest.raises(IntegrityError):
-        at.land(handle, S3Sink(client, "uploads"))
-    at.land(handle, S3Sink(client, "uploads"))
-    assert open_uploads(client, "uploads") == []
+        at.land(handle, S3Sink(client, bucket))
+    at.land(handle, S3Sink(client, bucket))
+    assert open_uploads(client, bucket) == []
 
 
 @pytest.mark.parametrize(

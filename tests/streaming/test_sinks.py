@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,8 @@ from hypothesis import strategies as st
 from support.streaming_stores import (
     BUCKET,
     files,
-    moto_server,
     objects,
     open_uploads,
-    rclone_server,
     s3_client,
 )
 
@@ -55,25 +53,11 @@ class Store:
     litter: Callable[[], list[str]]
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with moto_server() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with rclone_server(tmp_path_factory.mktemp("rclone")) as address:
-        yield address
-
-
-def fresh_bucket(client: Any, name: str) -> str:
-    client.create_bucket(Bucket=name)
-    return name
+NewBucket = Callable[[str], tuple[Any, str]]
 
 
 @pytest.fixture(params=["file", "moto", "rclone"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: NewBucket) -> Store:
     if request.param == "file":
         root = tmp_path / "lake"
         root.mkdir()
@@ -82,8 +66,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
             return {name: data for name, data in files(root).items() if "/." not in f"/{name}"}
 
         return Store("file", FileSink(root), visible, lambda: [name for name in files(root) if "/." in f"/{name}"])
-    client = s3_client(request.getfixturevalue(request.param))
-    bucket = fresh_bucket(client, f"b{abs(hash(str(tmp_path))) % 10**12}")
+    client, bucket = new_bucket(request.getfixturevalue(request.param))
     return Store(
         request.param,
         S3Sink(client, bucket),
@@ -252,9 +235,8 @@ def test_a_file_store_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> 
 # --- S3
 
 
-def test_sink_args_reach_the_store_and_misspelt_ones_are_refused(moto: str) -> None:
-    client = s3_client(moto)
-    bucket = fresh_bucket(client, "sink-args")
+def test_sink_args_reach_the_store_and_misspelt_ones_are_refused(moto: str, new_bucket: NewBucket) -> None:
+    client, bucket = new_bucket(moto)
     sink = S3Sink(client, bucket, {"StorageClass": "STANDARD_IA", "Tagging": "team=vision"})
     sink.put(NewObject("one", "text/plain"), b"1")
     writer = sink.begin(NewObject("two", "text/plain"))
@@ -270,9 +252,8 @@ def test_sink_args_reach_the_store_and_misspelt_ones_are_refused(moto: str) -> N
         S3Sink(client, bucket, {"ContentEncoding": "gzip"})
 
 
-def test_an_object_in_s3_never_has_a_content_encoding(moto: str) -> None:
-    client = s3_client(moto)
-    bucket = fresh_bucket(client, "encodings")
+def test_an_object_in_s3_never_has_a_content_encoding(moto: str, new_bucket: NewBucket) -> None:
+    client, bucket = new_bucket(moto)
     S3Sink(client, bucket).put(NewObject("rows.gz", "application/gzip"), b"1")
     head = client.head_object(Bucket=bucket, Key="rows.gz")
     assert (head["ContentType"], head.get("ContentEncoding")) == ("application/gzip", None)

@@ -18,7 +18,8 @@ from labelbox_export_provider.labelbox.model import Started
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.spec.layout import explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import Manifest, Versions
-from labelbox_export_provider.spec.sources import ProjectSource, condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.spec.windows import FixedWindow, RunInterval
 from labelbox_export_provider.streaming.pipeline import Surroundings
 from labelbox_export_provider.streaming.publish import LandedExport, LandingOptions, land_export

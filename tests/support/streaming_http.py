@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -36,14 +37,16 @@ class Reply:
 
 
 @contextmanager
-def http_server(respond: Callable[[Request], Reply]) -> Iterator[str]:
+def http_server(respond: Callable[[Request], Reply], *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on 127.0.0.1; gives the address."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.respond = respond
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

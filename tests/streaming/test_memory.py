@@ -1,0 +1,103 @@
+"""The stated bound of memory, measured on a stream that is larger than it (G5)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import struct
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from support.streaming_http import Reply, Request, http_server
+
+MIB = 1024**2
+TESTS = Path(__file__).parent.parent
+FILES = 70
+ROW = '{"data_row":{"id":"%d","details":{"last_activity_at":"2026-11-22T12:00:00.000+00:00"},"row_data":"%s"}}\n'
+PROGRAM = """
+    import json, resource, sys
+    sys.path.insert(0, {tests!r})
+    from datetime import datetime, timedelta, timezone
+    import google_crc32c
+    from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+    from labelbox_export_provider.spec.windows import TrimRule
+    from labelbox_export_provider.streaming.budget import plan_memory
+    from labelbox_export_provider.streaming.file_host import FileHost
+    from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.sinks.base import ObjectWriter
+    from support.streaming_source import SETTINGS
+
+    class Discard(ObjectWriter):
+        def put_part(self, part):
+            while part.body.read(1 << 20):
+                pass
+        def complete(self, expected): ...
+        def abort(self): ...
+
+    size, rows, files = {size}, {rows}, {files}
+    def ask(offset):
+        number = offset // size
+        return ExportFile(number * size, (number + 1) * size - 1, number * rows, (number + 1) * rows - 1,
+                          f"{address}/{{number}}")
+    start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
+    rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
+    plan = plan_memory(size=size * files, max_memory={max_memory}, members=100)
+    host = FileHost(SETTINGS, user_agent="tests")
+    google_crc32c.value(b"")
+    before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+    staged = stage_stream(
+        Stream("export e1", StreamTotals(size * files, rows * files), ask),
+        host=host,
+        writer=Discard(),
+        treatment=Treatment({compression!r}, rule if {trim} else None),
+        plan=plan,
+    )
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({{"grown": after * 1024 - before, "rows": staged.counts.rows, "workers": plan.workers}}))
+"""
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("max_memory", [48 * MIB, 128 * MIB])
+@pytest.mark.parametrize(("compression", "trim"), [("gzip", True), (None, False), (None, True)])
+def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, trim: bool, max_memory: int) -> None:
+    """G5: one bound, stated, measured."""
+    chance = random.Random(1)
+    texts = (base64.b64encode(chance.randbytes(number % 3600)).decode() for number in range(2500))
+    content = b"".join((ROW % (number, text)).encode() for number, text in enumerate(texts))
+    digest = base64.b64encode(struct.pack(">I", google_crc32c.value(content))).decode()
+
+    def respond(request: Request) -> Reply:
+        headers = {"x-goog-hash": f"crc32c={digest}"}
+        asked = request.headers.get("range")
+        if asked is None:
+            return Reply(200, content, headers)
+        first, last = (int(part) for part in asked.removeprefix("bytes=").split("-"))
+        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+        return Reply(206, content[first : last + 1], headers)
+
+    with http_server(respond) as address:
+        program = textwrap.dedent(PROGRAM).format(
+            tests=str(TESTS),
+            size=len(content),
+            rows=2500,
+            files=FILES,
+            address=address,
+            max_memory=max_memory,
+            compression=compression,
+            trim=trim,
+        )
+        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert len(content) * FILES > 280 * MIB
+    assert result["rows"] == 2500 * FILES
+    print(
+        f"grown by {result['grown'] / MIB:.1f} MiB of {max_memory / MIB:.0f} MiB allowed, {result['workers']} workers"
+    )
+    assert result["grown"] <= max_memory, result
