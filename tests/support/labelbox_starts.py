@@ -14,7 +14,8 @@ from labelbox_export_provider.labelbox.adoption import StartedExport, StartReque
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl_context
 from labelbox_export_provider.labelbox.model import Flow, Reply, Send
-from labelbox_export_provider.spec.sources import ProjectSource, request_fingerprint
+from labelbox_export_provider.spec.query import request_fingerprint
+from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.spec.start_record import StartRecord, start_name
 from labelbox_export_provider.testing import FakeLabelbox, FakeUser, ManualClock
 
