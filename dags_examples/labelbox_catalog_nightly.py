@@ -1,0 +1,37 @@
+"""Whatever changed anywhere in the Labelbox catalog last night, in S3 every morning."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from labelbox_export_provider import (
+    CatalogExportOperator,
+    DataIntervalWindow,
+    ExportTaskSensor,
+    LabelboxExportToS3Operator,
+)
+
+BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
+START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
+
+with DAG(
+    dag_id="labelbox_catalog_nightly",
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=pendulum.parse(START_DATE, tz="UTC"),
+    catchup=True,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["labelbox"],
+) as dag:
+    # Without the window this would have to say everything=True.
+    start = CatalogExportOperator(
+        task_id="start",
+        export_params={"all_projects": True, "project_details": True},
+        window=DataIntervalWindow(),
+    )
+    wait = ExportTaskSensor(task_id="wait", export=start.output)
+    LabelboxExportToS3Operator(task_id="land", export=wait.output, s3_bucket=BUCKET, s3_prefix="labelbox")

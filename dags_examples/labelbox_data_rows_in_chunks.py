@@ -1,0 +1,39 @@
+"""Any number of single Labelbox data rows in S3: 2,000 to an export, one mapped task to a chunk.
+
+Labelbox takes 2,000 ids in one export. `chunks` splits the list, `expand` starts an export per chunk; the pool or
+`max_active_tis_per_dag` keeps within Labelbox's limit of running exports.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, task
+
+from labelbox_export_provider import DataRowsExportOperator, ExportTaskSensor, LabelboxExportToS3Operator
+
+BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
+IDS_PER_EXPORT = int(os.environ.get("LABELBOX_IDS_PER_EXPORT", "2000"))
+
+with DAG(
+    dag_id="labelbox_data_rows_in_chunks",
+    schedule=None,
+    params={"global_keys": Param(["street-1.jpg", "street-2.jpg"], type="array", title="Global keys")},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["labelbox"],
+) as dag:
+
+    @task
+    def chunks(params: dict[str, list[str]]) -> list[list[str]]:
+        """Split the keys of the trigger form."""
+        keys = params["global_keys"]
+        return [keys[start : start + IDS_PER_EXPORT] for start in range(0, len(keys), IDS_PER_EXPORT)]
+
+    start = DataRowsExportOperator.partial(
+        task_id="start", export_params={"data_row_details": True}, max_active_tis_per_dag=5
+    ).expand(global_keys=chunks())
+    wait = ExportTaskSensor.partial(task_id="wait").expand(export=start.output)
+    LabelboxExportToS3Operator.partial(task_id="land", s3_bucket=BUCKET, s3_prefix="labelbox").expand(
+        export=wait.output
+    )

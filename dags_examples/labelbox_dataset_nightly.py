@@ -1,0 +1,39 @@
+"""Last night's changes of one Labelbox dataset, with its labels of all projects, in S3 every morning."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from labelbox_export_provider import (
+    DataIntervalWindow,
+    DatasetExportOperator,
+    ExportTaskSensor,
+    LabelboxExportToS3Operator,
+)
+
+DATASET_ID = os.environ.get("LABELBOX_DATASET_ID", "cld0000000000000000000000")
+BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
+START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
+
+with DAG(
+    dag_id="labelbox_dataset_nightly",
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=pendulum.parse(START_DATE, tz="UTC"),
+    catchup=True,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["labelbox"],
+) as dag:
+    start = DatasetExportOperator(
+        task_id="start",
+        dataset_id=DATASET_ID,
+        # A row of a dataset carries labels only of the projects that are asked for.
+        export_params={"all_projects": True, "label_details": True, "attachments": True},
+        window=DataIntervalWindow(),
+    )
+    wait = ExportTaskSensor(task_id="wait", export=start.output)
+    LabelboxExportToS3Operator(task_id="land", export=wait.output, s3_bucket=BUCKET, s3_prefix="labelbox")

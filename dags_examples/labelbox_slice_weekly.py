@@ -1,0 +1,39 @@
+"""One slice of the Labelbox catalog as it is on Monday morning, in S3 at a key of one's own choice.
+
+A slice is a saved filter. Labelbox has no date filter for it, so every run exports all of it, and no window is needed:
+a plain cron schedule will do.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+
+from labelbox_export_provider import ExportTaskSensor, LabelboxExportToS3Operator, SliceExportOperator
+
+SLICE_ID = os.environ.get("LABELBOX_SLICE_ID", "cls0000000000000000000000")
+BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
+
+with DAG(
+    dag_id="labelbox_slice_weekly",
+    schedule="0 5 * * 1",
+    start_date=pendulum.datetime(2026, 11, 1, tz="UTC"),
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["labelbox"],
+) as dag:
+    start = SliceExportOperator(
+        task_id="start",
+        slice_id=SLICE_ID,
+        export_params={"metadata_fields": True, "data_row_details": True},
+    )
+    wait = ExportTaskSensor(task_id="wait", export=start.output)
+    LabelboxExportToS3Operator(
+        task_id="land",
+        export=wait.output,
+        s3_bucket=BUCKET,
+        s3_key="labelbox-slices/{source_id}/{started_at:%Y-%m-%d}.{generation}.ndjson.gz",
+    )
