@@ -37,7 +37,8 @@ LOSSES_SEEN_SOON = {
 }
 """Settings under which Airflow notices a killed worker, scheduler or triggerer in seconds instead of minutes."""
 
-_MADE_BY_AIRFLOW = ("airflow.cfg", "airflow.db*", "simple_auth_manager_passwords*", "logs", "*.log")
+_MADE_BY_AIRFLOW = ("airflow.cfg", "airflow.db*", "simple_auth_manager_passwords*", "logs", "config", "*.log")
+_CONFIG = Path(__file__).parent / "airflow_config"
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "AWS_", "BOTO", "GOOGLE_", "LABELBOX", "PYTHONSAFEPATH")
 
 
@@ -109,7 +110,7 @@ class AirflowCluster:
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60&isolation_level=IMMEDIATE",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": log_level,
@@ -133,6 +134,7 @@ class AirflowCluster:
             for leftover in _MADE_BY_AIRFLOW:
                 for path in self.home.glob(leftover):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.copytree(_CONFIG, self.home / "config", ignore=shutil.ignore_patterns("__pycache__"))
             self._say("making Airflow's database")
             self._migrate()
             self._say("starting Airflow: " + ", ".join(COMPONENTS))

@@ -1,0 +1,148 @@
+"""`make demo`: ends well, cleans up after itself however it is ended, and notices what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from demo.airflow_api import until
+from labelbox_export_provider.testing import generate_rows
+from labelbox_export_provider.testing.rows import RowView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+class Demo:
+    """A run of the demo as a process, and all that it has said so far."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "demo.run", "--home", str(home), *arguments],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+    @property
+    def said(self) -> str:
+        return "".join(self._lines)
+
+    def wait_to_say(self, text: str, timeout: float = 180) -> str:
+        """Wait until it says something that this pattern finds, and return what was found."""
+
+        def look() -> re.Match[str] | None:
+            found = re.search(text, self.said)
+            assert found or self.process.poll() is None, self.said
+            return found
+
+        return str(until(f"the demo to say {text!r}", look, timeout=timeout, every=0.1)[0])
+
+    def end(self, number: signal.Signals | None = None, timeout: float = 240) -> int:
+        """Wait for its end, after a signal if one is given, and return its exit status."""
+        if number is not None:
+            self.process.send_signal(number)
+        status = self.process.wait(timeout=timeout)
+        self._reader.join(timeout=10)
+        return status
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    """Start runs of the demo that share one home."""
+    runs: list[Demo] = []
+
+    def start(*arguments: str) -> Demo:
+        runs.append(Demo(tmp_path / "demo", *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+
+
+def left_of(home: Path) -> list[str]:
+    """Return what still runs in the home, whoever started it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            mentions = [process.cwd(), *process.cmdline()]
+            if process.status() != psutil.STATUS_ZOMBIE and any(str(home) in mention for mention in mentions):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:  # it ended while we looked at it, or is not ours
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    "moment", ["starting a fake Labelbox", "making Airflow's database", "starting Airflow", "start: running"]
+)
+def test_killed_at_any_moment_it_leaves_nothing_behind_and_the_next_run_can_start(
+    demo: Callable[..., Demo], moment: str
+) -> None:
+    killed = demo("--generate", "300")
+    killed.wait_to_say(moment)
+    assert killed.end(signal.SIGKILL) == -signal.SIGKILL
+    following = demo("--generate", "300")
+    following.wait_to_say("starting Airflow")
+    assert following.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    until("nothing to be left", lambda: not left_of(following.home), timeout=20)
+
+
+def test_generated_rows_land_in_three_windows_and_the_web_ui_stays_up_until_ctrl_c(demo: Callable[..., Demo]) -> None:
+    run = demo("--generate", "400", "--keep")
+    url = run.wait_to_say(r"stays up at (\S+)").removeprefix("stays up at ")
+    assert httpx.get(url, trust_env=False).status_code == 200
+    assert run.end(signal.SIGINT) == 0
+    assert left_of(run.home) == []
+    counts = [int(number) for number in re.findall(r"│ +(\d+) │ +\d+ │ +1 │ ok +│ row for row", run.said)]
+    assert len(counts) == 3
+    assert f"{sum(counts)} rows in 3 windows: each exactly once" in run.said
+
+
+def test_the_rows_of_a_file_land_over_the_days_that_they_belong_to(demo: Callable[..., Demo], tmp_path: Path) -> None:
+    rows = generate_rows(120, days=2, project_id="clprojectofthefile0000000")
+    view = RowView(data_row_details=True, project_ids=None)
+    file = tmp_path / "export.ndjson"
+    file.write_bytes(b"\n".join(row.render(view) for row in rows))
+    run = demo("--rows", str(file))
+    assert run.end() == 0, run.said
+    assert re.search(r"\b120 rows in \d windows: each exactly once", run.said), run.said
+    assert left_of(run.home) == []
+
+
+def test_a_file_that_is_no_export_is_refused_before_anything_is_started(
+    demo: Callable[..., Demo], tmp_path: Path
+) -> None:
+    file = tmp_path / "export.ndjson"
+    file.write_text(json.dumps({"data_row": {"id": "cl1"}}) + "\nnot json\n")
+    run = demo("--rows", str(file))
+    assert run.end() != 0
+    assert "export.ndjson, line 2: not a data row" in run.said
+    assert "starting" not in run.said
