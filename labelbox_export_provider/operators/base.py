@@ -16,14 +16,16 @@ from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.option_model import (
-    OptionModel,
+from labelbox_export_provider.spec.option_model import OptionModel, plain
+from labelbox_export_provider.spec.sources import Source, refuse_window
+from labelbox_export_provider.spec.templates import (
+    Path,
     check_options,
     is_template,
-    plain,
+    late_paths,
     refuse_empty_text,
+    refuse_vanished,
 )
-from labelbox_export_provider.spec.sources import Source, refuse_window
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
@@ -98,6 +100,10 @@ class ExportOperator(BaseOperator):
 
     def _check_while_parsing(self) -> None:
         """Check what is no template; to be called at the end of a subclass's constructor."""
+        self._late: dict[str, tuple[Path, ...]] = {
+            name: late_paths(getattr(self, name))
+            for name in (*self.source_options, "export_params", "filters", "window")
+        }
         literal = {name: plain(getattr(self, name)) for name in self.source_options}
         if not is_template(literal):
             self.source_model.parse({name: value for name, value in literal.items() if value is not None})
@@ -123,15 +129,21 @@ class ExportOperator(BaseOperator):
         """Build the source from what the templates rendered to."""
         values: dict[str, Any] = {}
         for name in (*self.source_options, "export_params", "filters"):
-            given = getattr(self, name)
-            refuse_empty_text(name, given)
+            given = self._rendered(name)
             if given is not None:
                 values[name] = given
         refuse_empty_text("labelbox_conn_id", self.labelbox_conn_id)
         return self.source_model.parse(values)
 
+    def _rendered(self, name: str) -> Any:
+        """Give a value after rendering; one that a template emptied is refused, not taken for "not given"."""
+        value = getattr(self, name)
+        refuse_empty_text(name, value)
+        refuse_vanished(name, value, self._late[name])
+        return value
+
     def _window(self) -> AnyWindow | None:
-        refuse_empty_text("window", self.window)
+        self._rendered("window")
         check_window(self.window, self.filters)
         return None if self.window is None else parse_window(self.window)
 

@@ -26,7 +26,7 @@ from labelbox_export_provider.spec.errors import (
 )
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle, parse_export
-from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
 

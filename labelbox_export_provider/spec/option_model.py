@@ -7,7 +7,7 @@ import difflib
 import enum
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -114,45 +114,6 @@ def as_ids(value: object) -> object:
     if isinstance(ids, str):
         raise ValueError("a list is needed, even for one entry: ['id1'].")  # noqa: TRY004  pydantic reports ValueError
     return ids
-
-
-def is_template(value: Any) -> bool:
-    """Tell whether a value, or anything inside it, is filled in only when the task runs."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(is_template(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(is_template(item) for item in value)
-    # What is left over, an XComArg for instance, stands for a value that another task will give.
-    return not isinstance(
-        value, (bool, int, float, bytes, date, timedelta, enum.Enum, BaseModel, set, frozenset, type(None))
-    )
-
-
-def check_options(model: type[OptionModel], given: object) -> None:
-    """Check what is known of options while a DAG is parsed: all names, and the values that are no templates."""
-    if given is None or (is_template(given) and not isinstance(given, Mapping)):
-        return
-    if isinstance(given, Mapping):
-        model.check_names(given)
-        given = {name: value for name, value in given.items() if not is_template(value)}
-    model.parse(given)
-
-
-def refuse_empty_text(name: str, value: object) -> None:
-    """Refuse text that a template left empty or as "None": it would silently mean "no filter"."""
-    if isinstance(value, str) and value.strip() in {"", "None", "null", "undefined"}:
-        raise ConfigurationError(
-            f"{name} rendered to {value!r}. An empty value is not taken for 'none': leave the option out, "
-            "or make the template give a value for every run."
-        )
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            refuse_empty_text(f"{name}[{key!r}]", item)
-    elif isinstance(value, (list, tuple)):
-        for position, item in enumerate(value):
-            refuse_empty_text(f"{name}[{position}]", item)
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,8 @@ from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import read_date, shifted, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.option_model import OptionModel, is_template, plain
+from labelbox_export_provider.spec.option_model import OptionModel, plain
+from labelbox_export_provider.spec.templates import is_template
 
 WindowField = Literal["last_activity_at", "label_created_at"]
 MARGIN = timedelta(seconds=1)

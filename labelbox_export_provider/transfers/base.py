@@ -16,7 +16,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
-from labelbox_export_provider.spec.option_model import is_template, refuse_empty_text
+from labelbox_export_provider.spec.templates import is_template, refuse_empty_text
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import LandingOptions, OnEmpty
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.spec.errors import ConfigurationError, StorageUnavailableError
-from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import is_template
+from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 

@@ -136,6 +136,24 @@ def test_a_template_that_renders_empty_or_to_none_is_refused_before_the_first_ca
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"filters": {"workflow_status": "{{ params.it }}"}},
+        {"filters": {"last_activity_at": ["{{ params.it }}", None]}},
+        {"filters": "{{ params.it }}"},
+        {"export_params": {"attachments": "{{ params.it }}"}},
+        {"project_id": "{{ params.it }}"},
+    ],
+)
+def test_with_native_rendering_a_real_none_is_refused_as_well(fake: FakeLabelbox, options: dict[str, Any]) -> None:
+    with some_dag(render_template_as_native_obj=True, params={"it": None}):
+        start = start_of(fake, **options)
+    text = failure_of(rendered(start, context_of(params={"it": None})), context_of())
+    assert "rendered to None" in text
+    assert fake.requests.api == []
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"export_params": {"atachments": True}}, ["'atachments'", "'attachments'", "project exports"]),

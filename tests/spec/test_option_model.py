@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import ProjectExportParams
 from labelbox_export_provider.spec.filters import ProjectFilters
-from labelbox_export_provider.spec.option_model import check_options, is_template, plain, refuse_empty_text
+from labelbox_export_provider.spec.option_model import plain
+from labelbox_export_provider.spec.templates import check_options, is_template, refuse_empty_text
 from labelbox_export_provider.spec.windows import DataIntervalWindow
 
 UTC = timezone.utc
