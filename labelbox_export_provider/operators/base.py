@@ -100,10 +100,8 @@ class ExportOperator(BaseOperator):
 
     def _check_while_parsing(self) -> None:
         """Check what is no template; to be called at the end of a subclass's constructor."""
-        self._late: dict[str, tuple[Path, ...]] = {
-            name: late_paths(getattr(self, name))
-            for name in (*self.source_options, "export_params", "filters", "window")
-        }
+        names = (*self.source_options, "export_params", "filters", "window")
+        self._late: dict[str, tuple[Path, ...]] = {name: late_paths(getattr(self, name)) for name in names}
         literal = {name: plain(getattr(self, name)) for name in self.source_options}
         if not is_template(literal):
             self.source_model.parse({name: value for name, value in literal.items() if value is not None})

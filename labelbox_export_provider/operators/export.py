@@ -87,7 +87,8 @@ class ModelRunExportOperator(ExportOperator):
 class DataRowsExportOperator(ExportOperator):
     """Starts an export of single data rows, named by exactly one of `data_row_ids` and `global_keys`.
 
-    2,000 at most: map the operator over chunks with `expand()` for more (dags_examples/labelbox_data_rows_in_chunks.py).
+    2,000 at most: for more, map the operator over chunks with `expand()`, as the example
+    `labelbox_data_rows_in_chunks.py` does.
     """
 
     source_model: ClassVar[type[Source]] = DataRowsSource

@@ -64,7 +64,7 @@ def late_paths(value: object, so_far: Path = ()) -> tuple[Path, ...]:
 
 
 def refuse_vanished(name: str, value: Any, paths: tuple[Path, ...]) -> None:
-    """Refuse a place that was to be filled in and holds None by now: with native rendering it would mean "no filter"."""
+    """Refuse a place that was to be filled in and holds None: with native rendering it would mean "no filter"."""
     for path in paths:
         found = value
         for step in path:

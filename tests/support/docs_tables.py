@@ -19,9 +19,8 @@ def table(part: str) -> str:
     models = {kind: source.model_fields[part].annotation for kind, source in SOURCES.items()}
     names = sorted({name for model in models.values() for name in getattr(model, "model_fields", {})})
     lines = ["| | " + " | ".join(kind.replace("_", " ") for kind in models) + " |", "|---" * (len(models) + 1) + "|"]
-    for name in names:
-        lines.append(f"| `{name}` | " + " | ".join(cell(model, name) for model in models.values()) + " |")
-    return "\n".join(lines)
+    rows = (f"| `{name}` | " + " | ".join(cell(model, name) for model in models.values()) + " |" for name in names)
+    return "\n".join([*lines, *rows])
 
 
 def cell(model: object, name: str) -> str:
