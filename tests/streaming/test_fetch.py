@@ -286,6 +286,7 @@ def test_downloads_trust_whom_the_connection_trusts(tmp_path: Path) -> None:
         with pytest.raises(BrokenTransferError, match=r"certificate is not trusted.*'verify'") as caught:
             FileHost(SETTINGS, user_agent="tests").get(url)
         assert SIGNATURE not in every_text(caught.value)
+        assert caught.value.__context__ is None
 
 
 # --- secrecy
