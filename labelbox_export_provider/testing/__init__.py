@@ -8,24 +8,32 @@ from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import ManualClock
 from labelbox_export_provider.testing.dataset import DEMO_PROJECT_ID, generate_rows
+from labelbox_export_provider.testing.demo_workspace import generate_workspace
 from labelbox_export_provider.testing.exports import StartedExport
 from labelbox_export_provider.testing.fake import FakeLabelbox
 from labelbox_export_provider.testing.request_log import ApiRequest, FileRequest, RequestLog
 from labelbox_export_provider.testing.rows import DataRow, read_rows
 from labelbox_export_provider.testing.streams import StreamLayout
+from labelbox_export_provider.testing.workspace import Batch, ModelRun, Place, Slice, Workspace
 
 __all__ = [
     "DEMO_PROJECT_ID",
     "ApiRequest",
+    "Batch",
     "Behaviour",
     "DataRow",
     "FakeLabelbox",
     "FakeUser",
     "FileRequest",
     "ManualClock",
+    "ModelRun",
+    "Place",
     "RequestLog",
+    "Slice",
     "StartedExport",
     "StreamLayout",
+    "Workspace",
     "generate_rows",
+    "generate_workspace",
     "read_rows",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from labelbox_export_provider.testing.clock import api_text
 from labelbox_export_provider.testing.engine import Resolver
 from labelbox_export_provider.testing.errors import ApiError, not_found
 from labelbox_export_provider.testing.exports import Export, ExportRequest
+from labelbox_export_provider.testing.places import PLACE_QUERIES, batches
 from labelbox_export_provider.testing.task_fields import TASK_FIELDS, Arguments, Context, organization, show_user
 
 
@@ -20,40 +20,6 @@ def _user(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
     if user is None:
         raise not_found("User", where["id"])
     return show_user(user)
-
-
-def _project(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
-    project_id = (arguments.get("where") or {}).get("id", "")
-    project = context.service.world.projects.get(project_id)
-    if project is None:
-        raise not_found("Project", project_id)
-    created = api_text(context.user.created_at)
-    return {
-        "id": project_id,
-        "name": project.name,
-        "description": "",
-        "createdAt": created,
-        "updatedAt": created,
-        "lastActivityTime": api_text(context.service.clock()),
-        "setupComplete": created,
-        "dataRowCount": len(context.service.world.in_project(project.place_id)),
-        "autoAuditNumberOfLabels": 1,
-        "autoAuditPercentage": 1,
-        "isBenchmarkEnabled": False,
-        "isConsensusEnabled": False,
-        "uploadType": "Auto",
-    }
-
-
-def _dataset(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:
-    dataset_id = (arguments.get("where") or {}).get("id", "")
-    world = context.service.world
-    dataset = world.datasets.get(dataset_id)
-    if dataset is None:
-        raise not_found("Dataset", dataset_id)
-    created = api_text(context.user.created_at)
-    rows = sum(row.dataset_id == dataset_id for row in world.rows)
-    return {"id": dataset_id, "name": dataset.name, "rowCount": rows, "createdAt": created, "updatedAt": created}
 
 
 def _created_tasks(context: Context, source: Mapping[str, Any], arguments: Arguments) -> list[Export]:
@@ -137,8 +103,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
     "Query": {
         "user": _user,
         "organization": organization,
-        "project": _project,
-        "dataset": _dataset,
+        **PLACE_QUERIES,
         "task": _task,
         "cancelableTaskTypes": _cancelable,
     },
@@ -150,6 +115,7 @@ RESOLVERS: Mapping[str, Mapping[str, Resolver]] = {
         "cancelBulkOperationJob": _cancel,
     },
     "User": {"organization": organization, "createdTasks": _created_tasks},
+    "Project": {"batches": batches},
     "Organization": {"tasks": _organization_tasks},
     "Task": TASK_FIELDS,
     "ExportTaskStreams": TASK_FIELDS,

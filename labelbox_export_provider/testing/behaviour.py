@@ -56,6 +56,10 @@ class Behaviour:
     catalog_predictions: bool = True
     """Whether catalog, dataset and slice exports know `includePredictions`."""
 
+    unknown_dataset: Literal["not_found", "empty"] = "not_found"
+    """Whether a dataset export with an unknown id is refused, or is complete and empty as one of unknown rows is."""
+    id_filters_exclude_each_other: bool = True
+    """Whether a search for row ids and global keys at once is refused, or finds rows that both name."""
     between_includes_ends: bool = True
     """Whether BETWEEN takes rows exactly on its ends."""
     search_resolution: Literal["millisecond", "second"] = "millisecond"

@@ -2,89 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.testing.clock import row_text
+from labelbox_export_provider.testing.generated_row import GeneratedRow, LabelPart, ProjectPart
 from labelbox_export_provider.testing.ids import make_id
 from labelbox_export_provider.testing.kinds import KINDS, Content
-from labelbox_export_provider.testing.rows import WORKFLOW_STATUSES, DataRow, Membership, RowView
+from labelbox_export_provider.testing.rows import WORKFLOW_STATUSES, DataRow, Membership
 
 DEMO_PROJECT_ID = "clprojectdemo000000000000"
 _BORDER_OFFSETS = tuple(timedelta(milliseconds=ms) for ms in (0, -1, 1, 999, -1000, 1000, -500))
-
-
-@dataclass(frozen=True)
-class LabelPart:
-    """One label and its optional parts."""
-
-    base: Mapping[str, Any]
-    label_details: Mapping[str, Any]
-    performance_details: Mapping[str, Any]
-    annotations: Mapping[str, Any]
-    key_frame_annotations: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ProjectPart:
-    """What a row carries under `projects.<id>`."""
-
-    name: str
-    labels: Sequence[LabelPart]
-    project_details: Mapping[str, Any]
-
-
-@dataclass(kw_only=True)
-class GeneratedRow(DataRow):
-    """A made-up row. Export params add and remove its fields as the export field table of Labelbox's guide says."""
-
-    data_row: Mapping[str, Any]
-    details: Mapping[str, Any]
-    content: Content
-    projects: Mapping[str, ProjectPart]
-    compact: bool
-    ascii_only: bool
-
-    def render(self, view: RowView) -> bytes:
-        """The row as this export shows it: some rows compact, some with every non-ASCII character escaped."""
-        data_row = dict(self.data_row)
-        if view.data_row_details:
-            activity = self.last_activity_at
-            data_row["details"] = {**self.details, "last_activity_at": row_text(activity) if activity else None}
-        row: dict[str, Any] = {"data_row": data_row, "media_attributes": self.content.media_attributes}
-        if view.attachments:
-            row["attachments"] = self.content.attachments
-        if view.metadata:
-            row["metadata_fields"] = self.content.metadata_fields
-        if view.embeddings:
-            row["embeddings"] = self.content.embeddings
-        shown = self.projects if view.project_ids is None else view.project_ids
-        if projects := {key: _show_project(self.projects[key], view) for key in self.projects if key in shown}:
-            row["projects"] = projects
-        separators = (",", ":") if self.compact else (", ", ": ")
-        return json.dumps(row, ensure_ascii=self.ascii_only, separators=separators).encode()
-
-
-def _show_project(project: ProjectPart, view: RowView) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": project.name, "labels": [_show_label(label, view) for label in project.labels]}
-    if view.project_details:
-        shown["project_details"] = project.project_details
-    shown["project_tags"] = []
-    return shown
-
-
-def _show_label(label: LabelPart, view: RowView) -> dict[str, Any]:
-    shown = dict(label.base)
-    if view.label_details:
-        shown["label_details"] = label.label_details
-    if view.performance_details:
-        shown["performance_details"] = label.performance_details
-    shown["annotations"] = label.annotations if view.interpolated_frames else label.key_frame_annotations
-    return shown
 
 
 def generate_rows(
@@ -103,19 +33,27 @@ def generate_rows(
     last) or up to a second beside it; the others anywhere, to the millisecond. Row `i` has the same id and content in
     every set with the same seed and project.
     """
+    moments = spread_moments(number, start=start, days=days, seed=f"{seed} {project_id}", border_hours=border_hours)
+    return [
+        _make_row(index, activity, f"{seed} {project_id}", project_id, project_name)
+        for index, activity in enumerate(moments)
+    ]
+
+
+def spread_moments(number: int, *, start: date, days: int, seed: str, border_hours: Sequence[int]) -> list[datetime]:
+    """So many instants over some days, every second one on a window border or beside it while there are borders."""
     if number < 0 or days < 1:
         raise ValueError(f"number={number} and days={days}: a data set has 0 rows or more over 1 day or more")
     midnight = datetime(start.year, start.month, start.day, tzinfo=timezone.utc)
     borders = [midnight + timedelta(days=day, hours=hour) for day in range(days + 1) for hour in border_hours]
     at_borders = [border + offset for offset in _BORDER_OFFSETS for border in borders]
     # Only spreads made-up rows: nothing here has to be unpredictable.
-    chance = random.Random(f"{seed} {project_id} activity")  # noqa: S311
+    chance = random.Random(f"{seed} activity")  # noqa: S311
     span = timedelta(days=days) // timedelta(milliseconds=1)
-    rows: list[DataRow] = []
-    for index, border in zip(range(number), _alternate(at_borders), strict=False):
-        activity = border or midnight + timedelta(milliseconds=chance.randrange(span))
-        rows.append(_make_row(index, activity, f"{seed} {project_id}", project_id, project_name))
-    return rows
+    return [
+        border or midnight + timedelta(milliseconds=chance.randrange(span))
+        for _, border in zip(range(number), _alternate(at_borders), strict=False)
+    ]
 
 
 def _alternate(borders: Sequence[datetime]) -> Iterator[datetime | None]:
@@ -150,7 +88,7 @@ def _make_row(index: int, activity: datetime, seed: str, project_id: str, projec
     data_row["row_data"] = content.row_data
     project = ProjectPart(
         name=project_name,
-        labels=[_make_label(number, moment, name, content, chance) for number, moment in enumerate(label_times)],
+        labels=[make_label(number, moment, name, content, chance) for number, moment in enumerate(label_times)],
         project_details={
             "ontology_id": make_id(f"ontology {seed}"),
             "task_id": make_id(f"queue {seed} {status}"),
@@ -169,11 +107,13 @@ def _make_row(index: int, activity: datetime, seed: str, project_id: str, projec
         row_id=row_id,
         global_key=data_row.get("global_key"),
         dataset_id=dataset_id,
+        dataset_name=f"Uploads {dataset_number}",
         memberships={
             project_id: Membership(
                 project_name=project_name,
                 workflow_status=WORKFLOW_STATUSES[status],
                 batch_id=batch_id,
+                batch_name=f"batch {batch_number}",
                 labels_created_at=tuple(label_times),
             )
         },
@@ -193,7 +133,8 @@ def _make_row(index: int, activity: datetime, seed: str, project_id: str, projec
     )
 
 
-def _make_label(number: int, moment: datetime, name: str, content: Content, chance: random.Random) -> LabelPart:
+def make_label(number: int, moment: datetime, name: str, content: Content, chance: random.Random) -> LabelPart:
+    """A label of a row that was made at this instant."""
     return LabelPart(
         base={"label_kind": content.label_kind, "version": "1.0.0", "id": make_id(f"label {name} {number}")},
         label_details={

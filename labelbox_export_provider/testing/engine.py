@@ -141,6 +141,7 @@ def _scalars(behaviour: Behaviour) -> list[gql.GraphQLNamedType]:
         gql.GraphQLScalarType("UInt64", serialize=answer_uint64, parse_value=_uint64, parse_literal=_uint64_literal),
         gql.GraphQLScalarType("DateTime"),
         gql.GraphQLScalarType("JSON"),
+        gql.GraphQLScalarType("PageSize"),
         gql.GraphQLScalarType("SearchDateBounds", parse_value=_date_bounds),
     ]
 

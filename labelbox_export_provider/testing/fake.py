@@ -15,14 +15,17 @@ from labelbox_export_provider.testing.admin_app import AdminApp
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import Clock, utc_now
 from labelbox_export_provider.testing.dataset import generate_rows
-from labelbox_export_provider.testing.exports import StartedExport
+from labelbox_export_provider.testing.exports import Export, StartedExport
 from labelbox_export_provider.testing.fault_plan import FaultPlan
+from labelbox_export_provider.testing.faults import StreamName
 from labelbox_export_provider.testing.file_app import FileApp
 from labelbox_export_provider.testing.graphql_app import GraphQLApp
 from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest, HttpServer
 from labelbox_export_provider.testing.request_log import RequestLog
 from labelbox_export_provider.testing.rows import DataRow
-from labelbox_export_provider.testing.service import Service, view_of
+from labelbox_export_provider.testing.service import Service
+from labelbox_export_provider.testing.truth import SourceName, rows_for
+from labelbox_export_provider.testing.workspace import Place, Workspace
 from labelbox_export_provider.testing.world import World
 
 
@@ -31,23 +34,25 @@ class FakeLabelbox:
 
     ::
 
-        with FakeLabelbox(generate_rows(500)) as fake:
+        with FakeLabelbox(generate_rows(500)) as fake:  # or FakeLabelbox(workspace=generate_workspace())
             os.environ.update(fake.airflow_environment())
             ...
             assert [export.status for export in fake.exports] == ["COMPLETE"]
 
     It applies filters and export params, checks keys, limits running exports, and is strict about unknown fields,
     arguments and input members; `behaviour` holds its switches, `faults` what shall go wrong, `requests` what it was
-    asked. Without `rows` it makes some. `projects` (id to name) adds empty projects. Port 0 takes a free one.
+    asked. `rows` are those of one or more projects, and `projects` (id to name) adds empty ones; a `workspace` says all
+    there is instead; without either it makes rows of one project. Port 0 takes a free one.
     """
 
     def __init__(
         self,
         rows: Iterable[DataRow] | None = None,
         *,
+        workspace: Workspace | None = None,
+        projects: Mapping[str, str] | None = None,
         behaviour: Behaviour | None = None,
         user: FakeUser | None = None,
-        projects: Mapping[str, str] | None = None,
         clock: Clock = utc_now,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -58,8 +63,13 @@ class FakeLabelbox:
         self.faults = FaultPlan()
         self.requests = RequestLog()
         self.clock = clock
-        world = World(generate_rows() if rows is None else rows, projects or {})
-        self._service = Service(world, self.accounts, self.faults, behaviour or Behaviour(), clock)
+        if workspace is None:
+            empty = [Place(id=project_id, name=name) for project_id, name in (projects or {}).items()]
+            with_rows = Workspace(rows=list(generate_rows() if rows is None else rows)).completed()
+            workspace = replace(with_rows, projects=[*with_rows.projects, *empty])
+        elif rows is not None or projects is not None:
+            raise ValueError("a workspace has its own rows and projects: give either workspace= or rows and projects=")
+        self._service = Service(World(workspace), self.accounts, self.faults, behaviour or Behaviour(), clock)
         self._graphql = GraphQLApp(self._service, self.requests)
         self._admin = AdminApp(self)
         self._where = (host, port, file_port)
@@ -89,7 +99,7 @@ class FakeLabelbox:
     _file_server: HttpServer
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
-        if request.path == "/graphql":
+        if request.path in ("/graphql", "/_gql"):  # the second is where the official client asks for batches
             return self._graphql(request)
         if request.path.startswith("/_fake/"):
             return self._admin(request)
@@ -122,14 +132,19 @@ class FakeLabelbox:
         return self.accounts.organization_id
 
     @property
+    def workspace(self) -> Workspace:
+        """All there is: rows, projects, datasets, batches, slices, models and model runs."""
+        return self._service.world.workspace
+
+    @property
     def projects(self) -> dict[str, str]:
         """Ids and names of all projects."""
-        return {project_id: project.name for project_id, project in self._service.world.projects.items()}
+        return {project.id: project.name for project in self.workspace.projects}
 
     @property
     def project_id(self) -> str:
         """The only project, or the first of several."""
-        return next(iter(self._service.world.projects))
+        return next(iter(self.projects))
 
     @property
     def behaviour(self) -> Behaviour:
@@ -164,32 +179,49 @@ class FakeLabelbox:
         """The ids of a project's rows, in the order in which exports give them."""
         return [row.row_id for row in self._service.world.in_project(project_id or self.project_id)]
 
+    def truth(self, export_id: str, stream: StreamName = "RESULT") -> bytes:
+        """The truth of one export: the rows (or error rows) that it has to give, byte for byte, each with a newline."""
+        return self._export(export_id).streams[stream].as_rows()
+
     def rows_for(
         self,
         project_id: str | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         *,
+        dataset_id: str | None = None,
+        slice_id: str | None = None,
+        model_run_id: str | None = None,
+        everything: bool = False,
         params: Mapping[str, Any] | None = None,
         like: str | None = None,
     ) -> list[bytes]:
-        """The truth: the lines of the rows of a project whose `last_activity_at` lies in `[start, end)` now.
+        """The truth of a window: the lines of a source's rows whose `last_activity_at` lies in `[start, end)` now.
 
-        `params` are export params by their wire names, by default `includeDataRowDetails` alone; `like` takes those of
-        the export with this id.
+        The source is the project unless another one is named (`everything` is the catalog), and the first project
+        without any. `params` are export params by their wire names, by default `includeDataRowDetails` alone; `like`
+        takes those of the export with this id, and its source unless one is named.
         """
+        named = {"project": project_id, "dataset": dataset_id, "slice": slice_id, "model_run": model_run_id}
+        sources = [SourceName(kind, source_id) for kind, source_id in named.items() if source_id is not None]
+        if everything:
+            sources.append(SourceName("catalog", None))
+        if len(sources) > 1:
+            raise ValueError(f"one source at a time, not {' and '.join(source.kind for source in sources)}")
         if like is not None:
-            export = self._service.export(like)
-            if export is None:
-                raise LookupError(f"no export has the id {like}")
-            params = export.request.params
-        project = project_id or self.project_id
-        if project not in self.projects:
-            raise LookupError(f"no project has the id {project}; there is {', '.join(self.projects)}")
-        view = view_of({"includeDataRowDetails": True} if params is None else params)
-        view = replace(view, project_ids=frozenset({project}))
-        with self._service.world.lock:
-            return [row.render(view) for row in self._service.world.in_window(project, start, end)]
+            asked = self._export(like).request
+            params = asked.params
+            sources = sources or [SourceName(asked.source_kind, asked.source_id)]
+        source = sources[0] if sources else SourceName("project", self.project_id)
+        return rows_for(
+            self._service, source, start, end, {"includeDataRowDetails": True} if params is None else params
+        )
+
+    def _export(self, export_id: str) -> Export:
+        export = self._service.export(export_id)
+        if export is None:
+            raise LookupError(f"no export has the id {export_id}")
+        return export
 
     def airflow_connection(self, api_key: str | None = None) -> str:
         """An Airflow connection to this fake as JSON, fit for `AIRFLOW_CONN_…`."""

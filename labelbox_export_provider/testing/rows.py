@@ -31,6 +31,7 @@ class RowView:
     interpolated_frames: bool = False
     predictions: bool = False
     model_run_details: bool = False
+    project_tags: bool = True
     project_ids: frozenset[str] | None = frozenset()
     model_run_ids: frozenset[str] | None = frozenset()
 
@@ -42,7 +43,17 @@ class Membership:
     project_name: str
     workflow_status: str | None = None
     batch_id: str | None = None
+    batch_name: str = ""
     labels_created_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMembership:
+    """Which model run a row is in, and of which model."""
+
+    model_id: str
+    model_name: str
+    run_name: str
 
 
 @dataclass(kw_only=True)
@@ -55,8 +66,9 @@ class DataRow(ABC):
     row_id: str
     global_key: str | None
     dataset_id: str | None
+    dataset_name: str = ""
     memberships: Mapping[str, Membership]
-    model_run_ids: frozenset[str] = frozenset()
+    runs: Mapping[str, RunMembership] = field(default_factory=dict)
     last_activity_at: datetime | None
     former_activity: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     """When it was edited, and what `last_activity_at` was until then; newest last."""
@@ -100,7 +112,8 @@ class FileRow(DataRow):
 def read_rows(path: str | Path) -> list[DataRow]:
     """Read an export file, one JSON object a line, as `ExportTask` or the web app wrote it.
 
-    A row belongs to the projects under its `projects` key. Fields that an export left out are not known to filters:
+    A row belongs to the projects under its `projects` key, to the model runs under `experiments`, and to the dataset of
+    its details. Fields that an export left out are not known to filters:
     without `data_row.details.last_activity_at` no date filter finds the row. Fails with the line number if a line is
     no data row.
     """
@@ -130,10 +143,13 @@ def _parse_row(raw: bytes, *, where: str) -> FileRow:
         row_id=row_id,
         global_key=data_row.get("global_key"),
         dataset_id=details.get("dataset_id"),
+        dataset_name=details.get("dataset_name") or "",
         memberships={project_id: _parse_membership(project) for project_id, project in projects.items()},
-        model_run_ids=frozenset(
-            run_id for model in (content.get("experiments") or {}).values() for run_id in model.get("runs") or {}
-        ),
+        runs={
+            run_id: RunMembership(model_id=model_id, model_name=model.get("name") or "", run_name=run.get("name") or "")
+            for model_id, model in (content.get("experiments") or {}).items()
+            for run_id, run in (model.get("runs") or {}).items()
+        },
         last_activity_at=parse_row_text(details.get("last_activity_at")),
         raw=raw,
     )
@@ -147,6 +163,7 @@ def _parse_membership(project: Mapping[str, Any]) -> Membership:
         project_name=project.get("name") or "",
         workflow_status=WORKFLOW_STATUSES.get(details.get("workflow_status") or ""),
         batch_id=details.get("batch_id"),
+        batch_name=details.get("batch_name") or "",
         labels_created_at=tuple(moment for moment in created if moment is not None),
     )
 

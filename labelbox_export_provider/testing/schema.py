@@ -42,7 +42,14 @@ type Query {
   user(where: WhereUniqueIdInput): User
   organization: Organization
   project(where: WhereUniqueIdInput): Project
+  projects(where: WhereNotDeletedInput, skip: Int, first: Int): [Project!]!
   dataset(where: WhereUniqueIdInput): Dataset
+  datasets(where: WhereNotDeletedInput, skip: Int, first: Int): [Dataset!]!
+  model(where: WhereUniqueIdInput): Model
+  models(skip: Int, first: Int): [Model!]!
+  modelRun(where: WhereUniqueIdInput): ModelRun
+  getSavedQuery(id: ID!): SavedQuery
+  catalogSavedQueries: [SavedQuery!]!
   task(where: WhereUniqueIdInput): TaskByIdType
   cancelableTaskTypes: [String!]!
 }
@@ -56,6 +63,7 @@ type Mutation {
 }
 
 input WhereUniqueIdInput { id: ID! }
+input WhereNotDeletedInput { deleted: Boolean }
 
 type User {
   id: ID!
@@ -98,13 +106,51 @@ type Project {
   isConsensusEnabled: Boolean
   allowedMediaType: String
   uploadType: String
+  batches(after: String, first: PageSize): BatchPage!
 }
+
+type Batch {
+  id: ID!
+  name: String!
+  size: Int!
+  consensusSettingsJson: String
+  createdAt: DateTime!
+  updatedAt: DateTime!
+}
+type BatchPage { nodes: [Batch!]! pageInfo: PageInfo! }
+type PageInfo { endCursor: String hasNextPage: Boolean! }
 
 type Dataset {
   id: ID!
   name: String!
   description: String
   rowCount: Int
+  createdAt: DateTime!
+  updatedAt: DateTime!
+}
+
+type Model {
+  id: ID!
+  name: String!
+  ontologyId: ID
+}
+
+type ModelRun {
+  id: ID!
+  name: String!
+  modelId: ID!
+  modelAppId: ID
+  createdBy: ID
+  trainingMetadata: JSON
+  createdAt: DateTime!
+  updatedAt: DateTime!
+}
+
+type SavedQuery {
+  id: ID!
+  name: String!
+  description: String
+  filter: JSON
   createdAt: DateTime!
   updatedAt: DateTime!
 }
@@ -133,7 +179,7 @@ input ModelRunExportFiltersInput { modelRunId: ID! }
 
 
 def schema_text(behaviour: Behaviour) -> str:
-    """The schema definition, without the scalars UInt64, DateTime, JSON and SearchDateBounds, which the engine adds."""
+    """The schema definition, without its scalars, which the engine adds."""
     streams = "exportMetadataHeader(streamType: TaskStreamType!): ExportMetadataHeader\n"
     streams += "  exportFileFromOffset(streamType: TaskStreamType!, offset: UInt64!): ExportFile\n"
     if behaviour.file_from_line:

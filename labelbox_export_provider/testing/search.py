@@ -46,7 +46,8 @@ class Search:
 def compile_query(entries: Sequence[Mapping[str, Any]], search: Search) -> Test:
     """The test that a row passes when every entry of `searchQuery.query` finds it."""
     tests = [_compile_entry(entry, search) for entry in entries]
-    if len({entry["type"] for entry in entries} & {"data_row_id", "global_key"}) > 1:
+    both = {"data_row_id", "global_key"} <= {entry["type"] for entry in entries}
+    if both and search.behaviour.id_filters_exclude_each_other:
         raise bad_request("data_row_id and global_key cannot be used in one search")
     return lambda row: all(test(row) for test in tests)
 

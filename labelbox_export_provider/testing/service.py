@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from labelbox_export_provider.testing.accounts import Accounts, FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import Clock
-from labelbox_export_provider.testing.errors import ApiError, bad_request, not_found
+from labelbox_export_provider.testing.errors import ApiError
 from labelbox_export_provider.testing.exports import Export, ExportFaults, ExportRequest
 from labelbox_export_provider.testing.fault_plan import F, FaultPlan
 from labelbox_export_provider.testing.faults import (
@@ -27,38 +24,10 @@ from labelbox_export_provider.testing.faults import (
     WrongTotals,
 )
 from labelbox_export_provider.testing.ids import make_id
-from labelbox_export_provider.testing.rows import DataRow, RowView
-from labelbox_export_provider.testing.search import Search, compile_query
+from labelbox_export_provider.testing.selection import select
 from labelbox_export_provider.testing.signing import UrlSigner
 from labelbox_export_provider.testing.streams import FilePiece, lay_out
 from labelbox_export_provider.testing.world import World
-
-MAX_PLACES = 30
-_VIEW_FLAGS = {
-    "includeAttachments": "attachments",
-    "includeMetadata": "metadata",
-    "includeEmbeddings": "embeddings",
-    "includeDataRowDetails": "data_row_details",
-    "includeProjectDetails": "project_details",
-    "includeLabelDetails": "label_details",
-    "includePerformanceDetails": "performance_details",
-    "includeInterpolatedFrames": "interpolated_frames",
-    "includePredictions": "predictions",
-    "includeModelRunDetails": "model_run_details",
-}
-
-
-def view_of(params: Mapping[str, Any]) -> RowView:
-    """The optional fields that export params ask for; projects and model runs only as far as params name them."""
-    flags = {name: bool(params.get(wire_name)) for wire_name, name in _VIEW_FLAGS.items()}
-    for member in ("projectIds", "modelRunIds"):
-        if len(params.get(member) or ()) > MAX_PLACES:
-            raise bad_request(f"{member} takes {MAX_PLACES} ids at most, got {len(params[member])}")
-    return RowView(
-        **flags,
-        project_ids=None if params.get("allProjects") else frozenset(params.get("projectIds") or ()),
-        model_run_ids=None if params.get("allModelRuns") else frozenset(params.get("modelRunIds") or ()),
-    )
 
 
 class Service:
@@ -93,7 +62,7 @@ class Service:
         if not user.may_export:
             raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export data rows")
         with self._lock, self.world.lock:
-            rows, view = self._select(request, now)
+            rows, view = select(self.world, request, behaviour=self.behaviour, now=now)
             self._check_limits(request, now)
             lines = [row.render(view) for row in rows]
             hidden = self._export_fault(HiddenExport, request)
@@ -143,34 +112,6 @@ class Service:
                 if self.behaviour.running_limit_form == "not_allowed":
                     raise ApiError("OPERATION_NOT_ALLOWED", message)
                 raise ApiError("INTERNAL_SERVER_ERROR", message, exception_status=429)
-
-    def _select(self, request: ExportRequest, now: datetime) -> tuple[list[DataRow], RowView]:
-        view = view_of(request.params)
-        filters = request.filters
-        if request.source_kind == "project":
-            project_id = filters["projectId"]
-            if project_id not in self.world.projects:
-                raise not_found("Project", project_id)
-            view = replace(view, project_ids=frozenset({project_id}))
-            return self._search(self.world.in_project(project_id), filters["searchQuery"], now, project_id), view
-        if request.source_kind == "slice":
-            test = self.world.slices.get(filters["sliceId"])
-            if test is None:
-                raise not_found("CatalogSlice", filters["sliceId"])
-            return [row for row in self.world.rows if test(row)], view
-        if request.source_kind == "model_run":
-            run_id = filters["modelRunId"]
-            if run_id not in self.world.model_run_ids:
-                raise not_found("ModelRun", run_id)
-            view = replace(view, model_run_ids=frozenset({run_id}))
-            return [row for row in self.world.rows if run_id in row.model_run_ids], view
-        return self._search(self.world.rows, filters["searchQuery"], now, None), view
-
-    def _search(
-        self, rows: Sequence[DataRow], search_query: Mapping[str, Any], now: datetime, project_id: str | None
-    ) -> list[DataRow]:
-        test = compile_query(search_query["query"], Search(self.behaviour, now, project_id))
-        return [row for row in rows if test(row)]
 
     def visible_to(self, user: FakeUser) -> list[Export]:
         """The exports that a user's key can see, oldest first."""

@@ -56,6 +56,16 @@ class Stream:
         """The bytes of one file."""
         return self.content[piece.start : piece.end + 1]
 
+    def as_rows(self) -> bytes:
+        """The rows that the stream holds, a newline after each, also where the stream has none."""
+        text = bytearray()
+        for piece, following in itertools.zip_longest(self.pieces, self.pieces[1:]):
+            text += self.read(piece)
+            ends_a_row = following is None or following.line_start > piece.line_end
+            if ends_a_row and not text.endswith(b"\n"):
+                text += b"\n"
+        return bytes(text)
+
 
 def lay_out(rows: Sequence[bytes], layout: StreamLayout) -> Stream:
     """Make the stream of these rows, none of which holds a newline."""

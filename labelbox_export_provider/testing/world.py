@@ -1,46 +1,32 @@
-"""Everything there is in the fake organization: rows, projects, datasets, slices, model runs."""
+"""The workspace while the fake runs: rows by place, under a lock, since rows can be edited."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
+from labelbox_export_provider.testing.errors import not_found
 from labelbox_export_provider.testing.rows import DataRow
-from labelbox_export_provider.testing.search import Test
-
-
-@dataclass(frozen=True)
-class Place:
-    """A project, dataset, slice or model run by id and name."""
-
-    place_id: str
-    name: str
+from labelbox_export_provider.testing.workspace import Workspace
 
 
 class World:
-    """The rows, in the order in which exports give them, and the places that they are in."""
+    """A workspace, looked up by id. Whoever reads rows for an export or edits one holds `lock`."""
 
-    def __init__(self, rows: Iterable[DataRow], projects: Mapping[str, str]) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.lock = threading.RLock()
-        self._rows = {row.row_id: row for row in rows}
-        self.projects: dict[str, Place] = {}
-        self.datasets: dict[str, Place] = {}
-        self.slices: dict[str, Test] = {}
-        for row in self._rows.values():
-            for project_id, membership in row.memberships.items():
-                self.projects.setdefault(project_id, Place(project_id, membership.project_name))
-            if row.dataset_id is not None:
-                self.datasets.setdefault(row.dataset_id, Place(row.dataset_id, f"Dataset {len(self.datasets)}"))
-        for project_id, name in projects.items():
-            self.projects.setdefault(project_id, Place(project_id, name))
-        self.model_run_ids = frozenset(run_id for row in self._rows.values() for run_id in row.model_run_ids)
+        self.workspace = workspace = workspace.completed()
+        self.projects = {place.id: place for place in workspace.projects}
+        self.datasets = {place.id: place for place in workspace.datasets}
+        self.slices = {place.id: place for place in workspace.slices}
+        self.models = {place.id: place for place in workspace.models}
+        self.model_runs = {place.id: place for place in workspace.model_runs}
+        self._rows = {row.row_id: row for row in workspace.rows}
 
     @property
     def rows(self) -> Sequence[DataRow]:
         """All rows."""
-        return list(self._rows.values())
+        return self.workspace.rows
 
     def row(self, row_id: str) -> DataRow:
         """One row; LookupError when there is none."""
@@ -49,14 +35,23 @@ class World:
         return self._rows[row_id]
 
     def in_project(self, project_id: str) -> list[DataRow]:
-        """The rows of a project."""
-        return [row for row in self._rows.values() if project_id in row.memberships]
+        """The rows of a project; an error of the API when there is no such project."""
+        if project_id not in self.projects:
+            raise not_found("Project", project_id)
+        return [row for row in self.rows if project_id in row.memberships]
 
-    def in_window(self, project_id: str, start: datetime | None, end: datetime | None) -> list[DataRow]:
-        """The rows of a project whose last activity lies in `[start, end)`; with neither end, all of its rows."""
-        rows = self.in_project(project_id)
-        if start is not None:
-            rows = [row for row in rows if row.last_activity_at is not None and row.last_activity_at >= start]
-        if end is not None:
-            rows = [row for row in rows if row.last_activity_at is not None and row.last_activity_at < end]
-        return rows
+    def in_dataset(self, dataset_id: str) -> list[DataRow]:
+        """The rows of a dataset; an error of the API when there is no such dataset."""
+        if dataset_id not in self.datasets:
+            raise not_found("Dataset", dataset_id)
+        return [row for row in self.rows if row.dataset_id == dataset_id]
+
+    def in_model_run(self, run_id: str) -> list[DataRow]:
+        """The rows of a model run; an error of the API when there is no such run."""
+        if run_id not in self.model_runs:
+            raise not_found("ModelRun", run_id)
+        return [row for row in self.rows if run_id in row.runs]
+
+    def in_batch(self, batch_id: str) -> list[DataRow]:
+        """The rows of a batch."""
+        return [row for row in self.rows if any(place.batch_id == batch_id for place in row.memberships.values())]

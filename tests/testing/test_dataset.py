@@ -12,7 +12,7 @@ import pytest
 
 from labelbox_export_provider.testing import generate_rows
 from labelbox_export_provider.testing.rows import RowView
-from labelbox_export_provider.testing.service import view_of
+from labelbox_export_provider.testing.selection import view_of
 
 EVERYTHING = RowView(
     attachments=True,

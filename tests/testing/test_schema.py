@@ -142,6 +142,6 @@ def test_a_body_that_is_no_request_is_malformed(fake: FakeLabelbox, body: str) -
 
 def test_other_paths_answer_html_and_other_methods_are_refused(fake: FakeLabelbox) -> None:
     assert httpx.get(fake.endpoint).status_code == 405
-    answer = httpx.post(fake.base_url + "/_gql", json={})
+    answer = httpx.post(fake.base_url + "/other", json={})
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
