@@ -176,6 +176,7 @@ def test_with_native_rendering_a_real_none_is_refused_as_well(fake: FakeLabelbox
     ],
 )
 def test_a_wrong_literal_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
+    """A bad setting fails at parse time or before the first call."""
     with pytest.raises(ConfigurationError) as refusal:
         ProjectExportOperator(**{"task_id": "start", "project_id": "clp1", **options})
     assert [word for word in words if word not in str(refusal.value)] == []

@@ -15,6 +15,7 @@ SIGNATURE = "X-Goog-Signature="
 
 
 def test_neither_key_nor_signed_url_is_in_any_log_table_template_or_xcom_of_a_run(stage: Stage) -> None:
+    """The API key goes to the GraphQL endpoint and nowhere else."""
     labelbox, airflow = stage.labelbox, stage.airflow
     labelbox.faults.add(
         SlowExport(source_id=TALKING, seconds=5), RefusedFile(), FailedExport(source_id=TALKING, after=1)

@@ -128,6 +128,7 @@ def test_a_try_killed_before_the_call_has_started_nothing_and_the_retry_starts_o
 def test_a_try_killed_during_the_call_is_followed_by_one_that_finds_the_export_by_its_name(
     fake: FakeLabelbox, task: StartingTask
 ) -> None:
+    """Never starts an export twice by accident."""
     task.crash(KILLED_DURING_THE_CALL)
     assert task.record is not None
     assert task.record.export_id is None

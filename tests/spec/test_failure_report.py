@@ -35,6 +35,7 @@ def report(error: str, **facts: Any) -> FailureReport:
 
 
 def test_the_full_block_has_everything_that_the_person_on_call_needs() -> None:
+    """Every terminal error can be acted on at 3 a.m."""
     error = errors.IntegrityError("export clx1: bytes 0 to 99 came 98 bytes long")
     handle = ExportHandle.parse(handle_json(adopted=True))
     text = FailureReport(

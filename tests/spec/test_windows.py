@@ -386,6 +386,7 @@ def test_no_row_inside_the_window_is_ever_dropped(start: datetime, width: timede
 def test_an_instant_lies_inside_exactly_one_of_two_adjacent_windows_and_is_never_dropped_by_both(
     start: datetime, width: timedelta, next_width: timedelta, place: float
 ) -> None:
+    """Windows have no gap."""
     border, end = start + width, start + width + next_width
     moment = start + (width + next_width) * place
     assume(start <= moment < end)

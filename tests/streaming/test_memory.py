@@ -66,7 +66,7 @@ PROGRAM = """
 @pytest.mark.parametrize("max_memory", [48 * MIB, 128 * MIB])
 @pytest.mark.parametrize(("compression", "trim"), [("gzip", True), (None, False), (None, True)])
 def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, trim: bool, max_memory: int) -> None:
-    """G5: one bound, stated, measured."""
+    """Memory does not grow with the export."""
     chance = random.Random(1)
     texts = (base64.b64encode(chance.randbytes(number % 3600)).decode() for number in range(2500))
     content = b"".join((ROW % (number, text)).encode() for number, text in enumerate(texts))

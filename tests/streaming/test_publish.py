@@ -208,7 +208,7 @@ WRONG: dict[str, tuple[list[Any], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_publishes_nothing_and_the_next_try_does(at: Desk, store: Store, name: str) -> None:
-    """G2, G3: verified before visible, nothing partial is ever visible."""
+    """Verified before visible."""
     wrong, message = WRONG[name]
     handle = at.export()
     at.fake.faults.add(*wrong)
@@ -311,7 +311,7 @@ def test_error_rows_within_the_threshold_land_beside_the_results(at: Desk, store
 
 
 def test_more_error_rows_than_allowed_land_the_errors_but_no_result_and_no_manifest(at: Desk, store: Store) -> None:
-    """G7: a threshold that fails the task before anything is published."""
+    """Errors are data."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     with pytest.raises(TooManyErrorRowsError, match=r"4 error rows, more than max_error_rows=3") as caught:
@@ -331,7 +331,7 @@ def test_more_error_rows_than_allowed_land_the_errors_but_no_result_and_no_manif
 def test_a_retry_rewrites_the_same_names_with_the_same_bytes_and_another_export_adds_a_generation(
     at: Desk, store: Store
 ) -> None:
-    """G8: re-running never removes a row from the lake."""
+    """Re-running never removes a row from the lake."""
     first = at.export()
     at.land(first, store.sink)
     before = store.visible()
@@ -458,7 +458,7 @@ STEPS = ["errors/", "data/", "uris/", "manifests/"]
 def test_between_any_two_steps_only_whole_objects_are_visible_and_no_manifest_names_less(
     at: Desk, store: Store, step: str
 ) -> None:
-    """G2: nothing partial is ever visible; the manifest, written last, names only whole objects."""
+    """Nothing partial is ever visible."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     killed = _KilledAt(store.sink, step)

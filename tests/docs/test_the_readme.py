@@ -1,0 +1,41 @@
+"""What the README and the docs promise is there: links, the example DAG, and a test for every guarantee."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUARANTEE = re.compile(r"^\| (G\d+) \| \*\*(.+?)\.\*\* .* \| \[test\]\((.+?)\) \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(("number", "sentence", "file"), GUARANTEE.findall(README))
+def test_every_guarantee_links_to_a_test_whose_first_sentence_it_is(number: str, sentence: str, file: str) -> None:
+    assert f'"""{sentence}."""' in (ROOT / file).read_text(), number
+
+
+def test_all_guarantees_but_the_one_that_is_not_claimed_are_in_the_table() -> None:
+    assert [number for number, _, _ in GUARANTEE.findall(README)] == [f"G{n}" for n in (*range(1, 9), 10, 11)]
+
+
+def test_the_dag_in_the_readme_is_the_example_that_the_tests_run() -> None:
+    [(name, block)] = re.findall(r"<!-- (dags_examples/\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
+    example = (ROOT / name).read_text()
+    assert example.endswith(block)
+    assert example.index("from __future__") == len(example) - len(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_commands_in_the_readme_are_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|\n)make ([a-z]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    assert named - targets == set()
