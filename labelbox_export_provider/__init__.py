@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
+    from labelbox_export_provider.labelbox.connection import ConnectionSettings
+    from labelbox_export_provider.labelbox.drivers import LabelboxClient
+    from labelbox_export_provider.labelbox.model import StreamType
     from labelbox_export_provider.operators.base import ExportOperator
     from labelbox_export_provider.operators.export import (
         CatalogExportOperator,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     )
     from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
     from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow
+    from labelbox_export_provider.streaming.export_task import ExportTask
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
     from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
@@ -39,6 +43,7 @@ _HOMES = {
     "CatalogExportOperator": "operators.export",
     "CatalogExportParams": "spec.export_params",
     "CatalogFilters": "spec.filters",
+    "ConnectionSettings": "labelbox.connection",
     "DataIntervalWindow": "spec.windows",
     "DataRowsExportOperator": "operators.export",
     "DataRowsExportParams": "spec.export_params",
@@ -46,9 +51,11 @@ _HOMES = {
     "DatasetExportParams": "spec.export_params",
     "DatasetFilters": "spec.filters",
     "ExportOperator": "operators.base",
+    "ExportTask": "streaming.export_task",
     "ExportTaskSensor": "sensors.export_task",
     "ExportTaskTrigger": "triggers.export_task",
     "FixedWindow": "spec.windows",
+    "LabelboxClient": "labelbox.drivers",
     "LabelboxExportError": "spec.errors",
     "LabelboxExportToFileOperator": "transfers.to_file",
     "LabelboxExportToS3Operator": "transfers.to_s3",
@@ -60,12 +67,14 @@ _HOMES = {
     "ProjectFilters": "spec.filters",
     "SliceExportOperator": "operators.export",
     "SliceExportParams": "spec.export_params",
+    "StreamType": "labelbox.model",
 }
 
 __all__ = [
     "CatalogExportOperator",
     "CatalogExportParams",
     "CatalogFilters",
+    "ConnectionSettings",
     "DataIntervalWindow",
     "DataRowsExportOperator",
     "DataRowsExportParams",
@@ -73,9 +82,11 @@ __all__ = [
     "DatasetExportParams",
     "DatasetFilters",
     "ExportOperator",
+    "ExportTask",
     "ExportTaskSensor",
     "ExportTaskTrigger",
     "FixedWindow",
+    "LabelboxClient",
     "LabelboxExportError",
     "LabelboxExportToFileOperator",
     "LabelboxExportToS3Operator",
@@ -87,6 +98,7 @@ __all__ = [
     "ProjectFilters",
     "SliceExportOperator",
     "SliceExportParams",
+    "StreamType",
 ]
 
 

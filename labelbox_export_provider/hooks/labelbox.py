@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import platform
+from collections.abc import Mapping
 from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
 from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox import user_agent as agent
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import Flow
 from labelbox_export_provider.labelbox.retry import ONCE
+from labelbox_export_provider.labelbox.user_agent import provider_version
 from labelbox_export_provider.spec.errors import ConnectionSettingsError, LabelboxExportError
 
 if TYPE_CHECKING:
     from labelbox_export_provider.labelbox.drivers import LabelboxClient
+    from labelbox_export_provider.spec.handle import ExportHandle
+    from labelbox_export_provider.streaming.export_task import ExportTask
 
-DISTRIBUTION = "airflow-provider-labelbox-export"
+__all__ = ["LabelboxHook", "airflow_version", "no_such_connection", "provider_version", "user_agent"]
+
 TEST_CONNECTION_SECONDS = 10.0
 T = TypeVar("T")
 
@@ -71,6 +76,21 @@ class LabelboxHook(BaseHook):
         """Carry out one flow with a client of its own."""
         with self.get_conn() as client:
             return client.run(flow)
+
+    def get_export_task(self, export: ExportHandle | Mapping[str, Any] | str) -> ExportTask:
+        """Give an export task to follow and read in Python, by its handle (`start.output`) or by its bare id.
+
+        It has a client of its own with this hook's connection, whatever connection the handle names: close it, or use
+        it as a context manager. Raises `HandleError`, `NotFoundError` and `AnotherUsersExportError`.
+        """
+        from labelbox_export_provider.streaming.export_task import ExportTask  # brings HTTP libraries, as above
+
+        client = self.get_conn()
+        try:
+            return ExportTask.get_task(client, export, owns_client=True)
+        except BaseException:
+            client.close()
+            raise
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whose key it is, for Airflow's connection form; one try, since a person is waiting.
@@ -135,16 +155,7 @@ def _settings(conn_id: str, connection: Connection, extra: dict[str, Any]) -> Co
 @cache
 def user_agent() -> str:
     """Name this program truthfully in requests."""
-    return f"{DISTRIBUTION}/{provider_version()} Airflow/{airflow_version()} Python/{platform.python_version()}"
-
-
-@cache
-def provider_version() -> str:
-    """Give this distribution's version; `0` when it is imported from a folder without being installed."""
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "0"
+    return agent.user_agent(f"Airflow/{airflow_version()}")
 
 
 @cache

@@ -22,6 +22,7 @@ import httpx
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
 from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.labelbox.user_agent import user_agent as default_user_agent
 from labelbox_export_provider.spec.errors import ConnectionSettingsError
 
 log = logging.getLogger(__name__)
@@ -54,19 +55,23 @@ def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
 
 
 class LabelboxClient:
-    """Runs flows in the calling thread; threads may share it. Use as a context manager or close it."""
+    """Runs flows in the calling thread; threads may share it. Use as a context manager or close it.
+
+    `user_agent` names the program that asks, by default this package; file downloads name it too.
+    """
 
     def __init__(
         self,
         settings: ConnectionSettings,
         *,
-        user_agent: str,
+        user_agent: str | None = None,
         sleep: Callable[[float], object] = time.sleep,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        self.user_agent = user_agent or default_user_agent()
         self._settings = settings
         self._sleep = sleep
-        self._http = _opened(httpx.Client, settings, user_agent, ssl_context)
+        self._http = _opened(httpx.Client, settings, self.user_agent, ssl_context)
 
     @property
     def settings(self) -> ConnectionSettings:

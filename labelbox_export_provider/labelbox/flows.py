@@ -128,6 +128,14 @@ def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy =
     )
 
 
+def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = PATIENT) -> Flow[bool]:
+    """Ask whether an export is among the tasks that a user created, as far as this key may see them."""
+    try:
+        return (yield from _created_task(export_id, user_id, policy)) is not None
+    except (NotFoundError, AuthorizationError):
+        return False
+
+
 def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[StreamTotals | None]:
     """Ask for the size of one stream of a COMPLETE export; None when the stream is empty.
 
@@ -184,11 +192,9 @@ def _file_variables(export_id: str, stream: StreamType, offset: int) -> dict[str
 
 def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:
     try:
-        variables = {"userId": user_id, "taskId": export_id}
-        data = yield from _ask(documents.CREATED_TASK_BY_ID, variables, policy)
-        for each in results.created_tasks(data, user_id):
-            if each.export_id == export_id:
-                return each
+        found = yield from _created_task(export_id, user_id, policy)
+        if found is not None:
+            return found
     except NotFoundError:
         pass  # the other way of asking decides
     try:
@@ -196,6 +202,12 @@ def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[Export
         return results.task(data)
     except (NotFoundError, RefusedError):
         return None
+
+
+def _created_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:
+    data = yield from _ask(documents.CREATED_TASK_BY_ID, {"userId": user_id, "taskId": export_id}, policy)
+    tasks = results.created_tasks(data, user_id)
+    return next((each for each in tasks if each.export_id == export_id), None)
 
 
 def _list_tasks(

@@ -38,10 +38,11 @@ _RUNNING = {TaskStatus.IN_PROGRESS.value, TaskStatus.CANCELLING.value}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look: how the task ended, or None while it runs, and a line for the log."""
+    """One look: how the task ended, or None while it runs, a line for the log, and what was seen, if anything."""
 
     ended: Ended | None
     line: str
+    state: ExportTaskState | None = None
 
 
 def look(
@@ -69,7 +70,7 @@ def look(
     ended = _ENDED.get(state.status)
     if ended is None and state.status not in _RUNNING:
         log.warning("Export %s is in a state that is not known: %r. The wait goes on.", export_id, state.status)
-    return Look(ended, _line(state, started_at or state.created_at, now()))
+    return Look(ended, _line(state, started_at or state.created_at, now()), state)
 
 
 def _line(state: ExportTaskState, since: datetime | None, now: datetime) -> str:
@@ -121,20 +122,26 @@ def _counts(totals: StreamTotals | None) -> dict[str, int]:
 
 
 def completed_totals(export_id: str, policy: RetryPolicy = PATIENT) -> Flow[CompletedTotals]:
-    """Read the totals of both streams of a COMPLETE export.
+    """Read the totals of both streams of a COMPLETE export, each as `confirmed_totals` does."""
+    result = yield from confirmed_totals(export_id, StreamType.RESULT, policy)
+    errors = yield from confirmed_totals(export_id, StreamType.ERRORS, policy)
+    return CompletedTotals(result, errors)
+
+
+def confirmed_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[StreamTotals | None]:
+    """Read the totals of one stream of an export that has ended; None when the stream is empty beyond doubt.
 
     A missing result header is believed only after a second read some seconds later and a missing first file, since a
     header that is merely late would turn a full export into an empty one. That of the error stream, which is empty as
     a rule, is believed when there is no first file, without the wait. Fails with `IntegrityError` where header and
     files disagree; a retry reads anew.
     """
-    result = yield from flows.stream_totals(export_id, StreamType.RESULT, policy)
-    if result is None:
-        result = yield from _asked_again(export_id, StreamType.RESULT, policy)
-    errors = yield from flows.stream_totals(export_id, StreamType.ERRORS, policy)
-    if errors is None and (yield from flows.has_file(export_id, StreamType.ERRORS, policy)):
-        errors = yield from _asked_again(export_id, StreamType.ERRORS, policy)
-    return CompletedTotals(result, errors)
+    totals = yield from flows.stream_totals(export_id, stream, policy)
+    if totals is not None:
+        return totals
+    if stream is StreamType.ERRORS and not (yield from flows.has_file(export_id, stream, policy)):
+        return None
+    return (yield from _asked_again(export_id, stream, policy))
 
 
 def _asked_again(export_id: str, stream: StreamType, policy: RetryPolicy) -> Flow[StreamTotals | None]:

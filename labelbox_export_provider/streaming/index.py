@@ -19,7 +19,8 @@ class FileIndex:
     """The files of one stream, found by following the chain. Threads may share it.
 
     `ask` gives the file that holds an offset. Further files are found one after the other, at most `ahead_bytes` and
-    `ahead_files` beyond the furthest that was needed. `where` names export and stream in errors.
+    `ahead_files` beyond the furthest that was needed. `where` names export and stream in errors. With
+    `first_offset` the chain begins with the file that holds that byte, and nothing before it can be asked for.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class FileIndex:
         where: str,
         ahead_bytes: int = 256 * 1024**2,
         ahead_files: int = 32,
+        first_offset: int = 0,
     ) -> None:
         self._ask = ask
         self._size = totals.size
@@ -38,7 +40,8 @@ class FileIndex:
         self._ahead_files = ahead_files
         self._starts: list[int] = []
         self._files: list[ExportFile] = []
-        self._end = 0
+        self._end = first_offset
+        self._joined = first_offset == 0
         self._furthest = 0
         self._known = threading.Lock()
         self._asking = threading.Lock()
@@ -99,9 +102,11 @@ class FileIndex:
                 self._starts.append(file.start)
                 self._files.append(file)
                 self._end = file.end + 1
+                self._joined = True
 
     def _check(self, start: int, file: ExportFile) -> None:
-        if file.start != start:
+        joins = file.start == start if self._joined else file.start <= start <= file.end
+        if not joins:
             kind = "hole" if file.start > start else "overlap"
             raise IntegrityError(
                 f"{self._where}: the files do not join ({kind}). The next one has to start at byte {start}; Labelbox "

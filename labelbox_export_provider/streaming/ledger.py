@@ -14,6 +14,7 @@ from labelbox_export_provider.streaming.members import MemberAccount, Segment
 
 logger = logging.getLogger(__name__)
 
+NOTHING_PUBLISHED = "Nothing was published; a retry reads it anew."
 _NEWLINE = 0x0A
 
 
@@ -34,14 +35,18 @@ class Ledger:
 
     Files are checked one by one: length, the CRC32C that the host announced, and rows where no row goes over the
     file's borders. Totals are checked in `close`, each of them twice: as read from files and as counted in rows.
+    `advice` ends every message: what has come of the bytes so far, and what to do.
     """
 
-    def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
+    def __init__(
+        self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str, *, advice: str = NOTHING_PUBLISHED
+    ) -> None:
         self.counts = RowCounts()
         self.crc32c = 0
         self._totals = totals
         self._checksums = checksums
         self._where = where
+        self._advice = advice
         self._size = 0
         self._newlines = 0
         self._open: _OpenFile | None = None
@@ -100,7 +105,7 @@ class Ledger:
         if announced is not None and announced != current.crc32c:
             raise IntegrityError(
                 f"{self._where}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
-                f"{checksum.text(announced)}. Nothing was published; a retry reads it anew."
+                f"{checksum.text(announced)}. {self._advice}"
             )
         if current.last_byte == _NEWLINE:
             self._check_rows(current, current.newlines)
@@ -116,10 +121,7 @@ class Ledger:
 
     def _mismatch(self, what: str, got: int, announced: int, unit: str) -> None:
         if got != announced:
-            raise IntegrityError(
-                f"{self._where}: {what}, {got} {unit}; announced were {announced}. Nothing was published; a "
-                "retry reads it anew."
-            )
+            raise IntegrityError(f"{self._where}: {what}, {got} {unit}; announced were {announced}. {self._advice}")
 
 
 def _described(file: ExportFile) -> str:

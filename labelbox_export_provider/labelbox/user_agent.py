@@ -1,0 +1,23 @@
+"""How this package names itself in requests, so that Labelbox and whoever runs a proxy can tell its requests apart."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+DISTRIBUTION = "airflow-provider-labelbox-export"
+
+
+@cache
+def provider_version() -> str:
+    """Give this distribution's version; `0` when it is imported from a folder without being installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0"
+
+
+def user_agent(*others: str) -> str:
+    """Name this package, `others` that it runs in (`Airflow/3.3.0`), and Python."""
+    return " ".join([f"{DISTRIBUTION}/{provider_version()}", *others, f"Python/{platform.python_version()}"])

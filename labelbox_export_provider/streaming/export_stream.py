@@ -1,0 +1,227 @@
+"""One stream of an export task to iterate over: lazily, one file after the other, in bounded memory, verified.
+
+For landing an export in a store there is `publish`, which reads with several workers; this is for reading in Python.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.spec.errors import ConfigurationError, IntegrityError
+from labelbox_export_provider.streaming.fetch import Piece, StreamReader
+from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.index import FileIndex
+from labelbox_export_provider.streaming.lines import newline_is_missing
+from labelbox_export_provider.streaming.rows import UNTRUSTED, ExportRow, RowSplitter, WholeStream
+
+_NEWLINE = 0x0A
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """Where a stream comes from: `ask` gives the file that holds an offset, `where` names the stream in errors.
+
+    Files are fetched as `settings` say, but without its key. `sleep` takes seconds and waits between tries.
+    """
+
+    where: str
+    totals: StreamTotals
+    ask: Callable[[int], ExportFile]
+    settings: ConnectionSettings
+    user_agent: str
+    sleep: Callable[[float], object] = time.sleep
+
+
+class BufferedStream:
+    """The rows of one stream, as `ExportRow` items with `.json` and `.raw`; each iteration reads the stream anew.
+
+    Memory is a few chunks of a file (256 KiB each) and twice the longest row, whatever the size of the export: nothing
+    is written to disk. A download that breaks off goes on at its byte, an expired address is renewed. Leaving the loop
+    early closes the connection.
+
+    A whole iteration is verified: each file's length, rows and announced checksum, and at the end both totals; a loop
+    that ends without `IntegrityError` has seen exactly what Labelbox announced. Rows come before their file is checked,
+    so commit nothing before the loop's end. From `with_line` on the number of rows is checked and each file's length,
+    from `with_offset` on the length alone.
+    """
+
+    def __init__(self, source: StreamSource, *, offset: int = 0, line: int = 0) -> None:
+        self._source = source
+        self._offset = offset
+        self._line = line
+
+    def with_offset(self, offset: int) -> BufferedStream:
+        """Give this stream from byte `offset` on, counted from 0; in the middle of a row, its rest comes first.
+
+        Raises `ConfigurationError`, which is a `ValueError`, from the total size on: there is no byte to start at.
+        """
+        _check("with_offset", offset, self._source.totals.size, "bytes, so the last offset is")
+        return BufferedStream(self._source, offset=offset)
+
+    def with_line(self, line: int) -> BufferedStream:
+        """Give this stream from row `line` on, counted from 0: `with_line(3)` starts with the fourth row.
+
+        The file that holds the row is found without reading those before it. Raises `ConfigurationError`, which is a
+        `ValueError`, from the total number of lines on.
+        """
+        _check("with_line", line, self._source.totals.lines, "lines, so the last one is")
+        return BufferedStream(self._source, line=line)
+
+    def start(self, stream_handler: Callable[[ExportRow], object] | None = None) -> None:
+        """Read the stream to its end and call `stream_handler` with each row; without one, only verify it."""
+        with closing(iter(self)) as rows:
+            for row in rows:
+                if stream_handler is not None:
+                    stream_handler(row)
+
+    def lines(self) -> Generator[bytes, None, None]:
+        """Give the rows' bytes as Labelbox wrote them, each without its newline and unparsed."""
+        with closing(iter(self)) as rows:
+            for row in rows:
+                yield row.raw
+
+    def __iter__(self) -> Generator[ExportRow, None, None]:
+        if not self._source.totals.size:
+            return
+        host = FileHost(self._source.settings, user_agent=self._source.user_agent, connections=1)
+        try:
+            yield from _Reading(self._source, host).rows(self._offset, self._line)
+        finally:
+            host.close()
+
+    def __repr__(self) -> str:
+        return f"<BufferedStream of {self._source.where}, from offset {self._offset}, line {self._line}>"
+
+
+class ParsedRows:
+    """The parsed rows of a stream, for `list()` and loops; each iteration reads the stream anew."""
+
+    def __init__(self, stream: BufferedStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[Any]:
+        with closing(iter(self._stream)) as rows:
+            for row in rows:
+                yield row.json
+
+
+class _Reading:
+    """One iteration over a stream."""
+
+    def __init__(self, source: StreamSource, host: FileHost) -> None:
+        self._source = source
+        self._host = host
+
+    def rows(self, offset: int, line: int) -> Iterator[ExportRow]:
+        totals, where = self._source.totals, self._source.where
+        start, skip = self._start_of(line) if line else (offset, 0)
+
+        def make(raw: bytes, at: int) -> ExportRow:
+            return ExportRow(raw, at, where=where, may_be_cut=at == offset > 0)
+
+        splitter = RowSplitter(make)
+        index, reader = self._reader(start)
+        whole = WholeStream(totals, reader.checksums, where) if not start and not line else None
+        try:
+            with closing(reader.pieces(start, totals.size)) as pieces:
+                passed = self._forgetting(pieces, index, reader)
+                rows = splitter.split(whole.watch(passed) if whole is not None else passed)
+                yield from islice(rows, skip, None)
+        finally:
+            index.close()
+        if whole is not None:
+            whole.close(splitter.counts)
+        elif line and (read := splitter.counts.rows - skip) != totals.lines - line:
+            raise IntegrityError(
+                f"{where}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "
+                f"{totals.lines} in all). {UNTRUSTED}"
+            )
+
+    def _reader(self, start: int) -> tuple[FileIndex, StreamReader]:
+        source = self._source
+        # One file ahead hides the round trip between files; more would only grow old.
+        index = FileIndex(source.ask, source.totals, where=source.where, ahead_files=1, first_offset=start)
+        reader = StreamReader(
+            index,
+            self._host,
+            size=source.totals.size,
+            where=source.where,
+            sleep=source.sleep,
+        )
+        return index, reader
+
+    def _forgetting(self, pieces: Iterator[Piece], index: FileIndex, reader: StreamReader) -> Iterator[Piece]:
+        """Pass pieces on, and drop what was known of files that are behind."""
+        before: ExportFile | None = None
+        for piece in pieces:
+            if before is not None and before.start != piece.file.start:
+                index.forget_before(piece.offset)
+                reader.checksums.take(before)
+            before = piece.file
+            yield piece
+
+    def _start_of(self, line: int) -> tuple[int, int]:
+        """Give the start of a file, and how many rows to skip from there on to be at the start of row `line`.
+
+        A row that goes over a border may be counted in both files or in the first alone: that is not documented. So
+        a file that starts in the middle of a row is told by the byte before it, not by its numbers.
+        """
+        file = self._file_holding(line)
+        while file.start > 0:
+            before = self._source.ask(file.start - 1)
+            starts_row = self._starts_row(before, file)
+            first = before.line_end + 1 if starts_row else before.line_end
+            if file.line_start not in {first, before.line_end + 1}:
+                raise IntegrityError(
+                    f"{self._source.where}: the rows of its files do not join: rows {before.line_start} to "
+                    f"{before.line_end}, then {file.line_start} to {file.line_end}."
+                )
+            if starts_row or first < line:
+                return file.start, line - first
+            file = before
+        return 0, line
+
+    def _starts_row(self, before: ExportFile, file: ExportFile) -> bool:
+        last = self._byte(before, file.start - 1)
+        return last == _NEWLINE or newline_is_missing(before, file, last, self._byte(file, file.start))
+
+    def _byte(self, file: ExportFile, offset: int) -> int:
+        index, reader = self._reader(file.start)
+        try:
+            return b"".join(reader.read(file, offset, offset + 1))[0]
+        finally:
+            index.close()
+
+    def _file_holding(self, line: int) -> ExportFile:
+        """Search the file that has bytes of a row: where it has to be if all rows were alike, else by halving."""
+        low_offset, low_line, high_offset, high_line = 0, 0, self._source.totals.size, self._source.totals.lines
+        for by_share in cycle((True, False)):
+            span = high_offset - low_offset
+            if span <= 0:
+                break
+            guess = (line - low_line) * span // max(1, high_line - low_line) if by_share else span // 2
+            file = self._source.ask(low_offset + min(max(0, guess), span - 1))
+            if line < file.line_start:
+                high_offset, high_line = file.start, file.line_start
+            elif line > file.line_end:
+                low_offset, low_line = file.end + 1, file.line_end + 1
+            else:
+                return file
+        raise IntegrityError(
+            f"{self._source.where}: no file holds line {line}, though {self._source.totals.lines} lines are announced."
+        )
+
+
+def _check(name: str, value: int, total: int, told: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name}({value!r}): a whole number from 0 on is needed.")
+    if not 0 <= value < total:
+        legal = f"the stream has {total} {told} {total - 1}" if total else "the stream is empty"
+        raise ConfigurationError(f"{name}({value}) is outside of the stream: {legal}.")

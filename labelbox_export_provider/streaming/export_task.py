@@ -1,0 +1,250 @@
+"""The export task in Python: to start, follow and read one export without a DAG, by the names that Labelbox users know.
+
+Operators, sensor and transfers do not use it: they survive crashes and retries, which a Python object cannot.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.adoption import StartRequest, saving, start_or_adopt
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
+from labelbox_export_provider.labelbox.model import KeyOwner, StreamTotals, StreamType, TaskStatus
+from labelbox_export_provider.labelbox.retry import PATIENT
+from labelbox_export_provider.labelbox.waiting import confirmed_totals, look
+from labelbox_export_provider.spec.errors import (
+    ConfigurationError,
+    ExportFailedError,
+    ExportNotReadyError,
+    WaitTimeoutError,
+)
+from labelbox_export_provider.spec.handle import ExportHandle, parse_export
+from labelbox_export_provider.spec.query import request_fingerprint
+from labelbox_export_provider.spec.sources import Source
+from labelbox_export_provider.spec.start_record import MAX_HEAD, StartRecord
+from labelbox_export_provider.streaming.export_stream import BufferedStream, ParsedRows, StreamSource
+from labelbox_export_provider.streaming.export_task_state import TaskProperties
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK_AFTER = 2.0
+LONGEST_PAUSE = 30.0
+"""Seconds between two looks of a wait: they begin with the first and grow by half up to the second."""
+
+_COMPLETE, _FAILED, _CANCELED = TaskStatus.COMPLETE.value, TaskStatus.FAILED.value, TaskStatus.CANCELED.value
+
+
+def utc_now() -> datetime:
+    """Give the date and time."""
+    return datetime.now(timezone.utc)
+
+
+class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
+    """One export task: its state, its totals, and its rows as streams.
+
+    State is that of the last look: `get_task`, `wait_till_done` and `refresh` look. `status` is Labelbox's own text.
+    `has_result` and all that reads streams raise `ExportNotReadyError` while the task is neither COMPLETE nor FAILED;
+    users of other clients know it as `ExportTask.TaskNotReadyException` or `ExportTask.ExportTaskException`, and both
+    names are here. Every other error is one of `labelbox_export_provider.spec.errors`.
+
+    `sleep` takes seconds, `clock` gives seconds that only go forward, `now` the date and time. With `owns_client` the
+    client is closed with the task, which then is to be used as a context manager.
+    """
+
+    TaskNotReadyException = ExportNotReadyError
+    ExportTaskException = ExportNotReadyError
+
+    def __init__(
+        self,
+        client: LabelboxClient,
+        uid: str,
+        *,
+        user_id: str | None = None,
+        owner: KeyOwner | None = None,
+        started_at: datetime | None = None,
+        owns_client: bool = False,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(client, uid, user_id=user_id, owner=owner)
+        self._started_at = started_at
+        self._owns_client = owns_client
+        self._sleep = sleep
+        self._clock = clock
+        self._now = now
+        self._totals: dict[StreamType, StreamTotals | None] = {}
+
+    @classmethod
+    def get_task(
+        cls, client: LabelboxClient, task_id: str | ExportHandle | Mapping[str, Any], **options: Any
+    ) -> ExportTask:
+        """Find an export task by its id, or by the handle that an export operator returns.
+
+        `options` are those of the class. Raises `NotFoundError`, `AnotherUsersExportError` or `HandleError`.
+        """
+        export = parse_export(task_id)
+        if isinstance(export, ExportHandle):
+            options = {"user_id": export.user_id, **options}
+            export = export.export_id
+        task = cls(client, export, **options)
+        task.refresh()
+        return task
+
+    @classmethod
+    def start(
+        cls, client: LabelboxClient, source: Source, *, task_name: str | None = None, **options: Any
+    ) -> ExportTask:
+        """Start an export of `source`, one per call, and give its task without waiting for it.
+
+        When Labelbox's answer is lost, the export is looked for by its name before it is asked for again; so
+        `task_name` gets a tail that no other export has. A script that crashes and runs again starts another one: use
+        an export operator where that matters. Raises what the operators raise.
+        """
+        owner = client.run(flows.who_am_i())
+        asked = source.render_input(task_name="", owner_timezone=owner.timezone, window=None)
+        head = (task_name or f"{source.kind} {source.id}")[:MAX_HEAD].strip()
+        request = StartRequest(
+            mutation=source.mutation,
+            mutation_input=asked,
+            name=f"{head} [{uuid.uuid4().hex[:20]}]",
+            fingerprint=request_fingerprint(source.mutation, asked, client.settings.endpoint, owner.organization_id),
+            generation=0,
+            user_id=owner.user_id,
+            adopt_within=timedelta(days=1),
+            call_limit=client.settings.timeout,
+            now=options.get("now", utc_now),
+        )
+        started = client.run(saving(start_or_adopt(request, None), _keep_nothing))
+        return cls(client, started.export_id, owner=owner, started_at=started.record.intent_at, **options)
+
+    def wait_till_done(self, timeout_seconds: float = 7200.0) -> None:
+        """Wait until the task has ended; look at `status` then: it may be FAILED or CANCELED.
+
+        Raises `WaitTimeoutError` when it still runs after `timeout_seconds`; the export goes on. Passing failures of
+        Labelbox do not end the wait, a state that is not known does not either. Blocks: in a DAG use
+        `ExportTaskSensor`, which waits without a worker.
+        """
+        if not 0 <= timeout_seconds < float("inf"):
+            raise ConfigurationError(f"wait_till_done({timeout_seconds!r}): a number of seconds from 0 on is needed.")
+        deadline = self._clock() + timeout_seconds
+        pause = FIRST_LOOK_AFTER
+        while not self._has_ended():
+            left = max(0.0, deadline - self._clock())
+            policy = replace(PATIENT, total_seconds=min(PATIENT.total_seconds, left))
+            seen = self._client.run(look(self.uid, self._creator(), self._started_at, self._now, policy))
+            self._last_seen = seen.state or self._last_seen
+            log.info("%s", seen.line)
+            left = deadline - self._clock()
+            if seen.ended is not None:
+                return
+            if left <= 0:
+                raise WaitTimeoutError(
+                    f"{seen.line}. It has not ended within timeout_seconds={timeout_seconds:g} and goes on: call "
+                    f"wait_till_done() again, or come back with ExportTask.get_task(client, {self.uid!r})."
+                )
+            self._sleep(min(pause, left))
+            pause = min(1.5 * pause, LONGEST_PAUSE)
+
+    def has_result(self) -> bool:
+        """Whether there are rows; False for a FAILED task."""
+        return self._ended() != _FAILED and self._totals_of(StreamType.RESULT) is not None
+
+    def has_errors(self) -> bool:
+        """Whether there are error rows. FAILED tasks may have none: Labelbox then gives no reason."""
+        return self._totals_of(StreamType.ERRORS) is not None
+
+    def get_total_file_size(self, stream_type: StreamType = StreamType.RESULT) -> int:
+        """Size of a stream in bytes, 0 when it is empty. Raises `ExportFailedError` for the result of a FAILED task."""
+        totals = self._totals_of(stream_type)
+        return 0 if totals is None else totals.size
+
+    def get_total_lines(self, stream_type: StreamType = StreamType.RESULT) -> int:
+        """Rows of a stream, 0 when it is empty. Raises `ExportFailedError` for the result of a FAILED task."""
+        totals = self._totals_of(stream_type)
+        return 0 if totals is None else totals.lines
+
+    def get_buffered_stream(self, stream_type: StreamType = StreamType.RESULT) -> BufferedStream:
+        """Give a stream to iterate over; an empty one has no rows.
+
+        Raises `ExportFailedError` for the result of a FAILED task, which must not pass for an export without rows.
+        """
+        stream = _stream_type(stream_type)
+        totals = self._totals_of(stream)
+        return BufferedStream(
+            StreamSource(
+                where=f"export {self.uid}, {stream.value} stream",
+                totals=totals or StreamTotals(0, 0),
+                ask=lambda offset: self._client.run(flows.file_at(self.uid, stream, offset)),
+                settings=self._client.settings,
+                user_agent=self._client.user_agent,
+                sleep=self._sleep,
+            )
+        )
+
+    @property
+    def result(self) -> ParsedRows:
+        """The parsed rows, to loop over; `list(task.result)` holds all of them in memory."""
+        return ParsedRows(self.get_buffered_stream(StreamType.RESULT))
+
+    @property
+    def errors(self) -> ParsedRows:
+        """The parsed error rows, to loop over."""
+        return ParsedRows(self.get_buffered_stream(StreamType.ERRORS))
+
+    def close(self) -> None:
+        """Close the client if it belongs to this task."""
+        if self._owns_client:
+            self._client.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _has_ended(self) -> bool:
+        return self._last_seen is not None and self._last_seen.status in {_COMPLETE, _FAILED, _CANCELED}
+
+    def _ended(self) -> str:
+        """Give COMPLETE or FAILED, after another look where the last one saw neither."""
+        if not self._has_ended():
+            self.refresh()
+        status = self.status
+        if status in {_COMPLETE, _FAILED}:
+            return status
+        advice = (
+            "it never will have a result; start a new one."
+            if status == _CANCELED
+            else "it has no streams to read yet; call wait_till_done() first."
+        )
+        raise ExportNotReadyError(f"Export {self.uid} is {status}: {advice}")
+
+    def _totals_of(self, stream_type: StreamType) -> StreamTotals | None:
+        stream = _stream_type(stream_type)
+        if self._ended() == _FAILED and stream is StreamType.RESULT:
+            raise ExportFailedError(
+                f"Export {self.uid} is FAILED and has no result to read. Labelbox gives no reason but, sometimes, "
+                "error rows: has_errors() tells. Start a new export."
+            )
+        if stream not in self._totals:
+            self._totals[stream] = self._client.run(confirmed_totals(self.uid, stream))
+        return self._totals[stream]
+
+
+def _keep_nothing(record: StartRecord) -> None:
+    """Keep no record: what a Python process remembers does not outlive it."""
+
+
+def _stream_type(value: StreamType) -> StreamType:
+    try:
+        return StreamType(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"stream_type={value!r} is no stream of an export. Legal are StreamType.RESULT and StreamType.ERRORS."
+        ) from None

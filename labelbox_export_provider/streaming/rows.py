@@ -1,0 +1,140 @@
+"""Rows of a stream one by one, as they come, for whoever reads them in Python.
+
+A row ends at byte 0x0A and nowhere else, so U+2028 and its kin stay inside rows, and a row or a character that is cut
+by the border of a file is one again. No byte is decoded before somebody asks for `json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+import google_crc32c
+
+from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.spec.errors import ProtocolError
+from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
+from labelbox_export_provider.streaming.ledger import Ledger
+from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.members import Member, MemberAccount, Segment
+
+UNTRUSTED = "Rows that were given so far are not to be relied on; a new iteration reads anew."
+
+
+class ExportRow:
+    """One row of a stream: its bytes without the newline (`raw`), and where in the stream they start (`offset`).
+
+    `json` is the parsed row, `bytes(row)` the same as `raw`, `str(row)` its text.
+    """
+
+    def __init__(self, raw: bytes, offset: int, *, where: str, may_be_cut: bool = False) -> None:
+        self.raw = raw
+        self.offset = offset
+        self._where = where
+        self._may_be_cut = may_be_cut
+
+    @cached_property
+    def json(self) -> Any:
+        """The row, parsed on first use. Raises `ProtocolError` when it is no JSON value.
+
+        Numbers are as Python reads them: a float may lose digits that stand in `raw`.
+        """
+        try:
+            return json.loads(self.raw.decode())
+        except ValueError as error:
+            reason = error.reason if isinstance(error, UnicodeDecodeError) else getattr(error, "msg", str(error))
+        # Outside of the handler: the library's error holds the whole row.
+        cut = " with_offset() may have started in the middle of it: read `raw`." if self._may_be_cut else ""
+        raise ProtocolError(
+            f"{self._where}: the row at byte {self.offset} ({len(self.raw)} bytes) is no JSON value: {reason}.{cut}"
+        )
+
+    def __bytes__(self) -> bytes:
+        return self.raw
+
+    def __str__(self) -> str:
+        return self.raw.decode(errors="backslashreplace")
+
+    def __repr__(self) -> str:
+        return f"<ExportRow at byte {self.offset}, {len(self.raw)} bytes>"
+
+
+class RowSplitter:
+    """Cuts pieces into rows. Holds one piece and one unfinished row, which is copied once when it ends."""
+
+    def __init__(self, make: Callable[[bytes, int], ExportRow]) -> None:
+        self.counts = RowCounts()
+        self._make = make
+        self._unfinished = bytearray()
+        self._offset = 0
+        self._before: tuple[ExportFile, int] | None = None
+
+    def split(self, pieces: Iterable[Piece]) -> Iterator[ExportRow]:
+        """Give the rows of pieces that follow each other; the last row may be without newline."""
+        for piece in pieces:
+            if self._newline_is_missing(piece):
+                self.counts.newlines_added += 1
+                self.counts.bytes += 1
+                yield self._end(b"", piece.offset)
+            position = 0
+            while (end := piece.data.find(b"\n", position)) >= 0:
+                self.counts.bytes += 1
+                yield self._end(piece.data[position:end], piece.offset + position)
+                position = end + 1
+            if position < len(piece.data):
+                if not self._unfinished:
+                    self._offset = piece.offset + position
+                self._unfinished += piece.data[position:]
+            self._before = piece.file, piece.data[-1]
+        if self._unfinished:
+            yield self._end(b"", 0)
+
+    def _end(self, data: bytes, offset: int) -> ExportRow:
+        if self._unfinished:
+            self._unfinished += data
+            data, offset = bytes(self._unfinished), self._offset
+            self._unfinished = bytearray()
+        self.counts.rows += 1
+        self.counts.bytes += len(data)
+        return self._make(data, offset)
+
+    def _newline_is_missing(self, piece: Piece) -> bool:
+        if self._before is None or self._before[0].start == piece.file.start:
+            return False
+        file, last_byte = self._before
+        return newline_is_missing(file, piece.file, last_byte, piece.data[0])
+
+
+class WholeStream:
+    """Holds what is read against everything that Labelbox and the file hosts announced: totals, files, checksums.
+
+    A file that is other than announced raises `IntegrityError` before its last piece is passed on; totals that disagree
+    do so in `close`. Only a stream that is read from its first byte on can be checked like this.
+    """
+
+    def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
+        self._member = Member(0, 0, totals.size)
+        self._ledger = Ledger(totals, checksums, where, advice=UNTRUSTED)
+
+    def watch(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Account for pieces and pass them on."""
+        for piece in pieces:
+            data = piece.data
+            segment = Segment(
+                file=piece.file,
+                offset=piece.offset,
+                size=len(data),
+                newlines=data.count(b"\n"),
+                crc32c=google_crc32c.value(data),
+                first_byte=data[0],
+                last_byte=data[-1],
+            )
+            self._ledger.add(MemberAccount(self._member, RowCounts(), (segment,)))
+            yield piece
+
+    def close(self, counts: RowCounts) -> None:
+        """Hold the rows that were counted and all bytes against the totals."""
+        self._ledger.add(MemberAccount(self._member, counts, ()))
+        self._ledger.close()
