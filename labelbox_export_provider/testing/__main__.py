@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from datetime import date
@@ -17,10 +17,12 @@ from typing import Any
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.dataset import DEMO_PROJECT_ID, generate_rows
+from labelbox_export_provider.testing.demo_workspace import generate_workspace
 from labelbox_export_provider.testing.fake import FakeLabelbox
 from labelbox_export_provider.testing.ids import make_id
 from labelbox_export_provider.testing.rows import DataRow, read_rows
 from labelbox_export_provider.testing.streams import StreamLayout
+from labelbox_export_provider.testing.workspace import Place
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file-port", type=int, default=0, help="port of the file server (default: a free one)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--rows", type=Path, metavar="FILE", help="serve the rows of this NDJSON export file")
+    source.add_argument(
+        "--workspace",
+        action="store_true",
+        help="serve a workspace of 120 rows: six media kinds, projects, datasets, slices, model runs",
+    )
     source.add_argument("--generate", type=int, metavar="N", default=2000, help="make N rows (default: %(default)s)")
     parser.add_argument("--start-date", type=date.fromisoformat, default=date(2024, 5, 6), help="first day, UTC")
     parser.add_argument("--days", type=int, default=5, help="days that made rows spread over (default: %(default)s)")
@@ -70,11 +77,17 @@ def _fake(options: argparse.Namespace) -> FakeLabelbox:
     # With a key of one's own the user's id stays the same from run to run, too.
     key = {} if options.api_key is None else {"api_key": options.api_key, "user_id": make_id(options.api_key)}
     behaviour = _behaviour(options)
+    if options.workspace and (options.project or options.empty_project):
+        raise ValueError("--workspace brings its own projects: leave out --project and --empty-project")
+    served: dict[str, Any] = (
+        {"workspace": generate_workspace(start=options.start_date, days=options.days, seed=options.seed)}
+        if options.workspace
+        else {"rows": _rows(options), "projects": dict.fromkeys(options.empty_project, "Empty")}
+    )
     return FakeLabelbox(
-        _rows(options),
+        **served,
         behaviour=behaviour,
         user=FakeUser(timezone=options.timezone, **key),
-        projects=dict.fromkeys(options.empty_project, "Empty"),
         host=options.host,
         port=options.port,
         file_port=options.file_port,
@@ -120,20 +133,38 @@ def _json(fake: FakeLabelbox) -> str:
         "api_key": fake.api_key,
         "user_id": fake.user.user_id,
         "projects": fake.projects,
+        "datasets": _names(fake.workspace.datasets),
+        "slices": _names(fake.workspace.slices),
+        "model_runs": _names(fake.workspace.model_runs),
         "environment": fake.airflow_environment(),
     }
     return json.dumps(facts) + "\n"
 
 
+def _names(places: Sequence[Place]) -> dict[str, str]:
+    return {place.id: place.name for place in places}
+
+
+def _sources(fake: FakeLabelbox) -> Iterator[tuple[str, Place, int]]:
+    """What can be exported by id: kind, place and number of rows; projects alone where nobody made a workspace."""
+    workspace = fake.workspace
+    for place in workspace.projects:
+        yield "project", place, len(fake.rows_for(place.id))
+    if workspace.slices or workspace.model_runs:
+        for place in workspace.datasets:
+            yield "dataset", place, len(fake.rows_for(dataset_id=place.id))
+        for place in workspace.slices:
+            yield "slice", place, len(fake.rows_for(slice_id=place.id))
+        for place in workspace.model_runs:
+            yield "model run", place, len(fake.rows_for(model_run_id=place.id))
+
+
 def _sentences(fake: FakeLabelbox) -> str:
-    projects = "\n".join(
-        f"project    {project_id}  {name}  ({len(fake.row_ids(project_id))} rows)"
-        for project_id, name in fake.projects.items()
-    )
+    places = "\n".join(f"{kind:<10} {place.id}  {place.name}  ({rows} rows)" for kind, place, rows in _sources(fake))
     environment = "\n".join(f"export {name}='{value}'" for name, value in fake.airflow_environment().items())
     return (
         f"A fake Labelbox is listening. Ctrl-C ends it.\n\nendpoint   {fake.endpoint}\nAPI key    {fake.api_key}\n"
-        f"{projects}\nback door  {fake.base_url}/_fake/exports\n\n{environment}\n"
+        f"{places}\nback door  {fake.base_url}/_fake/exports\n\n{environment}\n"
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.testing.fault_plan import fault_as_json, fault_from_json
+from labelbox_export_provider.testing.faults import StreamName
 from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ class AdminApp:
     ``GET rows?project=&start=&end=``
         NDJSON: the truth for `[start, end)`, ends in ISO 8601, both optional. Shown with `data_row_details`, unless
         `export=<id>` asks for the params of that export, or `params=<JSON object of wire names>` for others.
-    ``GET exports``, ``GET requests``, ``GET projects``
-        what was started, what was asked (API and files), what there is; JSON.
+        `dataset=`, `slice=` or `model_run=` with an id or `everything=yes` names another source than a project.
+    ``GET truth?export=&stream=``
+        NDJSON: the rows that an export has to give, byte for byte; `stream=ERRORS` for its error rows.
+    ``GET exports``, ``GET requests``, ``GET projects``, ``GET workspace``
+        what was started, what was asked (API and files), what there is (without rows); JSON.
     ``GET faults``, ``POST faults``, ``DELETE faults``
         pending faults; add one (an object) or several (a list); forget them.
     ``POST edit``
@@ -37,6 +41,7 @@ class AdminApp:
         self._fake = fake
         self._routes: Mapping[tuple[str, str], Callable[[HttpRequest], HttpAnswer]] = {
             ("GET", "rows"): self._rows,
+            ("GET", "truth"): self._truth,
             ("GET", "exports"): lambda _: _json([asdict(export) for export in fake.exports]),
             ("GET", "requests"): lambda _: _json(
                 {
@@ -45,6 +50,7 @@ class AdminApp:
                 }
             ),
             ("GET", "projects"): lambda _: _json(fake.projects),
+            ("GET", "workspace"): lambda _: _json(asdict(replace(fake.workspace, rows=()))),
             ("GET", "faults"): lambda _: _json([fault_as_json(fault) for fault in fake.faults.pending]),
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._clear_faults,
@@ -67,13 +73,25 @@ class AdminApp:
     def _rows(self, request: HttpRequest) -> HttpAnswer:
         query = request.query
         rows = self._fake.rows_for(
-            query.get("project", self._fake.project_id),
+            query.get("project"),
             _moment(query.get("start")),
             _moment(query.get("end")),
+            dataset_id=query.get("dataset"),
+            slice_id=query.get("slice"),
+            model_run_id=query.get("model_run"),
+            everything="everything" in query,
             params=json.loads(query["params"]) if "params" in query else None,
             like=query.get("export"),
         )
         return HttpAnswer(200, b"".join(row + b"\n" for row in rows), {"content-type": "application/x-ndjson"})
+
+    def _truth(self, request: HttpRequest) -> HttpAnswer:
+        streams: Mapping[str, StreamName] = {"RESULT": "RESULT", "ERRORS": "ERRORS"}
+        stream = streams.get(request.query.get("stream", "RESULT"))
+        if stream is None:
+            raise ValueError(f"stream has to be one of {', '.join(streams)}")
+        content = self._fake.truth(request.query.get("export", ""), stream)
+        return HttpAnswer(200, content, {"content-type": "application/x-ndjson"})
 
     def _add_faults(self, request: HttpRequest) -> HttpAnswer:
         content = json.loads(request.body)
