@@ -57,7 +57,7 @@ def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
 class LabelboxClient:
     """Runs flows in the calling thread; threads may share it. Use as a context manager or close it.
 
-    `user_agent` names the program that asks, by default this package; file downloads name it too.
+    `user_agent` names the program that asks, by default this package. File downloads take it over, with `ssl_context`.
     """
 
     def __init__(
@@ -71,7 +71,8 @@ class LabelboxClient:
         self.user_agent = user_agent or default_user_agent()
         self._settings = settings
         self._sleep = sleep
-        self._http = _opened(httpx.Client, settings, self.user_agent, ssl_context)
+        self.ssl_context = ssl_context or create_ssl_context(settings)
+        self._http = _opened(httpx.Client, settings, self.user_agent, self.ssl_context)
 
     @property
     def settings(self) -> ConnectionSettings:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.spec.errors import ConfigurationError, IntegrityError
 from labelbox_export_provider.streaming.fetch import Piece, StreamReader
@@ -28,14 +27,13 @@ _NEWLINE = 0x0A
 class StreamSource:
     """Where a stream comes from: `ask` gives the file that holds an offset, `where` names the stream in errors.
 
-    Files are fetched as `settings` say, but without its key. `sleep` takes seconds and waits between tries.
+    `open_host` gives connections to fetch files by. `sleep` takes seconds and waits between tries.
     """
 
     where: str
     totals: StreamTotals
     ask: Callable[[int], ExportFile]
-    settings: ConnectionSettings
-    user_agent: str
+    open_host: Callable[[], FileHost]
     sleep: Callable[[float], object] = time.sleep
 
 
@@ -90,7 +88,7 @@ class BufferedStream:
     def __iter__(self) -> Generator[ExportRow, None, None]:
         if not self._source.totals.size:
             return
-        host = FileHost(self._source.settings, user_agent=self._source.user_agent, connections=1)
+        host = self._source.open_host()
         try:
             yield from _Reading(self._source, host).rows(self._offset, self._line)
         finally:

@@ -32,6 +32,7 @@ from labelbox_export_provider.spec.sources import Source
 from labelbox_export_provider.spec.start_record import MAX_HEAD, StartRecord
 from labelbox_export_provider.streaming.export_stream import BufferedStream, ParsedRows, StreamSource
 from labelbox_export_provider.streaming.export_task_state import TaskProperties
+from labelbox_export_provider.streaming.file_host import FileHost
 
 log = logging.getLogger(__name__)
 
@@ -184,8 +185,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
                 where=f"export {self.uid}, {stream.value} stream",
                 totals=totals or StreamTotals(0, 0),
                 ask=lambda offset: self._client.run(flows.file_at(self.uid, stream, offset)),
-                settings=self._client.settings,
-                user_agent=self._client.user_agent,
+                open_host=self._open_host,
                 sleep=self._sleep,
             )
         )
@@ -207,6 +207,10 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _open_host(self) -> FileHost:
+        client = self._client
+        return FileHost(client.settings, user_agent=client.user_agent, connections=1, ssl_context=client.ssl_context)
 
     def _has_ended(self) -> bool:
         return self._last_seen is not None and self._last_seen.status in {_COMPLETE, _FAILED, _CANCELED}

@@ -59,14 +59,21 @@ class FileResponse:
 
 
 class FileHost:
-    """Connections to file hosts, shared by threads."""
+    """Connections to file hosts, shared by threads. Making an `ssl_context` takes a while, so one may be given."""
 
-    def __init__(self, settings: ConnectionSettings, *, user_agent: str, connections: int = 16) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        user_agent: str,
+        connections: int = 16,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         scrub.install()
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
-        self._ssl_context: ssl.SSLContext | None = None
+        self._ssl_context = ssl_context
         self._managers: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 

@@ -1,0 +1,336 @@
+"""The export task in Python: its state, its wait, its totals, and how it is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+import pytest
+from support.export_tasks import Prompt, client_of, prompt
+
+from labelbox_export_provider import ExportTask, StreamType
+from labelbox_export_provider.spec.errors import (
+    AnotherUsersExportError,
+    ExportFailedError,
+    ExportNotReadyError,
+    HandleError,
+    IntegrityError,
+    NotFoundError,
+    WaitTimeoutError,
+)
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.testing.faults import (
+    CanceledExport,
+    ErrorRows,
+    ErrorStatus,
+    FailedExport,
+    HiddenExport,
+    LostAnswer,
+    NullHeader,
+    UnknownStatus,
+)
+
+ERROR_LINES = ('{"error": "gone: d\u2028\u00e9j\u00e0"}', '{"error": "too large"}')
+
+
+@pytest.fixture
+def someone() -> Iterator[Prompt]:
+    with prompt(seconds_per_export=100) as at_prompt:
+        yield at_prompt
+
+
+# --- properties
+
+
+def test_a_task_that_is_found_by_its_id_has_the_properties_that_labelbox_users_know(someone: Prompt) -> None:
+    uid = someone.start().uid
+    task = someone.get_task(uid)
+    assert (task.uid, task.status, task.type) == (uid, "IN_PROGRESS", "export-data-rows")
+    assert task.name is not None
+    assert task.name.startswith(f"project {someone.fake.project_id} [")
+    assert task.completion_percentage == 0
+    assert task.created_at == someone.clock() == task.updated_at
+    assert task.created_by == someone.fake.user.user_id
+    assert (task.organization.uid, task.organization.name) == (someone.fake.organization_id, "Fake Labelbox")
+
+
+def test_properties_are_those_of_the_last_look_until_somebody_looks_again(someone: Prompt) -> None:
+    task = someone.get_task(someone.start().uid)
+    someone.clock.advance(50)
+    assert task.completion_percentage == 0
+    task.refresh()
+    assert (task.completion_percentage, task.status) == (50, "IN_PROGRESS")
+
+
+def test_text_and_repr_are_there_before_anything_was_asked(someone: Prompt) -> None:
+    task = someone.start()
+    asked = len(someone.fake.requests.api)
+    assert repr(task) == f"<ExportTask ID: {task.uid}>"
+    assert "not looked at yet" in str(task)
+    assert len(someone.fake.requests.api) == asked
+    task.refresh()
+    assert json.loads(str(task).removeprefix("<ExportTask ").removesuffix(">"))["status"] == "IN_PROGRESS"
+
+
+def test_tasks_of_the_same_id_are_equal(someone: Prompt) -> None:
+    task = someone.start()
+    assert task == someone.get_task(task.uid)
+    assert len({task, someone.get_task(task.uid), someone.start()}) == 2
+
+
+def test_a_task_that_labelbox_does_not_show_any_more_is_deleted(someone: Prompt) -> None:
+    """The wire has no field that is known to say so."""
+    assert someone.get_task(someone.start().uid).deleted is False
+    assert ExportTask(someone.client, "clgonelongago", **someone.options).deleted is True
+
+
+def test_the_creator_of_another_users_task_is_not_made_up(someone: Prompt) -> None:
+    task = someone.start()
+    someone.fake.change(tasks_of_other_users=True)
+    colleague = someone.fake.add_user()
+    with client_of(someone.fake, someone.clock, colleague.api_key) as other:
+        seen = other.get_task(task.uid)
+        assert seen.status == "IN_PROGRESS"
+        assert seen.created_by in {None, someone.fake.user.user_id}
+        assert seen.created_by != colleague.user_id
+
+
+# --- finding a task
+
+
+def handle_of(task: ExportTask, user_id: str) -> ExportHandle:
+    digest = "sha256:" + "0" * 64
+    return ExportHandle(
+        export_id=task.uid,
+        source={"kind": "project", "id": "clp1"},  # type: ignore[arg-type]  # as JSON has it
+        filters_digest=digest,
+        labelbox_conn_id="labelbox_default",
+        window=None,
+        user_id=user_id,
+        organization_id="clo1",
+        fingerprint=digest,
+        started_at=datetime(2026, 11, 23, tzinfo=timezone.utc),
+    )
+
+
+def test_a_task_is_found_by_a_handle_and_by_its_plain_form_with_totals(someone: Prompt) -> None:
+    task = someone.start()
+    handle = handle_of(task, someone.fake.user.user_id)
+    assert someone.get_task(handle) == task
+    assert someone.get_task({**handle.to_json(), "totals": {"result": {"rows": 1, "bytes": 2}}}) == task
+
+
+def test_an_unknown_id_is_told_when_the_task_is_asked_for(someone: Prompt) -> None:
+    with pytest.raises(NotFoundError, match="clnosuchtask"):
+        someone.get_task("clnosuchtask")
+
+
+def test_what_is_neither_handle_nor_id_is_refused_before_anything_is_sent(someone: Prompt) -> None:
+    for given in (None, 17, "", "None", {"export_id": "x"}):
+        with pytest.raises(HandleError):
+            someone.get_task(given)
+    assert someone.fake.requests.api == []
+
+
+def test_the_handle_of_another_user_is_told_with_both_names(someone: Prompt) -> None:
+    task = someone.start()
+    colleague = someone.fake.add_user()
+    with client_of(someone.fake, someone.clock, colleague.api_key) as other, pytest.raises(AnotherUsersExportError):
+        other.get_task(handle_of(task, someone.fake.user.user_id))
+
+
+# --- waiting
+
+
+def test_a_wait_ends_when_the_task_is_complete_and_looks_less_and_less_often(someone: Prompt) -> None:
+    task = someone.start()
+    task.wait_till_done()
+    assert task.status == "COMPLETE"
+    assert someone.waits[:4] == [2.0, 3.0, 4.5, 6.75]
+    assert sum(someone.waits) < 140
+    task.wait_till_done(timeout_seconds=0)
+
+
+def test_no_two_looks_are_more_than_half_a_minute_apart(someone: Prompt) -> None:
+    someone.fake.change(seconds_per_export=1000)
+    someone.start().wait_till_done()
+    assert max(someone.waits) == 30.0
+
+
+def test_a_wait_that_is_over_raises_and_says_how_to_go_on(someone: Prompt) -> None:
+    """The official client returns silently here, with the task still in progress."""
+    task = someone.start()
+    with pytest.raises(WaitTimeoutError, match=rf"IN_PROGRESS.*timeout_seconds=20.*get_task\(client, '{task.uid}'\)"):
+        task.wait_till_done(timeout_seconds=20)
+    assert sum(someone.waits) == 20
+    task.wait_till_done(timeout_seconds=100)
+    assert task.status == "COMPLETE"
+
+
+def test_a_wait_without_a_sound_limit_is_refused(someone: Prompt) -> None:
+    task = someone.start()
+    for given in (-1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="wait_till_done"):
+            task.wait_till_done(given)
+
+
+@pytest.mark.parametrize(("fault", "status"), [(FailedExport(), "FAILED"), (CanceledExport(), "CANCELED")])
+def test_a_dead_task_ends_the_wait_without_an_error_and_says_so(
+    someone: Prompt, fault: FailedExport | CanceledExport, status: str
+) -> None:
+    someone.fake.faults.add(fault)
+    task = someone.start()
+    task.wait_till_done()
+    assert task.status == status
+
+
+def test_an_unknown_state_is_waited_out_with_a_warning(someone: Prompt, caplog: pytest.LogCaptureFixture) -> None:
+    someone.fake.faults.add(UnknownStatus())
+    task = someone.start()
+    task.wait_till_done()
+    assert task.status == "COMPLETE"
+    assert "PAUSED" in caplog.text
+
+
+def test_a_newborn_task_that_is_not_visible_yet_is_waited_for(someone: Prompt) -> None:
+    someone.fake.faults.add(HiddenExport(seconds=20, by_id=True))
+    task = someone.start()
+    task.wait_till_done()
+    assert task.status == "COMPLETE"
+
+
+def test_a_failing_labelbox_does_not_end_the_wait_but_its_limit_does(someone: Prompt) -> None:
+    task = someone.start()
+    someone.fake.faults.add(ErrorStatus(operation="createdTasks", times=None))
+    with pytest.raises(WaitTimeoutError, match="did not answer"):
+        task.wait_till_done(timeout_seconds=60)
+    assert 55 <= sum(someone.waits) <= 61
+
+
+# --- totals
+
+
+def test_totals_are_those_of_the_streams(someone: Prompt) -> None:
+    someone.fake.faults.add(ErrorRows(lines=ERROR_LINES))
+    task = someone.start()
+    task.wait_till_done()
+    content = b"".join(row + b"\n" for row in someone.rows(task))
+    assert (task.has_result(), task.has_errors()) == (True, True)
+    assert task.get_total_file_size(StreamType.RESULT) == len(content)
+    assert task.get_total_lines(stream_type=StreamType.RESULT) == 60
+    assert task.get_total_lines(StreamType.ERRORS) == 2
+    assert task.get_total_file_size(StreamType.ERRORS) == sum(len(line.encode()) + 1 for line in ERROR_LINES)
+
+
+def test_totals_are_asked_for_once(someone: Prompt) -> None:
+    task = someone.start()
+    task.wait_till_done()
+    for _ in range(3):
+        assert task.has_result()
+        task.get_total_lines()
+    assert len(someone.fake.requests.asking("exportMetadataHeader")) == 1
+
+
+def test_a_wrong_stream_type_is_told_with_the_legal_ones(someone: Prompt) -> None:
+    with pytest.raises(ValueError, match=r"'ROWS'.*StreamType\.RESULT"):
+        someone.start().get_total_lines("ROWS")  # type: ignore[arg-type]  # what is tested
+
+
+def test_an_export_without_rows_is_empty_in_every_form_that_labelbox_has_for_it(someone: Prompt) -> None:
+    for form in ("null", "zero", "null_members"):
+        someone.fake.change(empty_header=form)
+        task = someone.start(last_activity_at=["1990-01-01", "1990-01-02"])
+        task.wait_till_done()
+        assert (task.has_result(), task.has_errors()) == (False, False)
+        assert (task.get_total_lines(), task.get_total_file_size()) == (0, 0)
+        assert list(task.result) == list(task.get_buffered_stream()) == []
+        with pytest.raises(ValueError, match="the stream is empty"):
+            task.get_buffered_stream().with_offset(0)
+
+
+def test_a_header_that_is_merely_late_is_not_taken_for_an_empty_export(someone: Prompt) -> None:
+    """Otherwise a full export would be read as one without rows."""
+    task = someone.start()
+    task.wait_till_done()
+    someone.fake.faults.add(NullHeader(stream="RESULT"))
+    someone.waits.clear()
+    assert task.has_result() is True
+    assert someone.waits == [5.0]
+
+
+def test_no_header_but_a_first_file_is_an_integrity_error(someone: Prompt) -> None:
+    task = someone.start()
+    task.wait_till_done()
+    someone.fake.faults.add(NullHeader(stream="RESULT", times=None))
+    with pytest.raises(IntegrityError):
+        task.has_result()
+
+
+# --- tasks that are not complete
+
+READS = {
+    "has_result": lambda task: task.has_result(),
+    "has_errors": lambda task: task.has_errors(),
+    "get_total_lines": lambda task: task.get_total_lines(StreamType.ERRORS),
+    "get_total_file_size": lambda task: task.get_total_file_size(),
+    "get_buffered_stream": lambda task: task.get_buffered_stream(),
+    "result": lambda task: task.result,
+    "errors": lambda task: task.errors,
+}
+
+
+def test_reading_a_task_that_runs_raises_an_exception_of_its_own(someone: Prompt) -> None:
+    task = someone.start()
+    for read in READS.values():
+        with pytest.raises(ExportTask.TaskNotReadyException, match=r"IN_PROGRESS.*wait_till_done"):
+            read(task)
+    assert ExportTask.TaskNotReadyException is ExportTask.ExportTaskException is ExportNotReadyError
+
+
+def test_a_task_that_has_ended_meanwhile_is_looked_at_again_before_it_is_called_not_ready(someone: Prompt) -> None:
+    task = someone.get_task(someone.start().uid)
+    someone.clock.advance(100)
+    assert task.has_result() is True
+
+
+def test_a_canceled_task_is_not_ready_and_never_will_be(someone: Prompt) -> None:
+    someone.fake.faults.add(CanceledExport())
+    task = someone.start()
+    task.wait_till_done()
+    for read in READS.values():
+        with pytest.raises(ExportNotReadyError, match="never"):
+            read(task)
+
+
+def test_a_failed_task_may_be_asked_for_errors_but_its_result_never_passes_for_an_empty_one(someone: Prompt) -> None:
+    someone.fake.faults.add(FailedExport())
+    task = someone.start()
+    task.wait_till_done()
+    assert (task.has_result(), task.has_errors(), list(task.errors)) == (False, False, [])
+    for read in ("get_total_file_size", "get_buffered_stream", "result"):
+        with pytest.raises(ExportFailedError, match="has_errors"):
+            READS[read](task)
+
+
+# --- starting
+
+
+def test_a_lost_answer_to_a_start_does_not_start_a_second_export(someone: Prompt) -> None:
+    someone.fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
+    task = someone.start()
+    assert [export.export_id for export in someone.fake.exports] == [task.uid]
+
+
+def test_each_call_starts_an_export_of_its_own(someone: Prompt) -> None:
+    assert someone.start().uid != someone.start().uid
+    assert len(someone.fake.exports) == 2
+
+
+def test_requests_and_downloads_name_this_package_unless_told_otherwise(someone: Prompt) -> None:
+    task = someone.start()
+    task.wait_till_done()
+    task.get_buffered_stream().start()
+    agents = {request.headers["user-agent"] for request in (*someone.fake.requests.api, *someone.fake.requests.files)}
+    assert len(agents) == 1
+    assert agents.pop().startswith("airflow-provider-labelbox-export/")
