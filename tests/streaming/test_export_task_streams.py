@@ -1,0 +1,92 @@
+"""Streams of the export task against a fake Labelbox: every way to cut files, and files that misbehave."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.export_tasks import prompt
+
+from labelbox_export_provider import StreamType
+from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.testing import StreamLayout
+from labelbox_export_provider.testing.faults import (
+    BrokenFile,
+    CorruptFile,
+    ErrorRows,
+    ExpiredFile,
+    TruncatedFile,
+    WrongTotals,
+)
+
+LAYOUTS = {
+    "whole lines": StreamLayout(file_bytes=20_000),
+    "anywhere": StreamLayout(file_bytes=7_001, cut="anywhere"),
+    "inside characters": StreamLayout(file_bytes=5_000, cut="character"),
+    "no last newline": StreamLayout(file_bytes=20_000, last_newline=False),
+    "no newline between files": StreamLayout(file_bytes=20_000, newline_between_files=False),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_rows_are_byte_for_byte_those_of_labelbox_however_files_are_cut(name: str) -> None:
+    with prompt(streams=LAYOUTS[name]) as someone:
+        task = someone.start()
+        truth = someone.rows(task)
+        stream = task.get_buffered_stream()
+        assert list(stream.lines()) == truth
+        assert [row.json for row in stream] == [json.loads(row) for row in truth]
+        for line in (1, 20, 41, 59):
+            assert list(stream.with_line(line).lines()) == truth[line:], line
+        for row in list(stream)[30:33]:
+            assert next(iter(stream.with_offset(row.offset))).raw == row.raw
+        assert not any(request.had_authorization or request.had_cookie for request in someone.fake.requests.files)
+
+
+def test_numbers_may_come_as_numbers_files_without_ranges_and_answers_without_length() -> None:
+    layout = StreamLayout(file_bytes=30_000, cut="anywhere")
+    unusual = {"uint64_as_text": False, "file_ranges": False, "file_content_length": False, "file_hash": False}
+    with prompt(streams=layout, **unusual) as someone:
+        task = someone.start()
+        truth = someone.rows(task)
+        assert list(task.get_buffered_stream().lines()) == truth
+        assert list(task.get_buffered_stream().with_line(30).lines()) == truth[30:]
+
+
+def test_both_streams_are_read_by_their_type() -> None:
+    lines = ('{"error": "gone: d\u2028\u00e9j\u00e0"}', '{"error": "too large"}')
+    with prompt() as someone:
+        someone.fake.faults.add(ErrorRows(lines=lines))
+        task = someone.start()
+        seen: list[str] = []
+        task.get_buffered_stream(stream_type=StreamType.ERRORS).start(stream_handler=lambda row: seen.append(str(row)))
+        assert tuple(seen) == lines
+        assert list(task.errors) == [json.loads(line) for line in lines]
+        assert list(task.result) == [json.loads(row) for row in someone.rows(task)]
+
+
+def test_a_download_that_breaks_off_or_expires_goes_on_and_gives_every_row_once() -> None:
+    with prompt(streams=LAYOUTS["anywhere"]) as someone:
+        task = someone.start()
+        someone.fake.faults.add(BrokenFile(file_index=0, after_bytes=3000), ExpiredFile(file_index=1))
+        assert list(task.get_buffered_stream().lines()) == someone.rows(task)
+        assert len(someone.fake.faults.happened) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (CorruptFile(file_index=1, position=9), "CRC32C"),
+        (TruncatedFile(file_index=1, keep=100, times=None), "100 bytes"),
+        (WrongTotals(lines_by=1), "announced were 61"),
+        (WrongTotals(bytes_by=-1), "beyond the announced total"),
+    ],
+)
+def test_what_differs_from_what_was_announced_is_an_integrity_error(
+    fault: CorruptFile | TruncatedFile | WrongTotals, message: str
+) -> None:
+    with prompt(streams=LAYOUTS["anywhere"]) as someone:
+        someone.fake.faults.add(fault)
+        task = someone.start()
+        with pytest.raises(IntegrityError, match=message):
+            task.get_buffered_stream().start()
