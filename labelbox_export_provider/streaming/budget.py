@@ -16,6 +16,8 @@ WORKER_BYTES = 6 * MIB
 """What one worker holds besides its output: pieces on the way in, one block, the compressor, one row below the long."""
 SLACK_BYTES = 2 * MIB
 """The largest single output of a worker, and some."""
+SMALLEST_PART = MIB
+"""For stores that would take any size, where calls would cost more than bytes."""
 LARGEST_PART = 16 * MIB
 _PARTS_IN_RESERVE = 9_000
 """Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
@@ -61,8 +63,7 @@ def plan_memory(
     `reserved` bytes are held by others already. Fails with `ConfigurationError`, which names the options and a
     `max_memory` that would do.
     """
-    # One part less than allowed, since gzip can make incompressible bytes slightly more.
-    needed_part = max(minimum_part_bytes, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
+    needed_part = max(minimum_part_bytes, SMALLEST_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
     if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
         raise ConfigurationError(
             f"part_bytes={part_bytes}: for this store and {size} bytes, legal are {needed_part} to "

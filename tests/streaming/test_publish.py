@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -400,6 +402,25 @@ def test_an_explicit_key_of_this_export_with_other_options_is_refused(at: Desk, 
     at.land(handle, store.sink, key="rows", compression="gzip")
     with pytest.raises(ObjectExistsError, match="with other options"):
         at.land(handle, store.sink, key="rows", compression=None)
+
+
+def test_on_a_file_system_without_attributes_the_bytes_themselves_decide(
+    at: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    sink = FileSink(tmp_path)
+    handle = at.export()
+    with pytest.raises(_Killed):
+        at.land(handle, _KilledAt(sink, "_manifests/"), key="rows.gz")
+    at.land(handle, sink, key="rows.gz")
+    assert not at.land(handle, sink, key="rows.gz").moved
+    before = files(tmp_path)
+    with pytest.raises(ObjectExistsError, match="replace=True"):
+        at.land(at.export(window=FixedWindow("2024-05-07T00:00:00Z", "2024-05-08T00:00:00Z")), sink, key="rows.gz")
+    assert files(tmp_path) == before
 
 
 # --- whatever is killed and when
