@@ -135,7 +135,7 @@ class _Reading:
         finally:
             index.close()
         if whole is not None:
-            pass
+            whole.close(splitter.counts)
         elif line and (read := splitter.counts.rows - skip) != totals.lines - line:
             raise IntegrityError(
                 f"{where}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import ssl
 import tracemalloc
@@ -291,13 +292,15 @@ def test_rows_come_whole_and_once_in_spite_of_broken_downloads(name: str) -> Non
 
 
 class _Noted:
-    """Takes notes of connections that are closed by the reader before an answer's end."""
+    """Takes notes of answers that are being read, and of hosts whose connections were closed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from labelbox_export_provider.streaming import file_host
 
         self.open = 0
+        self.closed_hosts = 0
         noted, get, close = self, file_host.FileHost.get, file_host.FileResponse.close
+        close_host = file_host.FileHost.close
 
         def opened(host: file_host.FileHost, url: str, **range_: int) -> file_host.FileResponse:
             noted.open += 1
@@ -308,7 +311,13 @@ class _Noted:
             close(response)
 
         monkeypatch.setattr(file_host.FileHost, "get", opened)
+
+        def closed_host(host: file_host.FileHost) -> None:
+            noted.closed_hosts += 1
+            close_host(host)
+
         monkeypatch.setattr(file_host.FileResponse, "close", closed)
+        monkeypatch.setattr(file_host.FileHost, "close", closed_host)
 
 
 def leave_a_loop(stream: BufferedStream) -> None:
@@ -336,7 +345,7 @@ def test_leaving_early_closes_the_connection(
     noted = _Noted(monkeypatch)
     with streaming(b'{"n": 1}\n' * 400_000, (1_800_000,)) as stream:
         leave(stream)
-        assert noted.open == 0
+        assert (noted.open, noted.closed_hosts) == (0, 1)
 
 
 def test_files_are_read_one_after_the_other_and_only_as_far_as_rows_are_taken() -> None:
@@ -355,6 +364,16 @@ def test_no_signed_address_is_in_an_error() -> None:
 
 
 # --- memory
+
+
+def test_files_that_are_behind_are_forgotten() -> None:
+    with serve(b'{"n": 1}\n' * 300, tuple(range(9, 2700, 9))) as source:
+        rows = iter(stream_of(source))
+        for _ in range(299):
+            next(rows)
+        assert len(source.asked) >= 299
+        assert sum(isinstance(each, ExportFile) for each in gc.get_objects()) < 20
+        rows.close()
 
 
 def test_memory_is_a_few_chunks_and_two_times_the_longest_row_whatever_the_size() -> None:
