@@ -38,22 +38,37 @@ PREFIX = "labelbox/"
 PARALLELISM = 3
 
 
+class _Ended(BaseException):
+    """A signal asked the demo to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _raise_ended(number: int, _: object) -> None:
+    raise _Ended(number)
+
+
 def main() -> int:
     """Run the demo and return its exit status."""
     options = _options()
-    if options.end_with_parent:
-        _end_with_parent()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        signal.signal(number, _raise_ended)
     progress = Progress()
     try:
+        if options.end_with_parent:
+            _end_with_parent()
         if options.end_stale:
             _end_stale(options.home)
         else:
             _run(options, progress)
     except KeyboardInterrupt:
-        progress.say("interrupted; everything has been ended")
-        return 130
+        progress.say("interrupted; every process has been ended")
+        return 128 + signal.SIGINT
+    except _Ended as ended:
+        progress.say(f"{signal.Signals(ended.number).name}; every process has been ended")
+        return 128 + ended.number
     except HomeInUseError as error:
         progress.say(f"FAILED: {error}")
         return 1
@@ -87,7 +102,7 @@ def _end_with_parent() -> None:
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before we asked
-            sys.exit(128 + signal.SIGTERM)
+            raise _Ended(signal.SIGTERM)
 
 
 def _end_stale(home: Path) -> None:

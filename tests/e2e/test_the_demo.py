@@ -100,9 +100,7 @@ def left_of(home: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "moment", ["starting a fake Labelbox", "making Airflow's database", "starting Airflow", "start: running"]
-)
+@pytest.mark.parametrize("moment", ["starting a fake Labelbox", "starting Airflow", "start: running"])
 def test_killed_at_any_moment_it_leaves_nothing_behind_and_the_next_run_can_start(
     demo: Callable[..., Demo], moment: str
 ) -> None:
