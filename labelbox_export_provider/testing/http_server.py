@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import selectors
 import socket
 import struct
 import sys
@@ -58,7 +59,8 @@ class HttpServer(ThreadingHTTPServer):
         self._resets: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._stop_signal, self._stop_sender = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def base_url(self) -> str:
@@ -69,10 +71,22 @@ class HttpServer(ThreadingHTTPServer):
         """Serve from a thread of its own."""
         self._thread.start()
 
+    def _serve(self) -> None:
+        # serve_forever() looks a few times a second whether it shall end; this ends at once and sleeps until then.
+        self.timeout = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._stop_signal, selectors.EVENT_READ)
+            while not self.stopping.is_set():
+                selector.select()
+                self.handle_request()
+
     def stop(self) -> None:
         """Stop listening, wake delayed answers, and close every connection."""
+        if self.stopping.is_set():
+            return
         self.stopping.set()
-        self.shutdown()
+        self._stop_sender.send(b"!")
         self._thread.join()
         with self._lock:
             connections = list(self._connections)
@@ -80,6 +94,8 @@ class HttpServer(ThreadingHTTPServer):
             with contextlib.suppress(OSError):  # the client was faster
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
+        self._stop_signal.close()
+        self._stop_sender.close()
 
     def reset(self, connection: socket.socket) -> None:
         """Have this connection end with a reset instead of an orderly end."""

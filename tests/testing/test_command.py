@@ -32,10 +32,9 @@ def running(*arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[d
         assert process.wait(10) == 0
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_serves_until_it_is_told_to_stop(end: signal.Signals) -> None:
+def test_the_command_serves_until_it_is_told_to_stop() -> None:
     arguments = ("--generate", "30", "--project", "clmine", "--api-key", "secret", "--start-date", "2024-01-01")
-    with running(*arguments, "--days", "2", "--timezone", "Europe/Berlin", end=end) as facts:
+    with running(*arguments, "--days", "2", "--timezone", "Europe/Berlin") as facts:
         answer = HTTP.post(
             facts["endpoint"],
             json={"query": '{ user { timezone } project(where: {id: "clmine"}) { dataRowCount } }'},
@@ -46,13 +45,28 @@ def test_the_command_serves_until_it_is_told_to_stop(end: signal.Signals) -> Non
         assert connection == {"conn_type": "labelbox", "host": facts["endpoint"], "password": "secret"}
 
 
-def test_the_command_serves_a_file(tmp_path: Path) -> None:
+def test_the_command_serves_a_file_until_ctrl_c(tmp_path: Path) -> None:
     row = b'{"data_row": {"id": "a"}, "projects": {"p1": {"name": "Roofs"}}}'
     (tmp_path / "rows.ndjson").write_bytes(row)
-    with running("--rows", str(tmp_path / "rows.ndjson"), "--empty-project", "p2") as facts:
+    arguments = ("--rows", str(tmp_path / "rows.ndjson"), "--empty-project", "p2")
+    with running(*arguments, end=signal.SIGINT) as facts:
         assert facts["projects"] == {"p1": "Roofs", "p2": "Empty"}
         base_url = facts["endpoint"].removesuffix("/graphql")
         assert HTTP.get(base_url + "/_fake/rows").content == row + b"\n"
+
+
+def test_the_command_serves_a_workspace() -> None:
+    command = [*COMMAND, "--workspace", "--api-key", "secret"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            told = [process.stdout.readline() for _ in range(25)]
+        finally:
+            process.terminate()
+        assert process.wait(10) == 0
+    places = [line for line in told if line.startswith(("project", "dataset", "slice", "model run"))]
+    assert len(places) == 8 + 5 + 4 + 4
+    assert [line.endswith("(0 rows)\n") for line in places if "without rows" in line] == [True] * 4
 
 
 @pytest.mark.parametrize(
@@ -61,6 +75,7 @@ def test_the_command_serves_a_file(tmp_path: Path) -> None:
         (["--rows", "missing.ndjson"], "missing.ndjson"),
         (["--behaviour", '{"speed": 1}'], "there is no speed; there is seconds_per_export"),
         (["--generate", "-1"], "number=-1"),
+        (["--workspace", "--project", "p1"], "brings its own projects"),
         (["--rows", "x", "--generate", "1"], "not allowed with"),
     ],
 )
@@ -94,6 +109,22 @@ def test_the_back_door_shows_rows_as_an_export_showed_them(fake: FakeLabelbox, c
     assert HTTP.get(fake.base_url + "/_fake/rows", params={"export": export_id}).content == client.read(export_id)
     wished = {"params": '{"includeLabelDetails": true}'}
     assert HTTP.get(fake.base_url + "/_fake/rows", params=wished).content == client.read(export_id)
+
+
+def test_the_back_door_tells_the_truth_of_an_export_and_of_every_source(fake: FakeLabelbox, client: Client) -> None:
+    export_id = client.start()
+
+    def get(**query: str) -> bytes:
+        return HTTP.get(f"{fake.base_url}/_fake/{'truth' if 'export' in query else 'rows'}", params=query).content
+
+    assert get(export=export_id) == fake.truth(export_id) == client.read(export_id)
+    assert get(export=export_id, stream="ERRORS") == b""
+    dataset = fake.workspace.datasets[0].id
+    assert get(dataset=dataset).splitlines() == b"\n".join(fake.rows_for(dataset_id=dataset)).splitlines()
+    assert len(get(everything="yes").split(b"\n")) == 91
+    listed = HTTP.get(f"{fake.base_url}/_fake/workspace").json()
+    assert {place["id"] for place in listed["datasets"]} == {place.id for place in fake.workspace.datasets}
+    assert listed["rows"] == []
 
 
 def test_the_back_door_lists_exports_requests_and_projects(fake: FakeLabelbox, client: Client) -> None:
