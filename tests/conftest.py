@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 
 import pytest
 
@@ -30,3 +31,14 @@ os.environ |= {
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the home that these tests had."""
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+_BEGAN = time.time()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how much the judge suites compared, whichever process ran them."""
+    from support.judge_cases import count_cases
+
+    for line in count_cases(_BEGAN):
+        terminalreporter.write_line(line)

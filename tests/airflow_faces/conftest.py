@@ -12,7 +12,7 @@ from labelbox_export_provider.testing.dataset import generate_rows
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelbox]:
     """A fake Labelbox with rows around the night of the tests, and the Airflow connection to it."""
-    with FakeLabelbox(generate_rows(300, start=date(2026, 11, 20), days=5)) as running:
+    with FakeLabelbox(generate_rows(80, start=date(2026, 11, 20), days=5)) as running:
         for name, value in running.airflow_environment().items():
             monkeypatch.setenv(name, value)
         yield running

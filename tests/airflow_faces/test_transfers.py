@@ -52,10 +52,9 @@ Operator = LabelboxExportToFileOperator | LabelboxExportToS3Operator
 class Store:
     """One of the two stores, with the operator that lands in it and a look at everything that is there."""
 
-    def __init__(self, operator: Callable[..., Operator], look: Callable[[], dict[str, bytes]], key: str) -> None:
+    def __init__(self, operator: Callable[..., Operator], look: Callable[[], dict[str, bytes]]) -> None:
         self.operator = operator
         self.look = look
-        self.key = key
 
     def land(self, handle: Any, context: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         task = self.operator(export=handle, **options)
@@ -74,14 +73,18 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
+def s3() -> Iterator[tuple[str, Any]]:
     with moto_server() as endpoint:
-        yield endpoint
+        yield endpoint, s3_client(endpoint)
 
 
-@pytest.fixture(params=["file", "s3"])
+in_both_stores = pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
+"""The stores themselves are tested elsewhere: this is for what depends on how an operator reaches its store."""
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    if request.param == "file":
+    if getattr(request, "param", "file") == "file":
 
         def to_file(**options: Any) -> LabelboxExportToFileOperator:
             key = options.pop("key", None)
@@ -89,12 +92,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             where = {"root": str(tmp_path)} if key is None else {"path": f"{tmp_path}/{key}"}
             return LabelboxExportToFileOperator(task_id="land", **where, **options)
 
-        yield Store(to_file, lambda: files(tmp_path), "path")
+        yield Store(to_file, lambda: files(tmp_path))
         return
-    endpoint = request.getfixturevalue("s3")
+    endpoint, client = request.getfixturevalue("s3")
     aws = {"login": ACCESS_KEY, "password": SECRET_KEY, "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"}}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", **aws}))
-    client = s3_client(endpoint)
     client.create_bucket(Bucket=BUCKET)
 
     def to_s3(**options: Any) -> LabelboxExportToS3Operator:
@@ -102,7 +104,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         where = {"s3_prefix": "/"} if key is None else {"s3_key": key}
         return LabelboxExportToS3Operator(task_id="land", **{"s3_bucket": BUCKET, **where, **options})
 
-    yield Store(to_s3, lambda: objects(client), "s3_key")
+    yield Store(to_s3, lambda: objects(client))
     assert open_uploads(client) == []
     for name in objects(client):
         client.delete_object(Bucket=BUCKET, Key=name)
@@ -119,6 +121,7 @@ def truth(fake: FakeLabelbox) -> list[bytes]:
     return sorted(line.rstrip(b"\n") + b"\n" for line in fake.rows_for(start=NIGHT[0], end=NIGHT[1]))
 
 
+@in_both_stores
 def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     summary = store.land(handle)
@@ -141,6 +144,7 @@ def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox,
     assert manifest.exported_at is not None
 
 
+@in_both_stores
 def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: FakeLabelbox, store: Store) -> None:
     fake.faults.add(ErrorRows())
     store.land(start(fake), max_error_rows=5)
@@ -156,6 +160,7 @@ def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: F
     ]
 
 
+@in_both_stores
 def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     store.land(handle)
@@ -199,6 +204,7 @@ def test_an_export_without_rows_leaves_a_manifest_that_says_so(
     assert len([name for name in store.look() if name.startswith("data/")]) == (on_empty == "write_empty")
 
 
+@in_both_stores
 def test_more_error_rows_than_allowed_land_the_errors_and_nothing_else_and_use_up_no_retry(
     fake: FakeLabelbox, store: Store
 ) -> None:
@@ -281,6 +287,7 @@ def test_files_are_fetched_without_the_key_and_without_cookies(fake: FakeLabelbo
     assert [request for request in fake.requests.files if request.had_authorization or request.had_cookie] == []
 
 
+@in_both_stores
 def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
     fake: FakeLabelbox, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -297,6 +304,7 @@ def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
 # --- one explicit object
 
 
+@in_both_stores
 def test_an_explicit_key_takes_fields_from_the_handle(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="cars/{window_start:%Y/%m}/{window_start:%d}.ndjson.gz")
     names = store.look()
@@ -314,6 +322,7 @@ def test_the_same_export_at_an_explicit_key_counts_as_done(fake: FakeLabelbox, s
     assert store.look() == before
 
 
+@in_both_stores
 def test_another_object_at_an_explicit_key_is_refused_or_replaced_as_told(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="night.ndjson.gz")
     before = store.look()
@@ -345,6 +354,7 @@ def test_another_object_at_an_explicit_key_is_refused_or_replaced_as_told(fake: 
         ({"key": "{window_start.gz"}, ["braces"]),
     ],
 )
+@in_both_stores
 def test_a_wrong_option_fails_while_the_dag_is_parsed(store: Store, options: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         store.operator(export="{{ x }}", **options)
@@ -352,6 +362,7 @@ def test_a_wrong_option_fails_while_the_dag_is_parsed(store: Store, options: dic
 
 
 @pytest.mark.parametrize("option", ["max_object_bytes", "source", "window"])
+@in_both_stores
 def test_options_that_do_not_exist_yet_are_not_accepted(store: Store, option: str) -> None:
     with pytest.raises(TypeError, match=option):
         store.operator(export="{{ x }}", **{option: 1})
@@ -404,16 +415,14 @@ def test_a_directory_that_does_not_exist_is_taken_for_a_mount_that_failed(fake: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
 def test_a_bucket_that_does_not_exist_is_named(fake: FakeLabelbox, store: Store) -> None:
-    if store.key != "s3_key":
-        return
     with pytest.raises(AirflowFailException, match="no-such-lake"):
         store.land(start(fake), s3_bucket="no-such-lake")
 
 
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
 def test_a_worker_without_aws_credentials_is_told_what_is_missing(fake: FakeLabelbox, store: Store) -> None:
-    if store.key != "s3_key":
-        return
     with pytest.raises(AirflowException, match="NoCredentialsError"):
         store.land(start(fake), aws_conn_id="aws_nowhere")
 

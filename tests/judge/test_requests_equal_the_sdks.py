@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from support.judge_cases import write_cases
 from support.sdk_requests import ID, Request, sdk_request
 
 from labelbox_export_provider.spec.errors import ConfigurationError
@@ -127,9 +126,7 @@ def ids_for(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_option_and_every_pair_of_options_gives_the_request_of_the_official_sdk(
-    kind: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_option_and_every_pair_of_options_gives_the_request_of_the_official_sdk(kind: str) -> None:
     compared = []
     for case_kind, options in CASES:
         if case_kind != kind:
@@ -137,12 +134,7 @@ def test_every_option_and_every_pair_of_options_gives_the_request_of_the_officia
         theirs = sdk_request(kind, options["export_params"], options["filters"], timezone=OWNER_ZONE, **ids_for(kind))
         assert comparable(ours(kind, options, **ids_for(kind))) == comparable(theirs), options
         compared.append(options)
-    folder = Path(os.environ.get("JUDGE_ARTEFACTS", ".e2e/judge"))
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"source": kind, **options}) for options in compared]
-    (folder / f"requests-{kind}.ndjson").write_text("\n".join(lines) + "\n")
-    with capsys.disabled():
-        print(f"\n{kind}: {len(compared)} requests compared with the official SDK's", end="")
+    write_cases(f"requests-{kind}", [{"source": kind, **options} for options in compared])
     singles = {name for options in compared for part in options.values() for name in part}
     expected = {name for _, name, _ in choices(kind) if not is_a_fault_of_the_sdk(kind, name)}
     assert singles == expected

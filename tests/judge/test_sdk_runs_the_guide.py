@@ -7,14 +7,13 @@ longer supports are listed at the end, each with what the SDK says.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.judge_cases import write_cases
 
 from labelbox_export_provider.testing import FakeLabelbox, FakeUser, StreamLayout, generate_workspace
 from labelbox_export_provider.testing.behaviour import Behaviour
@@ -48,6 +47,9 @@ class Sample:
     params: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+
+
+pytestmark = pytest.mark.xdist_group("the guide")  # one process runs all samples and writes one list of them
 
 
 class BothConverter(_BufferedJsonConverter):  # type: ignore[misc]  # the SDK is not typed strictly
@@ -115,8 +117,8 @@ class Guide:
 
 
 @pytest.fixture(scope="module")
-def guide(request: pytest.FixtureRequest) -> Iterator[Guide]:
-    """One fake for all samples; at the end the number of what was compared is told and the list of it written."""
+def guide() -> Iterator[Guide]:
+    """One fake for all samples; at the end the list of what was compared is written."""
     behaviour = Behaviour(streams=StreamLayout(file_bytes=100_000))
     user = FakeUser(timezone="America/New_York")
     # The SDK names its caller in a header, for which it inspects the whole stack: a tenth of a second in every request.
@@ -128,14 +130,7 @@ def guide(request: pytest.FixtureRequest) -> Iterator[Guide]:
             patch.setattr(f"{module}.call_info_as_str", lambda: "Guide:compare")
         judged = Guide(fake)
         yield judged
-    folder = Path(os.environ.get("JUDGE_ARTEFACTS", ".e2e/judge"))
-    folder.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(case, ensure_ascii=False, default=str) + "\n" for case in judged.compared)
-    (folder / "guide-samples.ndjson").write_text(text, encoding="utf-8")
-    rows, size = (sum(case[name] for case in judged.compared) for name in ("rows", "bytes"))
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\n{len(judged.compared)} samples run by the official SDK, {rows} rows ({size} bytes) identical", end="")
+    write_cases("guide-samples", judged.compared)
 
 
 @pytest.mark.parametrize("source", SOURCES)
