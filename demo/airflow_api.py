@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from demo.interruption import pause
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -28,7 +30,7 @@ def until(what: str, look: Callable[[], Any], *, timeout: float, every: float = 
             return seen
         if time.monotonic() > deadline:
             raise TookTooLongError(f"waited {timeout:.0f} s for {what}")
-        time.sleep(every)
+        pause(every)
 
 
 class AirflowApi:
@@ -61,7 +63,7 @@ class AirflowApi:
             except httpx.TransportError:
                 if time.monotonic() > deadline:
                     raise
-            time.sleep(1)
+            pause(1)
 
     def send(self, method: str, path: str, body: object = None) -> Any:
         """Write one resource below `/api/v2` and return the answer, if there is one."""

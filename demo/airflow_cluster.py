@@ -37,7 +37,15 @@ LOSSES_SEEN_SOON = {
 }
 """Settings under which Airflow notices a killed worker, scheduler or triggerer in seconds instead of minutes."""
 
-_MADE_BY_AIRFLOW = ("airflow.cfg", "airflow.db*", "simple_auth_manager_passwords*", "logs", "config", "*.log")
+_MADE_BY_AIRFLOW = (
+    "airflow.cfg",
+    "airflow.db*",
+    "simple_auth_manager_passwords*",
+    "logs",
+    "config",
+    "*.log",
+    "command.*",
+)
 _CONFIG = Path(__file__).parent / "airflow_config"
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "AWS_", "BOTO", "GOOGLE_", "LABELBOX", "PYTHONSAFEPATH")
 
@@ -178,18 +186,15 @@ class AirflowCluster:
         for name in self.processes.ended():
             raise ComponentEndedError(f"airflow {name} ended by itself; the end of its log:\n{self.log_tail(name)}")
 
-    def cli(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run an `airflow` command to its end, whatever its exit status."""
-        return subprocess.run(
-            self._airflow(*arguments),
-            env=self.environment,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        command = self._airflow(*arguments)
+        output, errors = self.home / "command.out", self.home / "command.err"
+        output.unlink(missing_ok=True)
+        run = self.processes.start("command", command, environment=self.environment, log=output, errors=errors)
+        until(f"airflow {' '.join(arguments)} to end", lambda: run.poll() is not None, timeout=timeout, every=0.2)
+        del self.processes.children["command"]
+        return subprocess.CompletedProcess(command, run.returncode, output.read_text(), errors.read_text())
 
     def log_tail(self, component: str, lines: int = 40) -> str:
         """Return the last lines that a component wrote."""
@@ -202,10 +207,12 @@ class AirflowCluster:
 
     def _migrate(self) -> None:
         migration = self.processes.start("db-migrate", self._airflow("db", "migrate"), environment=self.environment)
-        status = migration.wait(timeout=self.start_timeout)
+        until("the database to be made", lambda: migration.poll() is not None, timeout=self.start_timeout)
         del self.processes.children["db-migrate"]
-        if status:
-            raise ComponentEndedError(f"airflow db migrate ended with {status}:\n{self.log_tail('db-migrate')}")
+        if migration.returncode:
+            raise ComponentEndedError(
+                f"airflow db migrate ended with {migration.returncode}:\n{self.log_tail('db-migrate')}"
+            )
 
     @staticmethod
     def _airflow(*arguments: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demo.airflow_api import RUN_ENDED, AirflowApi, TookTooLongError
 from demo.days import Night
+from demo.interruption import pause
 
 if TYPE_CHECKING:
     from datetime import date
@@ -63,7 +64,7 @@ def backfill(
                 break
             if time.monotonic() > deadline:
                 raise TookTooLongError(f"the backfill did not end within {timeout:.0f} s")
-            time.sleep(1)
+            pause(1)
     failed = [str(night) for night, run in runs.items() if run["state"] != "success"]
     if failed or len(runs) != expected:
         names = ", ".join(failed) or "none"

@@ -21,8 +21,10 @@ from typing import IO, TYPE_CHECKING
 
 import psutil
 
+from demo.interruption import pause
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 RECORDS = "processes.*"
@@ -120,8 +122,11 @@ class Processes:
     earlier owner left behind are ended first.
     """
 
-    def __init__(self, home: Path, *, grace: float = 8.0, wait: float = 60.0) -> None:
+    def __init__(
+        self, home: Path, *, grace: float = 8.0, wait: float = 60.0, say: Callable[[str], object] = lambda _: None
+    ) -> None:
         self.home = home
+        self._say = say
         # Of its own, so that the watchdog of an owner who was killed cannot take a later owner's children for his.
         self.record = home / f"processes.{os.getpid()}-{time.time_ns()}"
         self.grace = grace
@@ -162,17 +167,24 @@ class Processes:
                 self._lock.close()
 
     def start(
-        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        errors: Path | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start one child; its output goes to `log`, by default `<home>/<name>.log`."""
-        with (log or self.home / f"{name}.log").open("ab") as output:
+        """Start one child; all its output goes to `log`, by default `<home>/<name>.log`, but for that to `errors`."""
+        log = log or self.home / f"{name}.log"
+        with log.open("ab") as output, (errors or log).open("ab" if errors is None else "wb") as error_output:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", _WRITE_PID_THEN_BECOME, name, str(self.record), *command],
                 cwd=self.home,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=error_output,
                 start_new_session=True,
             )
         self.children[name] = child
@@ -190,24 +202,31 @@ class Processes:
 
     def _take(self) -> IO[str]:
         handle = (self.home / "lock").open("a+")
-        deadline = time.monotonic() + self.wait
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    handle.seek(0)
-                    holder = handle.read().strip() or "unknown"
-                    handle.close()
-                    raise HomeInUseError(
-                        f"{self.home} is in use by process {holder}. End that process, or use another directory."
-                    ) from None
-                time.sleep(0.2)
-            else:
-                handle.truncate(0)
-                handle.write(str(os.getpid()))
-                handle.flush()
-                return handle
+        deadline, told = time.monotonic() + self.wait, False
+        while not _locked(handle):
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            if time.monotonic() > deadline:
+                handle.close()
+                raise HomeInUseError(
+                    f"{self.home} is in use by process {holder}. End that process, or use another directory."
+                )
+            if not told:
+                self._say(f"waiting up to {self.wait:.0f} s for process {holder} to leave {self.home}")
+                told = True
+            pause(0.2)
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        return handle
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _watch(record: Path, grace: float) -> None:

@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +21,7 @@ from demo.airflow_cluster import AirflowCluster, clean_environment
 from demo.backfill import backfill
 from demo.days import GENERATED_DAYS, MOST_NIGHTS, Export, Night, days_of, generated_days, read_export
 from demo.fake_labelbox import FakeLabelboxServer
+from demo.interruption import Interrupted, notice_signals, pause
 from demo.landed import Landed, compare, read_night, strangers
 from demo.object_store import ObjectStore
 from demo.processes import HomeInUseError, Processes
@@ -38,23 +38,10 @@ PREFIX = "labelbox/"
 PARALLELISM = 3
 
 
-class _Ended(BaseException):
-    """A signal asked the demo to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _raise_ended(number: int, _: object) -> None:
-    raise _Ended(number)
-
-
 def main() -> int:
     """Run the demo and return its exit status."""
     options = _options()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _raise_ended)
+    notice_signals()
     progress = Progress()
     try:
         if options.end_with_parent:
@@ -63,12 +50,9 @@ def main() -> int:
             _end_stale(options.home)
         else:
             _run(options, progress)
-    except KeyboardInterrupt:
-        progress.say("interrupted; every process has been ended")
-        return 128 + signal.SIGINT
-    except _Ended as ended:
-        progress.say(f"{signal.Signals(ended.number).name}; every process has been ended")
-        return 128 + ended.number
+    except Interrupted as interrupted:
+        progress.say(f"{interrupted}: every process has been ended")
+        return 128 + interrupted.number
     except HomeInUseError as error:
         progress.say(f"FAILED: {error}")
         return 1
@@ -102,7 +86,7 @@ def _end_with_parent() -> None:
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before we asked
-            raise _Ended(signal.SIGTERM)
+            raise Interrupted(signal.SIGTERM)
 
 
 def _end_stale(home: Path) -> None:
@@ -118,7 +102,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
     environment = clean_environment(home)
     os.environ |= {name: environment[name] for name in ("NO_PROXY", "no_proxy")}
     with ExitStack() as stack:
-        servers = stack.enter_context(Processes(home))
+        servers = stack.enter_context(Processes(home, say=progress.say))
         progress.say("starting a fake Labelbox and an S3 server")
         served, first, last = _what_to_serve(export, options)
         labelbox = FakeLabelboxServer(servers, environment, served)
@@ -210,8 +194,10 @@ def _stay(cluster: AirflowCluster, progress: Progress) -> None:
     try:
         while True:
             cluster.check()
-            time.sleep(1)
-    except KeyboardInterrupt:
+            pause(1)
+    except Interrupted as interrupted:
+        if interrupted.number != signal.SIGINT:
+            raise
         progress.say("ending everything")
 
 

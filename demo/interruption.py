@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM, noticed only where it is safe.
+
+An exception out of a signal handler can strike while a lock is being taken, after which cleaning up waits for that
+lock for ever. So the handlers only take a note, and whoever waits looks at it: every wait here goes through `pause`.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+_asked: list[int] = []
+
+
+class Interrupted(BaseException):
+    """Somebody asked for the end. No `Exception`, for the same reason as KeyboardInterrupt."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        """Name the signal."""
+        return signal.Signals(self.number).name
+
+
+def notice_signals() -> None:
+    """Take note of Ctrl-C, SIGTERM and SIGHUP from now on; those that the starter ignores stay ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: _asked.append(number))
+
+
+def pause(seconds: float) -> None:
+    """Sleep; raise `Interrupted` as soon as somebody has asked for the end."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if _asked:
+            raise Interrupted(_asked[0])
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, 0.1))

@@ -1,0 +1,140 @@
+"""Every example DAG runs from start to bucket under real Airflow, against the fake, and lands the rows of its source."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.e2e_stage import lines_of
+from support.streaming_stores import ACCESS_KEY, BUCKET, SECRET_KEY, moto_server, objects, s3_client
+
+from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.testing import FakeLabelbox, generate_workspace
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
+NIGHT = "2024-05-09T02:00:00+00:00"
+"""A logical date whose last complete interval lies within the days of the fake's rows."""
+
+
+class Theatre:
+    """A fake with a whole workspace, a bucket, and an Airflow that has never run anything but these DAGs."""
+
+    def __init__(self, labelbox: FakeLabelbox, endpoint: str, home: Path) -> None:
+        self.labelbox = labelbox
+        self.client = s3_client(endpoint)
+        self.client.create_bucket(Bucket=BUCKET)
+        aws = {
+            "login": ACCESS_KEY,
+            "password": SECRET_KEY,
+            "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"},
+        }
+        name = labelbox.workspace.id_of
+        self.environment = {
+            **os.environ,
+            **labelbox.airflow_environment(),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", **aws}),
+            "LABELBOX_BUCKET": BUCKET,
+            "LABELBOX_START_DATE": "2024-01-01",
+            "LABELBOX_PROJECT_ID": name("Clips"),
+            "LABELBOX_DATASET_ID": name("Clips and chats"),
+            "LABELBOX_SLICE_ID": name("Everything"),
+            "LABELBOX_MODEL_RUN_ID": name("Detector v1"),
+            "LABELBOX_IDS_PER_EXPORT": "20",
+        }
+
+    def airflow(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    def run(self, dag_id: str, **params: Any) -> tuple[list[Any], dict[str, bytes]]:
+        """Run an example to its end; give the exports that it started and the objects that it added."""
+        exports, before = len(self.labelbox.exports), set(objects(self.client))
+        output = self.airflow("dags", "test", dag_id, NIGHT, *(["--conf", json.dumps(params)] if params else []))
+        assert "state=success" in output or "DagRun Finished" in output or "success" in output
+        added = {key: content for key, content in objects(self.client).items() if key not in before}
+        return self.labelbox.exports[exports:], added
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with FakeLabelbox(workspace=generate_workspace(120)) as labelbox, moto_server() as endpoint:
+        made = Theatre(labelbox, endpoint, tmp_path_factory.mktemp("examples"))
+        made.airflow("db", "migrate")
+        yield made
+
+
+def manifests(added: dict[str, bytes]) -> list[Manifest]:
+    return [Manifest.model_validate_json(content) for key, content in added.items() if "manifests/" in key]
+
+
+def rows_of(added: dict[str, bytes]) -> list[bytes]:
+    return lines_of(content for key, content in added.items() if ".ndjson" in key and "errors" not in key)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "kind"),
+    [
+        ("labelbox_project_nightly", "project"),
+        ("labelbox_dataset_nightly", "dataset"),
+        ("labelbox_catalog_nightly", "catalog"),
+    ],
+)
+def test_a_nightly_example_lands_the_rows_of_its_night(theatre: Theatre, dag_id: str, kind: str) -> None:
+    [export], added = theatre.run(dag_id)
+    [manifest] = manifests(added)
+    assert (export.source_kind, manifest.export.source.kind) == (
+        kind if kind != "catalog" else export.source_kind,
+        kind,
+    )
+    window = manifest.export.window
+    assert window is not None
+    truth = theatre.labelbox.truth(export.export_id).split(b"\n")[:-1]
+    activity = [json.loads(row)["data_row"]["details"]["last_activity_at"] for row in truth]
+    inside = [
+        row
+        for row, at in zip(truth, activity, strict=True)
+        if window.start.isoformat() <= at.replace(".000", "") < window.end.isoformat()
+    ]
+    assert sorted(rows_of(added)) == sorted(inside)
+    assert inside
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "kind"), [("labelbox_slice_weekly", "slice"), ("labelbox_model_run_on_request", "model_run")]
+)
+def test_an_example_without_a_window_lands_all_rows_of_its_source(theatre: Theatre, dag_id: str, kind: str) -> None:
+    [export], added = theatre.run(dag_id)
+    [manifest] = manifests(added)
+    assert manifest.export.source.kind == kind
+    assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.truth(export.export_id)
+    assert rows_of(added)
+
+
+def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_once(theatre: Theatre) -> None:
+    keys = [
+        json.loads(row)["data_row"]["global_key"]
+        for row in theatre.labelbox.rows_for(dataset_id=theatre.labelbox.workspace.id_of("Clips and chats"))
+    ]
+    exports, added = theatre.run("labelbox_data_rows_in_chunks", global_keys=keys)
+    assert len(exports) == -(-len(keys) // 20) > 1
+    assert len(manifests(added)) == len(exports)
+    assert sorted(json.loads(row)["data_row"]["global_key"] for row in rows_of(added)) == sorted(keys)
