@@ -39,14 +39,14 @@ demo: $(STAMP) ## real Airflow lands three nights of a fake Labelbox project in 
 test: $(STAMP) ## unit tests, then end-to-end tests under real Airflow
 	@status=0; \
 	$(VENV)/bin/python -m pytest || status=$$?; \
-	$(VENV)/bin/python -m pytest -m e2e -n 0 -n 0 || status=$$?; \
+	$(VENV)/bin/python -m pytest -m e2e -n 0 || status=$$?; \
 	exit $$status
 
 unit: $(STAMP) ## unit tests alone
 	@$(RUN) -m pytest
 
 e2e: $(STAMP) ## end-to-end tests alone
-	@$(RUN) -m pytest -m e2e -n 0 -n 0
+	@$(RUN) -m pytest -m e2e -n 0
 
 lint: $(STAMP) ## ruff, mypy and the import rules
 	@status=0; \
