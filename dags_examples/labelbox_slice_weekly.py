@@ -16,11 +16,12 @@ from labelbox_export_provider import ExportTaskSensor, LabelboxExportToS3Operato
 
 SLICE_ID = os.environ.get("LABELBOX_SLICE_ID", "cls0000000000000000000000")
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
+START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 
 with DAG(
     dag_id="labelbox_slice_weekly",
     schedule="0 5 * * 1",
-    start_date=pendulum.datetime(2026, 11, 1, tz="UTC"),
+    start_date=pendulum.parse(START_DATE, tz="UTC"),
     catchup=False,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["labelbox"],
