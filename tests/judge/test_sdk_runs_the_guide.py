@@ -49,9 +49,6 @@ class Sample:
     name: str = ""
 
 
-pytestmark = pytest.mark.xdist_group("the guide")  # one process runs all samples and writes one list of them
-
-
 class BothConverter(_BufferedJsonConverter):  # type: ignore[misc]  # the SDK is not typed strictly
     """The SDK's own, except that it gives each line, as the SDK has it, beside the row that the SDK makes of it."""
 

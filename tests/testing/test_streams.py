@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,14 @@ def test_files_tile_the_stream_and_the_stream_is_the_rows(rows: list[bytes], lay
     for before, after in itertools.pairwise(stream.pieces):
         assert after.start == before.end + 1
     assert b"".join(map(stream.read, stream.pieces)) == stream.content
+
+
+@given(ROWS, LAYOUTS, st.booleans())
+def test_the_rows_of_a_stream_are_told_whatever_newlines_it_lacks(
+    rows: list[bytes], layout: StreamLayout, between: bool
+) -> None:
+    stream = lay_out(rows, replace(layout, newline_between_files=between))
+    assert stream.as_rows() == b"".join(row + b"\n" for row in rows)
 
 
 @given(ROWS, LAYOUTS)

@@ -342,6 +342,30 @@ def test_places_are_found_by_name_and_a_name_that_nothing_has_is_told(fake: Fake
         fake.workspace.id_of("Clip")
 
 
+def test_places_and_batches_are_listed_page_by_page(fake: FakeLabelbox, client: Client) -> None:
+    def names(skip: int, first: int) -> list[str]:
+        page = client.ask(
+            "query ($skip: Int, $first: Int) { datasets(skip: $skip, first: $first) { name } }",
+            {"skip": skip, "first": first},
+        )
+        return [dataset["name"] for dataset in page["datasets"]]
+
+    assert names(0, 2) + names(2, 2) + names(4, 2) == [place.name for place in fake.workspace.datasets]
+    assert client.ask("{ projects(where: {deleted: true}) { id } }") == {"projects": []}
+    query = (
+        "query ($id: ID!, $after: String) { project(where: {id: $id}) "
+        "{ batches(after: $after, first: 1) { nodes { name size } pageInfo { endCursor hasNextPage } } } }"
+    )
+    found, after = [], None
+    while page := client.ask(query, {"id": fake.workspace.id_of("Clips"), "after": after})["project"]["batches"]:
+        found += page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+        after = page["pageInfo"]["endCursor"]
+    assert [batch["name"] for batch in found] == ["Clips batch 1", "Clips batch 2"]
+    assert sum(batch["size"] for batch in found) == len(fake.row_ids(fake.workspace.id_of("Clips")))
+
+
 def test_a_workspace_of_ones_own_needs_to_list_only_what_no_row_names() -> None:
     first = generate_rows(4)
     place = Slice(id="s1", name="Half", query=[{"type": "data_row_id", "operator": "is", "ids": [first[0].row_id]}])
