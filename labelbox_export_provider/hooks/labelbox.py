@@ -7,8 +7,10 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
+from airflow.sdk.log import mask_secret
+from asgiref.sync import sync_to_async
 
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox import user_agent as agent
@@ -63,7 +65,7 @@ class LabelboxHook(BaseHook):
         except AirflowNotFoundException:
             raise no_such_connection(labelbox_conn_id) from None
         try:
-            extra = await get_async_extra_dejson(connection)
+            extra = await _async_extra(connection)
         except ValueError:
             raise _bad_extra(labelbox_conn_id) from None
         return _settings(labelbox_conn_id, connection, extra)
@@ -129,6 +131,13 @@ def _bad_extra(conn_id: str) -> ConnectionSettingsError:
         f"The extra of connection {conn_id!r} is not a JSON object. Write for instance "
         '{"timeout": 60, "verify": true}, or leave it empty.'
     )
+
+
+async def _async_extra(connection: Connection) -> dict[str, Any]:
+    """Read the extra without blocking the loop; `aextra_dejson` came with Airflow 3.3.2."""
+    if hasattr(connection, "aextra_dejson"):
+        return dict(await connection.aextra_dejson())
+    return dict(await sync_to_async(lambda: connection.extra_dejson)())
 
 
 def _extra(conn_id: str, connection: Connection) -> dict[str, Any]:

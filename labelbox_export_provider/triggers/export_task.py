@@ -91,7 +91,7 @@ class ExportTaskTrigger(BaseTrigger):
                 return ExportEvent("AUTH", self.export_id, str(error))
 
     async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
-        started_at = None if self.started_at is None else datetime.fromisoformat(self.started_at)
+        started_at = None if self.started_at is None else _instant(self.started_at)
         looks = 0
         async with shared_client(settings) as client:
             while True:
@@ -105,7 +105,7 @@ class ExportTaskTrigger(BaseTrigger):
                 await asyncio.sleep(min(self._pause(looks), left))
 
     def _seconds_left(self) -> float:
-        return (datetime.fromisoformat(self.deadline) - _now()).total_seconds()
+        return (_instant(self.deadline) - _now()).total_seconds()
 
     def _pause(self, looks: int) -> float:
         pause = self.poke_interval
@@ -147,3 +147,8 @@ class ExportTaskTrigger(BaseTrigger):
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def _instant(text: str) -> datetime:
+    # Python 3.10 does not read the Z that handles are written with.
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
