@@ -16,13 +16,6 @@ HERE = Path(__file__).parent
 EXAMPLE = HERE.parent.parent / "dags_examples" / "labelbox_project_nightly.py"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all of them on one worker where tests are spread over several: two Airflows at a time are too many."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("airflow"))
-
-
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Real Airflow at log level DEBUG, a fake Labelbox with some projects, an S3 server with an empty bucket."""
