@@ -51,6 +51,11 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         self._check_target("s3_prefix", "s3_key")
         if not any(is_template(value) for value in (s3_bucket, s3_key)):
             self._bucket_and_key()
+        if customer := sorted(name for name in self.sink_args if name.startswith("SSECustomer")):
+            raise ConfigurationError(
+                f"sink_args holds {', '.join(customer)}: the key would stand in clear in the task's rendered fields, for "
+                "all to read. Use ServerSideEncryption='aws:kms' with SSEKMSKeyId, or the bucket's default encryption."
+            )
         if not is_template(self.sink_args):
             SinkArguments.parse(self.sink_args)
 

@@ -394,6 +394,7 @@ def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox, s
         ({"s3_key": "key-without-bucket"}, ["s3_bucket="]),
         ({"s3_bucket": "lake", "s3_prefix": "a", "sink_args": {"Acl": "private"}}, ["'Acl'", "ACL"]),
         ({"s3_bucket": "lake", "s3_prefix": "a", "sink_args": {"ContentEncoding": "gzip"}}, ["ContentEncoding"]),
+        ({"s3_bucket": "lake", "s3_prefix": "a", "sink_args": {"SSECustomerKey": "k"}}, ["rendered fields"]),
     ],
 )
 def test_a_wrong_s3_target_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
