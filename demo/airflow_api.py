@@ -90,7 +90,7 @@ class AirflowApi:
             seen = {}
         return {name: (seen.get(name) or {}).get("status") or "absent" for name in COMPONENTS}
 
-    def wait_for_dag(self, dag_id: str, *, timeout: float = 90) -> dict[str, Any]:
+    def wait_for_dag(self, dag_id: str, *, timeout: float = 180) -> dict[str, Any]:
         """Wait until the dag processor has read a DAG; an import error of any file ends the wait."""
 
         def look() -> Any:

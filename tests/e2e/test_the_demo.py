@@ -22,7 +22,7 @@ from labelbox_export_provider.testing.rows import RowView
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -52,7 +52,7 @@ class Demo:
     def said(self) -> str:
         return "".join(self._lines)
 
-    def wait_to_say(self, text: str, timeout: float = 180) -> str:
+    def wait_to_say(self, text: str, timeout: float = 300) -> str:
         """Wait until it says something that this pattern finds, and return what was found."""
 
         def look() -> re.Match[str] | None:
@@ -62,7 +62,7 @@ class Demo:
 
         return str(until(f"the demo to say {text!r}", look, timeout=timeout, every=0.1)[0])
 
-    def end(self, number: signal.Signals | None = None, timeout: float = 240) -> int:
+    def end(self, number: signal.Signals | None = None, timeout: float = 500) -> int:
         """Wait for its end, after a signal if one is given, and return its exit status."""
         if number is not None:
             self.process.send_signal(number)
