@@ -53,7 +53,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             self._bucket_and_key()
         if customer := sorted(name for name in self.sink_args if name.startswith("SSECustomer")):
             raise ConfigurationError(
-                f"sink_args holds {', '.join(customer)}: the key would stand in clear in the task's rendered fields, for "
+                f"sink_args holds {', '.join(customer)}: the key would stand in clear in the rendered fields, for "
                 "all to read. Use ServerSideEncryption='aws:kms' with SSEKMSKeyId, or the bucket's default encryption."
             )
         if not is_template(self.sink_args):
