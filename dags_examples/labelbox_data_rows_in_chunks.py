@@ -1,7 +1,7 @@
 """Any number of single Labelbox data rows in S3: 2,000 to an export, one mapped task to a chunk.
 
-Labelbox takes 2,000 ids in one export. `chunks` splits the list, `expand` starts an export per chunk; the pool or
-`max_active_tis_per_dag` keeps within Labelbox's limit of running exports.
+Labelbox takes 2,000 ids in one export. `chunks` splits the list, `expand` starts an export per chunk. Each mapped task
+waits for its own export, deferred, so that `max_active_tis_per_dag` keeps within Labelbox's limit of running exports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param, task
 
-from labelbox_export_provider import DataRowsExportOperator, ExportTaskSensor, LabelboxExportToS3Operator
+from labelbox_export_provider import DataRowsExportOperator, LabelboxExportToS3Operator
 
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 IDS_PER_EXPORT = int(os.environ.get("LABELBOX_IDS_PER_EXPORT", "2000"))
@@ -30,10 +30,12 @@ with DAG(
         keys = params["global_keys"]
         return [keys[start : start + IDS_PER_EXPORT] for start in range(0, len(keys), IDS_PER_EXPORT)]
 
-    start = DataRowsExportOperator.partial(
-        task_id="start", export_params={"data_row_details": True}, max_active_tis_per_dag=5
+    export = DataRowsExportOperator.partial(
+        task_id="export",
+        export_params={"data_row_details": True},
+        wait_for_completion=True,
+        max_active_tis_per_dag=5,
     ).expand(global_keys=chunks())
-    wait = ExportTaskSensor.partial(task_id="wait").expand(export=start.output)
     LabelboxExportToS3Operator.partial(task_id="land", s3_bucket=BUCKET, s3_prefix="labelbox").expand(
-        export=wait.output
+        export=export.output
     )

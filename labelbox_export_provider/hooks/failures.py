@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
+from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.sources import ProjectSource
 
 
 def give_up(report: FailureReport) -> NoReturn:
     """Raise the Airflow exception for a failure: without retry where a retry would end the same way."""
     kind = AirflowException if report.retryable else AirflowFailException
     raise kind(report.text()) from report.error
+
+
+def starter_of(task: BaseOperator) -> str | None:
+    """Name the task that starts the export which `task` works on: the one export operator upstream, near or far."""
+    starters = {
+        relative.task_id
+        for relative in task.get_flat_relatives(upstream=True)
+        if hasattr(getattr(relative, "operator_class", relative), "source_model")
+    }
+    return starters.pop() if len(starters) == 1 else None
+
+
+def page_of(handle: ExportHandle | None) -> str | None:
+    """Give the address of the exported source in Labelbox's web app, where one is known."""
+    if handle is None or handle.source.kind != "project":
+        return None
+    try:
+        app_url = LabelboxHook(handle.labelbox_conn_id).settings.app_url
+    except LabelboxExportError:
+        return None  # the failure that is being told may be this very connection
+    return ProjectSource(project_id=handle.source.id).page(app_url)

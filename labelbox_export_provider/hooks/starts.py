@@ -57,8 +57,12 @@ class ExportStart:
         self.adopt_within = adopt_within
         self.now = now
 
-    def run(self, context: Context) -> ExportHandle:
-        """Give the handle of the one export of this task instance; raises errors of this package only."""
+    def run(self, context: Context, *, hand_over: bool = True) -> ExportHandle:
+        """Give the handle of the one export of this task instance; raises errors of this package only.
+
+        `hand_over=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after its
+        wait failed, it then adopts. Such a task calls `hand_over` when it is done.
+        """
         window = None if self.window is None else self.window.resolve(run_interval(context))
         ti = context["ti"]
         store = dict(context).get("task_state_store")
@@ -88,7 +92,7 @@ class ExportStart:
                 now=self.now,
             )
             started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store)))
-        if store is not None:
+        if store is not None and hand_over:
             _save(store, started.record.model_copy(update={"state": "handed_over"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
 
@@ -113,6 +117,14 @@ class ExportStart:
             adopted=started.adopted,
             query=condensed_query(mutation_input),
         )
+
+
+def hand_over(context: Context) -> None:
+    """Note that the export was given to downstream tasks, so that clearing the task from now on starts a new one."""
+    store = dict(context).get("task_state_store")
+    record = _stored(store)
+    if record is not None:
+        _save(store, record.model_copy(update={"state": "handed_over"}))
 
 
 def _stored(store: Any) -> StartRecord | None:

@@ -142,6 +142,9 @@ def _find(
         return _oldest_alive(tasks, request, seen)
     waited = 0.0
     visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
+    if record.export_id is not None:
+        # This export did start: one empty answer is not enough to start another.
+        visible_by = max(visible_by, LOOK_EVERY)
     while True:
         tasks = yield from _recorded(record, request, policy)
         found = _oldest_alive(tasks, request, seen)

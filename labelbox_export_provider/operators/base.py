@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from labelbox_export_provider.hooks.failures import give_up
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.hooks.starts import ExportStart
+from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.labelbox.waiting import completed_totals
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
@@ -77,9 +77,9 @@ class ExportOperator(BaseOperator):
         labelbox_conn_id: str = LabelboxHook.default_conn_name,
         task_name: str | None = None,
         wait_for_completion: bool = False,
-        adopt_within: timedelta = timedelta(hours=24),
-        poke_interval: float = 5.0,
-        timeout: timedelta = timedelta(days=7),
+        adopt_within: float | timedelta = timedelta(hours=24),
+        poke_interval: float | timedelta = 5.0,
+        timeout: float | timedelta = timedelta(days=7),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,9 +89,9 @@ class ExportOperator(BaseOperator):
         self.labelbox_conn_id = labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
-        self.adopt_within = adopt_within
-        self.poke_interval = poke_interval
-        self.timeout = timeout
+        self.adopt_within = _span("adopt_within", adopt_within)
+        self.poke_interval = _span("poke_interval", poke_interval).total_seconds()
+        self.timeout = _span("timeout", timeout)
         for name, given in (("export_params", export_params), ("filters", filters)):
             model = self.source_model.model_fields[name].annotation
             if isinstance(model, type) and issubclass(model, OptionModel):
@@ -108,8 +108,6 @@ class ExportOperator(BaseOperator):
         if self.window is not None:
             refuse_window(self.source_model)
         check_window(self.window, self.filters)
-        if self.adopt_within <= timedelta(0):
-            raise ConfigurationError(f"adopt_within={self.adopt_within!r} has to be longer than zero.")
 
     def _refuse_misplaced_params(self) -> None:
         """Catch `params={"attachments": True}`: Airflow would make a form of it and the export would lack the field."""
@@ -157,7 +155,7 @@ class ExportOperator(BaseOperator):
                 task_name=self.task_name,
                 adopt_within=self.adopt_within,
             )
-            handle = start.run(context)
+            handle = start.run(context, hand_over=not self.wait_for_completion)
         except LabelboxExportError as error:
             self._give_up(error, context)
         link = source.page(hook.settings.app_url)
@@ -199,6 +197,7 @@ class ExportOperator(BaseOperator):
             totals = LabelboxHook(self.labelbox_conn_id).run(completed_totals(handle.export_id))
         except LabelboxExportError as error:
             self._give_up(error, context, handle=handle)
+        hand_over(context)
         self.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return {**handle.to_json(), "totals": totals.to_json()}
 
@@ -226,3 +225,12 @@ class ExportOperator(BaseOperator):
         given = [value for name in self.source_options if (value := getattr(self, name)) is not None]
         text = " ".join(str(value) for value in given)
         return f"{self.source_model.model_fields['kind'].default} {text if len(text) <= 80 else text[:80] + '…'}"
+
+
+def _span(option: str, value: object) -> timedelta:
+    """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = timedelta(seconds=value)
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise ConfigurationError(f"{option}={value!r}: legal is a timedelta or a number of seconds above 0.")
+    return value

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox.waiting import completed_totals, look
 from labelbox_export_provider.spec.errors import (
@@ -47,7 +47,7 @@ class ExportTaskSensor(BaseSensorOperator):
 
     :param export: the handle that an export operator returns, or the bare id of an export task.
     :param labelbox_conn_id: only for a bare id; a handle names its own connection.
-    :param cancel_on_kill: cancel the export when somebody marks or clears this task while it is deferred.
+    :param cancel_on_kill: cancel the export when somebody marks this task as failed or successful while it is deferred.
     """
 
     template_fields: Sequence[str] = ("export", "labelbox_conn_id")
@@ -70,6 +70,13 @@ class ExportTaskSensor(BaseSensorOperator):
         )
         if export is None or (isinstance(export, str) and not is_template(export)):
             parse_export(export)
+        if self.never_fail or self.silent_fail:
+            raise ConfigurationError(
+                "never_fail and silent_fail are not options of ExportTaskSensor: a failed export or a refused key must "
+                "not pass for data. soft_fail=True turns a time-out into a skip."
+            )
+        if self.poke_interval <= 0:
+            raise ConfigurationError(f"poke_interval={poke_interval!r}: legal is a timedelta or seconds above 0.")
         if cancel_on_kill and not deferrable:
             raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
         self.export = export
@@ -191,7 +198,8 @@ class ExportTaskSensor(BaseSensorOperator):
             error,
             handle=export if isinstance(export, ExportHandle) else None,
             export_id=None if export is None else _id_of(export),
-            starter=self._starter(),
+            link=page_of(export if isinstance(export, ExportHandle) else None),
+            starter=starter_of(self),
             try_number=getattr(ti, "try_number", None),
             tries=(getattr(ti, "max_tries", 0) or 0) + 1,
             in_store="not touched by this task",
@@ -199,11 +207,6 @@ class ExportTaskSensor(BaseSensorOperator):
 
     def _give_up(self, error: LabelboxExportError, context: Context) -> NoReturn:
         give_up(self._report(error, context))
-
-    def _starter(self) -> str | None:
-        """Name the task to clear, where there is only one upstream."""
-        upstream = list(self.upstream_task_ids)
-        return upstream[0] if len(upstream) == 1 else None
 
     def _conn_id(self, export: ExportHandle | str) -> str:
         return export.labelbox_conn_id if isinstance(export, ExportHandle) else self.labelbox_conn_id

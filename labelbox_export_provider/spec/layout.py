@@ -51,6 +51,13 @@ class ObjectNames:
         """Give the key of one data object; numbers count from 0."""
         return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
 
+    def data_otherwise_compressed(self) -> tuple[str, ...]:
+        """Give the keys that the same rows would have with another compression; readers of the prefix take both."""
+        if self.explicit_key is not None:
+            return ()
+        others = (suffix for suffix in _SUFFIX.values() if suffix != self._suffix)
+        return tuple(f"{self._data_head}.{0:05d}.ndjson{suffix}" for suffix in others)
+
     def manifest(self, state: State) -> str:
         """Give the key of the manifest, whose name tells its state to whoever only lists."""
         return f"{self._manifest_head}.{state}.json"

@@ -64,15 +64,16 @@ def late_paths(value: object, so_far: Path = ()) -> tuple[Path, ...]:
 
 
 def refuse_vanished(name: str, value: Any, paths: tuple[Path, ...]) -> None:
-    """Refuse a place that was to be filled in and holds None: with native rendering it would mean "no filter"."""
+    """Refuse a place that was to be filled in and holds nothing: it would silently mean "no filter"."""
     for path in paths:
         found = value
         for step in path:
             inside = isinstance(found, Mapping) or (isinstance(found, (list, tuple)) and isinstance(step, int))
             found = found[step] if inside else found
-        if found is None:
+        emptied = found in ({}, [], ()) or (isinstance(found, (list, tuple)) and all(item is None for item in found))
+        if found is None or emptied:
             shown = name + "".join(f"[{step!r}]" for step in path)
             raise ConfigurationError(
-                f"{shown} rendered to None. A missing value is not taken for 'none': leave the option out, or make the "
-                "template give a value for every run."
+                f"{shown} rendered to {found!r}. A missing value is not taken for 'none': leave the option out, or "
+                "make the template give a value for every run."
             )

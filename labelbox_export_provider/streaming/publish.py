@@ -19,7 +19,7 @@ from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
 from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import TooManyErrorRowsError
+from labelbox_export_provider.spec.errors import ConfigurationError, TooManyErrorRowsError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, State
 from labelbox_export_provider.spec.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts, Versions
@@ -133,6 +133,7 @@ class _Landing:
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:
         self._abort_leftovers()
+        self._refuse_twin()
         verdict = look(self._sink, self._names, self._handle, recipe=self._recipe, replace=self._options.replace)
         if verdict.landed is not None:
             logger.info("%s is landed already: %s", self._handle.describe(), verdict.landed.uri)
@@ -174,6 +175,15 @@ class _Landing:
         for key in keys:
             if aborted := self._sink.abort_open_uploads(key):
                 logger.info("%s: removed %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
+
+    def _refuse_twin(self) -> None:
+        for key in self._names.data_otherwise_compressed():
+            if self._sink.head(key) is not None:
+                raise ConfigurationError(
+                    f"{self._sink.uri(key)} holds the rows of this export, landed with another compression. Landed "
+                    f"again with compression={self._options.compression!r} they would be there twice for readers of "
+                    "data/. Land it as it was, or remove that object and its manifest first."
+                )
 
     def _check_error_rows(self, errors: StreamTotals | None) -> None:
         rows = 0 if errors is None else errors.lines

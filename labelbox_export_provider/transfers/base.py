@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
 
-from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
@@ -16,7 +16,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
-from labelbox_export_provider.spec.templates import is_template, refuse_empty_text
+from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import LandingOptions, OnEmpty
 
@@ -82,7 +82,7 @@ class LabelboxExportTransferOperator(BaseOperator):
         self.max_memory = max_memory
         self.workers = workers
         self.part_bytes = part_bytes
-        self.sink_args = dict(sink_args or {})
+        self.sink_args: Any = {} if sink_args is None else sink_args
         self._options()
 
     def _options(self) -> LandingOptions:
@@ -96,8 +96,20 @@ class LabelboxExportTransferOperator(BaseOperator):
             part_bytes=self.part_bytes,
         )
 
+    def _check_rendered(self) -> None:
+        """Refuse text that a template emptied; a number that native rendering made of it is text again."""
+        for name in self.template_fields:
+            if name in ("export", "sink_args"):
+                continue
+            value = getattr(self, name)
+            refuse_empty_text(name, value)
+            refuse_vanished(name, value, self._late[name])
+            if value is not None and not isinstance(value, str):
+                setattr(self, name, str(value))
+
     def _check_target(self, prefix_option: str, key_option: str) -> None:
         """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
+        self._late = {name: late_paths(getattr(self, name)) for name in self.template_fields}
         prefix, key = getattr(self, prefix_option), getattr(self, key_option)
         if (prefix is None) == (key is None):
             given = "both are given" if key is not None else "neither is"
@@ -137,9 +149,7 @@ class LabelboxExportTransferOperator(BaseOperator):
         handle: ExportHandle | None = None
         progress = LandingProgress()
         try:
-            for name in self.template_fields:
-                if name != "export":
-                    refuse_empty_text(name, getattr(self, name))
+            self._check_rendered()
             handle = ExportHandle.parse(self.export)
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
@@ -176,12 +186,12 @@ class LabelboxExportTransferOperator(BaseOperator):
         self, error: LabelboxExportError, context: Context, handle: ExportHandle | None, progress: LandingProgress
     ) -> NoReturn:
         ti = context["ti"]
-        upstream = list(self.upstream_task_ids)
         give_up(
             FailureReport(
                 error,
                 handle=handle,
-                starter=upstream[0] if len(upstream) == 1 else None,
+                link=page_of(handle),
+                starter=starter_of(self),
                 try_number=getattr(ti, "try_number", None),
                 tries=(getattr(ti, "max_tries", 0) or 0) + 1,
                 moved=progress.describe(),

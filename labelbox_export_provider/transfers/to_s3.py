@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
@@ -51,11 +51,8 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         self._check_target("s3_prefix", "s3_key")
         if not any(is_template(value) for value in (s3_bucket, s3_key)):
             self._bucket_and_key()
-        if customer := sorted(name for name in self.sink_args if name.startswith("SSECustomer")):
-            raise ConfigurationError(
-                f"sink_args holds {', '.join(customer)}: the key would stand in clear in the rendered fields, for "
-                "all to read. Use ServerSideEncryption='aws:kms' with SSEKMSKeyId, or the bucket's default encryption."
-            )
+        if isinstance(self.sink_args, Mapping):
+            _refuse_customer_keys(self.sink_args)
         if not is_template(self.sink_args):
             SinkArguments.parse(self.sink_args)
 
@@ -88,5 +85,16 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             ) from None
         from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
+        if not isinstance(self.sink_args, Mapping):
+            raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
+        _refuse_customer_keys(self.sink_args)
         hook = S3Hook(aws_conn_id=self.aws_conn_id, verify=self.verify)
         return S3Sink(hook.get_conn(), self._bucket_and_key()[0], self.sink_args)
+
+
+def _refuse_customer_keys(sink_args: Mapping[str, Any]) -> None:
+    if customer := sorted(name for name in sink_args if name.startswith("SSECustomer")):
+        raise ConfigurationError(
+            f"sink_args holds {', '.join(customer)}: the key would stand in clear in the rendered fields, for all to "
+            "read. Use ServerSideEncryption='aws:kms' with SSEKMSKeyId, or the bucket's default encryption."
+        )

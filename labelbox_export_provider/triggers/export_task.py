@@ -19,6 +19,8 @@ from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client
 
 CANCEL_SECONDS = 10.0
+_FINAL = {"failed", "success", "skipped", "removed"}
+"""States in which nobody waits any more; a task that was cleared is in none of them, and goes on with the export."""
 
 
 class ExportTaskTrigger(BaseTrigger):
@@ -28,7 +30,7 @@ class ExportTaskTrigger(BaseTrigger):
     intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
     connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. AUTH,
     NOT_FOUND and TIMEOUT are events, too; anything else is a bug and propagates. `cancel_on_kill` cancels the export
-    when somebody marks or clears the waiting task; off, since the export is adopted by the next try.
+    when somebody marks the waiting task as failed or successful; off, since the export is adopted by the next try.
     """
 
     def __init__(
@@ -117,9 +119,10 @@ class ExportTaskTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the export if that was asked for and the task no longer waits for it.
 
-        Airflow also calls this when the trigger merely moved to another triggerer; the task's state tells them apart.
+        Airflow also calls this when the task was cleared, or when the trigger merely moved to another triggerer; the
+        task's state tells them apart.
         """
-        if not self.cancel_on_kill or await self._still_deferred():
+        if not self.cancel_on_kill or not await self._ended_by_hand():
             return
         try:
             settings = await LabelboxHook.async_settings(self.labelbox_conn_id)
@@ -131,10 +134,10 @@ class ExportTaskTrigger(BaseTrigger):
         outcome = "canceled" if canceled else "not cancelable and goes on"
         self.log.info("The waiting task was ended by hand: export %s is %s.", self.export_id, outcome)
 
-    async def _still_deferred(self) -> bool:
+    async def _ended_by_hand(self) -> bool:
         ti = self.task_instance
         if ti is None:
-            return True
+            return False
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
         from asgiref.sync import sync_to_async
 
@@ -142,7 +145,7 @@ class ExportTaskTrigger(BaseTrigger):
             dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
         )
         of_run = states.get(ti.run_id, {})
-        return any(state == "deferred" for name, state in of_run.items() if name.split("[")[0] == ti.task_id)
+        return any(state in _FINAL for name, state in of_run.items() if name.split("[")[0] == ti.task_id)
 
 
 def _now() -> datetime:

@@ -206,6 +206,12 @@ def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox) -
         ExportTaskSensor(task_id="wait", export=handle).execute(context_of("wait"))
 
 
+@pytest.mark.parametrize("option", ["never_fail", "silent_fail"])
+def test_what_would_let_a_failed_export_pass_for_data_is_refused(option: str) -> None:
+    with pytest.raises(ConfigurationError, match="soft_fail"):
+        ExportTaskSensor(task_id="wait", export="{{ x }}", **{option: True})
+
+
 def test_cancel_on_kill_needs_deferrable() -> None:
     with pytest.raises(ConfigurationError, match="cancel_on_kill"):
         ExportTaskSensor(task_id="wait", export="{{ x }}", deferrable=False, cancel_on_kill=True)
@@ -304,7 +310,12 @@ def test_a_trigger_that_is_cancelled_leaves_no_client_behind(fake: FakeLabelbox)
 
 @pytest.mark.parametrize(
     ("asked", "state", "status"),
-    [(True, "failed", "CANCELED"), (True, "deferred", "IN_PROGRESS"), (False, "failed", "IN_PROGRESS")],
+    [
+        (True, "failed", "CANCELED"),
+        (True, "deferred", "IN_PROGRESS"),
+        (True, "queued", "IN_PROGRESS"),
+        (False, "failed", "IN_PROGRESS"),
+    ],
 )
 def test_on_kill_cancels_only_where_asked_and_only_when_nobody_waits_any_more(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, asked: bool, state: str, status: str

@@ -24,7 +24,7 @@ from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
-from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer
+from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer, SlowExport
 
 
 def start_of(fake: FakeLabelbox, **options: Any) -> ProjectExportOperator:
@@ -323,6 +323,33 @@ def test_with_wait_for_completion_a_failed_export_is_healed_by_the_tasks_own_ret
     with pytest.raises(TaskDeferred) as deferred:
         start.execute(second)
     assert resume(start, deferred.value, second)["export_id"] == fake.exports[1].export_id
+
+
+def test_cleared_while_it_waits_or_after_its_wait_failed_a_waiting_operator_adopts(fake: FakeLabelbox) -> None:
+    fake.faults.add(SlowExport())
+    store, start = StateStore(), start_of(fake, wait_for_completion=True)
+    with pytest.raises(TaskDeferred):
+        start.execute(context_of(store=store))
+    with pytest.raises(TaskDeferred):
+        start.execute(context_of(store=store, ti=TaskInstance(try_number=2, max_tries=4)))
+    assert len(fake.exports) == 1
+
+
+def test_cleared_after_success_a_waiting_operator_starts_a_new_export(fake: FakeLabelbox) -> None:
+    store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    for number, max_tries in ((1, 3), (2, 4)):
+        context = context_of(store=store, ti=TaskInstance(try_number=number, max_tries=max_tries))
+        with pytest.raises(TaskDeferred) as deferred:
+            start.execute(context)
+        resume(start, deferred.value, context)
+    assert len(fake.exports) == 2
+
+
+@pytest.mark.parametrize("option", ["timeout", "poke_interval", "adopt_within"])
+@pytest.mark.parametrize("value", ["an hour", 0, -1, True, timedelta(0)])
+def test_a_length_of_time_is_a_timedelta_or_seconds_above_0(option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{option}="):
+        ProjectExportOperator(task_id="start", project_id="clp1", **{option: value})
 
 
 def test_the_handle_holds_no_key_and_no_address_of_files(fake: FakeLabelbox) -> None:

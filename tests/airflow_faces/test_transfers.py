@@ -171,6 +171,15 @@ def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox,
     assert len(store.manifests()) == 1
 
 
+def test_the_same_export_is_not_landed_a_second_time_with_another_compression(fake: FakeLabelbox, store: Store) -> None:
+    handle = start(fake)
+    store.land(handle)
+    before = store.look()
+    with pytest.raises(AirflowFailException, match="another compression"):
+        store.land(handle, compression=None)
+    assert store.look() == before
+
+
 def test_another_export_of_the_same_window_adds_a_generation_beside_the_old_one(
     fake: FakeLabelbox, store: Store
 ) -> None:
@@ -299,6 +308,17 @@ def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
     for name, text in places.items():
         assert fake.api_key not in text, name
         assert "x-goog-signature=" not in text.lower(), name
+
+
+@pytest.mark.parametrize("root", ["", None])
+def test_a_target_that_a_template_emptied_is_refused_and_not_taken_for_the_root(
+    fake: FakeLabelbox, tmp_path: Path, root: str | None
+) -> None:
+    with some_dag(render_template_as_native_obj=True, params={"root": None}):
+        task = LabelboxExportToFileOperator(task_id="land", export=start(fake), root="{{ params.root }}")
+    task.render_template_fields(context_of("land", params={"root": root}))
+    with pytest.raises(AirflowFailException, match="root rendered to"):
+        task.execute(context_of("land"))
 
 
 # --- one explicit object
