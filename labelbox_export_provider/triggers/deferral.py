@@ -12,6 +12,14 @@ SAFETY = timedelta(minutes=10)
 """How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
 
 
+QUIET = timedelta(seconds=7)
+"""How long after the deferral the trigger keeps quiet.
+
+A LocalExecutor may report the end of the task's first phase up to five seconds late (`[workers]
+min_heartbeat_interval`). Airflow 3.3.2 takes a task that is running again by then for one that died, and uses a retry.
+"""
+
+
 class Pace(TypedDict):
     """How often to look, in seconds, and until when to wait."""
 
@@ -26,12 +34,14 @@ def waiting_trigger(
 ) -> tuple[ExportTaskTrigger, timedelta]:
     """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
     handle = export if isinstance(export, ExportHandle) else None
+    now = datetime.now(timezone.utc)
     trigger = ExportTaskTrigger(
         labelbox_conn_id=labelbox_conn_id,
         export_id=handle.export_id if handle is not None else str(export),
         user_id=None if handle is None else handle.user_id,
         started_at=None if handle is None else handle.started_at.isoformat(),
-        deadline=(datetime.now(timezone.utc) + timeout).isoformat(),
+        deadline=(now + timeout).isoformat(),
+        not_before=(now + min(QUIET, timeout)).isoformat(),
         **pace,
     )
     return trigger, timeout + SAFETY

@@ -29,8 +29,9 @@ class ExportTaskTrigger(BaseTrigger):
     Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
     intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
     connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. AUTH,
-    NOT_FOUND and TIMEOUT are events, too; anything else is a bug and propagates. `cancel_on_kill` cancels the export
-    when somebody marks the waiting task as failed or successful; off, since the export is adopted by the next try.
+    NOT_FOUND and TIMEOUT are events, too; anything else is a bug and propagates. `not_before` holds back the first look
+    (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or successful;
+    off, since the export is adopted by the next try.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ExportTaskTrigger(BaseTrigger):
         max_wait: float = 60.0,
         exponential_backoff: bool = True,
         cancel_on_kill: bool = False,
+        not_before: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.labelbox_conn_id = labelbox_conn_id
@@ -56,6 +58,7 @@ class ExportTaskTrigger(BaseTrigger):
         self.max_wait = max_wait
         self.exponential_backoff = exponential_backoff
         self.cancel_on_kill = cancel_on_kill
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what another triggerer needs to wait on: no key, no URL."""
@@ -69,6 +72,7 @@ class ExportTaskTrigger(BaseTrigger):
             "max_wait",
             "exponential_backoff",
             "cancel_on_kill",
+            "not_before",
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
@@ -95,6 +99,8 @@ class ExportTaskTrigger(BaseTrigger):
     async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
         started_at = None if self.started_at is None else _instant(self.started_at)
         looks = 0
+        if self.not_before is not None:
+            await asyncio.sleep(max(0.0, (_instant(self.not_before) - _now()).total_seconds()))
         async with shared_client(settings) as client:
             while True:
                 found = await client.run(look(self.export_id, self.user_id, started_at, _now))

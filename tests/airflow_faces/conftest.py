@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.dataset import generate_rows
+
+
+@pytest.fixture(autouse=True)
+def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let triggers look at once: what the pause is for happens between processes, which these tests have not."""
+    monkeypatch.setattr("labelbox_export_provider.triggers.deferral.QUIET", timedelta(0))
 
 
 @pytest.fixture

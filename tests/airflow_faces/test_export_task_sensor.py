@@ -247,6 +247,19 @@ def test_a_trigger_sends_exactly_one_event(fake: FakeLabelbox) -> None:
     assert (event["outcome"], event["export_id"]) == ("COMPLETE", handle["export_id"])
 
 
+def test_a_trigger_keeps_quiet_until_airflow_has_noted_the_deferral(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelbox_export_provider.triggers.deferral.QUIET", timedelta(seconds=0.5))
+    fake.change(polls_per_export=3)
+    sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), poke_interval=0.01)
+    began = datetime.now(timezone.utc)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(context_of("wait"))
+    assert events_of(deferred.value.trigger)[0]["outcome"] == "COMPLETE"
+    assert datetime.now(timezone.utc) - began >= timedelta(seconds=0.5)
+
+
 def test_a_deadline_is_an_instant_so_a_trigger_started_anew_does_not_wait_longer(fake: FakeLabelbox) -> None:
     fake.faults.add(SlowExport())
     past = (datetime.now(timezone.utc) - timedelta(seconds=1)).isoformat()
