@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from demo.days import Night
     from demo.processes import Processes
 
-SECONDS_PER_EXPORT = 3
+SECONDS_PER_EXPORT = 8
+"""Long enough for every sensor to be deferred for a while, whatever the machine is busy with."""
 
 
 class FakeLabelboxServer:

@@ -1,4 +1,4 @@
-"""What Airflow reads as its local settings here: it keeps SQLite from giving up at once when two processes write.
+"""What Airflow reads as its local settings here: SQLite does not give up at once, and retries come soon.
 
 A savepoint outside a transaction begins one that may only read. When it comes to write after another process has
 written, SQLite cannot wait, since what was read is out of date, and answers "database is locked" whatever its timeout.
@@ -7,15 +7,23 @@ Beginning with the right to write makes the processes wait for each other instea
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
     from sqlalchemy.engine import Connection
 
-__all__: tuple[str, ...] = ()  # nothing here overrides a setting of Airflow's
+__all__ = ("task_policy",)
+_LONGEST_RETRY_DELAY = timedelta(seconds=10)
+
+
+def task_policy(task: BaseOperator) -> None:
+    """Retry soon: nobody waits five minutes in front of a terminal."""
+    task.retry_delay = min(task.retry_delay, _LONGEST_RETRY_DELAY)
 
 
 @event.listens_for(Engine, "savepoint")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
@@ -12,6 +12,8 @@ with DAG(
     "single",
     schedule=None,
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it for UTC
+    # A busy scheduler may hear of a deferral only after the trigger has fired, and then fails the try.
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=1)},
     params={"project_id": Param("", type="string"), "root": Param("", type="string")},
 ):
     start = ProjectExportOperator(
