@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := exec $(VENV)/bin/python
-EXTRAS := amazon,testing
+EXTRAS := all
 
 # Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
 ROWS ?=
@@ -12,7 +12,7 @@ KEEP ?=
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit e2e lint format bench constraints clean
+.PHONY: help install demo test unit thorough e2e lint format bench constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,14 +36,18 @@ $(STAMP): pyproject.toml constraints/dev.txt
 demo: $(STAMP) ## real Airflow lands three nights of a fake Labelbox project in S3 (ROWS=export.ndjson, KEEP=1)
 	@$(RUN) -m demo.run --end-with-parent $(if $(ROWS),--rows '$(ROWS)') $(if $(keep),--keep)
 
-test: $(STAMP) ## unit tests, then end-to-end tests under real Airflow
+test: $(STAMP) ## unit tests, generated campaigns, then end-to-end tests under real Airflow
 	@status=0; \
 	$(VENV)/bin/python -m pytest || status=$$?; \
+	$(VENV)/bin/python -m pytest -m thorough || status=$$?; \
 	$(VENV)/bin/python -m pytest -m e2e -n 0 || status=$$?; \
 	exit $$status
 
 unit: $(STAMP) ## unit tests alone
 	@$(RUN) -m pytest
+
+thorough: $(STAMP) ## generated campaigns alone: minutes, without Airflow
+	@$(RUN) -m pytest -m thorough
 
 e2e: $(STAMP) ## end-to-end tests alone
 	@$(RUN) -m pytest -m e2e -n 0
