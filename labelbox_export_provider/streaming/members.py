@@ -1,15 +1,18 @@
 """One member of the output: the rows that start in one constant range of source offsets, read, trimmed, compressed.
 
-With members of C bytes, member k owns the rows that start at an offset in (k * C, (k + 1) * C], and member 0 the one at
-0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in exactly one
+A member with the range [start, stop) owns the rows that start at an offset in (start, stop], and the first one the row
+at 0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in exactly one
 member, and members in order give the rows in order. A row starts at 0, behind a newline, or at a file border where the
-newline is missing; each can be seen by whoever reads from k * C on, since a start beyond k * C has the byte before it
-in that range. So a worker needs to know nothing of the others: it reads from k * C, skips to the first start beyond,
-and goes on to the first start beyond (k + 1) * C. A row may be longer than several members; those have no rows then,
-and no bytes. Nothing here depends on how the source is cut into files, requests or pieces, nor on workers or parts.
+newline is missing; each can be seen by whoever reads from `start` on, since a start beyond it has the byte before it
+in that range. So a worker needs to know nothing of the others: it reads from `start`, skips to the first row beyond,
+and goes on to the first row beyond `stop`. A row may be longer than several members; those have no rows then, and no
+bytes. Nothing here depends on how the source is cut into files, requests or pieces, nor on workers or parts.
 
-The bytes are accounted (checksum, newlines, file borders) by the member whose range [k * C, (k + 1) * C) holds them.
-These ranges tile the source as well, so the two accounts check each other.
+With objects of B bytes, object j takes the rows that start in [j * B, (j + 1) * B), so its first member starts one byte
+before j * B. Inside an object, members are counted from j * B.
+
+The bytes are accounted (checksum, newlines, file borders) by the member whose range [start, stop) holds them. These
+ranges tile the source as well, so the two accounts check each other.
 """
 
 from __future__ import annotations
@@ -35,17 +38,23 @@ _GZIP_CONTAINER = 31
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Range [start, stop) of source offsets; `stop` may lie behind the end of the stream."""
+    """Range [start, stop) of source offsets, whose rows go into the object of number `object`, counted from 0."""
 
     number: int
     start: int
     stop: int
+    object: int = 0
 
 
-def members(size: int, member_bytes: int = MEMBER_BYTES) -> Iterator[Member]:
-    """Cut a stream of `size` bytes into its members."""
-    for number, start in enumerate(range(0, size, member_bytes)):
-        yield Member(number, start, start + member_bytes)
+def members(size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | None = None) -> Iterator[Member]:
+    """Cut a stream of `size` bytes into its members, and these into objects of `object_bytes` of the source."""
+    number = start = 0
+    object_bytes = object_bytes or max(1, size)
+    for object_number, begin in enumerate(range(0, size, object_bytes)):
+        end = begin + object_bytes - 1 if begin + object_bytes < size else size
+        for stop in (*range(begin + member_bytes, end, member_bytes), end):
+            yield Member(number, start, stop, object_number)
+            number, start = number + 1, stop
 
 
 @dataclass(slots=True)
@@ -162,7 +171,7 @@ class _Making:
         self._member = member
         self._rows = rows
         self._pack = pack
-        self._inside = member.start == 0
+        self._inside = member.number == 0
         self._before: Piece | None = None
 
     def take(self, piece: Piece) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import google_crc32c
 
@@ -17,7 +17,6 @@ class PartGatherer:
     def __init__(self, writer: ObjectWriter, uploaders: ThreadPoolExecutor, outputs: Outputs, part_bytes: int) -> None:
         self.size = 0
         self.crc32c = 0
-        self.last_part_size = 0
         self._writer = writer
         self._uploaders = uploaders
         self._outputs = outputs
@@ -26,7 +25,7 @@ class PartGatherer:
         self._gathered = 0
         self._number = 0
         self._sent = 0
-        self._uploads: list[Future[None]] = []
+        self.uploads: list[Future[None]] = []
 
     def add(self, data: bytes) -> None:
         """Take the next bytes; sends a part as soon as one more byte than it holds is there."""
@@ -39,12 +38,9 @@ class PartGatherer:
             self._send(self._part_bytes, last=False)
 
     def finish(self) -> None:
-        """Send what is left and wait until all parts are stored or one has failed."""
+        """Send what is left, without waiting for `uploads` to end."""
         if self._gathered:
-            self.last_part_size = self._gathered
             self._send(self._gathered, last=True)
-        wait(self._uploads)
-        self._outputs.raise_error()
 
     @property
     def kept_in_memory(self) -> int:
@@ -66,8 +62,8 @@ class PartGatherer:
         self._number += 1
         part = Part(self._number, self._sent, PartBody(buffers), last)
         self._sent += size
-        self._uploads = [upload for upload in self._uploads if not upload.done()]
-        self._uploads.append(self._uploaders.submit(self._upload, part, size))
+        self.uploads = [upload for upload in self.uploads if not upload.done()]
+        self.uploads.append(self._uploaders.submit(self._upload, part, size))
 
     def _upload(self, part: Part, size: int) -> None:
         try:

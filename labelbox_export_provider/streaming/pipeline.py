@@ -1,13 +1,12 @@
-"""Moves one stream from its files into one object, in bounded memory, verified, but not completed.
+"""Moves one stream from its files into its objects, in bounded memory, verified, but not completed.
 
-Workers make members (`members`), the calling thread joins them in order into parts (`parts`), which other threads send.
-Everything that a worker finds out comes back as a value and is added up in one place (`ledger`). The first error stops
-all, the object is aborted, and that error is raised, no other.
+Workers make members (`members`), the calling thread joins them in order into objects (`objects`) and their parts, which
+other threads send. Everything that a worker finds out comes back as a value and is added up in one place (`ledger`).
+The first error stops all, the objects are aborted, and that error is raised, no other.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,13 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
-from labelbox_export_provider.spec.errors import StorageError
 from labelbox_export_provider.streaming.budget import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, Piece, StreamReader
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.index import FileIndex
 from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE, RowCounter, RowCounts, RowFilter, RowTrimmer
+from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.members import (
     BLOCK_BYTES,
     MEMBER_BYTES,
@@ -33,13 +31,14 @@ from labelbox_export_provider.streaming.members import (
     members,
     packer,
 )
+from labelbox_export_provider.streaming.objects import ObjectGatherer
 from labelbox_export_provider.streaming.outputs import Outputs
-from labelbox_export_provider.streaming.parts import PartGatherer
 from labelbox_export_provider.streaming.progress import MemberProgress, Progress, ProgressReport, log_progress
-from labelbox_export_provider.streaming.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
+from labelbox_export_provider.streaming.sinks.base import ObjectWriter
+from labelbox_export_provider.streaming.staged import StagedObject, StagedStream
 from labelbox_export_provider.streaming.trim import Verdicts
 
-logger = logging.getLogger(__name__)
+__all__ = ["StagedObject", "StagedStream", "Stream", "Surroundings", "Treatment", "stage_stream"]
 
 _TICK = 1.0
 
@@ -55,11 +54,15 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What is done to the rows. The two sizes in bytes decide the object's bytes and are constants but in tests."""
+    """What is done to the rows. All of it decides the bytes of the objects; the last two are constants but in tests.
+
+    `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
+    """
 
     compression: Compression | None
     rule: Verdicts | None = None
     max_trim_line: int = MAX_TRIM_LINE
+    object_bytes: int | None = None
     member_bytes: int = MEMBER_BYTES
     block_bytes: int = BLOCK_BYTES
 
@@ -78,55 +81,26 @@ class Surroundings:
     chunk_bytes: int = CHUNK_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class StagedStream:
-    """A stream that is read, verified and in the store, but not visible yet: `complete` or `abort` it.
-
-    `crc32c` and `size` are of what is stored, `source_crc32c` of what was read. `kept_in_memory` is what the writer may
-    hold until then.
-    """
-
-    counts: RowCounts
-    source_crc32c: int
-    size: int
-    crc32c: int
-    kept_in_memory: int
-    most_held: int
-    writer: ObjectWriter
-
-    def complete(self) -> WrittenObject:
-        """Make the object visible."""
-        return self.writer.complete(ExpectedObject(self.size, self.crc32c))
-
-    def abort(self) -> None:
-        """Drop the object."""
-        abort(self.writer)
-
-
-def abort(writer: ObjectWriter) -> None:
-    """Abort an object while another error is on its way, which counts more than a failure to clean up."""
-    try:
-        writer.abort()
-    except StorageError as error:
-        logger.warning("Could not clean up, the next try of this task does it: %s", error)
-
-
 def stage_stream(
     stream: Stream,
     *,
     host: FileHost,
-    writer: ObjectWriter,
+    open_object: Callable[[int], ObjectWriter],
     treatment: Treatment,
     plan: MemoryPlan,
     surroundings: Surroundings | None = None,
 ) -> StagedStream:
-    """Move a stream into `writer`'s object and verify it; aborts the object and raises when anything fails."""
-    run = _Run(stream, host=host, writer=writer, treatment=treatment, plan=plan, surroundings=surroundings)
+    """Move a stream into its objects and verify it; aborts all of them and raises when anything fails.
+
+    `open_object` begins the object with a number, counted from 0; it is called by this thread, when an object's first
+    bytes come, and never for one without bytes.
+    """
+    run = _Run(stream, host=host, open_object=open_object, treatment=treatment, plan=plan, surroundings=surroundings)
     try:
         return run.run()
     except BaseException as error:
         run.stop(error)
-        abort(writer)
+        run.abort()
         run.close()
         first = run.outputs.error
         if first is None or first is error:
@@ -141,7 +115,7 @@ class _Run:
         stream: Stream,
         *,
         host: FileHost,
-        writer: ObjectWriter,
+        open_object: Callable[[int], ObjectWriter],
         treatment: Treatment,
         plan: MemoryPlan,
         surroundings: Surroundings | None,
@@ -151,7 +125,6 @@ class _Run:
         self.outputs = Outputs(limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         self._stream = stream
         self._treatment = treatment
-        self._writer = writer
         self._plan = plan
         ahead = max(4 * plan.workers * treatment.member_bytes, 64 * 1024**2)
         self._index = FileIndex(stream.ask, stream.totals, where=stream.where, ahead_bytes=ahead)
@@ -169,29 +142,27 @@ class _Run:
             surroundings.watch(self._progress)
         self._makers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
+        self._objects = ObjectGatherer(open_object, self._uploaders, self.outputs, plan.part_bytes)
 
     def run(self) -> StagedStream:
-        parts = PartGatherer(self._writer, self._uploaders, self.outputs, self._plan.part_bytes)
         running: deque[tuple[Member, Future[MemberAccount]]] = deque()
-        coming = members(self._stream.totals.size, self._treatment.member_bytes)
+        coming = members(self._stream.totals.size, self._treatment.member_bytes, self._treatment.object_bytes)
         while True:
             while len(running) < 2 * self._plan.workers and (member := next(coming, None)) is not None:
                 notes = self._progress.member(member.number)
                 running.append((member, self._makers.submit(self._make, member, notes)))
             if not running:
                 break
-            self._join(*running.popleft(), parts)
-        parts.finish()
+            self._join(*running.popleft())
+        self._objects.finish()
         self._ledger.close()
         self.close()
         return StagedStream(
             self._ledger.counts,
             self._ledger.crc32c,
-            parts.size,
-            parts.crc32c,
-            parts.kept_in_memory,
+            self._objects.staged(),
+            self._objects.kept_in_memory,
             self.outputs.most_held,
-            self._writer,
         )
 
     def stop(self, error: BaseException) -> None:
@@ -201,16 +172,21 @@ class _Run:
         self._makers.shutdown(wait=False, cancel_futures=True)
         self._uploaders.shutdown(wait=True, cancel_futures=True)
 
+    def abort(self) -> None:
+        self._objects.abort()
+
     def close(self) -> None:
         self._index.close()
         self._makers.shutdown(wait=True)
         self._uploaders.shutdown(wait=True)
 
-    def _join(self, member: Member, future: Future[MemberAccount], parts: PartGatherer) -> None:
+    def _join(self, member: Member, future: Future[MemberAccount]) -> None:
         while (data := self.outputs.take(member.number, every=_TICK, tick=self._progress.tick)) is not None:
-            parts.add(data)
+            self._objects.add(member.object, data)
             self._progress.tick()
-        self._ledger.add(future.result())
+        account = future.result()
+        self._ledger.add(account)
+        self._objects.count(member.object, account.counts)
         self._progress.finish(member.number)
         self._index.forget_before(member.stop)
 

@@ -213,8 +213,6 @@ class _Landing:
             members=-(-totals.size // MEMBER_BYTES),
             reserved=sum(staged.kept_in_memory for staged in self._staged),
         )
-        writer = sink.begin(self._new_object(stream, totals))
-
         def ask(offset: int) -> ExportFile:
             return self._job.client.run(flows.file_at(self._handle.export_id, stream, offset))
 
@@ -224,7 +222,7 @@ class _Landing:
         staged = stage_stream(
             Stream(f"{self._handle.describe()}, {stream.value} stream", totals, ask),
             host=self._host,
-            writer=writer,
+            open_object=lambda _: sink.begin(self._new_object(stream, totals)),
             treatment=Treatment(
                 options.compression,
                 window.trim_rule() if window is not None and is_result else None,
@@ -250,15 +248,15 @@ class _Landing:
         )
 
     def _complete_errors(self, totals: StreamTotals | None, staged: StagedStream | None) -> ErrorCounts:
-        if totals is None or staged is None:
+        if totals is None or staged is None or not staged.size:
             return ErrorCounts(rows=0, bytes=0, uri=None)
-        uri = staged.complete().uri
+        uri = staged.complete()[0].uri
         self._job.progress.in_store = f"the error rows ({uri}), no results, no manifest"
         return ErrorCounts(rows=totals.lines, bytes=totals.size, uri=uri)
 
     def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            written = staged.complete()
+            (written,) = staged.complete()
         else:
             if staged is not None:
                 staged.abort()

@@ -51,7 +51,7 @@ PROGRAM = """
     staged = stage_stream(
         Stream("export e1", StreamTotals({size}, {lines}), ask),
         host=FileHost(SETTINGS, user_agent="tests"),
-        writer=sink.begin(NewObject("data/rows", "text/plain")),
+        open_object=lambda _: sink.begin(NewObject("data/rows", "text/plain")),
         treatment=Treatment(None, member_bytes={mib}),
         plan=MemoryPlan(2, 5 * {mib}, 40 * {mib}),
     )
@@ -111,7 +111,7 @@ def land_again(source: Source, sink: Sink, gate: threading.Event) -> None:
     staged = stage_stream(
         Stream("export e1", source.totals, source.ask),
         host=host,
-        writer=sink.begin(NewObject("data/rows", "text/plain")),
+        open_object=lambda _: sink.begin(NewObject("data/rows", "text/plain")),
         treatment=Treatment(None, member_bytes=MIB),
         plan=MemoryPlan(2, 5 * MIB, 40 * MIB),
     )

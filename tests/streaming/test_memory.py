@@ -53,7 +53,7 @@ PROGRAM = """
     staged = stage_stream(
         Stream("export e1", StreamTotals(size * files, rows * files), ask),
         host=host,
-        writer=Discard(),
+        open_object=lambda _: Discard(),
         treatment=Treatment({compression!r}, rule if {trim} else None),
         plan=plan,
     )

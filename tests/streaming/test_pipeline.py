@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -69,6 +70,22 @@ class MemoryWriter(ObjectWriter):
         self.aborted += 1
 
 
+class MemoryStore:
+    """Opens writers by the number of their object, each once."""
+
+    def __init__(self) -> None:
+        self.writers: dict[int, MemoryWriter] = {}
+
+    def open(self, number: int) -> MemoryWriter:
+        assert number not in self.writers
+        assert list(self.writers) == sorted(self.writers)
+        self.writers[number] = MemoryWriter()
+        return self.writers[number]
+
+    def contents(self) -> dict[int, bytes | None]:
+        return {number: writer.content for number, writer in self.writers.items()}
+
+
 def rule() -> TrimRule:
     from datetime import datetime, timedelta, timezone
 
@@ -85,18 +102,26 @@ class Setting:
     member_bytes: int = 300
     compression: Any = "gzip"
     trim: bool = True
+    object_bytes: int | None = None
     chunk_bytes: int = 37
     waits: list[float] = field(default_factory=list)
 
-    def move(self, source: Source, writer: ObjectWriter, **surroundings: Any) -> StagedStream:
+    def move(
+        self, source: Source, open_object: ObjectWriter | Callable[[int], ObjectWriter], **surroundings: Any
+    ) -> StagedStream:
         host = FileHost(SETTINGS, user_agent="tests")
         try:
             return stage_stream(
                 Stream("export e1, RESULT stream", source.totals, source.ask),
                 host=host,
-                writer=writer,
+                open_object=open_object if callable(open_object) else lambda _: open_object,
                 treatment=Treatment(
-                    self.compression, rule() if self.trim else None, 200, self.member_bytes, block_bytes=50
+                    self.compression,
+                    rule() if self.trim else None,
+                    max_trim_line=200,
+                    object_bytes=self.object_bytes,
+                    member_bytes=self.member_bytes,
+                    block_bytes=50,
                 ),
                 plan=MemoryPlan(self.workers, self.part_bytes, self.held_bytes),
                 surroundings=Surroundings(
@@ -180,6 +205,48 @@ def test_the_same_export_gives_the_same_bytes_however_it_is_moved(compression: A
     check()
 
 
+def by_objects(content: bytes, object_bytes: int, *, trim: bool) -> dict[int, list[bytes]]:
+    """What each object has to hold: the rows that start in its range of the source."""
+    found: dict[int, list[bytes]] = {number: [] for number in range(-(-len(content) // object_bytes))}
+    offset = 0
+    for row in content.splitlines(keepends=True):
+        if not (trim and row.strip() == MARGIN_ROW):
+            found[offset // object_bytes].append(row)
+        offset += len(row)
+    return found
+
+
+LONG = CONTENT.replace(b'"text":"', b'"text":"' + b"y" * 2500, 1)
+
+
+@pytest.mark.parametrize("compression", ["gzip", None])
+@pytest.mark.parametrize("trim", [True, False])
+@pytest.mark.parametrize("object_bytes", [47, 600, 1000, 2048])
+def test_each_row_lands_in_the_object_in_whose_range_of_the_source_it_starts(
+    object_bytes: int, trim: bool, compression: Any
+) -> None:
+    """G8: objects depend on the export and `max_object_bytes` alone. A long row leaves objects without bytes."""
+    content = LONG.replace(b"\xe2\x80\xa8", b"___")
+    expected = by_objects(content, object_bytes, trim=trim)
+    store = MemoryStore()
+    setting = Setting(compression=compression, trim=trim, object_bytes=object_bytes)
+    with serve(content, [object_bytes, 700, 701, 3 * object_bytes]) as source:
+        staged = setting.move(source, store.open)
+    written = staged.complete()
+    assert [each.number for each in staged.objects] == list(expected)
+    assert sorted(store.writers) == [number for number, rows in expected.items() if rows]
+    assert len(written) == len(store.writers)
+    for number, data in store.contents().items():
+        assert data is not None
+        assert (gzip.decompress(data) if compression else data) == b"".join(expected[number])
+    assert [each.counts.rows_kept for each in staged.objects] == [len(rows) for rows in expected.values()]
+    assert [each.counts.bytes_kept for each in staged.objects] == [sum(map(len, rows)) for rows in expected.values()]
+    assert [each.size for each in staged.objects if not expected[each.number]] == [0] * sum(
+        not rows for rows in expected.values()
+    )
+    assert staged.counts.rows == 120
+
+
 def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_store_is_slow() -> None:
     """G5: memory does not grow with the export."""
 
@@ -254,7 +321,7 @@ def test_a_stream_that_is_not_as_announced_is_aborted_and_never_completed(name: 
         serve(CONTENT, [500, 1000, 1700], twist=twist, **options) as source,
         pytest.raises(kind, match=message) as caught,
     ):
-        Setting().move(source, sink.begin(NewObject("rows.gz", "application/gzip")))
+        Setting().move(source, lambda _: sink.begin(NewObject("rows.gz", "application/gzip")))
     assert files(tmp_path) == {}
     assert caught.value.__context__ is None
 
@@ -297,12 +364,12 @@ def test_an_interruption_from_outside_aborts_the_object() -> None:
     def interrupt(report: ProgressReport) -> None:
         raise Interruption
 
-    writer = MemoryWriter()
-    ticks = iter(range(0, 10**6, 100))
+    store = MemoryStore()
+    ticks = iter(range(0, 10**4, 1))
     with serve(CONTENT) as source, pytest.raises(Interruption):
-        Setting().move(source, writer, report=interrupt, clock=lambda: float(next(ticks)))
-    assert writer.aborted == 1
-    assert writer.content is None
+        Setting(object_bytes=900).move(source, store.open, report=interrupt, clock=lambda: float(next(ticks)))
+    assert store.writers
+    assert all(writer.aborted == 1 and writer.content is None for writer in store.writers.values())
 
 
 def test_progress_is_told_about_every_ten_seconds_with_true_numbers() -> None:
@@ -331,9 +398,9 @@ def test_an_object_of_several_parts_arrives_in_s3_as_it_was_made(moto: str, new_
         part_bytes=5 * MIB, held_bytes=30 * MIB, member_bytes=MIB, chunk_bytes=MIB // 4, compression=None, trim=False
     )
     with serve(content, range(700_000, len(content), 700_000)) as source:
-        staged = setting.move(source, S3Sink(s3, bucket).begin(NewObject("rows", "text/plain")))
+        staged = setting.move(source, lambda _: S3Sink(s3, bucket).begin(NewObject("rows", "text/plain")))
         assert objects(s3, bucket) == {}
-        written = staged.complete()
+        (written,) = staged.complete()
     assert objects(s3, bucket) == {"rows": content}
     assert len(content) > 5 * MIB
     assert written.etag is not None
@@ -348,6 +415,6 @@ def test_a_failing_stream_leaves_no_open_upload_in_s3(moto: str, new_bucket: Any
         part_bytes=5 * MIB, held_bytes=30 * MIB, member_bytes=MIB, chunk_bytes=MIB // 4, compression=None, trim=False
     )
     with serve(content, range(700_000, len(content), 700_000), lines=1) as source, pytest.raises(IntegrityError):
-        setting.move(source, S3Sink(s3, bucket).begin(NewObject("failing", "text/plain")))
+        setting.move(source, lambda _: S3Sink(s3, bucket).begin(NewObject("failing", "text/plain")))
     assert "failing" not in objects(s3, bucket)
     assert open_uploads(s3, bucket) == []

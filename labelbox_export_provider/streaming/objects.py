@@ -1,0 +1,94 @@
+"""The objects of one stream on their way into the store: opened when their first byte comes, closed when the next does.
+
+Only the thread that joins the output uses it, so that what objects hold is counted in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from labelbox_export_provider.streaming.lines import RowCounts
+from labelbox_export_provider.streaming.outputs import Outputs
+from labelbox_export_provider.streaming.parts import PartGatherer
+from labelbox_export_provider.streaming.sinks.base import ObjectWriter
+from labelbox_export_provider.streaming.staged import StagedObject, abort
+
+
+class _OpenObject:
+    def __init__(self) -> None:
+        self.counts = RowCounts()
+        self.writer: ObjectWriter | None = None
+        self.parts: PartGatherer | None = None
+
+
+class ObjectGatherer:
+    """Joins output, which comes in order, into objects. `open_object` is called once for each that has bytes."""
+
+    def __init__(
+        self,
+        open_object: Callable[[int], ObjectWriter],
+        uploaders: ThreadPoolExecutor,
+        outputs: Outputs,
+        part_bytes: int,
+    ) -> None:
+        self._open_object = open_object
+        self._uploaders = uploaders
+        self._outputs = outputs
+        self._part_bytes = part_bytes
+        self._objects: list[_OpenObject] = []
+
+    def add(self, number: int, data: bytes) -> None:
+        """Take the next bytes, which are of the object with this number."""
+        current = self._object(number)
+        if current.parts is None:
+            current.writer = self._open_object(number)
+            current.parts = PartGatherer(current.writer, self._uploaders, self._outputs, self._part_bytes)
+        current.parts.add(data)
+
+    def count(self, number: int, counts: RowCounts) -> None:
+        """Take counts of rows of an object in."""
+        self._object(number).counts.add(counts)
+
+    def finish(self) -> None:
+        """Send what is left, and wait until everything is stored or something has failed."""
+        if self._objects:
+            self._close(self._objects[-1])
+        wait([upload for each in self._objects if each.parts is not None for upload in each.parts.uploads])
+        self._outputs.raise_error()
+
+    def abort(self) -> None:
+        """Drop all objects that were opened."""
+        for each in self._objects:
+            if each.writer is not None:
+                abort(each.writer)
+
+    def staged(self) -> tuple[StagedObject, ...]:
+        """Give what came of the objects."""
+        return tuple(
+            StagedObject(
+                number,
+                each.counts,
+                each.parts.size if each.parts is not None else 0,
+                each.parts.crc32c if each.parts is not None else 0,
+                each.writer,
+            )
+            for number, each in enumerate(self._objects)
+        )
+
+    @property
+    def kept_in_memory(self) -> int:
+        """Bytes that a writer may keep until it completes: those of an only object of one part."""
+        only = self._objects[0].parts if len(self._objects) == 1 else None
+        return only.kept_in_memory if only is not None else 0
+
+    def _object(self, number: int) -> _OpenObject:
+        while len(self._objects) <= number:
+            if self._objects:
+                self._close(self._objects[-1])
+            self._objects.append(_OpenObject())
+        return self._objects[number]
+
+    def _close(self, ended: _OpenObject) -> None:
+        if ended.parts is not None:
+            ended.parts.finish()

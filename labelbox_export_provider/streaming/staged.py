@@ -1,0 +1,75 @@
+"""What a stream is once it has been read, verified and stored, but is not visible yet."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.streaming.lines import RowCounts
+from labelbox_export_provider.streaming.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedObject:
+    """One object of a stream, numbered from 0. `size` and `crc32c` are of what is stored.
+
+    An object without bytes (all its rows are trimmed, or no row starts in its range) was never opened in the store: its
+    `size` is 0, `writer` is None, and `complete` must not be called.
+    """
+
+    number: int
+    counts: RowCounts
+    size: int
+    crc32c: int
+    writer: ObjectWriter | None
+
+    def complete(self) -> WrittenObject:
+        """Make the object visible."""
+        if self.writer is None:
+            raise ValueError(f"object {self.number} has no bytes, so there is nothing to complete")
+        return self.writer.complete(ExpectedObject(self.size, self.crc32c))
+
+    def abort(self) -> None:
+        """Drop the object."""
+        if self.writer is not None:
+            abort(self.writer)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedStream:
+    """A stream that is read, verified and in the store, but not visible yet: `complete` or `abort` it.
+
+    `objects` are all of them, in order, those without bytes included. `counts` and `source_crc32c` are of the whole
+    stream as it was read. `kept_in_memory` is what writers may hold until then, `most_held` what output ever took.
+    """
+
+    counts: RowCounts
+    source_crc32c: int
+    objects: tuple[StagedObject, ...]
+    kept_in_memory: int
+    most_held: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all objects, as stored."""
+        return sum(staged.size for staged in self.objects)
+
+    def complete(self) -> list[WrittenObject]:
+        """Make the objects that have bytes visible, in order."""
+        return [staged.complete() for staged in self.objects if staged.size]
+
+    def abort(self) -> None:
+        """Drop all objects."""
+        for staged in self.objects:
+            staged.abort()
+
+
+def abort(writer: ObjectWriter) -> None:
+    """Abort an object while another error is on its way, which counts more than a failure to clean up."""
+    try:
+        writer.abort()
+    except StorageError as error:
+        logger.warning("Could not clean up, the next try of this task does it: %s", error)
