@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.hooks.run_facts import run_interval
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
 from labelbox_export_provider.spec.errors import LabelboxExportError
@@ -14,23 +15,13 @@ from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, Sou
 from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.spec.sources import Source
 from labelbox_export_provider.spec.start_record import StartRecord, start_name
-from labelbox_export_provider.spec.windows import AnyWindow, ResolvedWindow, RunInterval
+from labelbox_export_provider.spec.windows import AnyWindow, ResolvedWindow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 STATE_KEY = "labelbox_export"
 """Key of the start record in the task state store."""
-
-
-def run_interval(context: Context) -> RunInterval:
-    """Read the data interval of the run; Airflow leaves the keys out where a run has none."""
-    values: dict[str, Any] = dict(context)
-    return RunInterval(
-        start=values.get("data_interval_start"),
-        end=values.get("data_interval_end"),
-        run_id=str(values.get("run_id", "")),
-    )
 
 
 class ExportStart:

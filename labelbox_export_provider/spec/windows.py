@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.spec.dates import read_date, shifted, whole_second, wire_range
+from labelbox_export_provider.spec.dates import iso_utc, read_date, shifted, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.option_model import OptionModel, plain
 from labelbox_export_provider.spec.templates import is_template
@@ -38,11 +38,18 @@ class RunInterval:
     start: datetime | None
     end: datetime | None
     run_id: str = ""
+    logical_date: datetime | None = None
+    params: Mapping[str, object] | None = None
+    partition_key: str | None = None
+    partition_date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedWindow:
-    """A window of one run. `queried_start` is None where the first load is meant to have no lower bound."""
+    """A window of one run. `queried_start` is None where the first load is meant to have no lower bound.
+
+    `ready_at` is when the export may be started (`wait_until`): the end plus the time that the index needs to settle.
+    """
 
     field: WindowField
     start: datetime
@@ -50,10 +57,27 @@ class ResolvedWindow:
     queried_start: datetime | None
     queried_end: datetime
     trim: bool
+    ready_at: datetime | None = None
 
     def render(self) -> dict[str, object]:
         """Render the `value` member of the date filter."""
         return wire_range(self.queried_start, self.queried_end)
+
+
+FURTHEST_END = timedelta(days=1)
+
+
+def wait_until(window: ResolvedWindow, now: datetime) -> datetime | None:
+    """Give the moment at which the export of a window may be started, or None if that is over already.
+
+    Fails with `WindowError` when the window ends more than a day after `now`: a mistaken date would wait for years.
+    """
+    if window.end - now > FURTHEST_END:
+        raise WindowError(
+            f"The window [{iso_utc(window.start)}, {iso_utc(window.end)}) ends in {window.end - now}, more than "
+            "a day from now. Nothing was exported. Run it when the window is over, or give an earlier end."
+        )
+    return None if window.ready_at is None or window.ready_at <= now else window.ready_at
 
 
 def _as_utc(value: object) -> datetime:
@@ -98,6 +122,7 @@ class Window(OptionModel):
 
     field: WindowField = "last_activity_at"
     trim: bool | None = None
+    settle: timedelta = timedelta(minutes=5)
 
     @model_validator(mode="after")
     def _trim_what_can_be(self) -> Self:
@@ -118,6 +143,7 @@ class Window(OptionModel):
             queried_start=None if queried_from is None else shifted(whole_second(queried_from, "start"), -MARGIN),
             queried_end=shifted(whole_second(end, "end"), MARGIN),
             trim=trim,
+            ready_at=shifted(end, self.settle),
         )
 
 
