@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
+    from labelbox_export_provider.hooks.trigger_form import window_params
     from labelbox_export_provider.labelbox.connection import ConnectionSettings
     from labelbox_export_provider.labelbox.drivers import LabelboxClient
     from labelbox_export_provider.labelbox.model import StreamType
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         SliceExportParams,
     )
     from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
-    from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow
+    from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, ParamsWindow, PartitionWindow
     from labelbox_export_provider.streaming.export_task import ExportTask
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
@@ -62,12 +63,15 @@ _HOMES = {
     "LabelboxHook": "hooks.labelbox",
     "ModelRunExportOperator": "operators.export",
     "ModelRunExportParams": "spec.export_params",
+    "ParamsWindow": "spec.windows",
+    "PartitionWindow": "spec.windows",
     "ProjectExportOperator": "operators.export",
     "ProjectExportParams": "spec.export_params",
     "ProjectFilters": "spec.filters",
     "SliceExportOperator": "operators.export",
     "SliceExportParams": "spec.export_params",
     "StreamType": "labelbox.model",
+    "window_params": "hooks.trigger_form",
 }
 
 __all__ = [
@@ -93,12 +97,15 @@ __all__ = [
     "LabelboxHook",
     "ModelRunExportOperator",
     "ModelRunExportParams",
+    "ParamsWindow",
+    "PartitionWindow",
     "ProjectExportOperator",
     "ProjectExportParams",
     "ProjectFilters",
     "SliceExportOperator",
     "SliceExportParams",
     "StreamType",
+    "window_params",
 ]
 
 

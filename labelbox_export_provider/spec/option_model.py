@@ -7,15 +7,17 @@ import difflib
 import enum
 import json
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from labelbox_export_provider.spec.dates import refuse_naive
 from labelbox_export_provider.spec.errors import ConfigurationError
 
 ModelT = TypeVar("ModelT", bound="OptionModel")
+
+_DURATION = TypeAdapter(timedelta)
 
 
 class OptionModel(BaseModel):
@@ -117,7 +119,7 @@ def as_ids(value: object) -> object:
 
 
 def plain(value: Any) -> Any:
-    """Turn models, datetimes and tuples into what JSON can hold, so that Airflow can render and serialize it.
+    """Turn models, dates, lengths of time and tuples into what JSON can hold, for Airflow to render and serialize.
 
     A set becomes a sorted list: its own order differs between processes, and a retry has to ask the same question.
     Fails with `ConfigurationError` on a `datetime` without time zone, which as text would be read in some zone.
@@ -132,6 +134,6 @@ def plain(value: Any) -> Any:
         refuse_naive(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, enum.Enum):
-        return value.value
-    return value
+    if isinstance(value, timedelta):
+        return _DURATION.dump_python(value, mode="json")
+    return value.value if isinstance(value, enum.Enum) else value

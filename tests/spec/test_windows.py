@@ -136,8 +136,8 @@ def test_a_fixed_window_is_the_instants_that_were_given_whatever_the_run(start: 
     ],
 )
 def test_a_fixed_window_that_is_empty_or_backwards_is_refused(start: str, end: str) -> None:
-    with pytest.raises(WindowError, match=r"end \(.*\) has to be after start \(.*\); the window is \[start, end\)"):
-        FixedWindow(start, end).resolve(NO_INTERVAL)
+    with pytest.raises(ConfigurationError, match=r"end \(.*\) has to be after start \(.*\); the window is \[start, "):
+        FixedWindow(start, end)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_window_survives_the_plain_form(window: DataIntervalWindow | FixedWind
 
 @pytest.mark.parametrize("value", ["daily", 5, {}, {"kind": "weekly"}, {"kind": None}, {"start": "x"}, ["fixed"]])
 def test_what_is_no_window_is_refused_with_the_kinds_there_are(value: object) -> None:
-    with pytest.raises(ConfigurationError, match=r"window= takes DataIntervalWindow\(\), FixedWindow\(start, end\) or"):
+    with pytest.raises(ConfigurationError, match=r"window= takes DataIntervalWindow\(\), .* or None, not"):
         window_kind(value)
 
 

@@ -1,0 +1,113 @@
+"""The window that a person fills into the trigger form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Self
+
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
+from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval
+from labelbox_export_provider.spec.templates import is_template
+from labelbox_export_provider.spec.window_kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
+from labelbox_export_provider.spec.window_options import as_utc
+
+OtherWindow: TypeAlias = DataIntervalWindow | FixedWindow | PartitionWindow
+
+
+def _other(value: object) -> object:
+    """Build the window for runs without params; its kind says of which class it is."""
+    if isinstance(value, (DataIntervalWindow, FixedWindow, PartitionWindow)):
+        return value
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    for model in (DataIntervalWindow, FixedWindow, PartitionWindow):
+        if kind == model.model_fields["kind"].default:
+            return model.parse(value)
+    raise ValueError("legal is DataIntervalWindow(), PartitionWindow(width) or FixedWindow(start, end).")
+
+
+def _param_name(value: object) -> object:
+    if not isinstance(value, str) or not value.strip() or is_template(value):
+        raise ValueError("the name of a param of the DAG is needed, as in DAG(params=window_params('start', 'end')).")
+    return value
+
+
+ParamName = Annotated[str, BeforeValidator(_param_name)]
+
+
+class ParamsWindow(Window):
+    """The window that a run was given in its params, and `otherwise` the window of runs that were given none.
+
+    `start` and `end` are the names of two params of the DAG, which `window_params()` makes. Both filled in: the window
+    [start, end), with `field`, `trim` and `settle` of `otherwise`, without its look-back and its first load. Both
+    empty: `otherwise`. Anything else is refused, named by the fields of the form; half a window never becomes
+    another one silently.
+    """
+
+    owner: ClassVar[str] = "a window from params"
+
+    kind: Literal["params"] = "params"
+    start: ParamName = "start"
+    end: ParamName = "end"
+    otherwise: Annotated[OtherWindow, BeforeValidator(_other)] = Field(default_factory=DataIntervalWindow)
+
+    def __init__(self, /, start: object = "start", end: object = "end", **options: Any) -> None:
+        super().__init__(**{"start": start, "end": end, **options})
+
+    @model_validator(mode="after")
+    def _two_params(self) -> Self:
+        if self.start == self.end:
+            raise ValueError(f"start and end both name the param {self.start!r}; a window has two ends.")
+        return self
+
+    def resolve(self, run: RunInterval) -> ResolvedWindow:
+        """Give the window of a run; fails with `WindowError`, which names the fields of the form."""
+        given = {name: self._given(run, name) for name in (self.start, self.end)}
+        if all(value is None for value in given.values()):
+            return self._otherwise(run)
+        for name, value in given.items():
+            if value is None:
+                raise WindowError(
+                    f"{run.describe()} was given {self._other_name(name)!r} and not {name!r}: half a window. Nothing "
+                    "was exported. Fill in both fields, or neither for the run's own window."
+                )
+        start, end = (self._instant(run, name, value) for name, value in given.items())
+        if start >= end:
+            raise WindowError(
+                f"{run.describe()} was given {self.end!r} ({iso_utc(end)}) not after {self.start!r} "
+                f"({iso_utc(start)}); the window is [start, end). Nothing was exported. Correct the two fields."
+            )
+        return self.otherwise.resolved(start, end, queried_from=start)
+
+    def _given(self, run: RunInterval, name: str) -> object:
+        if run.params is None or name not in run.params:
+            there = ", ".join(sorted(map(repr, run.params or ()))) or "none"
+            raise WindowError(
+                f"{run.describe()} has no param {name!r} (there are: {there}), which ParamsWindow reads. Nothing was "
+                f"exported. Write DAG(params=window_params({self.start!r}, {self.end!r}))."
+            )
+        return run.params[name]
+
+    def _otherwise(self, run: RunInterval) -> ResolvedWindow:
+        try:
+            return self.otherwise.resolve(run)
+        except WindowError as error:
+            raise WindowError(
+                f"{error} Or trigger it with the fields {self.start!r} and {self.end!r} filled in, which this run left "
+                "empty."
+            ) from None
+
+    def _instant(self, run: RunInterval, name: str, value: object) -> datetime:
+        try:
+            return as_utc(value)
+        except ConfigurationError as error:
+            raise WindowError(
+                f"{run.describe()} was given {value!r} in the field {name!r}: {error} Nothing was exported."
+            ) from None
+
+    def _other_name(self, name: str) -> str:
+        return self.end if name == self.start else self.start

@@ -1,0 +1,70 @@
+"""From a DAG run to a window: what a window may know of a run, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from labelbox_export_provider.spec.dates import iso_utc, wire_range
+from labelbox_export_provider.spec.errors import WindowError
+
+WindowField = Literal["last_activity_at", "label_created_at"]
+
+FURTHEST_END = timedelta(days=1)
+"""How far ahead the end of a window may lie when its run begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInterval:
+    """What a window may know about a DAG run.
+
+    Airflow leaves both ends and the logical date out of runs without a logical date, and gives a partition date to
+    runs of partitioned timetables only. `params` are those that the run was really given, with the DAG's defaults.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    run_id: str = ""
+    logical_date: datetime | None = None
+    params: Mapping[str, object] | None = None
+    partition_key: str | None = None
+    partition_date: datetime | None = None
+
+    def describe(self) -> str:
+        """Name the run at the beginning of a sentence."""
+        return f"Run {self.run_id!r}" if self.run_id else "This run"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedWindow:
+    """A window of one run. `queried_start` is None where the first load is meant to have no lower bound.
+
+    `ready_at` is when the export may be started (`wait_until`): the end plus the time that the index needs to settle.
+    """
+
+    field: WindowField
+    start: datetime
+    end: datetime
+    queried_start: datetime | None
+    queried_end: datetime
+    trim: bool
+    ready_at: datetime | None = None
+
+    def render(self) -> dict[str, object]:
+        """Render the `value` member of the date filter."""
+        return wire_range(self.queried_start, self.queried_end)
+
+
+def wait_until(window: ResolvedWindow, now: datetime) -> datetime | None:
+    """Give the moment at which the export of a window may be started, or None if that is over already.
+
+    Fails with `WindowError` when the window ends more than a day after `now`: a mistaken date would wait for years.
+    """
+    if window.end - now > FURTHEST_END:
+        raise WindowError(
+            f"The window [{iso_utc(window.start)}, {iso_utc(window.end)}) ends in {window.end - now}, more than a day "
+            "from now. Nothing was exported. Run it when the window is over, or give an earlier end."
+        )
+    return None if window.ready_at is None or window.ready_at <= now else window.ready_at

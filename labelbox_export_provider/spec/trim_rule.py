@@ -1,0 +1,40 @@
+"""Which rows of an answer belong to the window that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+MARGIN = timedelta(seconds=1)
+"""How much wider than its window a query is, at both ends."""
+
+Verdict = Literal["inside", "margin", "after_end", "before_start", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrimRule:
+    """Says of a row's own timestamp where it lies. Only rows in a margin may be dropped; all others are kept.
+
+    So trimming can double a row that moved on while the export ran, and never loses one.
+    """
+
+    start: datetime
+    end: datetime
+    queried_start: datetime | None
+    queried_end: datetime
+
+    def verdict(self, moment: datetime | None) -> Verdict:
+        """Place a timestamp; None stands for one that is missing or could not be read."""
+        if moment is None:
+            return "unknown"
+        if self.start <= moment < self.end:
+            return "inside"
+        if moment >= self.end:
+            return "margin" if moment <= self.queried_end else "after_end"
+        if self.queried_start is None:
+            return "before_start"
+        # The lower margin ends at the start, or with a look-back at the moment that it reaches back to: look-backs
+        # are whole seconds, so that this moment has the start's fraction of a second.
+        kept_from = min(self.start, self.queried_start + MARGIN + timedelta(microseconds=self.start.microsecond))
+        return "margin" if self.queried_start <= moment < kept_from else "before_start"

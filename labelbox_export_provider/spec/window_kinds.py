@@ -1,0 +1,211 @@
+"""The kinds of window. Each is a pure function of the DAG run and of nothing else.
+
+Nothing falls back to another kind of window, to "now" or to an unfiltered export: a run from which no window follows is
+refused with what to use instead.
+
+The wire has whole seconds and a range of unknown closedness, so the query is a second wider at both ends
+(`queried_start`, `queried_end`), and a row in these margins is dropped again while the result is read (`TrimRule`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+from typing_extensions import Self
+
+from labelbox_export_provider.spec.dates import iso_utc, shifted, whole_second
+from labelbox_export_provider.spec.errors import WindowError
+from labelbox_export_provider.spec.option_model import OptionModel
+from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField
+from labelbox_export_provider.spec.templates import is_template
+from labelbox_export_provider.spec.trim_rule import MARGIN
+from labelbox_export_provider.spec.window_options import Instant, Lookback, Settle, Width, ZoneName, as_utc
+
+USE_INTERVALS = (
+    "Use schedule=CronDataIntervalTimetable('0 2 * * *', timezone='UTC') with catchup=True "
+    "(from airflow.sdk or airflow.timetables.interval), or window=FixedWindow(start, end) for a one-off."
+)
+USE_PARTITIONS = (
+    "Use schedule=CronPartitionTimetable('0 0 * * *', timezone='UTC', run_offset=-1) (from airflow.sdk), whose runs "
+    "have one."
+)
+
+
+class Window(OptionModel):
+    """What the options of all kinds of window share."""
+
+    noun: ClassVar[str] = "option"
+    owner: ClassVar[str] = "a window"
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The kind is a default, which a dump of what was set leaves out; without it the plain form says nothing.
+        return {"kind": type(self).model_fields["kind"].default, **handler(self)}
+
+
+class DatedWindow(Window):
+    """What all windows share that know their own ends.
+
+    `field` is what the rows are picked by. `trim=False` keeps the rows of the one-second margins and forces no
+    `data_row_details`. `settle` is how long after its end Labelbox's search needs to know all of a window; the export
+    is not started before.
+    """
+
+    field: WindowField = "last_activity_at"
+    trim: bool | None = None
+    settle: Settle = timedelta(minutes=5)
+
+    @model_validator(mode="after")
+    def _trim_what_can_be(self) -> Self:
+        if self.trim and self.field == "label_created_at":
+            raise ValueError(
+                "a label_created_at window cannot be trimmed, since one data row has many labels. "
+                "Leave trim out: rows on a border then land in both windows (at least once)."
+            )
+        return self
+
+    def resolved(self, start: datetime, end: datetime, *, queried_from: datetime | None) -> ResolvedWindow:
+        """Give the window [start, end) with these options; `queried_from` None asks for all that is older."""
+        # A row has many labels and one label_created_at window may hold any of them: nothing tells which to drop.
+        trim = self.field == "last_activity_at" if self.trim is None else self.trim
+        return ResolvedWindow(
+            field=self.field,
+            start=start,
+            end=end,
+            queried_start=None if queried_from is None else shifted(whole_second(queried_from, "start"), -MARGIN),
+            queried_end=shifted(whole_second(end, "end"), MARGIN),
+            trim=trim,
+            ready_at=shifted(end, self.settle),
+        )
+
+
+class RecurringWindow(DatedWindow):
+    """What windows share that follow each other.
+
+    `lookback` asks for rows that much older as well; it widens the query and not the window's name, and what it brings
+    is never trimmed. `open_start_at` is the start of the first window, which has no lower bound: the first load.
+    """
+
+    lookback: Lookback = timedelta(0)
+    open_start_at: Instant | None = None
+
+    def recurring(self, start: datetime, end: datetime, run: RunInterval) -> ResolvedWindow:
+        """Give one of the windows that follow each other; fails with `WindowError` before `open_start_at`."""
+        if self.open_start_at is not None:
+            opening = as_utc(self.open_start_at)
+            if end <= opening:
+                raise WindowError(
+                    f"{run.describe()} has the window [{iso_utc(start)}, {iso_utc(end)}), which lies before "
+                    f"open_start_at={self.open_start_at}. Its rows are in the first load, which has no lower bound. "
+                    "Nothing was exported. Begin with the run whose window starts there, or set open_start_at earlier."
+                )
+            # A window that has the moment strictly inside is the first load, too: left bounded, it would be followed by
+            # windows that all start later, and what is older than its start would never be asked for.
+            if start <= opening:
+                return self.resolved(start, end, queried_from=None)
+        return self.resolved(start, end, queried_from=shifted(start, -self.lookback))
+
+
+class DataIntervalWindow(RecurringWindow):
+    """The data interval of the DAG run: the window that nearly everybody wants.
+
+    Refuses runs whose interval is missing or of zero width: bare cron strings give those in Airflow 3.
+
+    :param field: `last_activity_at`, or `label_created_at` (never trimmed: at least once).
+    :param lookback: asks for that much more before the start, for an index that lags behind by more than `settle`.
+    :param settle: the export is started no earlier than this after the end of the window.
+    :param open_start_at: the window that starts then has no lower bound, so that one export loads all that is older.
+    :param trim: False lands the one-second margins, too, and forces no `data_row_details`.
+    """
+
+    kind: Literal["data_interval"] = "data_interval"
+
+    def resolve(self, run: RunInterval) -> ResolvedWindow:
+        """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
+        who = run.describe()
+        if run.start is None or run.end is None:
+            if run.partition_date is not None:
+                raise WindowError(
+                    f"{who} has no data interval: it is the run of partition {run.partition_key!r}. Nothing was "
+                    "exported. Use window=PartitionWindow(width=timedelta(days=1)), with the width of one partition."
+                )
+            raise WindowError(
+                f"{who} has no data interval: it was triggered without a logical date, by an asset, or belongs to a "
+                f"partitioned timetable. Nothing was exported. {USE_INTERVALS} For runs from the trigger form: "
+                "window=ParamsWindow() with DAG(params=window_params())."
+            )
+        start, end = as_utc(run.start), as_utc(run.end)
+        if start == end:
+            raise WindowError(
+                f"{who} has a data interval of zero width ({start.isoformat()}): in Airflow 3 a cron string or a "
+                f"timedelta schedule gives the moment of the run, not a day. Nothing was exported. {USE_INTERVALS}"
+            )
+        if start > end:
+            raise WindowError(
+                f"{who} has a data interval that ends ({end.isoformat()}) before it starts ({start.isoformat()}). "
+                "Nothing was exported. Trigger it with data_interval_start before data_interval_end."
+            )
+        return self.recurring(start, end, run)
+
+
+class PartitionWindow(RecurringWindow):
+    """The partition of the DAG run: from its partition date on, as long as `width`.
+
+    Whole days are days of the calendar in `timezone`, so that days of 23 and 25 hours leave neither gap nor overlap;
+    it has to be the timetable's zone. Any other width is a length of time. Refuses runs without a partition date.
+    """
+
+    kind: Literal["partition"] = "partition"
+    width: Width
+    timezone: ZoneName = "UTC"
+
+    def __init__(self, /, width: object = None, **options: Any) -> None:
+        super().__init__(**{"width": width, **options})
+
+    def resolve(self, run: RunInterval) -> ResolvedWindow:
+        """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
+        if run.partition_date is None:
+            key = "" if run.partition_key is None else f" (its key {run.partition_key!r} stands for no date)"
+            raise WindowError(
+                f"{run.describe()} has no partition date{key}, so PartitionWindow has nothing to start from. Nothing "
+                f"was exported. {USE_PARTITIONS} For timetables with data intervals: window=DataIntervalWindow()."
+            )
+        start = as_utc(run.partition_date)
+        return self.recurring(start, self._end(start), run)
+
+    def _end(self, start: datetime) -> datetime:
+        if self.width % timedelta(days=1):
+            return shifted(start, self.width)
+        local = start.astimezone(ZoneInfo(self.timezone))
+        return shifted(local, self.width).replace(fold=0).astimezone(timezone.utc)
+
+
+class FixedWindow(DatedWindow):
+    """A window with given ends, which may be templates: `FixedWindow(start="{{ params.start }}", end=...)`.
+
+    It waits for its own end and `settle` like any other. Empty or backwards is refused while the DAG is parsed.
+    """
+
+    kind: Literal["fixed"] = "fixed"
+    start: Instant
+    end: Instant
+
+    def __init__(self, /, start: object = None, end: object = None, **options: Any) -> None:
+        super().__init__(**{"start": start, "end": end, **options})
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Self:
+        if not is_template(self.start) and not is_template(self.end) and as_utc(self.start) >= as_utc(self.end):
+            raise ValueError(
+                f"FixedWindow: end ({self.end}) has to be after start ({self.start}); the window is [start, end)."
+            )
+        return self
+
+    def resolve(self, run: RunInterval) -> ResolvedWindow:
+        """Give the window; the run does not matter."""
+        del run
+        start, end = as_utc(self.start), as_utc(self.end)
+        return self.resolved(start, end, queried_from=start)

@@ -1,0 +1,105 @@
+"""What the options of a window are made of: instants, lengths of time, time zones."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
+
+from labelbox_export_provider.spec.dates import read_date
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.templates import is_template
+
+_DURATION = TypeAdapter(timedelta)
+_MONTHS = re.compile(r"[+-]?P[^T]*[YM]", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+
+
+def as_utc(value: object) -> datetime:
+    """Read an instant; fails with `ConfigurationError` where there is no offset, since any zone would be a guess."""
+    moment = read_date(value)
+    if moment.tzinfo is None:
+        raise ConfigurationError(
+            "a window needs an instant: give an offset ('2024-01-10T00:00:00+00:00') or a datetime with a time zone."
+        )
+    return moment.astimezone(timezone.utc)
+
+
+def _instant_text(value: object) -> object:
+    if value is None:
+        raise ValueError("a window needs both ends: FixedWindow(start, end).")
+    return value if isinstance(value, str) else _instant(value).isoformat()
+
+
+def _check_instant(text: str) -> str:
+    if not is_template(text):
+        _instant(text)
+    return text
+
+
+def _instant(value: object) -> datetime:
+    try:
+        return as_utc(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None  # so that the message names the option, too
+
+
+Instant = Annotated[str, BeforeValidator(_instant_text), AfterValidator(_check_instant)]
+"""Text of an instant with its offset, or a template that becomes one."""
+
+
+def _span(value: object) -> timedelta:
+    if isinstance(value, str) and is_template(value):
+        raise ValueError(
+            "a model takes no template here; window= also takes the plain form, "
+            "{'kind': 'data_interval', 'lookback': '{{ params.lookback }}'}."
+        )
+    try:
+        # Python reads True as one second, and pydantic a month as thirty days: neither can have been meant.
+        if isinstance(value, bool) or (isinstance(value, str) and _MONTHS.match(value)):
+            raise TypeError
+        if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            value = float(value)  # what a template makes of a number
+        span = _DURATION.validate_python(value)
+    except (ValidationError, OverflowError, TypeError):
+        raise ValueError(
+            "legal is a timedelta, a number of seconds, or ISO 8601 in days and less such as 'PT5M' or 'P3D'."
+        ) from None
+    return timedelta(microseconds=span // timedelta(microseconds=1))  # a plain one: pendulum's own kind adds otherwise
+
+
+def _not_negative(span: timedelta) -> timedelta:
+    if span < timedelta(0):
+        raise ValueError(f"{span.total_seconds():g} seconds is below 0.")
+    return span
+
+
+def _whole_seconds(span: timedelta) -> timedelta:
+    if span.microseconds:
+        raise ValueError("whole seconds are needed, since Labelbox's date filters have no fractions.")
+    return span
+
+
+def _above_zero(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError(f"{span.total_seconds():g} seconds is not above 0.")
+    return span
+
+
+Settle = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_not_negative)]
+Lookback = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_not_negative), AfterValidator(_whole_seconds)]
+Width = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_above_zero)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the zone database, "America"
+        raise ValueError("no such time zone; legal are IANA names such as 'UTC' or 'Europe/Berlin'.") from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
