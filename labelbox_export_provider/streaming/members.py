@@ -185,8 +185,12 @@ class _Making:
         elif not self._inside and piece.offset >= self._member.stop:
             return True
         self._before = piece
-        self._account(piece)
-        return self._take_rows(piece)
+        rows_before, all_ours = self._rows.counts.rows, self._inside
+        ended = self._take_rows(piece)
+        # Where all of the piece is ours, each newline has ended a row, so that nobody has to count them again.
+        all_ours = all_ours and piece.offset + len(piece.data) <= self._member.stop
+        self._account(piece, self._rows.counts.rows - rows_before if all_ours else None)
+        return ended
 
     def end_of_stream(self) -> None:
         """Take note that there are no pieces any more."""
@@ -219,7 +223,7 @@ class _Making:
             self._write(self._rows.feed(own))
         return end > 0
 
-    def _account(self, piece: Piece) -> None:
+    def _account(self, piece: Piece, newlines: int | None) -> None:
         data = piece.data[: max(0, self._member.stop - piece.offset)]
         if not data:
             return
@@ -227,7 +231,7 @@ class _Making:
             self.segments.append(Segment(piece.file, piece.offset, 0, 0, 0, data[0], data[0]))
         segment = self.segments[-1]
         segment.size += len(data)
-        segment.newlines += data.count(b"\n")
+        segment.newlines += data.count(b"\n") if newlines is None else newlines
         segment.crc32c = google_crc32c.extend(segment.crc32c, data)
         segment.last_byte = data[-1]
 

@@ -1,4 +1,8 @@
-"""Reads one timestamp out of a row without building the row. What cannot be read is None, and such rows are kept."""
+"""Reads one timestamp out of a row without building the row. What cannot be read is None, and such rows are kept.
+
+In nearly all rows the timestamp stands a few hundred bytes from the start. `glance` parses them that far and no
+further, which is enough for keeping a row; whoever wants to drop one has to parse it whole, by `last_activity_at`.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,24 @@ _FORM = re.compile(
 )
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     last_activity_at: str | None = None
 
 
-class _DataRow(msgspec.Struct):
+class _DataRow(msgspec.Struct, gc=False):
     details: _Details | None = None
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     data_row: _DataRow | None = None
 
 
-_decoder = msgspec.json.Decoder(_Row)
+_decode = msgspec.json.Decoder(_Row).decode
+
+_KEY = b'"last_activity_at"'
+_TEXT_LENGTH = len("2024-04-08T16:21:26.000+00:00")
+_VALUE_LENGTH = _TEXT_LENGTH + len(': ""')
+_REST = b"}}}"
 
 
 class Verdicts(Protocol):
@@ -38,11 +47,38 @@ class Verdicts(Protocol):
 def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
     """Read `data_row.details.last_activity_at`; None where it is missing or without offset, or the row is no JSON."""
     try:
-        found = _decoder.decode(row)
+        found = _decode(row)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     details = found.data_row.details if found.data_row is not None else None
     return parse_instant(details.last_activity_at) if details is not None and details.last_activity_at else None
+
+
+def glance(data: bytes | bytearray, start: int, end: int) -> datetime | None:
+    """Read the timestamp of the row `data[start:end]` where it is written as Labelbox does; None says nothing.
+
+    The row is cut behind the first timestamp of that name and closed there. Only when it stands in `data_row.details`
+    is that JSON, so a field of the same name elsewhere is not taken for it.
+    """
+    key = data.find(_KEY, start, end)
+    if key < 0:
+        return None
+    cut = key + len(_KEY) + _VALUE_LENGTH
+    if data[key + len(_KEY) : key + len(_KEY) + 2] == b':"':
+        cut -= 1
+    try:
+        found = _decode(data[start:cut] + _REST)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    details = found.data_row.details if found.data_row is not None else None
+    text = details.last_activity_at if details is not None else None
+    # Of the forms that Python reads, the one that is read alike by `parse_instant`.
+    if text is None or len(text) != _TEXT_LENGTH or text[10] != "T" or text[7] != "-" or text[23:] != "+00:00":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def parse_instant(text: str) -> datetime | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.spec.windows import TrimRule
 from labelbox_export_provider.streaming.lines import RowCounter, RowFilter, RowTrimmer, newline_is_missing
-from labelbox_export_provider.streaming.trim import last_activity_at, parse_instant
+from labelbox_export_provider.streaming.trim import glance, last_activity_at, parse_instant
 
 UTC = timezone.utc
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_only_rows_whose_own_time_lies_in_a_margin_are_dropped() -> None:
 ROWS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(list(MOMENTS.values())), st.integers(0, 60)).map(
-            lambda p: row(p[0].isoformat(), p[1])
+            lambda p: row(p[0].isoformat(timespec="milliseconds"), p[1])
         ),
         st.binary(max_size=30).map(lambda data: data.replace(b"\n", b" ")),
     ),
@@ -143,6 +143,47 @@ def test_a_row_longer_than_the_limit_is_kept_untouched_and_never_held_whole() ->
     assert kept == long + b"\n"
     assert held <= 1000
     assert (rows.counts.rows_unknown, rows.counts.rows_trimmed) == (1, 0)
+
+
+USUAL = b'{"data_row": {"id": "clx", "details": {"last_activity_at": "2026-11-22T01:59:59.500+00:00"}}}'
+TRICKY = [
+    USUAL.replace(b'": ', b'":'),
+    USUAL.replace(b'"details"', b'"other"'),
+    USUAL.replace(b'"details": {', b'"details": {"a": {"last_activity_at": "2026-11-22T09:00:00.000+00:00"}, '),
+    USUAL.replace(b'"details"', b'"last_activity_at": "2026-11-22T09:00:00.000+00:00", "details"'),
+    USUAL.replace(b'"id"', b'"row_data": {"details": {"last_activity_at": "2026-11-22T09:00:00.000+00:00"}}, "id"'),
+    USUAL.replace(b'"clx"', b'"\\"last_activity_at\\": {\\"2026\\"}"'),
+    b'{"projects": {"details": {"last_activity_at": "2026-11-22T09:00:00.000+00:00"}}, ' + USUAL[1:],
+    USUAL.replace(b"59.500+00:00", b"59.5Z"),
+    USUAL.replace(b"+00:00", b"-00:00"),
+    USUAL.replace(b"+00:00", b"+01:00"),
+    USUAL.replace(b"2026-11-22", b"2026-W47-7"),
+    USUAL.replace(b'"2026-11-22T01:59:59.500+00:00"', b"null"),
+    USUAL.replace(b"last_", b"last\\u005f"),
+    USUAL[:-3],
+    b'"last_activity_at"',
+    USUAL[: USUAL.index(b"2026")],
+]
+
+
+@pytest.mark.parametrize("line", [USUAL, *TRICKY])
+def test_a_glance_at_a_row_sees_what_a_full_look_sees_or_nothing(line: bytes) -> None:
+    """G4: the quick look decides only that a row is kept, so it must not mistake another field for its time."""
+    seen = glance(b"xx" + line + b"\n" + USUAL, 2, 2 + len(line))
+    assert seen is None or line == USUAL[:-3] or seen == last_activity_at(line)
+
+
+def test_a_glance_is_enough_for_rows_as_labelbox_writes_them() -> None:
+    for line in (USUAL, TRICKY[0], USUAL[:-2] + b', "created_by": "a@b.example"}}, "projects": {}}'):
+        assert glance(line, 0, len(line)) == START - SECOND / 2
+
+
+def test_a_row_that_a_glance_would_drop_but_that_is_no_json_is_kept() -> None:
+    """G4: a row is dropped only if its own timestamp was really parsed."""
+    rows = RowTrimmer(RULE, long_lines=Turns())
+    content = USUAL + b"\n" + USUAL[:-3] + b"\n"
+    assert run(rows, content, []) == USUAL[:-3] + b"\n"
+    assert (rows.counts.rows_trimmed, rows.counts.rows_unknown) == (1, 1)
 
 
 @pytest.mark.parametrize(
