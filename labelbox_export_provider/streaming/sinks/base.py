@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -91,12 +91,15 @@ class NewObject:
 
     `create_only` asks the store to refuse the completion when something is there by then; stores that cannot promise
     that without a race say so in their class. `metadata` is kept with the object where the store has room for it.
+    `hold_small` lets a writer keep a part that is the whole object in memory and write it with one plain call in
+    `complete`; without it every part goes to the store at once, so that many open objects take no memory.
     """
 
     key: str
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     create_only: bool = False
+    hold_small: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ class StoredObject:
 class Part:
     """A piece of an object: numbers count from 1 without holes, `offset` is its first byte's place in the object.
 
-    Every part but the last has the same size.
+    Sizes may differ from part to part; each but the last has at least `Sink.minimum_part_bytes`.
     """
 
     number: int
@@ -147,14 +150,15 @@ class Part:
 
 
 class ObjectWriter(ABC):
-    """One object on its way. Parts may be put by several threads at once; the other calls come from one thread."""
+    """One object on its way.
+
+    Parts are put about in the order of their numbers, several at once by several threads; the other calls come from one
+    thread.
+    """
 
     @abstractmethod
     def put_part(self, part: Part) -> None:
-        """Take a part. Putting the same number again replaces it.
-
-        A store may keep a first part that is also the last in memory and write it in `complete`.
-        """
+        """Take a part. Putting the same number again, with the same bytes, is a retry and replaces it."""
 
     @abstractmethod
     def complete(self, expected: ExpectedObject) -> WrittenObject:
@@ -196,6 +200,17 @@ class Sink(ABC):
     @abstractmethod
     def head(self, key: str) -> StoredObject | None:
         """Look at the object under `key`; None when there is none."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys that start with `prefix`, all of them, in no promised order; "" for the whole store.
+
+        Like a plain string, a prefix need not end at a `/`. Objects that are not complete are not among them.
+        """
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove the object under `key`; that there is none is no error."""
 
     @abstractmethod
     def abort_open_uploads(self, key: str) -> int:

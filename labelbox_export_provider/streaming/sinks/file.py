@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ from labelbox_export_provider.streaming.sinks.base import (
 
 logger = logging.getLogger(__name__)
 
+_ASIDE = ".labelbox-"
 _ATTRIBUTE_PREFIX = "user."
 _NO_ATTRIBUTES = {errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOSPC, errno.E2BIG, errno.ERANGE}
 _ADVICE = {
@@ -103,6 +105,32 @@ class FileSink(Sink):
         if not attributes:
             attributes = {} if _keeps_attributes(path) else None
         return StoredObject(key, size, attributes, None, None)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys of the files below the root that start with `prefix`; files written aside are none."""
+        folder = self._root.absolute() / prefix.rpartition("/")[0]
+
+        def fail(error: OSError) -> None:
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                raise _storage_error(error, "list", folder) from None
+
+        for parent, _, names in os.walk(folder, onerror=fail):
+            place = Path(parent).relative_to(self._root.absolute())
+            for name in names:
+                key = (place / name).as_posix()
+                if key.startswith(prefix) and not name.startswith(_ASIDE):
+                    yield key
+
+    def delete(self, key: str) -> None:
+        """Remove the file; its directory stays."""
+        path = self._path(key)
+        try:
+            path.unlink()
+            _sync_directory(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise _storage_error(error, "remove", path) from None
 
     def abort_open_uploads(self, key: str) -> int:
         """Remove the files that killed tries left beside the object; a try that still runs cannot finish any more."""
@@ -204,7 +232,7 @@ class _FileWriter(ObjectWriter):
 def _aside_head(path: Path) -> str:
     # A digest keeps the name short, whatever the length of the object's own, and free of glob characters. The dot keeps
     # readers of the directory away.
-    return f".labelbox-{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
+    return f"{_ASIDE}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
 
 
 def _size_and_crc32c(path: Path) -> tuple[int, int]:

@@ -118,6 +118,22 @@ class S3Sink(Sink):
             answer.get("VersionId"),
         )
 
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys that start with `prefix`."""
+        more: dict[str, str] = {}
+        while True:
+            answer = self.call("ListObjectsV2", prefix, **more, **self._arguments.bucket)
+            yield from (found["Key"] for found in answer.get("Contents", ()))
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def delete(self, key: str) -> None:
+        """Remove the object; where the bucket keeps versions, what was there stays as an older version."""
+        check_relative_key(key)
+        with contextlib.suppress(_MissingError):
+            self.call("DeleteObject", key, **self._arguments.bucket)
+
     def abort_open_uploads(self, key: str) -> int:
         """Abort the multipart uploads of exactly this key; where listing them is not permitted, say so and go on."""
         aborted = 0
@@ -137,7 +153,7 @@ class S3Sink(Sink):
     def call(self, operation: str, key: str, **arguments: Any) -> Any:
         """Make one call of the client and turn what it raises into this package's errors."""
         method: Callable[..., Any] = getattr(self._client, _METHODS[operation])
-        target = {"Prefix": key} if operation == "ListMultipartUploads" else {"Key": key}
+        target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
         failure: StorageError | None = None
         try:
             return method(Bucket=self._bucket, **target, **arguments)
@@ -222,7 +238,7 @@ class _S3Writer(ObjectWriter):
 
     def put_part(self, part: Part) -> None:
         """Send the part, or keep it when it is the whole object."""
-        if part.last and part.number == 1:
+        if part.last and part.number == 1 and self._new.hold_small:
             self._whole = part.body
             self._sizes[1] = len(part.body)
             return
@@ -308,6 +324,8 @@ _METHODS = {
     "HeadObject": "head_object",
     "GetObject": "get_object",
     "PutObject": "put_object",
+    "DeleteObject": "delete_object",
+    "ListObjectsV2": "list_objects_v2",
     "CreateMultipartUpload": "create_multipart_upload",
     "UploadPart": "upload_part",
     "CompleteMultipartUpload": "complete_multipart_upload",
@@ -319,7 +337,7 @@ _METHODS = {
 def _classified(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
     plain = storage_error(error, operation, bucket, key)
     code = error_code(error)
-    if operation in {"HeadObject", "GetObject"} and is_missing(error):
+    if operation in {"HeadObject", "GetObject", "DeleteObject"} and is_missing(error):
         return _MissingError(str(plain))
     # rclone says so of a list of uploads that is empty.
     if operation in {"AbortMultipartUpload", "ListMultipartUploads"} and code == "NoSuchUpload":

@@ -15,12 +15,15 @@ PERMISSIONS: Mapping[str, str] = {
     "HeadObject": "s3:GetObject and s3:ListBucket",
     "GetObject": "s3:GetObject",
     "PutObject": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "ListObjectsV2": "s3:ListBucket",
     "CreateMultipartUpload": "s3:PutObject",
     "UploadPart": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
 }
+_ASKS_FOR_THE_BUCKET = {"CreateMultipartUpload", "ListMultipartUploads", "ListObjectsV2"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
 _BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _BUSY = {
@@ -80,7 +83,7 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
         return _without_answer(error, operation, where)
     said = f"{operation} of {where} was answered with {code or status} (HTTP {status})."
     kind: type[StorageError] = StorageError
-    if code == "NoSuchBucket" or (status == 404 and operation in {"CreateMultipartUpload", "ListMultipartUploads"}):
+    if code == "NoSuchBucket" or (status == 404 and operation in _ASKS_FOR_THE_BUCKET):
         advice = f"There is no bucket {bucket!r} for this connection. Create it or correct s3_bucket"
     elif code in _BAD_KEY:
         advice = "The AWS connection's credentials are not accepted. Renew them in the connection, then retry"
