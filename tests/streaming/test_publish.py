@@ -463,6 +463,12 @@ class _KilledAt(Sink):
     def head(self, key: str) -> Any:
         return self._sink.head(key)
 
+    def list(self, prefix: str) -> Iterator[str]:
+        return self._sink.list(prefix)
+
+    def delete(self, key: str) -> None:
+        self._sink.delete(key)
+
     def abort_open_uploads(self, key: str) -> int:
         return self._sink.abort_open_uploads(key)
 
