@@ -79,7 +79,11 @@ def _known(kind: type[AnyWindow], window: Mapping[str, Any]) -> dict[str, object
     needed = {name for name, field in kind.model_fields.items() if field.is_required()}
     known: dict[str, object] = {}
     for name, value in window.items():
-        if not is_template(value):
+        names_a_param = kind is ParamsWindow and name in {
+            "start",
+            "end",
+        }  # which a template must not, and so is refused
+        if not is_template(value) or names_a_param:
             known[name] = value
         elif name == "otherwise" and isinstance(value, Mapping):
             known[name] = _known(window_kind(value), value)
