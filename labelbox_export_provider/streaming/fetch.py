@@ -114,6 +114,15 @@ class StreamReader:
                 lookahead *= 4
                 asked_to = position + lookahead
 
+    def exactly(self, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Give the bytes `start` to `stop` (not included) of the stream, each file's by one request."""
+        position = start
+        while position < stop:
+            file = self._index.file_holding(position)
+            for data in self.read(file, position, min(file.end + 1, stop)):
+                yield Piece(file, position, data)
+                position += len(data)
+
     def read(self, file: ExportFile, start: int, stop: int) -> Iterator[bytes]:
         """Give the bytes `start` to `stop` (not included) of the stream, which are all in `file`.
 

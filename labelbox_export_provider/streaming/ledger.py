@@ -1,8 +1,9 @@
-"""The one place where the accounts of all members are added up, in order, and held against what Labelbox announced."""
+"""The one place where the accounts of all workers are added up, in order, and held against what Labelbox announced."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
@@ -10,7 +11,7 @@ from labelbox_export_provider.spec.errors import IntegrityError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums
 from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.members import MemberAccount, Segment
+from labelbox_export_provider.streaming.members import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class _OpenFile:
 
 
 class Ledger:
-    """Adds accounts up as members come in order; every disagreement is an `IntegrityError` with both numbers.
+    """Adds accounts up as they come in order; every disagreement is an `IntegrityError` with both numbers.
 
     Files are checked one by one: length, the CRC32C that the host announced, and rows where no row goes over the
     file's borders. Totals are checked in `close`, each of them twice: as read from files and as counted in rows.
@@ -52,11 +53,14 @@ class Ledger:
         self._open: _OpenFile | None = None
         self._ended: _OpenFile | None = None
 
-    def add(self, account: MemberAccount) -> None:
-        """Take the next member in."""
-        for segment in account.segments:
+    def add(self, segments: Iterable[Segment]) -> None:
+        """Take the next source bytes in."""
+        for segment in segments:
             self._add_segment(segment)
-        self.counts.add(account.counts)
+
+    def count(self, counts: RowCounts) -> None:
+        """Take counts of rows in."""
+        self.counts.add(counts)
 
     def close(self) -> None:
         """Hold the sums against the totals, after the last member."""

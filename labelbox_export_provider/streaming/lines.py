@@ -69,29 +69,34 @@ class RowFilter(Protocol):
 
 
 class RowCounter:
-    """Keeps everything. Its memory is one piece, whatever the length of rows."""
+    """Keeps everything. Its memory is one piece, whatever the length of rows. `open` bytes are of an unfinished row."""
 
     def __init__(self) -> None:
         self.counts = RowCounts()
-        self._open = 0
+        self.open = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Count the rows of a piece and pass it on."""
+        self.count(data)
+        yield data
+
+    def count(self, data: bytes) -> int:
+        """Count the rows of a piece; gives how many ended in it."""
         counts = self.counts
-        counts.bytes += len(data)
         find = data.find
         rows, longest, position = 0, counts.max_row_bytes, 0
-        begin = -self._open
+        begin = -self.open
         # One search per row counts and measures; counting all newlines first would take four times as long.
         while position := find(b"\n", position) + 1:
             rows += 1
             if position - begin > longest:  # noqa: PLR1730  max() would be a call per row
                 longest = position - begin
             begin = position
+        counts.bytes += len(data)
         counts.rows += rows
         counts.max_row_bytes = longest
-        self._open = len(data) - begin
-        yield data
+        self.open = len(data) - begin
+        return rows
 
     def end_row(self) -> Iterator[bytes | memoryview]:
         """End the unfinished row."""
@@ -100,10 +105,10 @@ class RowCounter:
 
     def finish(self) -> Iterator[bytes | memoryview]:
         """Count a last row without newline."""
-        if self._open:
+        if self.open:
             self.counts.rows += 1
-            self.counts.max_row_bytes = max(self.counts.max_row_bytes, self._open)
-            self._open = 0
+            self.counts.max_row_bytes = max(self.counts.max_row_bytes, self.open)
+            self.open = 0
         yield from ()
 
 

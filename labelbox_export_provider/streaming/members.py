@@ -49,12 +49,20 @@ class Member:
 def members(size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | None = None) -> Iterator[Member]:
     """Cut a stream of `size` bytes into its members, and these into objects of `object_bytes` of the source."""
     number = start = 0
-    object_bytes = object_bytes or max(1, size)
-    for object_number, begin in enumerate(range(0, size, object_bytes)):
-        end = begin + object_bytes - 1 if begin + object_bytes < size else size
+    for object_number, begin, end in object_ranges(size, object_bytes):
         for stop in (*range(begin + member_bytes, end, member_bytes), end):
             yield Member(number, start, stop, object_number)
             number, start = number + 1, stop
+
+
+def object_ranges(size: int, object_bytes: int | None) -> Iterator[tuple[int, int, int]]:
+    """Give number, nominal start and last offset of each object: its rows start behind the last offset before it.
+
+    With objects of B bytes that is one byte before the next multiple of B, and the end of the stream for the last.
+    """
+    object_bytes = object_bytes or max(1, size)
+    for number, begin in enumerate(range(0, size, object_bytes)):
+        yield number, begin, begin + object_bytes - 1 if begin + object_bytes < size else size
 
 
 @dataclass(slots=True)
@@ -70,11 +78,34 @@ class Segment:
     last_byte: int
 
 
+class Segments:
+    """Adds pieces up to segments, one for each file."""
+
+    def __init__(self) -> None:
+        self._segments: list[Segment] = []
+
+    def add(self, piece: Piece, data: bytes, newlines: int | None = None) -> None:
+        """Account for `data`, with which the piece starts; its newlines are counted where they are not known."""
+        if not data:
+            return
+        if not self._segments or self._segments[-1].file.start != piece.file.start:
+            self._segments.append(Segment(piece.file, piece.offset, 0, 0, 0, data[0], data[0]))
+        segment = self._segments[-1]
+        segment.size += len(data)
+        segment.newlines += data.count(b"\n") if newlines is None else newlines
+        segment.crc32c = google_crc32c.extend(segment.crc32c, data)
+        segment.last_byte = data[-1]
+
+    @property
+    def all(self) -> tuple[Segment, ...]:
+        """The segments so far."""
+        return tuple(self._segments)
+
+
 @dataclass(frozen=True, slots=True)
 class MemberAccount:
     """What came of one member: its rows, and the source bytes of its range."""
 
-    member: Member
     counts: RowCounts
     segments: tuple[Segment, ...]
 
@@ -162,12 +193,12 @@ def make_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: 
     else:
         making.end_of_stream()
     pack.finish()
-    return MemberAccount(member, rows.counts, tuple(making.segments))
+    return MemberAccount(rows.counts, making.segments.all)
 
 
 class _Making:
     def __init__(self, member: Member, rows: RowFilter, pack: Packer) -> None:
-        self.segments: list[Segment] = []
+        self.segments = Segments()
         self._member = member
         self._rows = rows
         self._pack = pack
@@ -189,7 +220,8 @@ class _Making:
         ended = self._take_rows(piece)
         # Where all of the piece is ours, each newline has ended a row, so that nobody has to count them again.
         all_ours = all_ours and piece.offset + len(piece.data) <= self._member.stop
-        self._account(piece, self._rows.counts.rows - rows_before if all_ours else None)
+        until = max(0, self._member.stop - piece.offset)
+        self.segments.add(piece, piece.data[:until], self._rows.counts.rows - rows_before if all_ours else None)
         return ended
 
     def end_of_stream(self) -> None:
@@ -222,18 +254,6 @@ class _Making:
         if own:
             self._write(self._rows.feed(own))
         return end > 0
-
-    def _account(self, piece: Piece, newlines: int | None) -> None:
-        data = piece.data[: max(0, self._member.stop - piece.offset)]
-        if not data:
-            return
-        if not self.segments or self.segments[-1].file.start != piece.file.start:
-            self.segments.append(Segment(piece.file, piece.offset, 0, 0, 0, data[0], data[0]))
-        segment = self.segments[-1]
-        segment.size += len(data)
-        segment.newlines += data.count(b"\n") if newlines is None else newlines
-        segment.crc32c = google_crc32c.extend(segment.crc32c, data)
-        segment.last_byte = data[-1]
 
     def _write(self, kept: Iterator[bytes | memoryview]) -> None:
         for data in kept:

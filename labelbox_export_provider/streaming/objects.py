@@ -46,6 +46,11 @@ class ObjectGatherer:
             current.parts = PartGatherer(current.writer, self._uploaders, self._outputs, self._part_bytes)
         current.parts.add(data)
 
+    def add_own(self, number: int, data: bytes) -> None:
+        """Take bytes that no worker left, so that they are counted as held only from here on."""
+        self._outputs.release(-len(data))
+        self.add(number, data)
+
     def count(self, number: int, counts: RowCounts) -> None:
         """Take counts of rows of an object in."""
         self._object(number).counts.add(counts)

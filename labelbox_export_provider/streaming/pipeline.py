@@ -1,42 +1,33 @@
 """Moves one stream from its files into its objects, in bounded memory, verified, but not completed.
 
-Workers make members (`members`), the calling thread joins them in order into objects (`objects`) and their parts, which
-other threads send. Everything that a worker finds out comes back as a value and is added up in one place (`ledger`).
-The first error stops all, the objects are aborted, and that error is raised, no other.
+Workers make tasks (`tasks`), the calling thread joins what they leave, in order, into objects (`objects`) and their
+parts, which other threads send. Everything that a worker finds out comes back as a value and is added up in one place
+(`ledger`). The first error stops all, the objects are aborted, and that error is raised, no other.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.budget import SLACK_BYTES, MemoryPlan
-from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, Piece, StreamReader
+from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, StreamReader
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.index import FileIndex
 from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
-from labelbox_export_provider.streaming.members import (
-    BLOCK_BYTES,
-    MEMBER_BYTES,
-    Compression,
-    Member,
-    MemberAccount,
-    make_member,
-    members,
-    packer,
-)
+from labelbox_export_provider.streaming.members import Member
 from labelbox_export_provider.streaming.objects import ObjectGatherer
 from labelbox_export_provider.streaming.outputs import Outputs
 from labelbox_export_provider.streaming.progress import MemberProgress, Progress, ProgressReport, log_progress
 from labelbox_export_provider.streaming.sinks.base import ObjectWriter
+from labelbox_export_provider.streaming.spans import Span
 from labelbox_export_provider.streaming.staged import StagedObject, StagedStream
-from labelbox_export_provider.streaming.trim import Verdicts
+from labelbox_export_provider.streaming.tasks import Bench, MemberTasks, SpanTasks, Tasks, Treatment
 
 __all__ = ["StagedObject", "StagedStream", "Stream", "Surroundings", "Treatment", "stage_stream"]
 
@@ -50,21 +41,6 @@ class Stream:
     where: str
     totals: StreamTotals
     ask: Callable[[int], ExportFile]
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is done to the rows. All of it decides the bytes of the objects; the last two are constants but in tests.
-
-    `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
-    """
-
-    compression: Compression | None
-    rule: Verdicts | None = None
-    max_trim_line: int = MAX_TRIM_LINE
-    object_bytes: int | None = None
-    member_bytes: int = MEMBER_BYTES
-    block_bytes: int = BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +100,6 @@ class _Run:
         size = stream.totals.size
         self.outputs = Outputs(limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         self._stream = stream
-        self._treatment = treatment
         self._plan = plan
         ahead = max(4 * plan.workers * treatment.member_bytes, 64 * 1024**2)
         self._index = FileIndex(stream.ask, stream.totals, where=stream.where, ahead_bytes=ahead)
@@ -143,17 +118,29 @@ class _Run:
         self._makers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
         self._objects = ObjectGatherer(open_object, self._uploaders, self.outputs, plan.part_bytes)
+        bench = Bench(
+            stream.totals,
+            treatment,
+            plan.part_bytes,
+            self._index,
+            self._reader,
+            self.outputs,
+            self._objects,
+            self._ledger,
+        )
+        self._tasks: Tasks[Any, Any] = SpanTasks(bench) if treatment.keeps_all else MemberTasks(bench)
 
     def run(self) -> StagedStream:
-        running: deque[tuple[Member, Future[MemberAccount]]] = deque()
-        coming = members(self._stream.totals.size, self._treatment.member_bytes, self._treatment.object_bytes)
+        running: deque[tuple[Member | Span, Future[Any]]] = deque()
+        coming = self._tasks.coming()
         while True:
-            while len(running) < 2 * self._plan.workers and (member := next(coming, None)) is not None:
-                notes = self._progress.member(member.number)
-                running.append((member, self._makers.submit(self._make, member, notes)))
+            while len(running) < 2 * self._plan.workers and (task := next(coming, None)) is not None:
+                notes = self._progress.member(task.number)
+                running.append((task, self._makers.submit(self._make, task, notes)))
             if not running:
                 break
             self._join(*running.popleft())
+        self._tasks.finish()
         self._objects.finish()
         self._ledger.close()
         self.close()
@@ -180,56 +167,19 @@ class _Run:
         self._makers.shutdown(wait=True)
         self._uploaders.shutdown(wait=True)
 
-    def _join(self, member: Member, future: Future[MemberAccount]) -> None:
-        while (data := self.outputs.take(member.number, every=_TICK, tick=self._progress.tick)) is not None:
-            self._objects.add(member.object, data)
+    def _join(self, task: Member | Span, future: Future[Any]) -> None:
+        while (data := self.outputs.take(task.number, every=_TICK, tick=self._progress.tick)) is not None:
+            self._tasks.join(task, data)
             self._progress.tick()
-        account = future.result()
-        self._ledger.add(account)
-        self._objects.count(member.object, account.counts)
-        self._progress.finish(member.number)
-        self._index.forget_before(member.stop)
+        self._tasks.end(task, future.result())
+        self._progress.finish(task.number)
+        self._index.forget_before(task.stop)
 
-    def _make(self, member: Member, notes: MemberProgress) -> MemberAccount:
+    def _make(self, task: Member | Span, notes: MemberProgress) -> Any:
         try:
-            rows = self._row_filter(member)
-            pack = packer(
-                self._treatment.compression,
-                lambda data: self.outputs.put(member.number, data),
-                self._treatment.block_bytes,
-            )
-            with closing(self._reader.pieces(member.start, member.stop)) as pieces:
-                return make_member(member, self._watched(pieces, member, rows, notes), rows, pack)
+            return self._tasks.make(task, lambda data: self.outputs.put(task.number, data), notes)
         except BaseException as error:
             self.outputs.stop(error)
             raise
         finally:
-            self.outputs.give_back_long_line(member.number)
-            self.outputs.finish(member.number)
-
-    def _watched(
-        self, pieces: Iterator[Piece], member: Member, rows: RowFilter, notes: MemberProgress
-    ) -> Iterator[Piece]:
-        for piece in pieces:
-            self.outputs.check()
-            yield piece
-            notes.bytes += max(0, min(len(piece.data), member.stop - piece.offset))
-            notes.rows = rows.counts.rows
-
-    def _row_filter(self, member: Member) -> RowFilter:
-        if self._treatment.rule is None:
-            return RowCounter()
-        turns = _LongLineTurns(self.outputs, member.number)
-        return RowTrimmer(self._treatment.rule, max_line=self._treatment.max_trim_line, long_lines=turns)
-
-
-@dataclass(frozen=True, slots=True)
-class _LongLineTurns:
-    outputs: Outputs
-    member: int
-
-    def take(self) -> None:
-        self.outputs.take_long_line(self.member)
-
-    def give_back(self) -> None:
-        self.outputs.give_back_long_line(self.member)
+            self.outputs.finish(task.number)

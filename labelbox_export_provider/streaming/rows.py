@@ -18,7 +18,7 @@ from labelbox_export_provider.spec.errors import ProtocolError
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.members import Member, MemberAccount, Segment
+from labelbox_export_provider.streaming.members import Segment
 
 UNTRUSTED = "Rows that were given so far are not to be relied on; a new iteration reads anew."
 
@@ -115,7 +115,6 @@ class WholeStream:
     """
 
     def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
-        self._member = Member(0, 0, totals.size)
         self._ledger = Ledger(totals, checksums, where, advice=UNTRUSTED)
 
     def watch(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -131,10 +130,10 @@ class WholeStream:
                 first_byte=data[0],
                 last_byte=data[-1],
             )
-            self._ledger.add(MemberAccount(self._member, RowCounts(), (segment,)))
+            self._ledger.add((segment,))
             yield piece
 
     def close(self, counts: RowCounts) -> None:
         """Hold the rows that were counted and all bytes against the totals."""
-        self._ledger.add(MemberAccount(self._member, counts, ()))
+        self._ledger.count(counts)
         self._ledger.close()

@@ -20,7 +20,15 @@ from labelbox_export_provider.spec.windows import TrimRule
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import RowCounter, RowTrimmer
-from labelbox_export_provider.streaming.members import Compression, GzipPacker, make_member, members, nothing, packer
+from labelbox_export_provider.streaming.members import (
+    Compression,
+    GzipPacker,
+    MemberAccount,
+    make_member,
+    members,
+    nothing,
+    packer,
+)
 
 START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
@@ -56,6 +64,11 @@ class Source:
                 yield Piece(file, offset, self.content[offset : min(offset + piece_bytes, file.end + 1)])
 
 
+def take(ledger: Ledger, account: MemberAccount) -> None:
+    ledger.add(account.segments)
+    ledger.count(account.counts)
+
+
 def pack(
     source: Source,
     member_bytes: int,
@@ -70,7 +83,7 @@ def pack(
         out: list[bytes] = []
         rows = RowTrimmer(RULE, long_lines=NoTurns()) if trim else RowCounter()
         packing = packer(compression, out.append, block_bytes=16)
-        ledger.add(make_member(member, source.pieces(member.start, piece_bytes), rows, packing))
+        take(ledger, make_member(member, source.pieces(member.start, piece_bytes), rows, packing))
         packed.append(b"".join(out))
     ledger.close()
     return packed, ledger
@@ -191,7 +204,7 @@ def test_a_stream_shorter_than_announced_is_an_integrity_error_with_both_numbers
     """G3: bytes and rows match the server's own totals, file by file and in all."""
     ledger = Ledger(StreamTotals(500, 20), AnnouncedChecksums(), "export e1")
     for member in members(len(CONTENT), 40):
-        ledger.add(make_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)))
+        take(ledger, make_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)))
     with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; announced were 500"):
         ledger.close()
 
@@ -205,7 +218,7 @@ def test_a_member_that_is_left_out_is_noticed() -> None:
             if member.number != 2:
                 rows = RowCounter()
                 pieces = SOUND.pieces(member.start, 16)
-                ledger.add(make_member(member, pieces, rows, packer(None, lambda data: None)))
+                take(ledger, make_member(member, pieces, rows, packer(None, lambda data: None)))
         ledger.close()
 
     with pytest.raises(IntegrityError, match="bytes from 120 on came next"):
@@ -225,7 +238,7 @@ def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_h
     def add_all() -> None:
         for member in members(len(CONTENT), 25):
             rows = RowCounter()
-            ledger.add(make_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
+            take(ledger, make_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
 
     with pytest.raises(IntegrityError, match=r"bytes 50 to 119 has CRC32C [0-9a-f]{8}, its host announced [0-9a-f]{8}"):
         add_all()

@@ -1,0 +1,178 @@
+"""Streams that are stored as they come, neither compressed nor trimmed: read in spans that are cut at file borders.
+
+What is stored does not depend on where spans are cut, so they are cut where it is cheapest: a file is one request, a
+large one several, small ones share a span. A worker passes the bytes on as they come and measures the rows in them;
+the few things that need the bytes before (a row that goes on over a cut, a newline that is missing between two files,
+the first row of an object) are decided by the thread that joins the spans in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.streaming.fetch import Piece
+from labelbox_export_provider.streaming.index import FileIndex
+from labelbox_export_provider.streaming.ledger import Ledger
+from labelbox_export_provider.streaming.lines import RowCounter, RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.members import Segment, Segments, object_ranges
+from labelbox_export_provider.streaming.objects import ObjectGatherer
+
+_MOST_FILES = 32
+"""Files that share a span at most, so that planning one does not wait for more answers than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Source bytes `start` to `stop` (not included), of which the first is in `file`.
+
+    Rows that start in it, behind its first newline, go into the object of number `object`.
+    """
+
+    number: int
+    start: int
+    stop: int
+    object: int
+    file: ExportFile
+
+
+@dataclass(frozen=True, slots=True)
+class SpanAccount:
+    """What is in a span: the end of a row that began before it (`head`), the rows behind that, the source bytes.
+
+    A span without a newline is all head. `open` bytes are behind the last newline; longest rows are known of `rest`.
+    """
+
+    head: RowCounts
+    rest: RowCounts
+    open: int
+    segments: tuple[Segment, ...]
+
+
+def spans(index: FileIndex, size: int, span_bytes: int, object_bytes: int | None = None) -> Iterator[Span]:
+    """Cut a stream of `size` bytes into spans of about `span_bytes`; waits for the index where it has to."""
+    number = start = 0
+    for object_number, _, end in object_ranges(size, object_bytes):
+        while start < end:
+            file = index.file_holding(start)
+            stop = _cut(index, file, start, end, span_bytes)
+            yield Span(number, start, stop, object_number, file)
+            number, start = number + 1, stop
+
+
+def _cut(index: FileIndex, file: ExportFile, start: int, end: int, span_bytes: int) -> int:
+    for _ in range(_MOST_FILES):
+        stop = min(file.end + 1, end)
+        if stop - start > span_bytes + span_bytes // 2:
+            return start + span_bytes
+        if stop == end or stop - start >= span_bytes // 2:
+            return stop
+        file = index.file_holding(stop)
+    return stop
+
+
+def read_span(pieces: Iterable[Piece], put: Callable[[bytes], None]) -> SpanAccount:
+    """Pass the bytes of a span on and account for them."""
+    reading = _Reading()
+    before: Piece | None = None
+    segments = Segments()
+    for piece in pieces:
+        if (
+            before is not None
+            and before.file.start != piece.file.start
+            and newline_is_missing(before.file, piece.file, before.data[-1], piece.data[0])
+        ):
+            reading.add_newline()
+            put(b"\n")
+        newlines = reading.take(piece.data)
+        segments.add(piece, piece.data, newlines)
+        put(piece.data)
+        before = piece
+    rest = reading.rest
+    return SpanAccount(reading.head, rest.counts, rest.open if reading.head.rows else reading.head.bytes, segments.all)
+
+
+class _Reading:
+    def __init__(self) -> None:
+        self.head = RowCounts()
+        self.rest = RowCounter()
+
+    def take(self, data: bytes) -> int:
+        """Take bytes and give their number of newlines."""
+        if self.head.rows:
+            return self.rest.count(data)
+        end = data.find(b"\n") + 1
+        self.head.bytes += end or len(data)
+        if not end:
+            return 0
+        self.head.rows = 1
+        return 1 + self.rest.count(data[end:])
+
+    def add_newline(self) -> None:
+        """End a row with a newline that the stream lacks."""
+        counts = self.rest.counts if self.head.rows else self.head
+        counts.newlines_added += 1
+        self.take(b"\n")
+
+
+class SpanJoiner:
+    """Joins spans in order. For one thread: it is the one place where their counts are added up."""
+
+    def __init__(self, objects: ObjectGatherer, ledger: Ledger) -> None:
+        self._objects = objects
+        self._ledger = ledger
+        self._joining: Span | None = None
+        self._object = 0
+        self._object_at_start = 0
+        self._next_object = 0
+        self._open = 0
+        self._before: Segment | None = None
+
+    def add(self, span: Span, data: bytes) -> None:
+        """Take the next bytes of a span."""
+        if self._joining is not span:
+            self._begin(span, data[0])
+        if self._object != self._next_object and (end := data.find(b"\n") + 1):
+            self._objects.add(self._object, data[:end])
+            self._object = self._next_object
+            data = data[end:]
+        if data:
+            self._objects.add(self._object, data)
+
+    def end(self, account: SpanAccount) -> None:
+        """Take in what was found in the span whose bytes were all added."""
+        self._ledger.add(account.segments)
+        if account.head.rows:
+            account.head.max_row_bytes = self._open + account.head.bytes
+            self._open = account.open
+        else:
+            self._open += account.open
+        self._count(self._object_at_start, account.head)
+        self._count(self._object, account.rest)
+        self._before = account.segments[-1]
+
+    def finish(self) -> None:
+        """Count a last row without newline."""
+        if self._open:
+            self._count(self._object, RowCounts(rows=1, max_row_bytes=self._open))
+
+    def _begin(self, span: Span, first_byte: int) -> None:
+        before = self._before
+        if (
+            before is not None
+            and before.file.start != span.file.start
+            and newline_is_missing(before.file, span.file, before.last_byte, first_byte)
+        ):
+            self._objects.add_own(self._object, b"\n")
+            ended = RowCounts(rows=1, bytes=1, max_row_bytes=self._open + 1, newlines_added=1)
+            self._count(self._object, ended)
+            self._open = 0
+            self._object = self._next_object
+        self._joining = span
+        self._next_object = span.object
+        self._object_at_start = self._object
+
+    def _count(self, number: int, counts: RowCounts) -> None:
+        self._ledger.count(counts)
+        self._objects.count(number, counts)
