@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException
 
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.streaming.sinks.s3_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
     from labelbox_export_provider.streaming.sinks.base import Sink
+
+_HOOK_ERRORS = (AirflowException, ValueError, TypeError, NotImplementedError, RuntimeError, LookupError)
 
 
 class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
@@ -51,9 +56,8 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         self._check_target("s3_prefix", "s3_key")
         if not any(is_template(value) for value in (s3_bucket, s3_key)):
             self._bucket_and_key()
+        # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
-            _refuse_customer_keys(self.sink_args)
-        if not is_template(self.sink_args):
             SinkArguments.parse(self.sink_args)
 
     def _bucket_and_key(self) -> tuple[str, str | None]:
@@ -87,14 +91,16 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
-        _refuse_customer_keys(self.sink_args)
         hook = S3Hook(aws_conn_id=self.aws_conn_id, verify=self.verify)
-        return S3Sink(hook.get_conn(), self._bucket_and_key()[0], self.sink_args)
+        return S3Sink(self._client(hook), self._bucket_and_key()[0], self.sink_args)
 
-
-def _refuse_customer_keys(sink_args: Mapping[str, Any]) -> None:
-    if customer := sorted(name for name in sink_args if name.startswith("SSECustomer")):
-        raise ConfigurationError(
-            f"sink_args holds {', '.join(customer)}: the key would stand in clear in the rendered fields, for all to "
-            "read. Use ServerSideEncryption='aws:kms' with SSEKMSKeyId, or the bucket's default encryption."
-        )
+    def _client(self, hook: S3Hook) -> Any:
+        """Build the client, which may mean to assume a role; a failure says what to mend in the connection."""
+        try:
+            return hook.get_conn()
+        except Exception as error:
+            if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
+                raise
+            failure = connection_error(error, self.aws_conn_id)
+        # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
+        raise failure

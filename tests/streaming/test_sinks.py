@@ -146,7 +146,7 @@ def test_the_next_try_removes_what_a_killed_one_left_and_fences_it(store: Store)
 
     def go_on() -> None:
         zombie.put_part(Part(2, 5 * MIB, PartBody([b"y"]), last=True))
-        zombie.complete(ExpectedObject(5 * MIB + 1, 0))
+        zombie.complete(expected(b"x" * 5 * MIB + b"y"))
 
     with pytest.raises(StorageError):
         go_on()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NDJSON = "application/x-ndjson"
 GZIP = "application/gzip"
+ZSTD = "application/zstd"
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 

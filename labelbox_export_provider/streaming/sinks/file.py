@@ -12,19 +12,20 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 import google_crc32c
 
 from labelbox_export_provider.spec.errors import (
-    IntegrityError,
     ObjectExistsError,
     StorageError,
     StorageUnavailableError,
 )
+from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
+    CRC32C,
     ExpectedObject,
     NewObject,
     ObjectWriter,
@@ -35,6 +36,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
+from labelbox_export_provider.streaming.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +156,7 @@ class _FileWriter(ObjectWriter):
         self._path = path
         self._uri = uri
         self._aside = path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+        self._account = PartAccount()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor: int | None = os.open(
@@ -176,16 +179,17 @@ class _FileWriter(ObjectWriter):
                     view = view[written:]
         except OSError as error:
             raise _storage_error(error, "write", self._path) from None
+        self._account.note(part)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         """Sync the file and give it its name in one step."""
         if self._descriptor is None:
             raise StorageError(f"{self._path} was finished before.")
-        size = os.fstat(self._descriptor).st_size
-        if size != expected.size:
-            raise IntegrityError(f"{self._path}: {size} bytes were written aside, {expected.size} were expected.")
-        _write_attributes(self._descriptor, self._new.metadata)
+        self._account.check(expected, self._uri)
         try:
+            # A part that was put again may have been longer the first time.
+            os.ftruncate(self._descriptor, expected.size)
+            _write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
             os.fsync(self._descriptor)
             if self._new.create_only:
                 self._link(expected)
@@ -200,14 +204,17 @@ class _FileWriter(ObjectWriter):
         except OSError as error:
             raise _storage_error(error, "publish", self._path) from None
         self.abort()
-        return WrittenObject(self._new.key, self._uri, size, expected.crc32c, None, None)
+        return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
 
     def abort(self) -> None:
         """Close and remove the file written aside."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-        self._aside.unlink(missing_ok=True)
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            if descriptor is not None:
+                os.close(descriptor)
+            self._aside.unlink(missing_ok=True)
+        except OSError as error:
+            raise _storage_error(error, "remove what was written beside", self._path) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:
@@ -255,12 +262,12 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write_attributes(descriptor: int, metadata: object) -> None:
-    if not isinstance(metadata, dict) or not hasattr(os, "setxattr"):
+def _write_attributes(descriptor: int, metadata: Mapping[str, str]) -> None:
+    if not hasattr(os, "setxattr"):
         return
     for name, value in metadata.items():
         try:
-            os.setxattr(descriptor, f"{_ATTRIBUTE_PREFIX}{name}", str(value).encode())
+            os.setxattr(descriptor, f"{_ATTRIBUTE_PREFIX}{name}", value.encode())
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTES:
                 raise

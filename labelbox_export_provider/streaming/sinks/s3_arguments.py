@@ -10,7 +10,6 @@ from typing import Any
 from labelbox_export_provider.spec.errors import ConfigurationError
 
 _BUCKET = frozenset({"ExpectedBucketOwner", "RequestPayer"})
-_CUSTOMER_KEY = frozenset({"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5"})
 _CREATE = frozenset(
     {
         "ACL",
@@ -34,7 +33,7 @@ _CREATE = frozenset(
         "WebsiteRedirectLocation",
     }
 )
-LEGAL = _BUCKET | _CUSTOMER_KEY | _CREATE
+LEGAL = _BUCKET | _CREATE
 _WHY_NOT = {
     "ContentEncoding": "it is never set, since readers would decompress twice; use compression=",
     "ContentType": "it follows from the content",
@@ -43,16 +42,19 @@ _WHY_NOT = {
     "Bucket": "use s3_bucket=",
     "Key": "use s3_prefix= or s3_key=",
     "IfNoneMatch": "use replace=",
+    **dict.fromkeys(
+        ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5"),
+        "the key would stand in clear in the rendered fields, for all to read; use ServerSideEncryption='aws:kms' with "
+        "SSEKMSKeyId, or the bucket's default encryption",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class SinkArguments:
-    """Extra arguments, sorted by the calls that take them."""
+    """Extra arguments by the calls that take them: `create` is for those that create an object, `bucket` for others."""
 
     create: Mapping[str, Any]
-    part: Mapping[str, Any]
-    read: Mapping[str, Any]
     bucket: Mapping[str, Any]
 
     @classmethod
@@ -67,8 +69,4 @@ class SinkArguments:
             raise ConfigurationError(
                 f"sink_args: {name!r} cannot be set{reason}.{hint} Legal for S3: {', '.join(sorted(LEGAL))}."
             )
-
-        def taken(names: frozenset[str]) -> dict[str, Any]:
-            return {name: value for name, value in given.items() if name in names}
-
-        return cls(dict(given), taken(_BUCKET | _CUSTOMER_KEY), taken(_BUCKET | _CUSTOMER_KEY), taken(_BUCKET))
+        return cls(dict(given), {name: value for name, value in given.items() if name in _BUCKET})

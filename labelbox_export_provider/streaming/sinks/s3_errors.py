@@ -11,6 +11,19 @@ from typing import Any
 
 from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError, StorageUnavailableError
 
+
+class MissingError(StorageError):
+    """There is no such object or upload."""
+
+
+class DeniedError(StorageError):
+    """The identity lacks a permission."""
+
+
+class NotOfferedError(StorageError):
+    """The store has no such call."""
+
+
 PERMISSIONS: Mapping[str, str] = {
     "HeadObject": "s3:GetObject and s3:ListBucket",
     "GetObject": "s3:GetObject",
@@ -37,6 +50,14 @@ _BUSY = {
     "OperationAborted",
     "ConditionalRequestConflict",
     "RequestTimeTooSkewed",
+}
+_NO_ANSWER = {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ProxyConnectionError",
+    "HTTPClientError",
 }
 _CHECKSUM_TRAILER = (
     "The store does not take uploads whose checksum follows the bytes. Set this in the AWS connection's extra: "
@@ -75,6 +96,20 @@ def is_denied(error: BaseException) -> bool:
     return error_code(error) in _DENIED or (error_status(error) == 403 and error_code(error) not in _BAD_KEY)
 
 
+def classified(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
+    """Turn botocore's exception into ours, with the classes that the calls of this package handle themselves."""
+    plain = storage_error(error, operation, bucket, key)
+    code = error_code(error)
+    if operation in {"HeadObject", "GetObject", "DeleteObject"} and is_missing(error):
+        return MissingError(str(plain))
+    # rclone says so of a list of uploads that is empty.
+    if operation in {"AbortMultipartUpload", "ListMultipartUploads"} and code == "NoSuchUpload":
+        return MissingError(str(plain))
+    if code in {"NotImplemented", "MethodNotAllowed", "501", "405"}:
+        return NotOfferedError(str(plain))
+    return DeniedError(str(plain)) if type(plain) is StorageError and is_denied(error) else plain
+
+
 def storage_error(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
     """Turn botocore's exception into ours; the message names bucket, key, what is missing and the next step."""
     where = f"s3://{bucket}/{key}"
@@ -108,6 +143,34 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
     else:
         advice = "Look at s3_bucket, the key and sink_args"
     return kind(f"{said} {advice}. Nothing was published by this call.")
+
+
+def connection_error(error: BaseException, connection: str | None) -> StorageError:
+    """Turn a failure to build the client, before any call for an object, into what to mend in the connection."""
+    where = f"The AWS connection {connection!r}" if connection else "boto3's own chain of credentials"
+    code, status = error_code(error), error_status(error)
+    if code or status:
+        operation = getattr(error, "operation_name", "a call of STS")
+        said = getattr(error, "response", {}).get("Error", {}).get("Message", "")
+        kind = StorageUnavailableError if code in _BUSY or status >= 500 or status == 429 else StorageError
+        advice = (
+            "A retry may heal it"
+            if kind is StorageUnavailableError
+            else "Correct role_arn, the role's trust policy or the keys of the connection, then retry"
+        )
+        return kind(
+            f"{where} gives no client: {operation} was answered with {code or status} ({said}). {advice}. "
+            "Nothing was sent to the bucket."
+        )
+    if is_store_error(error) and type(error).__name__ in _NO_ANSWER:
+        return StorageUnavailableError(
+            f"{where} gives no client: its token service gave no answer ({type(error).__name__}). A retry may heal it; "
+            "if not, look at endpoint_url, region and proxy of the connection."
+        )
+    return StorageError(
+        f"{where} gives no client ({type(error).__name__}: {error}). Correct region_name, endpoint_url, profile_name, "
+        "role_arn or config_kwargs in its extra, then retry. Nothing was sent to the bucket."
+    )
 
 
 def _without_answer(error: BaseException, operation: str, where: str) -> StorageError:

@@ -1,0 +1,67 @@
+"""What was put into an object so far, so that a writer can refuse to complete anything else than what was expected."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+import google_crc32c
+
+from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.sinks.base import ExpectedObject, Part
+
+_BLOCK = 1 << 20
+
+
+class PartAccount:
+    """Sizes, places and CRC32C of parts, noted by several threads and added up by `check`.
+
+    Costs 0.09 CPU-s/GiB, and makes what is expected and what was really put two separate findings.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parts: dict[int, tuple[int, int, int]] = {}
+
+    def note(self, part: Part) -> None:
+        """Take in a part that is stored now; the same number again replaces it."""
+        crc32c = _crc32c(part.body.buffers())
+        with self._lock:
+            self._parts[part.number] = (part.offset, len(part.body), crc32c)
+
+    def check(self, expected: ExpectedObject, where: str) -> None:
+        """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to what was expected."""
+        size = crc32c = 0
+        for number, key in enumerate(sorted(self._parts), 1):
+            offset, part_size, part_crc32c = self._parts[key]
+            if key != number or offset != size:
+                raise IntegrityError(
+                    f"{where}: part {number} at byte {size} is missing; the next one is part {key} at byte {offset}. "
+                    "Nothing was published."
+                )
+            size += part_size
+            crc32c = checksum.combine(crc32c, part_crc32c, part_size)
+        if size != expected.size:
+            raise IntegrityError(
+                f"{where}: {size} bytes in {len(self._parts)} parts were stored, {expected.size} bytes were expected. "
+                "Nothing was published."
+            )
+        if crc32c != expected.crc32c:
+            raise IntegrityError(
+                f"{where}: the stored bytes have the CRC32C {checksum.text(crc32c)}, "
+                f"{checksum.text(expected.crc32c)} was expected. Nothing was published."
+            )
+
+
+def _crc32c(buffers: Iterable[memoryview]) -> int:
+    """Give the CRC32C of buffers in a row; the library takes bytes alone, so what is a piece of some is copied."""
+    value = 0
+    for buffer in buffers:
+        whole = buffer.obj
+        if isinstance(whole, bytes) and len(whole) == len(buffer):
+            value = google_crc32c.extend(value, whole)
+            continue
+        for start in range(0, len(buffer), _BLOCK):
+            value = google_crc32c.extend(value, bytes(buffer[start : start + _BLOCK]))
+    return value

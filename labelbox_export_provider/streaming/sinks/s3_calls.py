@@ -1,0 +1,196 @@
+"""The calls of the S3 protocol that this package makes, with the extra arguments that each takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.sinks.base import (
+    CRC32C,
+    ExpectedObject,
+    NewObject,
+    Part,
+    PartBody,
+    StoredObject,
+    WrittenObject,
+    check_relative_key,
+)
+from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.streaming.sinks.s3_errors import MissingError, classified, is_store_error, storage_error
+
+_METHODS = {
+    "HeadObject": "head_object",
+    "GetObject": "get_object",
+    "PutObject": "put_object",
+    "DeleteObject": "delete_object",
+    "ListObjectsV2": "list_objects_v2",
+    "CreateMultipartUpload": "create_multipart_upload",
+    "UploadPart": "upload_part",
+    "CompleteMultipartUpload": "complete_multipart_upload",
+    "AbortMultipartUpload": "abort_multipart_upload",
+    "ListMultipartUploads": "list_multipart_uploads",
+}
+
+
+class S3Calls:
+    """One bucket through one client; every failure is one of this package's errors.
+
+    Bytes are protected on their way by what the client does by default: a CRC32 of each request's body, which the store
+    checks, at no more CPU than signing the body would cost.
+    """
+
+    def __init__(self, client: Any, bucket: str, arguments: SinkArguments) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._arguments = arguments
+
+    def uri(self, key: str) -> str:
+        """Give the `s3://` address."""
+        return f"s3://{self._bucket}/{check_relative_key(key)}"
+
+    def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
+        """Write an object with one plain PUT."""
+        body.seek(0)
+        answer = self._call(
+            "PutObject",
+            new.key,
+            Body=body,
+            ContentType=new.content_type,
+            Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
+            **_create_only(new),
+            **self._arguments.create,
+        )
+        return self._written(new, expected, answer)
+
+    def get_object(self, key: str, limit: int) -> bytes | None:
+        """Read at most `limit` bytes of an object; None when there is none."""
+        try:
+            answer = self._call("GetObject", key, **self._arguments.bucket)
+        except MissingError:
+            return None
+        body = answer["Body"]
+        failure: StorageError
+        try:
+            return bytes(body.read(limit))
+        except Exception as error:  # noqa: BLE001  botocore wraps whatever its HTTP library raises
+            failure = storage_error(error, "GetObject", self._bucket, key)
+        finally:
+            body.close()
+        raise failure
+
+    def head_object(self, key: str) -> StoredObject | None:
+        """Look at an object; None when there is none."""
+        try:
+            answer = self._call("HeadObject", key, **self._arguments.bucket)
+        except MissingError:
+            return None
+        return StoredObject(
+            key,
+            int(answer["ContentLength"]),
+            {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
+            answer.get("ETag"),
+            answer.get("VersionId"),
+        )
+
+    def list_objects(self, prefix: str) -> Iterator[str]:
+        """Give the keys that start with `prefix`, page by page."""
+        more: dict[str, str] = {}
+        while True:
+            answer = self._call("ListObjectsV2", prefix, **more, **self._arguments.bucket)
+            yield from (found["Key"] for found in answer.get("Contents", ()))
+            if not answer.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def delete_object(self, key: str) -> None:
+        """Remove an object; a missing one is no error."""
+        with contextlib.suppress(MissingError):
+            self._call("DeleteObject", key, **self._arguments.bucket)
+
+    def create_upload(self, new: NewObject) -> str:
+        """Open a multipart upload."""
+        answer = self._call(
+            "CreateMultipartUpload",
+            new.key,
+            ContentType=new.content_type,
+            Metadata=dict(new.metadata),
+            **self._arguments.create,
+        )
+        return str(answer["UploadId"])
+
+    def upload_part(self, key: str, upload: str, part: Part) -> str:
+        """Send one part and give its ETag."""
+        part.body.seek(0)
+        answer = self._call(
+            "UploadPart", key, UploadId=upload, PartNumber=part.number, Body=part.body, **self._arguments.bucket
+        )
+        return str(answer["ETag"])
+
+    def complete_upload(
+        self, new: NewObject, upload: str, etags: Mapping[int, str], expected: ExpectedObject
+    ) -> WrittenObject:
+        """Make a multipart upload visible. A store that takes the expected size refuses an object of another."""
+        parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
+        answer: Mapping[str, Any] = self._call(
+            "CompleteMultipartUpload",
+            new.key,
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},
+            MpuObjectSize=expected.size,
+            **_create_only(new),
+            **self._arguments.bucket,
+        )
+        return self._written(new, expected, answer)
+
+    def abort_upload(self, key: str, upload: str) -> bool:
+        """Drop a multipart upload with all its parts; says whether there was one."""
+        try:
+            self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket)
+        except MissingError:
+            return False
+        return True
+
+    def open_uploads(self, key: str) -> list[str]:
+        """Give the ids of the multipart uploads under exactly this key."""
+        found: list[str] = []
+        marker: dict[str, str] = {}
+        while True:
+            try:
+                answer = self._call("ListMultipartUploads", key, **marker, **self._arguments.bucket)
+            except MissingError:
+                return found
+            found += (upload["UploadId"] for upload in answer.get("Uploads", ()) if upload["Key"] == key)
+            if not answer.get("IsTruncated"):
+                return found
+            marker = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer.get("NextUploadIdMarker", "")}
+
+    def _written(self, new: NewObject, expected: ExpectedObject, answer: Mapping[str, Any]) -> WrittenObject:
+        etag = answer.get("ETag")
+        return WrittenObject(
+            new.key,
+            self.uri(new.key),
+            expected.size,
+            expected.crc32c,
+            etag and etag.strip('"'),
+            answer.get("VersionId"),
+        )
+
+    def _call(self, operation: str, key: str, **arguments: Any) -> Any:
+        method: Callable[..., Any] = getattr(self._client, _METHODS[operation])
+        target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
+        failure: StorageError | None = None
+        try:
+            return method(Bucket=self._bucket, **target, **arguments)
+        except Exception as error:
+            if not is_store_error(error):
+                raise
+            failure = classified(error, operation, self._bucket, key)
+        # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
+        raise failure
+
+
+def _create_only(new: NewObject) -> dict[str, str]:
+    return {"IfNoneMatch": "*"} if new.create_only else {}

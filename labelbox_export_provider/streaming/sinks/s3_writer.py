@@ -1,0 +1,119 @@
+"""One object on its way into S3: a multipart upload, or one plain PUT where the only part may wait in memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from labelbox_export_provider.spec.errors import IntegrityError, StorageError
+from labelbox_export_provider.streaming.sinks.base import (
+    EXPORT_ID,
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+    WrittenObject,
+)
+from labelbox_export_provider.streaming.sinks.part_account import PartAccount
+from labelbox_export_provider.streaming.sinks.s3_calls import S3Calls
+
+logger = logging.getLogger(__name__)
+
+
+class S3Writer(ObjectWriter):
+    """Opens its upload when the first part comes."""
+
+    def __init__(self, calls: S3Calls, new: NewObject) -> None:
+        self._calls = calls
+        self._new = new
+        self._lock = threading.Lock()
+        self._upload: str | None = None
+        self._etags: dict[int, str] = {}
+        self._account = PartAccount()
+        self._whole: PartBody | None = None
+
+    def put_part(self, part: Part) -> None:
+        """Send the part, or keep it when it is the whole object."""
+        if part.last and part.number == 1 and self._new.hold_small:
+            self._whole = part.body
+            self._account.note(part)
+            return
+        with self._lock:
+            if self._upload is None:
+                self._upload = self._calls.create_upload(self._new)
+        etag = self._calls.upload_part(self._new.key, self._upload, part)
+        with self._lock:
+            self._etags[part.number] = etag
+        self._account.note(part)
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Write the whole object, or complete the upload."""
+        self._account.check(expected, self._calls.uri(self._new.key))
+        try:
+            written = self._complete(expected)
+        except StorageError as error:
+            there = self._published_by_lost_answer(expected)
+            if there is None:
+                raise
+            logger.info("The answer to the completion was lost, the object is there: %s", error)
+            written = there
+        self._whole = self._upload = None
+        return written
+
+    def abort(self) -> None:
+        """Abort the upload, if one was opened."""
+        self._whole = None
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            self._calls.abort_upload(self._new.key, upload)
+
+    def _complete(self, expected: ExpectedObject) -> WrittenObject:
+        if self._upload is None:
+            return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
+        written = self._calls.complete_upload(self._new, self._upload, self._etags, expected)
+        self._look_at_size(written)
+        return written
+
+    def _look_at_size(self, written: WrittenObject) -> None:
+        """Hold the store's own word on the size against ours, for stores that do not check it when they complete.
+
+        Where looking is not permitted there is nothing to learn, and no reason to fail: AWS has checked the size.
+        """
+        try:
+            there = self._calls.head_object(written.key)
+        except StorageError as error:
+            logger.info("The size of %s was not looked at: %s", written.uri, error)
+            return
+        # Another ETag is another writer's object, of which nothing is expected here.
+        if there is None or there.size == written.size or (there.etag or "").strip('"') != written.etag:
+            return
+        raise IntegrityError(
+            f"{written.uri}: the store made {there.size} bytes of {written.size} that were sent. No manifest names the "
+            "object. A retry writes it anew."
+        )
+
+    def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
+        """Find out whether this very object is visible although its completion was answered with an error.
+
+        A client that gets no answer sends the completion again, and is then told that there is no such upload, or that
+        the object exists. The same export gives the same bytes, so its id and the size are enough.
+        """
+        try:
+            there = self._calls.head_object(self._new.key)
+        except StorageError:
+            return None
+        if there is None or there.size != expected.size or there.metadata is None:
+            return None
+        if EXPORT_ID not in self._new.metadata:
+            return None
+        if any(there.metadata.get(name.lower()) != value for name, value in self._new.metadata.items()):
+            return None
+        return WrittenObject(
+            self._new.key,
+            self._calls.uri(self._new.key),
+            there.size,
+            expected.crc32c,
+            there.etag and there.etag.strip('"'),
+            there.version_id,
+        )
