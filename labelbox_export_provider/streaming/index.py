@@ -1,7 +1,12 @@
 """Which file of a stream holds which bytes: asked for ahead of the downloads, believed only as far as it tiles.
 
-The chain of files (next start = previous end + 1) has to cover [0, total size) without hole or overlap. Files come with
-signed URLs that expire, so only a little is asked for ahead, and a refused URL is asked for anew by the same offset.
+The chain of files (next start = previous end + 1) has to cover [0, total size) without hole or overlap. A chain can
+only be followed link by link, each a round trip; so files further on are asked for at the same time, by offsets that
+lie in them if they are about as large as those before. What comes back is put where it belongs, gaps are asked for, and
+what does not fit is dropped: whoever needs the file then asks for it by the chain, and gets it, or the error.
+
+Files come with signed URLs that expire, so only a little is asked for ahead, and a refused URL is asked for anew by the
+same offset.
 """
 
 from __future__ import annotations
@@ -9,18 +14,21 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.spec.errors import IntegrityError, LabelboxExportError
 
+MOST_CALLS = 8
+"""Calls for files ahead that are under way at once."""
+
 
 class FileIndex:
-    """The files of one stream, found by following the chain. Threads may share it.
+    """The files of one stream, in a chain without holes. Threads may share it.
 
-    `ask` gives the file that holds an offset. Further files are found one after the other, at most `ahead_bytes` and
-    `ahead_files` beyond the furthest that was needed. `where` names export and stream in errors. With
-    `first_offset` the chain begins with the file that holds that byte, and nothing before it can be asked for.
+    `ask` gives the file that holds an offset; it is called by several threads at once. At most `ahead_bytes` and
+    `ahead_files` are asked for beyond the furthest byte that was needed. `where` names export and stream in errors.
+    With `first_offset` the chain begins with the file that holds that byte, and nothing before it can be asked for.
     """
 
     def __init__(
@@ -41,12 +49,18 @@ class FileIndex:
         self._starts: list[int] = []
         self._files: list[ExportFile] = []
         self._end = first_offset
-        self._joined = first_offset == 0
-        self._furthest = 0
-        self._known = threading.Lock()
-        self._asking = threading.Lock()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="labelbox-index")
-        self._ahead: Future[None] | None = None
+        self._joined = 0
+        """Number of files that were ever in the chain."""
+        self._first_offset = first_offset
+        self._begins = 0
+        self._loose: dict[int, ExportFile] = {}
+        """Files beyond the chain, by their start."""
+        self._asking: set[int] = set()
+        self._furthest = first_offset
+        self._misguided = False
+        """Whether an answer ahead failed or did not fit. Then the chain has to go on before another guess is made."""
+        self._changed = threading.Condition()
+        self._executor = ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="labelbox-index")
         self._closed = False
 
     def file_holding(self, offset: int) -> ExportFile:
@@ -55,14 +69,17 @@ class FileIndex:
         Fails with `IntegrityError`, with the numbers, when the files do not tile the stream.
         """
         while True:
-            with self._known:
+            with self._changed:
                 self._furthest = max(self._furthest, offset)
+                self._look_ahead()
                 if offset < self._end:
-                    file = self._files[bisect_right(self._starts, offset) - 1]
-                    break
-            self._extend(offset)
-        self._look_ahead()
-        return file
+                    return self._files[bisect_right(self._starts, offset) - 1]
+                link = self._end
+                if link in self._asking:
+                    self._changed.wait()
+                    continue
+                self._asking.add(link)
+            self._follow(link)
 
     def renew(self, file: ExportFile) -> ExportFile:
         """Ask for a file again because its URL is no longer accepted; it has to be the same file."""
@@ -72,7 +89,7 @@ class FileIndex:
                 f"{self._where}: asked again for offset {file.start}, Labelbox describes another file: "
                 f"{_described(fresh)} instead of {_described(file)}."
             )
-        with self._known:
+        with self._changed:
             place = bisect_right(self._starts, file.start) - 1
             if place >= 0 and self._starts[place] == file.start:
                 self._files[place] = fresh
@@ -80,32 +97,49 @@ class FileIndex:
 
     def forget_before(self, offset: int) -> None:
         """Drop the files that end before `offset`: nobody will need them again."""
-        with self._known:
+        with self._changed:
             done = max(0, bisect_right(self._starts, offset) - 1)
             del self._starts[:done]
             del self._files[:done]
 
     def close(self) -> None:
         """Ask for nothing further."""
-        self._closed = True
+        with self._changed:
+            self._closed = True
+            # Calls that are cancelled before they begin would otherwise be waited for without end.
+            self._asking.clear()
+            self._changed.notify_all()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _extend(self, offset: int) -> None:
-        with self._asking:
-            with self._known:
-                start = self._end
-            if offset < start:
-                return
-            file = self._ask(start)
-            self._check(start, file)
-            with self._known:
-                self._starts.append(file.start)
-                self._files.append(file)
-                self._end = file.end + 1
-                self._joined = True
+    def _follow(self, link: int) -> None:
+        """Ask for the next file of the chain."""
+        try:
+            file = self._ask(link)
+            self._check(link, file)
+            with self._changed:
+                self._misguided = False
+                if self._end == link:
+                    self._join(file)
+        finally:
+            with self._changed:
+                self._asking.discard(link)
+                self._changed.notify_all()
+
+    def _join(self, file: ExportFile | None) -> None:
+        """Put a file at the end of the chain, and behind it the loose ones that fit."""
+        while file is not None:
+            if not self._joined:
+                self._begins = file.start
+            self._starts.append(file.start)
+            self._files.append(file)
+            self._joined += 1
+            self._end = file.end + 1
+            file = self._loose.pop(self._end, None)
+        for start in [start for start in self._loose if start < self._end]:
+            del self._loose[start]
 
     def _check(self, start: int, file: ExportFile) -> None:
-        joins = file.start == start if self._joined else file.start <= start <= file.end
+        joins = file.start == start if self._joined or not start else file.start <= start <= file.end
         if not joins:
             kind = "hole" if file.start > start else "overlap"
             raise IntegrityError(
@@ -120,27 +154,57 @@ class FileIndex:
             )
 
     def _look_ahead(self) -> None:
-        with self._known:
-            running = self._ahead is not None and not self._ahead.done()
-            if running or self._closed or not self._wanted():
+        """Have files asked for that will be needed soon; for whoever holds the lock."""
+        # The first file has to be there before the size of the others can be guessed.
+        while self._joined and not (self._closed or self._misguided) and len(self._asking) < MOST_CALLS:
+            beyond = len(self._files) - bisect_right(self._starts, self._furthest)
+            if beyond + len(self._loose) + len(self._asking) >= self._ahead_files:
                 return
-            self._ahead = self._executor.submit(self._run_ahead)
+            offset = self._next_guess()
+            if offset is None:
+                return
+            self._asking.add(offset)
+            self._executor.submit(self._ask_ahead, offset)
 
-    def _run_ahead(self) -> None:
+    def _next_guess(self) -> int | None:
+        """Give the first offset of which nothing is known and nothing is being asked; None behind the window."""
+        limit = min(self._size, self._furthest + self._ahead_bytes)
+        usual = max(1, (self._end - self._begins) // self._joined)
+        asking = sorted(self._asking)
+        gap = self._end
+        for stop in (*sorted(self._loose), limit):
+            guess = gap
+            while guess < min(stop, limit):
+                taken = next((each for each in asking if guess - usual // 2 < each < guess + usual), None)
+                if taken is None:
+                    return guess
+                # Guesses aim at the middle of files, so that small errors do not add up to the wrong file so soon.
+                guess = max(taken, guess) + (usual if taken != gap else usual + usual // 2)
+            if stop in self._loose:
+                gap = self._loose[stop].end + 1
+        return None
+
+    def _ask_ahead(self, offset: int) -> None:
+        fits = False
         try:
-            while not self._closed:
-                with self._known:
-                    if not self._wanted():
-                        return
-                    offset = self._end
-                self._extend(offset)
+            file = self._ask(offset)
+            with self._changed:
+                fits = self._end <= file.start <= offset <= file.end < self._size
+                if fits and file.start == self._end:
+                    self._join(file)
+                elif fits:
+                    self._loose[file.start] = file
+                else:
+                    fits = offset < self._end
         except LabelboxExportError:
             # Whoever needs that file asks for it again and gets the error, or the file.
             return
-
-    def _wanted(self) -> bool:
-        waiting = len(self._files) - bisect_right(self._starts, self._furthest)
-        return self._end < min(self._size, self._furthest + self._ahead_bytes) and waiting < self._ahead_files
+        finally:
+            with self._changed:
+                self._misguided = self._misguided or not fits
+                self._asking.discard(offset)
+                self._look_ahead()
+                self._changed.notify_all()
 
 
 def _numbers(file: ExportFile) -> tuple[int, int, int, int]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate, pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.spec.errors import IntegrityError
@@ -54,7 +60,7 @@ def test_a_few_files_are_asked_for_ahead_and_no_more() -> None:
     index.file_holding(150)
     until(lambda: len(labelbox.asked) == 5)
     time.sleep(0.05)
-    assert labelbox.asked == [0, 100, 200, 300, 400]
+    assert sorted(offset // 100 for offset in labelbox.asked) == [0, 1, 2, 3, 4]
     index.close()
 
 
@@ -66,7 +72,7 @@ def test_each_file_is_asked_for_once_however_many_threads_want_it() -> None:
     assert all(
         file.start <= offset <= file.end for file, offset in zip(found, list(range(0, 1000, 7)) * 4, strict=True)
     )
-    assert sorted(labelbox.asked) == list(range(0, 1000, 100))
+    assert sorted(offset // 100 for offset in labelbox.asked) == list(range(10))
 
 
 WRONG = {
@@ -112,3 +118,107 @@ def test_files_that_are_done_are_forgotten_and_the_rest_still_found() -> None:
     assert index.file_holding(450).start == 400
     assert index.file_holding(999).start == 900
     assert len(labelbox.asked) == 10
+
+
+def files_of(sizes: Sequence[int]) -> list[ExportFile]:
+    borders = [0, *accumulate(sizes)]
+    return [ExportFile(start, end - 1, start, end - 1, f"u{start}") for start, end in pairwise(borders)]
+
+
+class Chain:
+    """Answers for files of any sizes, and notes how many calls are under way at once."""
+
+    def __init__(self, sizes: Sequence[int], meet: Callable[[], object] = lambda: None) -> None:
+        self.files = files_of(sizes)
+        self.starts = [file.start for file in self.files]
+        self.size = self.files[-1].end + 1
+        self.calls = self.under_way = self.most_under_way = 0
+        self._meet = meet
+        self._lock = threading.Lock()
+
+    def ask(self, offset: int) -> ExportFile:
+        with self._lock:
+            self.calls += 1
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+        self._meet()
+        with self._lock:
+            self.under_way -= 1
+        return self.files[bisect_right(self.starts, offset) - 1]
+
+    def index(self, **options: int) -> FileIndex:
+        return FileIndex(self.ask, StreamTotals(self.size, self.size), where="export e1, RESULT stream", **options)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(0, 12), st.randoms(use_true_random=False))
+def test_files_of_any_sizes_are_found_in_a_chain_without_holes(
+    sizes: list[int], ahead: int, chance: random.Random
+) -> None:
+    """G3: the files tile the stream, whatever was asked for ahead."""
+    chain = Chain(sizes)
+    index = chain.index(ahead_files=ahead)
+    offsets = [chance.randrange(chain.size) for _ in range(20)]
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(index.file_holding, offsets))
+    assert all(file.start <= offset <= file.end for file, offset in zip(found, offsets, strict=True))
+    position = 0
+    while position < chain.size:
+        file = index.file_holding(position)
+        assert file.start == position
+        position = file.end + 1
+    index.close()
+
+
+def test_eight_calls_are_under_way_at_once_so_that_a_round_trip_is_not_paid_for_each_file() -> None:
+    together = threading.Barrier(8)
+    calls = iter(range(1000))
+
+    def meet() -> None:
+        if 1 <= next(calls) <= 8:
+            together.wait(10)
+
+    chance = random.Random(1)
+    chain = Chain([chance.randrange(15_900, 16_100) for _ in range(64)], meet)
+    index = chain.index()
+    assert index.file_holding(0).start == 0
+    until(lambda: not together.n_waiting and chain.calls > 20)
+    assert index.file_holding(chain.size - 1).end == chain.size - 1
+    assert chain.most_under_way == 8
+    assert chain.calls <= 64 * 1.2
+    index.close()
+
+
+@pytest.mark.parametrize("files", [1_000, pytest.param(100_000, marks=pytest.mark.thorough)])
+def test_an_index_of_300_gib_stays_within_its_window(files: int) -> None:
+    """G5: memory does not grow with the export; signed URLs do not grow old."""
+    chance = random.Random(2)
+    usual = 300 * 1024**3 // files
+    chain = Chain([chance.randrange(usual // 3, 2 * usual) for _ in range(files)])
+    assert chain.size > 300 * 1024**3
+    index = chain.index(ahead_files=16, ahead_bytes=64 * usual)
+    position = most = 0
+    while position < chain.size:
+        file = index.file_holding(position)
+        assert file.start == position
+        position = file.end + 1
+        index.forget_before(position)
+        most = max(most, len(index._files) + len(index._loose))
+    assert most <= 16 + 8 + 1
+    assert chain.most_under_way <= 8
+    assert chain.calls <= 1.5 * files
+    index.close()
+
+
+def test_closing_wakes_whoever_waits_for_a_file() -> None:
+    held = threading.Event()
+    calls = iter(range(1000))
+    chain = Chain([10] * 100, lambda: held.wait(10) if next(calls) else None)
+    index = chain.index(ahead_files=90)
+    index.file_holding(0)
+    until(lambda: chain.under_way == 8)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(index.file_holding, 15)
+        index.close()
+        held.set()
+        assert waiting.result(5).start == 10
