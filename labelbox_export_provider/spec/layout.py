@@ -25,9 +25,9 @@ from urllib.parse import quote
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle, started_at_or_window_start
 
-Compression = Literal["gzip"]
+Compression = Literal["gzip", "zstd"]
 State = Literal["ok", "empty", "errors"]
-_SUFFIX: dict[str | None, str] = {None: "", "gzip": ".gz"}
+_SUFFIX: dict[Compression | None, str] = {None: "", "gzip": ".gz", "zstd": ".zst"}
 
 
 def generation(export_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
-from labelbox_export_provider.spec.layout import State
+from labelbox_export_provider.spec.layout import Compression, State
 
 
 class ResultCounts(Record):
@@ -65,7 +65,7 @@ class Manifest(Record):
     errors: ErrorCounts
     objects: tuple[LandedObject, ...]
     uris: str | None
-    compression: Literal["gzip"] | None
+    compression: Compression | None
     started_at: UtcText
     exported_at: UtcText | None
     landed_at: UtcText

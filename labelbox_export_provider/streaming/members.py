@@ -17,23 +17,18 @@ ranges tile the source as well, so the two accounts check each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
 
 import google_crc32c
-from isal import isal_zlib
 
 from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.streaming.fetch import Piece
 from labelbox_export_provider.streaming.lines import RowCounts, RowFilter, newline_is_missing
+from labelbox_export_provider.streaming.packing import Packer
 
 MEMBER_BYTES = 32 * 1024**2
 """Changing it changes the bytes of every object, so that a retry would no longer write the same."""
-BLOCK_BYTES = 1024**2
-"""Kept bytes that go into the compressor at once: constant and counted from the member's start, for the same reason."""
-GZIP_LEVEL = 1
-_GZIP_CONTAINER = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,80 +103,6 @@ class MemberAccount:
 
     counts: RowCounts
     segments: tuple[Segment, ...]
-
-
-class Packer(Protocol):
-    """Turns the kept bytes of one member into what is stored."""
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Take kept bytes."""
-
-    def finish(self) -> None:
-        """Give what is left. A member without kept bytes gives none."""
-
-
-class PlainPacker:
-    """Stores bytes as they are."""
-
-    def __init__(self, emit: Callable[[bytes], None]) -> None:
-        self._emit = emit
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Pass bytes on."""
-        self._emit(data if isinstance(data, bytes) else bytes(data))
-
-    def finish(self) -> None:
-        """Do nothing: nothing is held."""
-
-
-class GzipPacker:
-    """Stores a gzip member, whose bytes depend on the kept bytes alone: constant header and constant blocks."""
-
-    def __init__(self, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> None:
-        self._emit = emit
-        self._block = bytearray()
-        self._block_bytes = block_bytes
-        self._compressor: Any = None  # isal has no types
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Compress the blocks that are full by now."""
-        view = memoryview(data)
-        while view:
-            taken = view[: self._block_bytes - len(self._block)]
-            self._block += taken
-            view = view[len(taken) :]
-            if len(self._block) == self._block_bytes:
-                self._compress()
-
-    def finish(self) -> None:
-        """Compress the last block and end the member."""
-        if self._block:
-            self._compress()
-        if self._compressor is not None:
-            self._emit(self._compressor.flush())
-
-    def _compress(self) -> None:
-        if self._compressor is None:
-            self._compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
-        if packed := self._compressor.compress(self._block):
-            self._emit(packed)
-        self._block.clear()
-
-
-Compression = Literal["gzip"]
-
-
-def packer(compression: Compression | None, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> Packer:
-    """Give the packer of a compression."""
-    return GzipPacker(emit, block_bytes) if compression == "gzip" else PlainPacker(emit)
-
-
-def nothing(compression: Compression | None) -> bytes:
-    """Give the smallest object of no rows that readers accept: some refuse an empty file as gzip."""
-    if compression is None:
-        return b""
-    compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
-    return bytes(compressor.flush())
 
 
 def make_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:

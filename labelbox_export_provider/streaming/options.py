@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 from labelbox_export_provider.spec.errors import ConfigurationError
@@ -12,21 +13,29 @@ from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_
 from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE
 
 OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
+Rerun = Literal["add", "replace", "refuse"]
+
+DEFAULT_MAX_OBJECT_BYTES = 512 * 1024**2
+_LEAST_OBJECT_BYTES = 64 * 1024
+"""A number below is meant in another unit: one object would hold a handful of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandingOptions:
     """How an export is landed. Sizes are in bytes; raises `ConfigurationError` on values that can never work.
 
-    `max_error_rows` is how many rows the error stream may hold before results are withheld. `replace` is for an
-    explicit key only. `workers` and `part_bytes` are derived from `max_memory` where they are None. Rows longer than
-    `max_trim_line` are kept without looking at their time.
+    `max_error_rows` is how many rows the error stream may hold before results are withheld. `rerun` is for the layout
+    only, `replace` for an explicit key only. `max_object_bytes` is how much of the source goes into one object of the
+    layout; None never splits, as an explicit key never does. `workers` and `part_bytes` are derived from `max_memory`
+    where they are None. Rows longer than `max_trim_line` are kept without looking at their time.
     """
 
     compression: Compression | None = "gzip"
     on_empty: OnEmpty = "manifest_only"
     max_error_rows: int = 0
+    rerun: Rerun = "add"
     replace: bool = False
+    max_object_bytes: int | None = DEFAULT_MAX_OBJECT_BYTES
     max_memory: int = DEFAULT_MAX_MEMORY
     workers: int | None = None
     part_bytes: int | None = None
@@ -34,9 +43,16 @@ class LandingOptions:
 
     def __post_init__(self) -> None:
         _one_of("compression", self.compression, (None, *get_args(Compression)))
+        if self.compression == "zstd" and find_spec("zstandard") is None:
+            raise ConfigurationError(
+                "compression='zstd' needs the zstandard library, which is not installed: "
+                "pip install 'airflow-provider-labelbox-export[zstd]', or take compression='gzip' or None."
+            )
+        _one_of("rerun", self.rerun, get_args(Rerun))
         _one_of("on_empty", self.on_empty, get_args(OnEmpty))
         _whole_number("max_error_rows", self.max_error_rows, least=0)
         _whole_number("max_trim_line", self.max_trim_line, least=1)
+        _check_object_bytes(self.max_object_bytes)
         if not isinstance(self.replace, bool):
             raise ConfigurationError(f"replace={self.replace!r}: legal are True and False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
@@ -78,3 +94,13 @@ def _one_of(name: str, value: object, legal: tuple[object, ...]) -> None:
 def _whole_number(name: str, value: object, *, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigurationError(f"{name}={value!r}: legal is a whole number from {least} on.")
+
+
+def _check_object_bytes(value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < _LEAST_OBJECT_BYTES:
+        raise ConfigurationError(
+            f"max_object_bytes={value!r}: legal are None (never split) and a whole number of bytes of the source from "
+            f"{_LEAST_OBJECT_BYTES} (64 KiB) on; the default is {DEFAULT_MAX_OBJECT_BYTES} (512 MiB)."
+        )

@@ -23,12 +23,12 @@ from labelbox_export_provider.spec.errors import ConfigurationError, TooManyErro
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, State
 from labelbox_export_provider.spec.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts, Versions
-from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming import checksum, packing
 from labelbox_export_provider.streaming.budget import plan_memory
 from labelbox_export_provider.streaming.explicit import look
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.lines import RowCounts
-from labelbox_export_provider.streaming.members import BLOCK_BYTES, GZIP_LEVEL, MEMBER_BYTES, nothing
+from labelbox_export_provider.streaming.members import MEMBER_BYTES
 from labelbox_export_provider.streaming.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.pipeline import (
     StagedStream,
@@ -41,9 +41,7 @@ from labelbox_export_provider.streaming.progress import LandingProgress, Progres
 from labelbox_export_provider.streaming.sinks.base import (
     CONTENT_RECIPE,
     EXPORT_ID,
-    GZIP,
     JSON,
-    NDJSON,
     SOURCE_RANGE,
     TEXT,
     NewObject,
@@ -96,7 +94,7 @@ def land_export(
 
 def recipe(handle: ExportHandle, options: LandingOptions) -> str:
     """Name everything that decides the bytes of a data object besides the export itself."""
-    packed = f"gzip-{GZIP_LEVEL}-{BLOCK_BYTES}-{MEMBER_BYTES}" if options.compression == "gzip" else "plain"
+    packed = packing.recipe(options.compression, MEMBER_BYTES)
     window = handle.window
     if window is None or not window.trim:
         return f"1;{packed};untrimmed"
@@ -213,6 +211,7 @@ class _Landing:
             members=-(-totals.size // MEMBER_BYTES),
             reserved=sum(staged.kept_in_memory for staged in self._staged),
         )
+
         def ask(offset: int) -> ExportFile:
             return self._job.client.run(flows.file_at(self._handle.export_id, stream, offset))
 
@@ -238,7 +237,7 @@ class _Landing:
         is_result = stream is StreamType.RESULT
         return NewObject(
             self._names.data() if is_result else self._names.errors,
-            GZIP if self._options.compression == "gzip" else NDJSON,
+            packing.content_type(self._options.compression),
             {
                 EXPORT_ID: self._handle.export_id,
                 SOURCE_RANGE: f"{stream.value}:0-{totals.size - 1}" if totals.size else f"{stream.value}:empty",
@@ -263,7 +262,7 @@ class _Landing:
             if self._options.on_empty != "write_empty":
                 return ()
             new = self._new_object(StreamType.RESULT, StreamTotals(0, 0))
-            written = self._sink.put(new, nothing(self._options.compression))
+            written = self._sink.put(new, packing.nothing(self._options.compression))
         self._job.progress.in_store = f"the rows ({written.uri}), whole and verified, but no manifest that names them"
         counts = staged.counts if staged is not None else RowCounts()
         return (_landed_object(written, counts),)

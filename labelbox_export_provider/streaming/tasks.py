@@ -12,22 +12,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from labelbox_export_provider.labelbox.model import StreamTotals
+from labelbox_export_provider.spec.layout import Compression
 from labelbox_export_provider.streaming.fetch import Piece, StreamReader
 from labelbox_export_provider.streaming.index import FileIndex
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
-from labelbox_export_provider.streaming.members import (
-    BLOCK_BYTES,
-    MEMBER_BYTES,
-    Compression,
-    Member,
-    MemberAccount,
-    make_member,
-    members,
-    packer,
-)
+from labelbox_export_provider.streaming.members import MEMBER_BYTES, Member, MemberAccount, make_member, members
 from labelbox_export_provider.streaming.objects import ObjectGatherer
 from labelbox_export_provider.streaming.outputs import Outputs
+from labelbox_export_provider.streaming.packing import BLOCK_BYTES, packer
 from labelbox_export_provider.streaming.progress import MemberProgress
 from labelbox_export_provider.streaming.spans import Span, SpanAccount, SpanJoiner, read_span, spans
 from labelbox_export_provider.streaming.trim import Verdicts

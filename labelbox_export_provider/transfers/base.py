@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
 
@@ -18,7 +18,7 @@ from labelbox_export_provider.spec.layout import ObjectNames, check_key, explici
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
 from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
-from labelbox_export_provider.streaming.options import LandingOptions, OnEmpty
+from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,11 +38,15 @@ class LabelboxExportTransferOperator(BaseOperator):
     than `max_error_rows` land the errors, but no results, and fail without a retry.
 
     :param export: the handle of the export, `export=wait.output` or `export=start.output`.
-    :param compression: "gzip", or None for plain NDJSON. `Content-Encoding` is never set.
+    :param compression: "gzip", "zstd" (needs the `zstd` extra), or None for plain NDJSON. `Content-Encoding` is never
+        set.
     :param on_empty: for an export without rows: "manifest_only", "write_empty" (an object without rows), or "skip_task"
         (the manifest is written, then the task is skipped).
     :param max_error_rows: longest error stream with which the results are still landed.
-    :param rerun: "add": another export of the same window adds a generation beside the older ones.
+    :param rerun: with the layout, what another export of the same source and window does: "add" a generation beside
+        the older ones, "replace" them (their objects are removed once the new manifest is there), or "refuse".
+    :param max_object_bytes: bytes of the source that go into one object of the layout; the rows are split at line ends.
+        None never splits. An explicit key is always one object.
     :param replace: with an explicit key only: overwrite what is there, unless it is this very export already.
     :param max_memory: bytes that the transfer may hold, above what the process needs by itself.
     :param workers: parallel downloads; derived from `max_memory` and the size of the export.
@@ -60,8 +64,9 @@ class LabelboxExportTransferOperator(BaseOperator):
         compression: Compression | None = "gzip",
         on_empty: OnEmpty = "manifest_only",
         max_error_rows: int = 0,
-        rerun: Literal["add"] = "add",
+        rerun: Rerun = "add",
         replace: bool = False,
+        max_object_bytes: int | None = DEFAULT_MAX_OBJECT_BYTES,
         max_memory: int = DEFAULT_MAX_MEMORY,
         workers: int | None = None,
         part_bytes: int | None = None,
@@ -71,14 +76,13 @@ class LabelboxExportTransferOperator(BaseOperator):
         super().__init__(**kwargs)
         if export is None or (isinstance(export, (str, Mapping)) and not is_template(export)):
             ExportHandle.parse(export)
-        if rerun != "add":
-            raise ConfigurationError(f"rerun={rerun!r}: legal is 'add', a new generation beside the older ones.")
         self.export = export
         self.compression = compression
         self.on_empty = on_empty
         self.max_error_rows = max_error_rows
         self.rerun = rerun
         self.replace = replace
+        self.max_object_bytes = max_object_bytes
         self.max_memory = max_memory
         self.workers = workers
         self.part_bytes = part_bytes
@@ -90,7 +94,9 @@ class LabelboxExportTransferOperator(BaseOperator):
             compression=self.compression,
             on_empty=self.on_empty,
             max_error_rows=self.max_error_rows,
+            rerun=self.rerun,
             replace=self.replace,
+            max_object_bytes=self.max_object_bytes,
             max_memory=self.max_memory,
             workers=self.workers,
             part_bytes=self.part_bytes,
@@ -119,10 +125,16 @@ class LabelboxExportTransferOperator(BaseOperator):
             )
         if prefix == "":
             raise ConfigurationError(f"{prefix_option}='' is not taken for the root by accident: write '/' for it.")
+        if key is not None and self.rerun != "add":
+            raise ConfigurationError(
+                f"rerun={self.rerun!r} belongs to {prefix_option}=, whose names hold the export's generation. With "
+                f"{key_option}= there is one object: replace=False refuses what another export put there, replace=True "
+                "overwrites it."
+            )
         if key is None and self.replace:
             raise ConfigurationError(
                 f"replace=True belongs to {key_option}=. Below {prefix_option}= names hold the export's generation, so "
-                "nothing is ever overwritten by another export."
+                "nothing is ever overwritten by another export; rerun='replace' removes older generations."
             )
         if key is not None and isinstance(key, str) and not is_template(key):
             check_key(key)

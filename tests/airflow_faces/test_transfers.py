@@ -361,9 +361,10 @@ def test_another_object_at_an_explicit_key_is_refused_or_replaced_as_told(fake: 
     ("options", "words"),
     [
         ({"compression": "bzip2"}, ["compression='bzip2'", "'gzip'"]),
-        ({"compression": "zstd"}, ["compression='zstd'", "'gzip'"]),
+        ({"key": "x.gz", "rerun": "refuse"}, ["rerun='refuse'", "replace=False"]),
         ({"on_empty": "ignore"}, ["on_empty='ignore'", "manifest_only"]),
-        ({"rerun": "replace"}, ["rerun='replace'", "'add'"]),
+        ({"rerun": "append"}, ["rerun='append'", "'add', 'replace', 'refuse'"]),
+        ({"max_object_bytes": 512}, ["max_object_bytes=512", "None", "65536"]),
         ({"max_error_rows": -1}, ["max_error_rows=-1"]),
         ({"max_error_rows": True}, ["max_error_rows=True"]),
         ({"workers": 0}, ["workers=0"]),
@@ -381,7 +382,7 @@ def test_a_wrong_option_fails_while_the_dag_is_parsed(store: Store, options: dic
     assert [word for word in words if word not in str(refusal.value)] == []
 
 
-@pytest.mark.parametrize("option", ["max_object_bytes", "source", "window"])
+@pytest.mark.parametrize("option", ["source", "window"])
 @in_both_stores
 def test_options_that_do_not_exist_yet_are_not_accepted(store: Store, option: str) -> None:
     with pytest.raises(TypeError, match=option):

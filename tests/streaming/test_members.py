@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -16,19 +15,13 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.spec.layout import Compression
 from labelbox_export_provider.spec.windows import TrimRule
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import RowCounter, RowTrimmer
-from labelbox_export_provider.streaming.members import (
-    Compression,
-    GzipPacker,
-    MemberAccount,
-    make_member,
-    members,
-    nothing,
-    packer,
-)
+from labelbox_export_provider.streaming.members import MemberAccount, make_member, members
+from labelbox_export_provider.streaming.packing import packer
 
 START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
@@ -147,17 +140,6 @@ def test_a_newline_that_is_missing_between_two_files_is_put_there(
     assert packed == reference
 
 
-def test_a_gzip_header_holds_neither_time_nor_name() -> None:
-    content = b"row\n"
-    (packed,), _ = pack(Source.of(content, []), 100, 100, compression="gzip")
-    assert packed[:10] == bytes.fromhex("1f8b08000000000000ff")
-
-
-def test_no_rows_at_all_are_still_a_readable_gzip_file() -> None:
-    assert gzip.decompress(nothing("gzip")) == b""
-    assert nothing(None) == b""
-
-
 def test_a_row_longer_than_several_members_leaves_them_empty() -> None:
     content = b"a\n" + b"x" * 100 + b"\nb\n"
     packed, _ = pack(Source.of(content, [50]), 10, 7)
@@ -242,20 +224,3 @@ def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_h
 
     with pytest.raises(IntegrityError, match=r"bytes 50 to 119 has CRC32C [0-9a-f]{8}, its host announced [0-9a-f]{8}"):
         add_all()
-
-
-def test_the_compressor_is_fed_in_constant_blocks_whatever_comes_in() -> None:
-    """G8: same export, same bytes. The compressor's output does depend on how it is fed."""
-    chance = random.Random(1)
-    content = b"".join(b'{"id":%d,"text":"%s"}\n' % (chance.getrandbits(40), b"w " * (n % 30)) for n in range(30_000))
-
-    def packed(piece_bytes: int) -> bytes:
-        out: list[bytes] = []
-        packing = GzipPacker(out.append, block_bytes=100_000)
-        for start in range(0, len(content), piece_bytes):
-            packing.write(content[start : start + piece_bytes])
-        packing.finish()
-        return b"".join(out)
-
-    assert gzip.decompress(packed(1_000)) == content
-    assert packed(1_000) == packed(77_777) == packed(len(content))

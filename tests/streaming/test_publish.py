@@ -571,7 +571,10 @@ def test_no_upload_stays_open_after_a_failure_or_a_success(at: Desk, moto: str, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"compression": "zstd"}, r"compression='zstd': legal are None, 'gzip'"),
+        ({"compression": "bz2"}, r"compression='bz2': legal are None, 'gzip', 'zstd'"),
+        ({"rerun": "overwrite"}, r"rerun='overwrite': legal are 'add', 'replace', 'refuse'"),
+        ({"max_object_bytes": 0}, r"max_object_bytes=0: legal are None \(never split\) and a whole number"),
+        ({"max_object_bytes": "1 GiB"}, r"max_object_bytes='1 GiB': legal are"),
         ({"on_empty": "fail"}, r"on_empty='fail': legal are 'manifest_only', 'write_empty', 'skip_task'"),
         ({"max_error_rows": -1}, "max_error_rows=-1"),
         ({"max_memory": 1000}, "max_memory=1000"),

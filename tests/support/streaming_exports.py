@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any
+
+import zstandard
 
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -16,7 +19,7 @@ from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import Started
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
-from labelbox_export_provider.spec.layout import explicit_names, layout_names
+from labelbox_export_provider.spec.layout import Compression, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import Manifest, Versions
 from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.spec.sources import ProjectSource
@@ -66,7 +69,7 @@ class Desk:
         prefix: str = "lake",
         key: str | None = None,
         sleep: Any = None,
-        compression: Literal["gzip"] | None = "gzip",
+        compression: Compression | None = "gzip",
         **options: Any,
     ) -> LandedExport:
         """Land it; waits are noted instead of waited."""
@@ -96,8 +99,17 @@ def rows_in(seen: Mapping[str, bytes], part: str = "data/") -> list[bytes]:
     rows: list[bytes] = []
     for name in sorted(seen):
         if part in name:
-            rows += (gzip.decompress(seen[name]) if name.endswith(".gz") else seen[name]).splitlines()
+            rows += unpacked(name, seen[name]).splitlines()
     return rows
+
+
+def unpacked(name: str, content: bytes) -> bytes:
+    """What a reader that goes by the suffix takes an object for."""
+    if name.endswith(".gz"):
+        return gzip.decompress(content)
+    if name.endswith(".zst"):
+        return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content), read_across_frames=True).read()
+    return content
 
 
 def manifest_in(seen: Mapping[str, bytes]) -> Manifest:

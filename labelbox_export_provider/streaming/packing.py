@@ -1,0 +1,131 @@
+"""Compression of rows into what is stored: plain, gzip members or zstd frames.
+
+Both formats may be put one behind the other, so members can be packed by several workers and joined. What a packer
+gives depends on the bytes it is given alone: settings are constant, headers hold no time, and the compressor is fed in
+constant blocks, since its output does depend on how it is fed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from isal import isal_zlib
+
+from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.streaming.sinks.base import GZIP, NDJSON, ZSTD
+
+BLOCK_BYTES = 1024**2
+"""Bytes that go into the compressor at once, counted from the member's start. Changing it changes every object."""
+GZIP_LEVEL = 1
+ZSTD_LEVEL = 1
+"""Half the CPU of level 3, and on rows of JSON not larger."""
+_GZIP_CONTAINER = 31
+
+
+class Packer(Protocol):
+    """Turns the kept bytes of one member into what is stored."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take kept bytes."""
+
+    def finish(self) -> None:
+        """Give what is left. A member without kept bytes gives none."""
+
+
+class PlainPacker:
+    """Stores bytes as they are."""
+
+    def __init__(self, emit: Callable[[bytes], None]) -> None:
+        self._emit = emit
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Pass bytes on."""
+        self._emit(data if isinstance(data, bytes) else bytes(data))
+
+    def finish(self) -> None:
+        """Do nothing: nothing is held."""
+
+
+class _BlockPacker(ABC):
+    """Feeds a compressor, which is made with the first block, in blocks of constant size."""
+
+    def __init__(self, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> None:
+        self._emit = emit
+        self._block = bytearray()
+        self._block_bytes = block_bytes
+        self._compressor: Any = None
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Compress the blocks that are full by now."""
+        view = memoryview(data)
+        while view:
+            taken = view[: self._block_bytes - len(self._block)]
+            self._block += taken
+            view = view[len(taken) :]
+            if len(self._block) == self._block_bytes:
+                self._compress()
+
+    def finish(self) -> None:
+        """Compress the last block and end the member or frame."""
+        if self._block:
+            self._compress()
+        if self._compressor is not None:
+            self._emit(self._compressor.flush())
+
+    @staticmethod
+    @abstractmethod
+    def new_compressor() -> Any:
+        """Give a compressor with `compress` and `flush`."""
+
+    def _compress(self) -> None:
+        if self._compressor is None:
+            self._compressor = self.new_compressor()
+        if packed := self._compressor.compress(self._block):
+            self._emit(packed)
+        self._block.clear()
+
+
+class GzipPacker(_BlockPacker):
+    """Stores a gzip member."""
+
+    @staticmethod
+    def new_compressor() -> Any:
+        """Give a compressor of ISA-L, at a sixth of zlib's CPU."""
+        return isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
+
+
+class ZstdPacker(_BlockPacker):
+    """Stores a zstd frame with a checksum; its size is not known when it begins, so it is not in the frame."""
+
+    @staticmethod
+    def new_compressor() -> Any:
+        """Give a compressor of the zstandard library, which is imported only here: it is an extra."""
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compressobj()
+
+
+_PACKERS: dict[Compression, type[_BlockPacker]] = {"gzip": GzipPacker, "zstd": ZstdPacker}
+
+
+def packer(compression: Compression | None, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> Packer:
+    """Give the packer of a compression."""
+    return PlainPacker(emit) if compression is None else _PACKERS[compression](emit, block_bytes)
+
+
+def nothing(compression: Compression | None) -> bytes:
+    """Give the smallest object of no rows that readers accept: some refuse an empty file as gzip or zstd."""
+    return b"" if compression is None else bytes(_PACKERS[compression].new_compressor().flush())
+
+
+def content_type(compression: Compression | None) -> str:
+    """Give the media type of what is stored. It is never an encoding: clients would undo that, and readers again."""
+    return {None: NDJSON, "gzip": GZIP, "zstd": ZSTD}[compression]
+
+
+def recipe(compression: Compression | None, member_bytes: int) -> str:
+    """Name what decides the packed bytes besides the rows."""
+    level = {None: None, "gzip": GZIP_LEVEL, "zstd": ZSTD_LEVEL}[compression]
+    return "plain" if level is None else f"{compression}-{level}-{BLOCK_BYTES}-{member_bytes}"

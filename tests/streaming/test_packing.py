@@ -1,0 +1,79 @@
+"""What is stored depends on the rows alone, and every reader of the format can read it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+from collections.abc import Callable
+
+import pytest
+import zstandard
+
+from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.streaming.packing import content_type, nothing, packer, recipe
+
+READERS: dict[Compression | None, Callable[[bytes], bytes]] = {
+    None: lambda data: data,
+    "gzip": gzip.decompress,
+    "zstd": lambda data: zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True).read(),
+}
+in_every_compression = pytest.mark.parametrize("compression", READERS)
+
+
+def rows(count: int = 30_000) -> bytes:
+    chance = random.Random(1)
+    return b"".join(b'{"id":%d,"text":"%s"}\n' % (chance.getrandbits(40), b"w " * (n % 30)) for n in range(count))
+
+
+def packed(compression: Compression | None, content: bytes, piece_bytes: int) -> bytes:
+    out: list[bytes] = []
+    packing = packer(compression, out.append, block_bytes=100_000)
+    for start in range(0, len(content), piece_bytes):
+        packing.write(content[start : start + piece_bytes])
+    packing.finish()
+    return b"".join(out)
+
+
+@in_every_compression
+def test_the_bytes_do_not_depend_on_the_pieces_in_which_rows_come(compression: Compression | None) -> None:
+    """G8: same export, same bytes. The compressor's output does depend on how it is fed."""
+    content = rows()
+    assert READERS[compression](packed(compression, content, 1_000)) == content
+    assert packed(compression, content, 1_000) == packed(compression, content, 77_777)
+    assert packed(compression, content, 1_000) == packed(compression, content, len(content))
+
+
+@in_every_compression
+def test_members_one_behind_the_other_are_read_as_one(compression: Compression | None) -> None:
+    joined = b"".join(packed(compression, content, 10) for content in (b"a\n", b"", b"b\nc\n"))
+    assert READERS[compression](joined) == b"a\nb\nc\n"
+
+
+@in_every_compression
+def test_a_member_without_rows_is_nothing_at_all(compression: Compression | None) -> None:
+    assert packed(compression, b"", 1) == b""
+
+
+@in_every_compression
+def test_no_rows_at_all_are_still_a_readable_file(compression: Compression | None) -> None:
+    assert READERS[compression](nothing(compression)) == b""
+    assert bool(nothing(compression)) == (compression is not None)
+
+
+def test_a_gzip_header_holds_neither_time_nor_name() -> None:
+    assert packed("gzip", b"row\n", 100)[:10] == bytes.fromhex("1f8b08000000000000ff")
+
+
+def test_a_zstd_frame_is_checked_by_its_readers() -> None:
+    frame = bytearray(packed("zstd", rows(100), 1_000))
+    assert zstandard.get_frame_parameters(bytes(frame)).has_checksum
+    frame[-1] ^= 1
+    with pytest.raises(zstandard.ZstdError, match="checksum"):
+        READERS["zstd"](bytes(frame))
+
+
+def test_media_type_and_recipe_tell_the_compressions_apart() -> None:
+    assert len({content_type(compression) for compression in READERS}) == 3
+    assert len({recipe(compression, 1) for compression in READERS}) == 3
+    assert recipe("gzip", 1) != recipe("gzip", 2)
