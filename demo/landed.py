@@ -26,6 +26,8 @@ class Landed:
     export_id: str = ""
     state: str = "missing"
     rows: list[bytes] = field(default_factory=list)
+    rows_trimmed: int = 0
+    """Rows of the one-second margins around the window, which were read and dropped again."""
     stored_bytes: int = 0
     objects: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -49,6 +51,7 @@ def read_night(store: ObjectStore, prefix: str, night: Night) -> Landed:
         return landed
     manifest = json.loads(store.read(manifests[0]))
     landed.export_id, landed.state = manifest["export"]["export_id"], manifest["state"]
+    landed.rows_trimmed = manifest["result"]["rows_trimmed"]
     named = [entry["uri"].removeprefix(f"s3://{store.bucket}/") for entry in manifest["objects"]]
     if sorted(named) != sorted(landed.objects):
         landed.faults.append(f"the manifest names {named}, the bucket holds {landed.objects}")

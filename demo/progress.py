@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from demo.landed import Landed
 
 _WIDTH_OF_A_FILE = 140
+_SILENCE = 30.0
+"""Seconds after which it says what is waited for, where nothing changed."""
 _COLOURS = {
     "success": "green",
     "failed": "red",
@@ -36,9 +38,11 @@ class Progress:
         self._began = time.monotonic()
         self._live: Live | None = None
         self._shown: dict[tuple[Night, str], str] = {}
+        self._said = self._began
 
     def say(self, text: str) -> None:
         """Print one line with the seconds since the start."""
+        self._said = time.monotonic()
         self.console.print(f"{time.monotonic() - self._began:6.1f} s  {text}", markup=False)
 
     def __enter__(self) -> Progress:
@@ -66,6 +70,14 @@ class Progress:
                 if state != self._shown.get((night, task), "none"):
                     self._shown[night, task] = state
                     self.say(f"{night}  {task}: {state}")
+        if time.monotonic() - self._said > _SILENCE:
+            waiting = [
+                f"{night.start:%m-%d} {task}: {state}"
+                for night, tasks in states.items()
+                for task, state in tasks.items()
+                if state not in {"none", "success"}
+            ]
+            self.say(f"still waiting ({', '.join(waiting) or 'for Airflow to schedule the runs'})")
 
     def _table(self, states: dict[Night, dict[str, str]]) -> Table:
         tasks = list(dict.fromkeys(task for night in states.values() for task in night))
@@ -82,13 +94,15 @@ class Progress:
 def result_table(nights: list[Landed]) -> Table:
     """The table at the end."""
     table = Table()
-    for name in ("window (UTC)", "export", "rows", "bytes", "objects", "state", "compared"):
-        table.add_column(name, justify="right" if name in {"rows", "bytes", "objects"} else "left", overflow="fold")
+    for name in ("window (UTC)", "export", "rows", "trimmed", "bytes", "objects", "state", "compared"):
+        is_number = name in {"rows", "trimmed", "bytes", "objects"}
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for night in nights:
         cells: list[Any] = [
             str(night.night),
             night.export_id or "-",
             len(night.rows),
+            night.rows_trimmed,
             night.stored_bytes,
             len(night.objects),
         ]

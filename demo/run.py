@@ -23,7 +23,7 @@ from demo.days import GENERATED_DAYS, MOST_NIGHTS, Export, Night, days_of, gener
 from demo.fake_labelbox import FakeLabelboxServer
 from demo.interruption import Interrupted, notice_signals, pause
 from demo.landed import Landed, compare, read_night, strangers
-from demo.object_store import ObjectStore
+from demo.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
 from demo.processes import HomeInUseError, Processes
 from demo.progress import Progress, result_table
 
@@ -58,7 +58,8 @@ def main() -> int:
         return 1
     except RuntimeError as error:
         progress.say(f"FAILED: {error}")
-        progress.say(f"The logs are in {options.home} until the next run.")
+        if options.home.exists():
+            progress.say(f"The logs are in {options.home} until the next run.")
         return 1
     return 0
 
@@ -74,8 +75,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--end-stale", action="store_true", help="only end what a killed run has left behind")
     options = parser.parse_args()
     options.home = options.home.resolve()
-    if options.rows is not None and not options.rows.is_file():
-        parser.error(f"ROWS={options.rows}: there is no such file")
     return options
 
 
@@ -98,6 +97,8 @@ def _end_stale(home: Path) -> None:
 
 def _run(options: argparse.Namespace, progress: Progress) -> None:
     home: Path = options.home
+    if options.rows is not None and not options.rows.is_file():
+        raise RuntimeError(f"ROWS={options.rows}: there is no such file. Name an export: NDJSON, a row a line.")
     export = read_export(options.rows) if options.rows else None
     environment = clean_environment(home)
     os.environ |= {name: environment[name] for name in ("NO_PROXY", "no_proxy")}
@@ -134,10 +135,10 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
         except RuntimeError as error:
             if options.keep:
                 progress.say(f"FAILED: {error}")
-                _stay(cluster, progress)
+                _stay(cluster, store, progress)
             raise
         if options.keep:
-            _stay(cluster, progress)
+            _stay(cluster, store, progress)
     for made in ("airflow", "dags"):
         shutil.rmtree(home / made)
     progress.say("done; every process has been ended")
@@ -189,7 +190,12 @@ def _check(
         )
 
 
-def _stay(cluster: AirflowCluster, progress: Progress) -> None:
+def _stay(cluster: AirflowCluster, store: ObjectStore, progress: Progress) -> None:
+    progress.say(f"The bucket is s3://{store.bucket} at {store.url}; look into it with")
+    progress.say(
+        f"    AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_DEFAULT_REGION={REGION} "
+        f"aws --endpoint-url {store.url} s3 ls --recursive s3://{store.bucket}/"
+    )
     progress.say(f"Airflow's web UI stays up at {cluster.url} (no password). Ctrl-C ends everything.")
     try:
         while True:

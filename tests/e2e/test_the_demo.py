@@ -117,9 +117,10 @@ def test_generated_rows_land_in_three_windows_and_the_web_ui_stays_up_until_ctrl
     run = demo("--generate", "400", "--keep")
     url = run.wait_to_say(r"stays up at (\S+)").removeprefix("stays up at ")
     assert httpx.get(url, trust_env=False).status_code == 200
+    assert re.search(r"aws --endpoint-url http://127\.0\.0\.1:\d+ s3 ls", run.said)
     assert run.end(signal.SIGINT) == 0
     assert left_of(run.home) == []
-    counts = [int(number) for number in re.findall(r"│ +(\d+) │ +\d+ │ +1 │ ok +│ row for row", run.said)]
+    counts = [int(number) for number in re.findall(r"│ +(\d+) │ +\d+ │ +\d+ │ +1 │ ok +│ row for row", run.said)]
     assert len(counts) == 3
     assert f"{sum(counts)} rows in 3 windows: each exactly once" in run.said
 
@@ -133,6 +134,13 @@ def test_the_rows_of_a_file_land_over_the_days_that_they_belong_to(demo: Callabl
     assert run.end() == 0, run.said
     assert re.search(r"\b120 rows in \d windows: each exactly once", run.said), run.said
     assert left_of(run.home) == []
+
+
+def test_a_file_that_is_not_there_is_refused_by_its_name(demo: Callable[..., Demo], tmp_path: Path) -> None:
+    run = demo("--rows", str(tmp_path / "exprot.ndjson"))
+    assert run.end() == 1
+    assert re.search(r"FAILED: ROWS=\S+exprot.ndjson: there is no such file", run.said), run.said
+    assert "usage:" not in run.said
 
 
 def test_a_file_that_is_no_export_is_refused_before_anything_is_started(
