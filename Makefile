@@ -9,6 +9,8 @@ EXTRAS := all
 # Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
 ROWS ?=
 KEEP ?=
+# Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
+BENCH ?=
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
@@ -64,9 +66,8 @@ format: $(STAMP) ## let ruff format and mend what it can
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
 
-bench: $(STAMP) ## measurements against what a user would do without this package
-	@if ls benchmarks/*.py >/dev/null 2>&1; then $(RUN) -m benchmarks; \
-	else echo "There are no benchmarks yet; they will live in benchmarks/."; fi
+bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
+	@$(RUN) -m benchmarks $(BENCH)
 
 constraints: $(STAMP) ## resolve constraints/dev.txt anew for all supported Pythons
 	@{ head -n 1 constraints/dev.txt; $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --upgrade \
@@ -75,5 +76,5 @@ constraints: $(STAMP) ## resolve constraints/dev.txt anew for all supported Pyth
 
 clean: ## remove the virtual environment and everything that the targets made
 	@if [ -x $(VENV)/bin/python ]; then $(VENV)/bin/python -m demo.run --end-stale || true; fi
-	@rm -rf $(VENV) .demo .e2e .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
+	@rm -rf $(VENV) .demo .e2e .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""Measure: `make bench`, or `python -m benchmarks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from fnmatch import fnmatch
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.cases import Case, cases
+from benchmarks.report import Report
+from benchmarks.servers.processes import ServerMissingError
+from benchmarks.stage import ROOT, Stage, stage
+from benchmarks.verify import WrongResultError, verify
+
+_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def main(argv: Sequence[str] | None = None) -> Report:
+    """Run the cases that were asked for, print the report, write its JSON."""
+    given = _parsed(argv)
+    _reach_loopback_directly()
+    wanted = [case for case in cases(given.files, given.latency) if _is_wanted(case, given)]
+    if given.list:
+        print("\n".join(f"{case.name:32} {case.settings}" for case in wanted))
+        raise SystemExit(0)
+    with stage(given.work, files=given.files, file_bytes=given.size // given.files, store=given.store) as ready:
+        report = Report(
+            date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
+            settings={
+                **{name: getattr(given, name) for name in ("size", "files", "rounds", "memory_rounds", "latency")},
+                "source_bytes": ready.dataset.size,
+            },
+            source_bytes={case.name: ready.dataset.size_of(case.files) for case in wanted},
+        )
+        measured = [case for case in wanted if _can_run(case, ready, report)]
+        report.settings = {**report.settings, "store": ready.store_version}
+        _rounds([case for case in measured if not case.is_memory], given.rounds, ready, report)
+        _rounds([case for case in measured if case.is_memory], given.memory_rounds, ready, report)
+    print(report.markdown())
+    if given.output != Path("-"):
+        target = given.output or ROOT / "benchmarks" / "results" / f"{report.date}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    return report
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--size", type=_bytes, help="size of the export, such as 1GiB (the default) or 64MiB")
+    parser.add_argument("--files", type=int, help="files that it is cut into; 64")
+    parser.add_argument("--rounds", type=int, help="runs of each case; 5")
+    parser.add_argument("--memory-rounds", type=int, default=1, help="runs of each case that is about memory; 1")
+    parser.add_argument("--latency", type=int, default=50, help="milliseconds per GraphQL call and first byte; 50")
+    parser.add_argument(
+        "--store", choices=("ceph", "rclone"), default="ceph", help="S3 server; rclone is for trying out"
+    )
+    parser.add_argument("--cases", default="*", help="names or patterns with commas between, as --list shows them")
+    parser.add_argument("--quick", action="store_true", help="256 MiB in 16 files, one round, no long export")
+    parser.add_argument("--list", action="store_true", help="list the cases and end")
+    parser.add_argument(
+        "--output", type=Path, help="where the JSON goes, '-' for nowhere; benchmarks/results/<date>.json"
+    )
+    parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for data, logs and environments")
+    given = parser.parse_args(argv)
+    given.size = given.size or (256 * 1024**2 if given.quick else 1024**3)
+    given.files = given.files or (16 if given.quick else 64)
+    given.rounds = given.rounds or (1 if given.quick else 5)
+    given.work = given.work.resolve()
+    return given
+
+
+def _reach_loopback_directly() -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
+
+
+def _bytes(text: str) -> int:
+    matched = re.fullmatch(r"(\d+)(|KiB|MiB|GiB)", text)
+    if matched is None or not int(matched[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size. Legal are such as 1GiB, 64MiB, 8388608.")
+    return int(matched[1]) * _UNITS[matched[2]]
+
+
+def _is_wanted(case: Case, given: argparse.Namespace) -> bool:
+    if given.quick and "-x10" in case.name:
+        return False
+    return any(fnmatch(case.name, pattern) for pattern in given.cases.split(","))
+
+
+def _can_run(case: Case, ready: Stage, report: Report) -> bool:
+    """Start what a case needs; what cannot be started is told, and its rows are left out."""
+    try:
+        report.note_command(case, case.command(ready), ready.work)
+    except ServerMissingError as error:
+        report.left_out[case.name] = str(error)
+        print(f"left out: {case.name}: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
+
+
+def _rounds(wanted: Sequence[Case], rounds: int, ready: Stage, report: Report) -> None:
+    """Run every case once per round, each round beginning with another one."""
+    for number in range(rounds):
+        turn = number * len(wanted) // rounds
+        for case in (*wanted[turn:], *wanted[:turn]):
+            if case.name not in report.left_out:
+                _once(case, number, ready, report)
+
+
+def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
+    notes = ready.work / "notes.json"
+    ready.empty()
+    if case.kind == "discard":
+        ready.discarded()
+    try:
+        run = measure.run(case.command(ready), ready.environment(notes), notes, ready.store_pids)
+        if case.name not in report.checks:
+            report.checks[case.name] = verify(case, run, ready)
+    except (measure.RunFailedError, WrongResultError) as error:
+        report.runs.pop(case.name, None)
+        report.failed = True
+        report.left_out[case.name] = str(error)
+        print(f"left out: {case.name}: {error}", file=sys.stderr, flush=True)
+        return
+    report.runs.setdefault(case.name, []).append(run)
+    print(f"round {number + 1}: {case.name}: {run.wall:.2f} s, {run.cpu:.2f} CPU-s", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(1 if main().failed else 0)

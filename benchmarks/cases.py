@@ -1,0 +1,166 @@
+"""The programs that are measured: this package in its settings, and its rivals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.stage import BUCKET, ROOT, Stage
+from labelbox_export_provider.streaming.packing import GZIP_LEVEL, ZSTD_LEVEL
+
+Kind = Literal["land", "rows", "object", "work", "discard", "gcs-land", "gcs-object"]
+"""What is left behind, and so how it is verified: landed objects, the same rows, the same bytes, or nothing."""
+
+WORKERS_OF_LATENCY = 8
+LATENCIES = (0, 50, 200)
+MEMORY_SHARES = (0.25, 1, 10)
+"""Sizes at which memory is measured, in terms of the export's."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program and its settings. `files` is how many files of the export it moves."""
+
+    name: str
+    kind: Kind
+    files: int
+    settings: str
+    command: Callable[[Stage], Sequence[str]]
+    trimmed: bool = False
+    compression: str = "none"
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether it is run for its memory alone, in rounds of its own."""
+        return self.kind == "discard"
+
+
+def cases(files: int, latency: int) -> Iterator[Case]:
+    """Give all cases, for an export of so many files."""
+    yield Case("land", "land", files, "uncompressed, else defaults: 4 workers, parts of 16 MiB", _land(files, latency))
+    yield Case(
+        "sdk", "rows", files, "labelbox SDK's get_buffered_stream, json.dumps, upload_file", _sdk(files, latency)
+    )
+    yield Case("curl-aws", "object", files, "file after file by curl into `aws s3 cp -`", _curl_aws(files, latency))
+    yield Case("upload", "object", files, "local file, same client, 4 threads, parts of 16 MiB", _upload(files))
+    yield _treated("land-trim", files, latency, trim=True)
+    yield _treated("land-gzip", files, latency, compression="gzip")
+    yield _treated("land-gzip-trim", files, latency, compression="gzip", trim=True)
+    yield _treated("land-zstd", files, latency, compression="zstd")
+    for compression, level in (("gzip", GZIP_LEVEL), ("zstd", ZSTD_LEVEL)):
+        yield Case(
+            f"compress-{compression}",
+            "work",
+            files,
+            f"level {level}, one thread, no I/O but the file",
+            _compress(files, compression, level),
+        )
+    for each in LATENCIES:
+        yield Case(
+            f"land-8-workers-{each}ms",
+            "land",
+            files,
+            f"uncompressed, 8 workers, {each} ms per call and first byte",
+            _land(files, each, workers=WORKERS_OF_LATENCY),
+        )
+    yield from _gcs(max(1, files // 4), latency)
+    yield from _memory(files, latency)
+
+
+def _gcs(files: int, latency: int) -> Iterator[Case]:
+    yield Case("gcs-land", "gcs-land", files, "uncompressed, else defaults", _land(files, latency, store="gcs"))
+    yield Case("gcs-upload", "gcs-object", files, "upload_from_filename, the library's defaults", _gcs_upload(files))
+    chunk = 16 * 1024**2
+    yield Case(
+        "gcs-upload-chunked", "gcs-object", files, "upload_from_filename, chunk_size 16 MiB", _gcs_upload(files, chunk)
+    )
+
+
+def _memory(files: int, latency: int) -> Iterator[Case]:
+    for share in MEMORY_SHARES:
+        count = max(1, int(files * share))
+        for with_awscrt in (False, True):
+            for compression, trim in (("none", False), ("gzip", True)):
+                treatment = "plain" if compression == "none" else "gzip-trim"
+                yield Case(
+                    f"memory-{treatment}-x{share:g}{'-awscrt' if with_awscrt else ''}",
+                    "discard",
+                    count,
+                    f"{treatment}, else defaults, {'with' if with_awscrt else 'without'} awscrt, into a null sink",
+                    _land(count, latency, store="discard", compression=compression, trim=trim, awscrt=with_awscrt),
+                    trimmed=trim,
+                    compression=compression,
+                )
+
+
+def _treated(name: str, files: int, latency: int, *, compression: str = "none", trim: bool = False) -> Case:
+    settings = f"compression {compression}, trim {'on' if trim else 'off'}, else defaults"
+    command = _land(files, latency, compression=compression, trim=trim)
+    return Case(name, "land", files, settings, command, trimmed=trim, compression=compression)
+
+
+def _land(
+    files: int,
+    latency: int,
+    *,
+    store: Literal["s3", "gcs", "discard"] = "s3",
+    compression: str = "none",
+    trim: bool = False,
+    workers: int | None = None,
+    awscrt: bool = False,
+) -> Callable[[Stage], Sequence[str]]:
+    def command(stage: Stage) -> Sequence[str]:
+        python = stage.python_with_awscrt() if awscrt else sys.executable
+        given = [python, "-m", "benchmarks.clients.land", "--graphql", stage.graphql(latency)]
+        given += ["--export", f"files-{files}", "--bucket", BUCKET, "--prefix", "lake", "--compression", compression]
+        if store == "gcs":
+            stage.gcs()
+            given += ["--store", "gcs"]
+        else:
+            given += ["--endpoint", stage.s3() if store == "s3" else stage.discard()]
+        given += ["--trim"] if trim else []
+        given += ["--workers", str(workers)] if workers else []
+        return given
+
+    return command
+
+
+def _sdk(files: int, latency: int) -> Callable[[Stage], Sequence[str]]:
+    return lambda stage: [
+        *(sys.executable, "-m", "benchmarks.clients.sdk", "--graphql", stage.graphql(latency)),
+        *("--export", f"files-{files}", "--endpoint", stage.s3(), "--bucket", BUCKET, "--key", "object"),
+    ]
+
+
+def _curl_aws(files: int, latency: int) -> Callable[[Stage], Sequence[str]]:
+    script = str(ROOT / "benchmarks" / "clients" / "curl_aws.sh")
+    return lambda stage: [
+        *("bash", script, stage.graphql(latency), f"files-{files}", stage.aws(), stage.s3()),
+        f"s3://{BUCKET}/object",
+    ]
+
+
+def _upload(files: int) -> Callable[[Stage], Sequence[str]]:
+    return lambda stage: [
+        *(sys.executable, "-m", "benchmarks.clients.upload", "--endpoint", stage.s3(), "--bucket", BUCKET),
+        *("--key", "object", "--file", str(stage.dataset.joined(files))),
+    ]
+
+
+def _compress(files: int, compression: str, level: int) -> Callable[[Stage], Sequence[str]]:
+    return lambda stage: [
+        *(sys.executable, "-m", "benchmarks.clients.compress", "--compression", compression, "--level", str(level)),
+        *("--file", str(stage.dataset.joined(files))),
+    ]
+
+
+def _gcs_upload(files: int, chunk_bytes: int | None = None) -> Callable[[Stage], Sequence[str]]:
+    def command(stage: Stage) -> Sequence[str]:
+        stage.gcs()
+        given = [sys.executable, "-m", "benchmarks.clients.gcs_upload", "--bucket", BUCKET, "--key", "object"]
+        given += ["--file", str(stage.dataset.joined(files))]
+        return [*given, "--chunk-bytes", str(chunk_bytes)] if chunk_bytes else given
+
+    return command

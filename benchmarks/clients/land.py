@@ -1,0 +1,104 @@
+"""This package: lands an export the way in which its transfer operators do, without a scheduler around it."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+from importlib import import_module
+from typing import Any
+
+from benchmarks.clients.common import Notes, gcs_bucket, s3_client
+from benchmarks.dataset import MARGIN, WINDOW_END, WINDOW_START
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
+from labelbox_export_provider.labelbox.waiting import require_complete
+from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.spec.layout import layout_names
+from labelbox_export_provider.spec.manifest import Versions
+from labelbox_export_provider.streaming.publish import LandingOptions, land_export
+from labelbox_export_provider.streaming.sinks.base import Sink
+
+_DIGEST = f"sha256:{0:064x}"
+
+
+def main() -> None:
+    """Land one export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--graphql", required=True)
+    parser.add_argument("--export", required=True)
+    parser.add_argument("--store", choices=("s3", "gcs"), default="s3")
+    parser.add_argument("--endpoint", default="")
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--prefix", required=True)
+    parser.add_argument("--compression", choices=("none", "gzip", "zstd"), required=True)
+    parser.add_argument("--trim", action="store_true")
+    parser.add_argument("--workers", type=int)
+    given = parser.parse_args()
+    options: dict[str, Any] = {"compression": None if given.compression == "none" else given.compression}
+    if given.workers:
+        options["workers"] = given.workers
+    handle = _handle(given.export, trim=given.trim)
+    sink = _sink(given)
+    settings = ConnectionSettings(api_key="bench", endpoint=given.graphql, allow_http=True)
+    with LabelboxClient(settings) as client:
+        notes = Notes()
+        state = client.run(require_complete(handle.export_id, handle.user_id))
+        landed = land_export(
+            client=client,
+            handle=handle,
+            names=layout_names(handle, given.prefix, options["compression"]),
+            sink=sink,
+            options=LandingOptions(**options),
+            versions=Versions(provider="benchmark", airflow="none"),
+            exported_at=state.updated_at,
+        )
+    result = landed.manifest.result
+    notes.write(
+        objects=[each.uri for each in landed.manifest.objects],
+        bytes=sum(each.bytes for each in landed.manifest.objects),
+        rows=result.rows,
+        rows_trimmed=result.rows_trimmed,
+        awscrt=_has_awscrt(),
+    )
+
+
+def _handle(export_id: str, *, trim: bool) -> ExportHandle:
+    return ExportHandle(
+        export_id=export_id,
+        source=SourceName(kind="project", id="bench"),
+        filters_digest=_DIGEST,
+        labelbox_conn_id="labelbox_default",
+        window=HandleWindow(
+            field="last_activity_at",
+            start=WINDOW_START,
+            end=WINDOW_END,
+            queried_start=WINDOW_START - MARGIN,
+            queried_end=WINDOW_END + MARGIN,
+            trim=trim,
+        ),
+        user_id="user1",
+        organization_id="org1",
+        fingerprint=_DIGEST,
+        started_at=datetime(2026, 11, 23, 2, tzinfo=timezone.utc),
+    )
+
+
+def _sink(given: argparse.Namespace) -> Sink:
+    if given.store == "gcs":
+        sink: Sink = import_module("labelbox_export_provider.streaming.sinks.gcs").GCSSink(
+            gcs_bucket(given.bucket).client, given.bucket
+        )
+        return sink
+    from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+
+    return S3Sink(s3_client(given.endpoint), given.bucket)
+
+
+def _has_awscrt() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("awscrt") is not None
+
+
+if __name__ == "__main__":
+    main()

