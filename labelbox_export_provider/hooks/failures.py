@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
@@ -11,6 +11,22 @@ from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.sources import ProjectSource
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class Tries(TypedDict):
+    """Which try failed, out of how many."""
+
+    try_number: int | None
+    tries: int | None
+
+
+def tries(context: Context) -> Tries:
+    """Read from a context which try this is."""
+    ti = context["ti"]
+    return {"try_number": getattr(ti, "try_number", None), "tries": (getattr(ti, "max_tries", 0) or 0) + 1}
 
 
 def give_up(report: FailureReport) -> NoReturn:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STATE_KEY = "labelbox_export"
 """Key of the start record in the task state store."""
+SOURCE_LINK_KEY = "labelbox_source_link"
+"""XCom key of the source's address in Labelbox's web app."""
 
 
 class ExportStart:
@@ -48,13 +50,22 @@ class ExportStart:
         self.adopt_within = adopt_within
         self.now = now
 
+    def resolve(self, context: Context) -> ResolvedWindow | None:
+        """Give the window of this run; fails with `WindowError` where the run has none."""
+        return None if self.window is None else self.window.resolve(run_interval(context))
+
+    def page(self) -> str | None:
+        """Give the address of the source in Labelbox's web app, where it has one."""
+        return self.source.page(self.hook.settings.app_url)
+
     def run(self, context: Context, *, hand_over: bool = True) -> ExportHandle:
         """Give the handle of the one export of this task instance; raises errors of this package only.
 
         `hand_over=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after its
-        wait failed, it then adopts. Such a task calls `hand_over` when it is done.
+        wait failed, it then adopts. Such a task calls `hand_over` when it is done. While too many exports run, nothing
+        is started and `RunningExportLimitError` is raised at once.
         """
-        window = None if self.window is None else self.window.resolve(run_interval(context))
+        window = self.resolve(context)
         ti = context["ti"]
         store = dict(context).get("task_state_store")
         with self.hook.get_conn() as client:
@@ -63,7 +74,7 @@ class ExportStart:
             fingerprint = request_fingerprint(
                 self.source.mutation, mutation_input, self.hook.settings.endpoint, owner.organization_id
             )
-            generation = int(getattr(ti, "max_tries", 0) or 0)
+            generation = _generation(context)
             map_index = -1 if ti.map_index is None else ti.map_index
             request = StartRequest(
                 mutation=self.source.mutation,
@@ -81,8 +92,12 @@ class ExportStart:
                 adopt_within=self.adopt_within,
                 call_limit=self.hook.settings.timeout,
                 now=self.now,
+                wait_at_limit=False,
             )
             started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store)))
+        page = self.page()
+        if page is not None:
+            ti.xcom_push(key=SOURCE_LINK_KEY, value=page)
         if store is not None and hand_over:
             _save(store, started.record.model_copy(update={"state": "handed_over"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
@@ -108,6 +123,17 @@ class ExportStart:
             adopted=started.adopted,
             query=condensed_query(mutation_input),
         )
+
+
+def _generation(context: Context) -> str:
+    """Tell runs of the task that its user asked for apart; all tries of one have the same.
+
+    Airflow raises both numbers when a task is cleared and none when it is retried. `max_tries` alone may come out as it
+    was where `retries` was lowered in between; `clear_number` is raised for all tasks of the run at once.
+    """
+    dag_run = dict(context).get("dag_run")
+    max_tries = getattr(context["ti"], "max_tries", 0) or 0
+    return f"{max_tries}.{getattr(dag_run, 'clear_number', 0) or 0}"
 
 
 def hand_over(context: Context) -> None:

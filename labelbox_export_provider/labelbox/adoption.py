@@ -54,17 +54,21 @@ _DEAD = {TaskStatus.FAILED.value, TaskStatus.CANCELED.value, TaskStatus.CANCELLI
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What is to be started, by whom, under which name. `now` is the clock that dates intents."""
+    """What is to be started, by whom, under which name. `now` is the clock that dates intents.
+
+    `wait_at_limit=False`: while too many exports run, the caller waits, not the flow.
+    """
 
     mutation: str
     mutation_input: Mapping[str, Any]
     name: str
     fingerprint: str
-    generation: int
+    generation: str
     user_id: str
     adopt_within: timedelta
     call_limit: float
     now: Callable[[], datetime]
+    wait_at_limit: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def start_or_adopt(request: StartRequest, record: StartRecord | None, policy: Re
 
 def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | None:
     """Drop a record whose export is not what this start is about, and say why."""
-    if record is None:
+    if record is None or record.state == "refused":
         return None
     if record.state == "handed_over" and record.generation != request.generation:
         log.info("Export %s was handed over before this task was cleared: starting a new one.", record.export_id)
@@ -213,7 +217,8 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
     mutation_input = {**request.mutation_input, "taskName": request.name}
     reason = ""
     for _ in range(MAX_STARTS):
-        outcome, record = yield from _start_recorded(request, flows.start_once(document, mutation_input, policy))
+        start = flows.start_once(document, mutation_input, policy, wait_at_limit=request.wait_at_limit)
+        outcome, record = yield from _start_recorded(request, start)
         if isinstance(outcome, Started):
             record = record.model_copy(update={"export_id": outcome.export_id})
             yield Save(record)
@@ -236,7 +241,10 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
 def _start_recorded(
     request: StartRequest, start: Flow[Started | StartLost]
 ) -> Generator[Effect | Save, Reply, tuple[Started | StartLost, StartRecord]]:
-    """Save the intent anew before each time that the start is sent: after a refusal that may be minutes later."""
+    """Save the intent anew before each time that the start is sent, and that it was refused where that is certain.
+
+    An intent without an answer is looked for until its export would have to be visible; a refused one left nothing.
+    """
     record = _intent(request, request.now())
     reply: Reply = None
     while True:
@@ -244,9 +252,14 @@ def _start_recorded(
             effect = start.send(reply)
         except StopIteration as stop:
             return stop.value, record
+        except LabelboxExportError:
+            yield Save(record.model_copy(update={"state": "refused"}))
+            raise
         if isinstance(effect, Send):
             record = _intent(request, request.now())
             yield Save(record)
+        else:  # it only ever pauses between a refusal and the next time
+            yield Save(record.model_copy(update={"state": "refused"}))
         reply = yield effect
 
 

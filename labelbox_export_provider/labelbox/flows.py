@@ -37,6 +37,7 @@ from labelbox_export_provider.spec.errors import (
     NotFoundError,
     ProtocolError,
     RefusedError,
+    RunningExportLimitError,
 )
 
 EXPORT_TASK_TYPE = "export-data-rows"
@@ -55,6 +56,8 @@ def start_once(
     document: Document,
     input: Mapping[str, Any],  # noqa: A002 - the wire's own word
     policy: RetryPolicy = PATIENT,
+    *,
+    wait_at_limit: bool = True,
 ) -> Flow[Started | StartLost]:
     """Start an export, at most once.
 
@@ -62,7 +65,7 @@ def start_once(
     refusal (too many requests, too many running exports) or when nothing reached the server. When the answer is lost,
     `StartLost` is returned at once: look the export up by its `taskName` before starting anything else. Raises
     `RateLimitedError`, `RunningExportLimitError` or `UnreachableError` when the policy is used up; none was
-    started then.
+    started then. `wait_at_limit=False` raises `RunningExportLimitError` at once, for callers that can wait elsewhere.
     """
     budget = Budget(policy)
     operation = _named(document, {"input": input})
@@ -78,6 +81,8 @@ def start_once(
             return StartLost(str(outcome.error))
         if isinstance(outcome, Fatal):
             raise outcome.error
+        if not wait_at_limit and isinstance(outcome.error, RunningExportLimitError):
+            raise RunningExportLimitError(f"{outcome.error} No export was started.", retry_after=outcome.after)
         budget.spend(_elapsed(reply))
         yield _sleep_or_raise(budget, outcome, " No export was started.")
 

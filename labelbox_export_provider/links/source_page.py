@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from labelbox_export_provider.hooks.starts import SOURCE_LINK_KEY
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
@@ -18,7 +20,7 @@ class LabelboxSourceLink(BaseOperatorLink):
     empty for sources without a page of their own.
     """
 
-    key: ClassVar[str] = "labelbox_source_link"
+    key: ClassVar[str] = SOURCE_LINK_KEY
 
     @property
     def name(self) -> str:

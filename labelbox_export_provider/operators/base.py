@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.hooks.failures import give_up, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.labelbox.waiting import completed_totals
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
@@ -27,17 +26,14 @@ from labelbox_export_provider.spec.templates import (
     refuse_vanished,
 )
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
-from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from labelbox_export_provider.spec.export_params import ExportParams
     from labelbox_export_provider.spec.filters import Filters
-
-HANDLE_KEY = "labelbox_export_handle"
-"""XCom key under which a waiting operator keeps its handle while it is deferred."""
 
 
 class ExportOperator(BaseOperator):
@@ -46,7 +42,7 @@ class ExportOperator(BaseOperator):
     Why: the start is not idempotent, so a plain retry would run the export twice. This operator names the export after
     the task, remembers it in the task state store, and looks before it starts (docs/never-twice.md).
     What it does not do: read results; give `export=<task>.output` to a sensor and a transfer. It holds no worker slot
-    while waiting (`wait_for_completion=True` defers).
+    while waiting: for its window to settle, while too many exports run, and for its export (`wait_for_completion`).
     How it fails: wrong options while the DAG is parsed, or before the first call where they are templated; a run
     without a usable interval with the timetable to use; refusals of Labelbox without a retry, passing ones with.
 
@@ -57,7 +53,8 @@ class ExportOperator(BaseOperator):
     :param wait_for_completion: defer until the export has ended; a FAILED export is then healed by this task's retry.
     :param adopt_within: an unfinished start is gone on with if its export is younger than this.
     :param poke_interval: seconds between looks while waiting, growing to a minute.
-    :param timeout: longest wait, per try.
+    :param timeout: longest wait for the export's end, per try.
+    :param limit_timeout: longest wait for its start while too many exports run, per try; deferred, without a retry.
     """
 
     source_model: ClassVar[type[Source]]
@@ -80,6 +77,7 @@ class ExportOperator(BaseOperator):
         adopt_within: float | timedelta = timedelta(hours=24),
         poke_interval: float | timedelta = 5.0,
         timeout: float | timedelta = timedelta(days=7),
+        limit_timeout: float | timedelta = timedelta(hours=6),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,9 +87,8 @@ class ExportOperator(BaseOperator):
         self.labelbox_conn_id = labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
-        self.adopt_within = _span("adopt_within", adopt_within)
-        self.poke_interval = _span("poke_interval", poke_interval).total_seconds()
-        self.timeout = _span("timeout", timeout)
+        self.adopt_within = span("adopt_within", adopt_within)
+        self.patience = Patience.of(poke_interval, timeout, limit_timeout)
         for name, given in (("export_params", export_params), ("filters", filters)):
             model = self.source_model.model_fields[name].annotation
             if isinstance(model, type) and issubclass(model, OptionModel):
@@ -144,93 +141,46 @@ class ExportOperator(BaseOperator):
         return None if self.window is None else parse_window(self.window)
 
     def execute(self, context: Context) -> Any:
-        """Start or adopt; return the handle, or defer until the export has ended."""
-        hook = LabelboxHook(self.labelbox_conn_id)
+        """Start or adopt; return the handle, or defer until the export may start or has ended."""
+        job = self._job(context)
+        handle = job.started(context, keep_open=self.wait_for_completion)
+        if not self.wait_for_completion:
+            return handle.to_json()
+        return self._finish(job, handle, job.ended(handle, context), context)
+
+    def start_again(self, context: Context, event: Any = None) -> Any:
+        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
+        del event
+        return self.execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the handle with the totals of both streams, or raise what the wait ended with."""
+        job = self._job(context)
+        return self._finish(job, *job.awaited(context, event), context)
+
+    def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
+        totals = job.totals(handle, event, context)
+        hand_over(context)
+        return {**handle.to_json(), "totals": totals.to_json()}
+
+    def _job(self, context: Context) -> ExportJob:
         try:
-            source = self._source()
             start = ExportStart(
-                hook=hook,
-                source=source,
+                hook=LabelboxHook(self.labelbox_conn_id),
+                source=self._source(),
                 window=self._window(),
                 task_name=self.task_name,
                 adopt_within=self.adopt_within,
             )
-            handle = start.run(context, hand_over=not self.wait_for_completion)
         except LabelboxExportError as error:
-            self._give_up(error, context)
-        link = source.page(hook.settings.app_url)
-        if link is not None:
-            context["ti"].xcom_push(key=LabelboxSourceLink.key, value=link)
-        self.log.info("%s %s %s", "Adopted" if handle.adopted else "Started", handle.describe(), link or "")
-        if self.wait_for_completion:
-            self._defer(handle, context)
-        return handle.to_json()
-
-    def _defer(self, handle: ExportHandle, context: Context) -> NoReturn:
-        context["ti"].xcom_push(key=HANDLE_KEY, value=handle.to_json())
-        trigger, limit = waiting_trigger(
-            handle,
-            self.labelbox_conn_id,
-            self.timeout,
-            {
-                "poke_interval": self.poke_interval,
-                "max_wait": 60.0,
-                "exponential_backoff": True,
-                "cancel_on_kill": False,
-            },
-        )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the handle with the totals of both streams, or raise what the wait ended with."""
-        ti = context["ti"]
-        handle: ExportHandle | None = None
-        try:
-            handle = ExportHandle.parse(
-                ti.xcom_pull(
-                    task_ids=self.task_id, key=HANDLE_KEY, map_indexes=-1 if ti.map_index is None else ti.map_index
+            give_up(
+                FailureReport(
+                    error, source=self._describe_source(), restarts=True, starter=self.task_id, **tries(context)
                 )
             )
-            error = ExportEvent.parse(event).error()
-            if error is not None:
-                raise error
-            totals = LabelboxHook(self.labelbox_conn_id).run(completed_totals(handle.export_id))
-        except LabelboxExportError as error:
-            self._give_up(error, context, handle=handle)
-        hand_over(context)
-        self.log.info("%s is complete: %s", handle.describe(), totals.to_json())
-        return {**handle.to_json(), "totals": totals.to_json()}
-
-    def _give_up(
-        self,
-        error: LabelboxExportError,
-        context: Context,
-        *,
-        handle: ExportHandle | None = None,
-    ) -> NoReturn:
-        ti = context["ti"]
-        give_up(
-            FailureReport(
-                error,
-                handle=handle,
-                source=self._describe_source(),
-                restarts=True,
-                starter=self.task_id,
-                try_number=getattr(ti, "try_number", None),
-                tries=(getattr(ti, "max_tries", 0) or 0) + 1,
-            )
-        )
+        return ExportJob(self, start, self.patience)
 
     def _describe_source(self) -> str:
         given = [value for name in self.source_options if (value := getattr(self, name)) is not None]
         text = " ".join(str(value) for value in given)
         return f"{self.source_model.model_fields['kind'].default} {text if len(text) <= 80 else text[:80] + '…'}"
-
-
-def _span(option: str, value: object) -> timedelta:
-    """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
-    if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise ConfigurationError(f"{option}={value!r}: legal is a timedelta or a number of seconds above 0.")
-    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -16,19 +16,14 @@ from airflow.providers.common.compat.sdk import (
 
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.labelbox.waiting import completed_totals, look
-from labelbox_export_provider.spec.errors import (
-    AccessError,
-    ConfigurationError,
-    LabelboxExportError,
-    NotFoundError,
-    WaitTimeoutError,
-)
+from labelbox_export_provider.labelbox.waiting import completed_totals
+from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle, parse_export
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -104,6 +99,8 @@ class ExportTaskSensor(BaseSensorOperator):
             if not self.soft_fail:
                 raise
             event = ExportEvent("TIMEOUT", _id_of(export))
+        except LabelboxExportError as error:
+            self._give_up(error, context)
         return self._finish(event, context)
 
     def _defer(self, export: ExportHandle | str) -> NoReturn:
@@ -127,21 +124,7 @@ class ExportTaskSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _look(self, export: ExportHandle | str) -> ExportEvent | None:
-        handle = export if isinstance(export, ExportHandle) else None
-        flow = look(
-            _id_of(export),
-            None if handle is None else handle.user_id,
-            None if handle is None else handle.started_at,
-            lambda: datetime.now(timezone.utc),
-        )
-        try:
-            found = LabelboxHook(self._conn_id(export)).run(flow)
-        except NotFoundError as error:
-            return ExportEvent("NOT_FOUND", _id_of(export), str(error))
-        except AccessError as error:
-            return ExportEvent("AUTH", _id_of(export), str(error))
-        self.log.info("%s", found.line)
-        return None if found.ended is None else ExportEvent(found.ended, _id_of(export), found.line)
+        return look_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the trigger's event; a trigger that died of a bug is raised, never softened."""

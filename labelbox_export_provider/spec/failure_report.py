@@ -30,6 +30,7 @@ from labelbox_export_provider.spec.errors import (
     WindowError,
 )
 from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 
 NOTHING_WRITTEN = "nothing of this export"
 
@@ -38,7 +39,8 @@ NOTHING_WRITTEN = "nothing of this export"
 class FailureReport:
     """What is known when a task gives up; what is unknown is left out of the block.
 
-    `starter` names the task that starts the export, `link` is the source's page, `moved` says bytes and rows out of how
+    `window` is for a start that failed before there was a handle, which names its own. `starter` names the task that
+    starts the export, `link` is the source's page, `moved` says bytes and rows out of how
     many, `in_store` what a reader of the bucket finds now. `restarts` tells that this task starts the export itself, so
     that its own retry heals a dead one.
     """
@@ -48,6 +50,7 @@ class FailureReport:
     export_id: str | None = None
     source: str | None = None
     link: str | None = None
+    window: ResolvedWindow | None = None
     starter: str | None = None
     try_number: int | None = None
     tries: int | None = None
@@ -72,10 +75,10 @@ class FailureReport:
         export = handle.export_id if handle is not None else self.export_id
         if export is not None and handle is not None:
             export = f"{export}, {'adopted' if handle.adopted else 'started'} {iso_utc(handle.started_at)}"
+        asked = self.window if handle is None else handle.window
         window = None
-        if handle is not None and handle.window is not None:
-            span = f"[{iso_utc(handle.window.start)}, {iso_utc(handle.window.end)})"
-            window = f"{span} UTC of {handle.window.field}"
+        if asked is not None:
+            window = f"[{iso_utc(asked.start)}, {iso_utc(asked.end)}) UTC of {asked.field}"
         return [
             ("source", source),
             ("link", self.link),

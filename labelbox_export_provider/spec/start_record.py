@@ -13,8 +13,9 @@ MAX_HEAD = 80
 class StartRecord(Record):
     """One intent to start, written before the call and never deleted.
 
-    `open`: a start was under way. `handed_over`: the handle was given to downstream tasks. `generation` tells tries of
-    one run of the task from a run that its user asked for anew by clearing it.
+    `open`: a start was under way. `refused`: Labelbox refused it for certain, so it left nothing to look for.
+    `handed_over`: the handle was given to downstream tasks. `generation` tells tries of one run of the task from a run
+    that its user asked for anew by clearing it.
     """
 
     name: Text
@@ -22,20 +23,20 @@ class StartRecord(Record):
     export_id: ExportId | None = None
     user_id: Text
     intent_at: UtcText
-    generation: int
-    state: Literal["open", "handed_over"] = "open"
+    generation: Text
+    state: Literal["open", "refused", "handed_over"] = "open"
 
     def to_json(self) -> dict[str, Any]:
         """Give the plain form for Airflow's task state store."""
         return self.model_dump(mode="json")
 
 
-def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, generation: int) -> str:
+def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, generation: str) -> str:
     """Name an export after the task that starts it: a readable head, then a digest that no other start shares.
 
     `run` is dag id, run id, task id and map index. All tries of one start give the same name, a cleared task another.
     """
-    parts = [*(str(part) for part in run), kind, fingerprint, str(generation)]
+    parts = [*(str(part) for part in run), kind, fingerprint, generation]
     tail = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
     readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD].strip()
     return f"{readable} [{tail}]".strip()  # a name with a blank at its end may come back without it

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
 
-from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
+from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
+from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.labelbox.waiting import require_complete
-from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.links.source_page import LabelboxSourceLink
+from labelbox_export_provider.spec.any_source import check_source, parse_source, plain_source
+from labelbox_export_provider.spec.errors import (
+    ConfigurationError,
+    IntegrityError,
+    LabelboxExportError,
+    TooManyErrorRowsError,
+)
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
 from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
+from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
+from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from labelbox_export_provider.spec.layout import Compression
+    from labelbox_export_provider.spec.sources import Source
     from labelbox_export_provider.streaming.progress import LandingProgress
     from labelbox_export_provider.streaming.sinks.base import Sink
+    from labelbox_export_provider.triggers.events import ExportEvent
 
 
 class LabelboxExportTransferOperator(BaseOperator):
@@ -33,11 +46,23 @@ class LabelboxExportTransferOperator(BaseOperator):
 
     Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
     totals, and only then become visible; the manifest comes last and names only whole objects.
-    What it does not do: wait (put an `ExportTaskSensor` before it), start exports, change a byte of a row.
+    With `source=` this one task does the whole job: it starts the export or goes on with the one that an earlier try
+    started, is deferred while time has to pass, and lands. With `export=` it lands what others started and awaited.
+    What it does not do: change a byte of a row; with `export=`, wait (put an `ExportTaskSensor` before it).
     How it fails: nothing partial is ever visible; a retry writes the same names with the same bytes. More error rows
-    than `max_error_rows` land the errors, but no results, and fail without a retry.
+    than `max_error_rows` land the errors, but no results, and fail without a retry. With `source=` a FAILED export uses
+    a retry of this task, which starts a new one.
 
     :param export: the handle of the export, `export=wait.output` or `export=start.output`.
+    :param source: instead, what to export: `ProjectSource(project_id=...)` or any other source, or its plain dict. The
+        options that follow here belong to `source=` and mean what they mean for the export operators.
+    :param window: `DataIntervalWindow()` for last night's changes, `FixedWindow(start, end)`, None for no date filter.
+    :param labelbox_conn_id: connection of the export; a handle names its own.
+    :param task_name: readable head of the export's name in Labelbox; dag and task id by default.
+    :param adopt_within: an unfinished start is gone on with if its export is younger than this; 24 hours by default.
+    :param poke_interval: seconds between looks while waiting (5 by default), growing to a minute.
+    :param timeout: longest wait for the export's end, per try; 7 days by default.
+    :param limit_timeout: longest wait for its start while too many exports run, per try; 6 hours by default.
     :param compression: "gzip", "zstd" (needs the `zstd` extra), or None for plain NDJSON. `Content-Encoding` is never
         set.
     :param on_empty: for an export without rows: "manifest_only", "write_empty" (an object without rows), or "skip_task"
@@ -54,13 +79,23 @@ class LabelboxExportTransferOperator(BaseOperator):
     :param sink_args: extra arguments for the store's calls.
     """
 
-    template_fields: Sequence[str] = ("export",)
+    template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"source": "json", "window": "json"}
+    operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
 
     def __init__(
         self,
         *,
-        export: Any,
+        export: Any = None,
+        source: Source | Mapping[str, Any] | None = None,
+        window: AnyWindow | Mapping[str, Any] | None = None,
+        labelbox_conn_id: str | None = None,
+        task_name: str | None = None,
+        adopt_within: float | timedelta | None = None,
+        poke_interval: float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+        limit_timeout: float | timedelta | None = None,
         compression: Compression | None = "gzip",
         on_empty: OnEmpty = "manifest_only",
         max_error_rows: int = 0,
@@ -74,9 +109,20 @@ class LabelboxExportTransferOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if export is None or (isinstance(export, (str, Mapping)) and not is_template(export)):
-            ExportHandle.parse(export)
         self.export = export
+        self.source = plain_source(source)
+        self.window = plain_window(window)
+        self.labelbox_conn_id = labelbox_conn_id
+        self.task_name = task_name
+        self.adopt_within = span("adopt_within", timedelta(hours=24) if adopt_within is None else adopt_within)
+        self.patience = Patience.of(
+            5.0 if poke_interval is None else poke_interval,
+            timedelta(days=7) if timeout is None else timeout,
+            timedelta(hours=6) if limit_timeout is None else limit_timeout,
+        )
+        self._check_origin(
+            adopt_within=adopt_within, poke_interval=poke_interval, timeout=timeout, limit_timeout=limit_timeout
+        )
         self.compression = compression
         self.on_empty = on_empty
         self.max_error_rows = max_error_rows
@@ -88,6 +134,27 @@ class LabelboxExportTransferOperator(BaseOperator):
         self.part_bytes = part_bytes
         self.sink_args: Any = {} if sink_args is None else sink_args
         self._options()
+
+    def _check_origin(self, **only_numbers: object) -> None:
+        """Refuse none or two of `export=` and `source=`, and what belongs to the other one."""
+        if (self.export is None) == (self.source is None):
+            given = "both are given" if self.export is not None else "neither is"
+            raise ConfigurationError(
+                "Exactly one of export= (the handle that another task returns, export=wait.output) and source= (what "
+                f"to export, ProjectSource(project_id=...)) is needed; {given}."
+            )
+        if self.source is not None:
+            check_source(self.source, self.window)
+            return
+        if isinstance(self.export, (str, Mapping)) and not is_template(self.export):
+            ExportHandle.parse(self.export)
+        options = {name: getattr(self, name) for name in ("window", "labelbox_conn_id", "task_name")} | only_numbers
+        misplaced = [f"{name}=" for name, value in options.items() if value is not None]
+        if misplaced:
+            raise ConfigurationError(
+                f"{', '.join(misplaced)} belong to source=, with which this task starts the export itself. With "
+                "export= the task that started it has decided them: give them there."
+            )
 
     def _options(self) -> LandingOptions:
         return LandingOptions(
@@ -105,11 +172,13 @@ class LabelboxExportTransferOperator(BaseOperator):
     def _check_rendered(self) -> None:
         """Refuse text that a template emptied; a number that native rendering made of it is text again."""
         for name in self.template_fields:
-            if name in ("export", "sink_args"):
+            if name in {"export", "sink_args"}:
                 continue
             value = getattr(self, name)
             refuse_empty_text(name, value)
             refuse_vanished(name, value, self._late[name])
+            if name in {"source", "window"}:
+                continue
             if value is not None and not isinstance(value, str):
                 setattr(self, name, str(value))
 
@@ -154,15 +223,50 @@ class LabelboxExportTransferOperator(BaseOperator):
         return layout_names(handle, prefix or "", self.compression)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Land the export and return the short form of its manifest."""
+        """Land the export and return the short form of its manifest; with `source=`, start it or adopt it before."""
+        if self.source is None:
+            return self._land(context, None, None)
+        job = self._job(context)
+        handle = job.started(context, keep_open=True)
+        return self._land_ended(job, handle, job.ended(handle, context), context)
+
+    def start_again(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
+        del event
+        return self.execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Land the export that was waited for, or raise what the wait ended with."""
+        job = self._job(context)
+        return self._land_ended(job, *job.awaited(context, event), context)
+
+    def _job(self, context: Context) -> ExportJob:
+        try:
+            self._check_rendered()
+            check_window(self.window, None)
+            start = ExportStart(
+                hook=LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name),
+                source=parse_source(self.source),
+                window=None if self.window is None else parse_window(self.window),
+                task_name=self.task_name,
+                adopt_within=self.adopt_within,
+            )
+        except LabelboxExportError as error:
+            give_up(FailureReport(error, restarts=True, starter=self.task_id, **tries(context)))
+        return ExportJob(self, start, self.patience)
+
+    def _land_ended(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
+        job.require_complete(handle, event, context)
+        return self._land(context, handle, job)
+
+    def _land(self, context: Context, handle: ExportHandle | None, job: ExportJob | None) -> dict[str, Any]:
         from labelbox_export_provider.streaming.progress import LandingProgress
         from labelbox_export_provider.streaming.publish import land_export
 
-        handle: ExportHandle | None = None
         progress = LandingProgress()
         try:
             self._check_rendered()
-            handle = ExportHandle.parse(self.export)
+            handle = handle or ExportHandle.parse(self.export)
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
@@ -177,9 +281,11 @@ class LabelboxExportTransferOperator(BaseOperator):
                     progress=progress,
                 )
         except LabelboxExportError as error:
-            self._give_up(error, context, handle, progress)
+            self._give_up(error, context, handle, progress, job)
         summary = landed.summary
         self._announce(summary, context)
+        if job is not None:
+            hand_over(context)
         if landed.skip:
             raise AirflowSkipException(
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
@@ -195,18 +301,27 @@ class LabelboxExportTransferOperator(BaseOperator):
         self.log.info("Landed %s rows of export %s: %s", summary.rows, summary.export_id, summary.manifest_uri)
 
     def _give_up(
-        self, error: LabelboxExportError, context: Context, handle: ExportHandle | None, progress: LandingProgress
+        self,
+        error: LabelboxExportError,
+        context: Context,
+        handle: ExportHandle | None,
+        progress: LandingProgress,
+        job: ExportJob | None,
     ) -> NoReturn:
-        ti = context["ti"]
-        give_up(
-            FailureReport(
+        if job is None:
+            report = FailureReport(
                 error,
                 handle=handle,
                 link=page_of(handle),
                 starter=starter_of(self),
-                try_number=getattr(ti, "try_number", None),
-                tries=(getattr(ti, "max_tries", 0) or 0) + 1,
                 moved=progress.describe(),
                 in_store=progress.in_store,
+                **tries(context),
             )
-        )
+        else:
+            if isinstance(error, (TooManyErrorRowsError, IntegrityError)):
+                # What the export holds will not change. A retry still reads it again, but whoever clears the task
+                # after that wants a new one.
+                hand_over(context)
+            report = job.report(error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store)
+        give_up(report)

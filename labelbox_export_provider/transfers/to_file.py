@@ -24,7 +24,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     :param path: one explicit file instead, absolute; may hold fields such as `{window_start:%Y-%m-%d}`.
     """
 
-    template_fields: Sequence[str] = ("export", "root", "path")
+    template_fields: Sequence[str] = (*LabelboxExportTransferOperator.template_fields, "root", "path")
 
     def __init__(self, *, root: str | Path | None = None, path: str | Path | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

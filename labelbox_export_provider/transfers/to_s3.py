@@ -35,7 +35,14 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
     :param sink_args: `ServerSideEncryption`, `SSEKMSKeyId`, `ACL`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`.
     """
 
-    template_fields: Sequence[str] = ("export", "s3_bucket", "s3_prefix", "s3_key", "aws_conn_id", "sink_args")
+    template_fields: Sequence[str] = (
+        *LabelboxExportTransferOperator.template_fields,
+        "s3_bucket",
+        "s3_prefix",
+        "s3_key",
+        "aws_conn_id",
+        "sink_args",
+    )
 
     def __init__(
         self,

@@ -1,12 +1,15 @@
-"""Hand a wait over to the triggerer: the same for sensors and for operators that wait."""
+"""Hand a wait over to the triggerer: the same for sensors, for operators that wait, and for transfers of a source."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 SAFETY = timedelta(minutes=10)
 """How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
@@ -45,3 +48,10 @@ def waiting_trigger(
         **pace,
     )
     return trigger, timeout + SAFETY
+
+
+def resting_trigger(until: datetime) -> DateTimeTrigger:
+    """Make the trigger that lets a task rest until a moment, or a little longer where that is very near."""
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only where something rests
+
+    return DateTimeTrigger(moment=max(until, datetime.now(timezone.utc) + QUIET))

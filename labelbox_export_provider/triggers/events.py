@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from labelbox_export_provider.spec.errors import (
     AuthenticationError,
+    ConnectionSettingsError,
     ExportCanceledError,
     ExportFailedError,
     LabelboxExportError,
@@ -16,7 +17,7 @@ from labelbox_export_provider.spec.errors import (
     WaitTimeoutError,
 )
 
-Outcome = Literal["COMPLETE", "FAILED", "CANCELED", "TIMEOUT", "AUTH", "NOT_FOUND"]
+Outcome = Literal["COMPLETE", "FAILED", "CANCELED", "TIMEOUT", "AUTH", "NOT_FOUND", "CONNECTION", "PROTOCOL"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +52,6 @@ _ERRORS: dict[str, type[LabelboxExportError]] = {
     "TIMEOUT": WaitTimeoutError,
     "AUTH": AuthenticationError,
     "NOT_FOUND": NotFoundError,
+    "CONNECTION": ConnectionSettingsError,
+    "PROTOCOL": ProtocolError,
 }

@@ -14,7 +14,13 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.waiting import look
-from labelbox_export_provider.spec.errors import AccessError, AuthenticationError, LabelboxExportError, NotFoundError
+from labelbox_export_provider.spec.errors import (
+    AccessError,
+    AuthenticationError,
+    ConnectionSettingsError,
+    LabelboxExportError,
+    NotFoundError,
+)
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client
 
@@ -29,7 +35,8 @@ class ExportTaskTrigger(BaseTrigger):
     Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
     intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
     connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. AUTH,
-    NOT_FOUND and TIMEOUT are events, too; anything else is a bug and propagates. `not_before` holds back the first look
+    NOT_FOUND, CONNECTION (it cannot work as it stands), PROTOCOL (an answer that is none) and TIMEOUT are events, too;
+    anything else is a bug and propagates. `not_before` holds back the first look
     (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or successful;
     off, since the export is adopted by the next try.
     """
@@ -78,7 +85,13 @@ class ExportTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look, report progress, sleep; send exactly one event."""
-        yield TriggerEvent((await self._wait()).to_json())
+        try:
+            event = await self._wait()
+        except ConnectionSettingsError as error:
+            event = ExportEvent("CONNECTION", self.export_id, str(error))
+        except LabelboxExportError as error:
+            event = ExportEvent("PROTOCOL", self.export_id, str(error))
+        yield TriggerEvent(event.to_json())
 
     async def _wait(self) -> ExportEvent:
         settings = await LabelboxHook.async_settings(self.labelbox_conn_id)

@@ -18,14 +18,14 @@ RECORD = {
     "export_id": None,
     "user_id": "clu1",
     "intent_at": "2026-11-23T02:05:00.120000Z",
-    "generation": 2,
+    "generation": "2.0",
     "state": "open",
 }
 RUN = ("dag", "run", "task", -1)
 
 
 def name(**changes: Any) -> str:
-    asked = {"run": RUN, "kind": "project", "fingerprint": "sha256:1", "generation": 0, "head": "dag task", **changes}
+    asked = {"run": RUN, "kind": "project", "fingerprint": "sha256:1", "generation": "3.0", "head": "dag task", **changes}
     return start_name(asked.pop("head"), **asked)
 
 
@@ -64,7 +64,7 @@ def test_all_tries_of_one_start_give_the_same_name() -> None:
         {"run": ("da", "grun", "task", -1)},
         {"kind": "dataset"},
         {"fingerprint": "sha256:2"},
-        {"generation": 1},
+        {"generation": "3.1"},
     ],
 )
 def test_a_start_that_differs_in_anything_has_another_name(change: dict[str, Any]) -> None:
@@ -99,6 +99,6 @@ def test_any_head_gives_a_name_that_comes_back_as_it_was_sent_and_fits_the_recor
         fingerprint="sha256:" + "0" * 64,
         user_id="u",
         intent_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
-        generation=0,
+        generation="3.0",
     )
     assert StartRecord.model_validate(record.to_json()) == record

@@ -1,0 +1,79 @@
+"""A source as one value, as transfers take it: a model, or the plain dict that Airflow renders templates in."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.option_model import OptionModel, plain
+from labelbox_export_provider.spec.sources import SOURCES, Source, check_everything, refuse_window
+from labelbox_export_provider.spec.templates import check_options, is_template
+from labelbox_export_provider.spec.windows import check_window
+
+
+def plain_source(value: Any) -> Any:
+    """Give a source in plain form, with its kind; what is no model is left as it is, but for its parts."""
+    return {"kind": value.kind, **plain(value)} if isinstance(value, Source) else plain(value)
+
+
+def parse_source(value: object) -> Source:
+    """Build the source from its model or its plain form; text is read as the dict that a template left as text."""
+    if isinstance(value, Source):
+        return value
+    value = _text_as_mapping(value)
+    return _model_of(value).parse(value)
+
+
+def check_source(value: object, window: object) -> None:
+    """Check what is known of a source and of its window while a DAG is parsed."""
+    known = isinstance(value, Mapping) and not is_template(value.get("kind"))
+    if not known and is_template(value):
+        check_window(window, None)
+        return
+    model = _model_of(value)
+    given: Mapping[str, Any] = value if isinstance(value, Mapping) else plain_source(value)
+    model.check_names(given)
+    for name in ("export_params", "filters"):
+        options = model.model_fields[name].annotation
+        if isinstance(options, type) and issubclass(options, OptionModel):
+            check_options(options, given.get(name))
+    own = {name: item for name, item in given.items() if name not in {"export_params", "filters"}}
+    if not is_template(own):
+        model.parse(own)
+    if window is not None:
+        refuse_window(model)
+    check_window(window, given.get("filters"))
+    if model is SOURCES["catalog"] and not is_template(given.get("everything")):
+        narrowed = bool(given.get("filters")) or window is not None
+        check_everything(everything=bool(given.get("everything")), narrowed=narrowed)
+
+
+def _model_of(value: object) -> type[Source]:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str) or kind not in SOURCES:
+        kinds = ", ".join(map(repr, SOURCES))
+        raise ConfigurationError(
+            f"source= takes a source such as ProjectSource(project_id=...), or a dict with its kind, such as "
+            f"{{'kind': 'project', 'project_id': ...}}; legal kinds: {kinds}. Given: {_shown(value)}."
+        )
+    return SOURCES[kind]
+
+
+def _text_as_mapping(value: object) -> object:
+    if isinstance(value, str) and value.strip().startswith("{"):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                given = read(value.strip())
+            except (ValueError, SyntaxError, RecursionError):
+                continue
+            if isinstance(given, Mapping):
+                return given
+    return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

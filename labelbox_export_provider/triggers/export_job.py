@@ -1,0 +1,213 @@
+"""Start or adopt an export and wait for it: one piece of code for operators, the sensor's deferral and transfers.
+
+Whenever time has to pass, the task is deferred: it holds no worker slot and uses up no retry. It rests until its window
+has settled, while too many exports run, and while its own export runs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from labelbox_export_provider.hooks.failures import give_up, tries
+from labelbox_export_provider.hooks.starts import ExportStart
+from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import (
+    ConfigurationError,
+    LabelboxExportError,
+    RateLimitedError,
+    RunningExportLimitError,
+)
+from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.windows import ResolvedWindow, wait_until
+from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
+from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.looks import look_once
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow.sdk import Context
+
+HANDLE_KEY = "labelbox_export_handle"
+"""XCom key under which a waiting task keeps its handle while it is deferred."""
+REFUSED_KEY = "labelbox_start_refused"
+"""XCom key under which a try keeps since when, and how often, its start was refused for too many running exports."""
+LONGEST_REST = 300.0
+"""Seconds between two starts at most, while too many exports run."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a task waits, and how often it looks. Both limits hold per try."""
+
+    poke_interval: timedelta
+    timeout: timedelta
+    limit_timeout: timedelta
+
+    @classmethod
+    def of(cls, poke_interval: object, timeout: object, limit_timeout: object) -> Patience:
+        """Read the three options; fails with `ConfigurationError`, which names the one that is wrong."""
+        return cls(span("poke_interval", poke_interval), span("timeout", timeout), span("limit_timeout", limit_timeout))
+
+
+class ExportJob:
+    """The export of one task, from its start to its end.
+
+    `task` resumes in two methods: `start_again`, which calls `started` once more, and `execute_complete`, which calls
+    `completed`. Every failure is raised with the block of `FailureReport`.
+    """
+
+    def __init__(self, task: BaseOperator, start: ExportStart, patience: Patience) -> None:
+        self.task = task
+        self.start = start
+        self.patience = patience
+
+    def started(self, context: Context, *, keep_open: bool) -> ExportHandle:
+        """Give the handle of the export, or defer until it may be started.
+
+        `keep_open` is for tasks that go on waiting: they call `hand_over` when all is done.
+        """
+        window: ResolvedWindow | None = None
+        try:
+            window = self.start.resolve(context)
+            settled = None if window is None else wait_until(window, utc_now())
+            if window is not None and settled is not None:
+                self._rest(settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles")
+            try:
+                handle = self.start.run(context, hand_over=not keep_open)
+            except (RunningExportLimitError, RateLimitedError) as refusal:
+                self._rest_at_limit(refusal, context)
+        except LabelboxExportError as error:
+            give_up(self.report(error, context, window=window))
+        self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
+        return handle
+
+    def ended(self, handle: ExportHandle, context: Context) -> ExportEvent:
+        """Say how an adopted export has ended already; defer where it goes on, as one just started surely does."""
+        event: ExportEvent | None = None
+        if handle.adopted:
+            try:
+                event = look_once(self.start.hook, handle, self.task.log.info)
+            except LabelboxExportError as error:
+                give_up(self.report(error, context, handle=handle))
+        return event or self._wait(handle, context)
+
+    def _wait(self, handle: ExportHandle, context: Context) -> NoReturn:
+        context["ti"].xcom_push(key=HANDLE_KEY, value=handle.to_json())
+        trigger, limit = waiting_trigger(
+            handle,
+            self.start.hook.labelbox_conn_id,
+            self.patience.timeout,
+            {
+                "poke_interval": self.patience.poke_interval.total_seconds(),
+                "max_wait": 60.0,
+                "exponential_backoff": True,
+                "cancel_on_kill": False,
+            },
+        )
+        self.task.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
+
+    def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
+        """Take up the task after its wait: the handle that it kept, and what the trigger has to say."""
+        handle: ExportHandle | None = None
+        try:
+            handle = ExportHandle.parse(_kept(self.task, context, HANDLE_KEY))
+            return handle, ExportEvent.parse(payload)
+        except LabelboxExportError as error:
+            give_up(self.report(error, context, handle=handle))
+
+    def require_complete(self, handle: ExportHandle, event: ExportEvent, context: Context) -> None:
+        """Let a COMPLETE export pass, and raise what another wait ended with."""
+        error = event.error()
+        if error is not None:
+            give_up(self.report(error, context, handle=handle))
+
+    def totals(self, handle: ExportHandle, event: ExportEvent, context: Context) -> CompletedTotals:
+        """Give the totals of both streams of a COMPLETE export, or raise what the wait ended with."""
+        self.require_complete(handle, event, context)
+        try:
+            totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
+        except LabelboxExportError as error:
+            give_up(self.report(error, context, handle=handle))
+        self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
+        return totals
+
+    def report(
+        self,
+        error: LabelboxExportError,
+        context: Context,
+        *,
+        handle: ExportHandle | None = None,
+        window: ResolvedWindow | None = None,
+        **known: Any,
+    ) -> FailureReport:
+        """Gather what is known of the task, its source and its export; `known` adds what only the task knows."""
+        source = self.start.source
+        return FailureReport(
+            error,
+            handle=handle,
+            source=f"{source.kind} {source.id}",
+            link=self._page(),
+            window=window,
+            restarts=True,
+            starter=self.task.task_id,
+            **tries(context),
+            **known,
+        )
+
+    def _page(self) -> str | None:
+        try:
+            return self.start.page()
+        except LabelboxExportError:
+            return None  # the failure that is being told may be this very connection
+
+    def _rest(self, until: datetime, why: str) -> NoReturn:
+        self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
+        self.task.defer(trigger=resting_trigger(until), method_name="start_again")
+
+    def _rest_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
+        now = utc_now()
+        kept = _kept(self.task, context, REFUSED_KEY) or {"since": now.isoformat(), "times": 0}
+        since, times = datetime.fromisoformat(kept["since"]), int(kept["times"]) + 1
+        left = self.patience.limit_timeout - (now - since)
+        if left <= timedelta(0):
+            raise type(refusal)(
+                f"{refusal} It was refused {times} times since {iso_utc(since)}, which is longer than limit_timeout "
+                f"({self.patience.limit_timeout}).",
+                retry_after=refusal.retry_after,
+            )
+        context["ti"].xcom_push(key=REFUSED_KEY, value={"since": since.isoformat(), "times": times})
+        pause = min(LONGEST_REST, self.patience.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
+        # Starts that were refused together must not come back together.
+        pause = max(pause * random.uniform(0.5, 1.5), refusal.retry_after or 0.0)  # noqa: S311  spreads load only
+        self._rest(
+            now + min(timedelta(seconds=pause), left),
+            f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "
+            "(limit_timeout), and no retry is used up",
+        )
+
+
+def span(option: str, value: object) -> timedelta:
+    """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = timedelta(seconds=value)
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise ConfigurationError(f"{option}={value!r}: legal is a timedelta or a number of seconds above 0.")
+    return value
+
+
+def utc_now() -> datetime:
+    """Give the moment by which windows have settled and rests end."""
+    return datetime.now(timezone.utc)
+
+
+def _kept(task: BaseOperator, context: Context, key: str) -> Any:
+    """Read what this try kept for itself before it was deferred; Airflow clears it when the next try begins."""
+    ti = context["ti"]
+    index = -1 if ti.map_index is None else ti.map_index
+    return ti.xcom_pull(task_ids=task.task_id, key=key, map_indexes=index)
