@@ -6,82 +6,62 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.streaming_stores import (
-    BUCKET,
-    files,
-    objects,
-    open_uploads,
-    s3_client,
-)
+from support.streaming_stores import file_store, files, s3_client, s3_store, strict_store
+from support.strict_s3 import strict_s3
 
-from labelbox_export_provider.spec.errors import (
-    ConfigurationError,
-    IntegrityError,
-    ObjectExistsError,
-    StorageError,
-    StorageUnavailableError,
-)
-from labelbox_export_provider.streaming.sinks.base import (
-    EXPORT_ID,
-    ExpectedObject,
-    NewObject,
-    ObjectWriter,
-    Part,
-    PartBody,
-    Sink,
-)
+from labelbox_export_provider.spec.errors import ConfigurationError, StorageError, StorageUnavailableError
+from labelbox_export_provider.streaming.sinks.base import ExpectedObject, NewObject, ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.testing.sink_conformance import Promise, SinkConformance, Store
 
 MIB = 1024**2
-
-
-@dataclass
-class Store:
-    name: str
-    sink: Sink
-    visible: Callable[[], dict[str, bytes]]
-    litter: Callable[[], list[str]]
-
-
+PARTS = os.urandom(5 * MIB) * 2 + b"the rest"
 NewBucket = Callable[[str], tuple[Any, str]]
 
 
-@pytest.fixture(params=["file", "moto", "rclone"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: NewBucket) -> Store:
-    if request.param == "file":
+class TestFiles(SinkConformance):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
         root = tmp_path / "lake"
         root.mkdir()
-
-        def visible() -> dict[str, bytes]:
-            return {name: data for name, data in files(root).items() if "/." not in f"/{name}"}
-
-        return Store("file", FileSink(root), visible, lambda: [name for name in files(root) if "/." in f"/{name}"])
-    client, bucket = new_bucket(request.getfixturevalue(request.param))
-    return Store(
-        request.param,
-        S3Sink(client, bucket),
-        lambda: objects(client, bucket),
-        lambda: open_uploads(client, bucket),
-    )
+        return file_store(root)
 
 
-where_the_store_can = pytest.mark.parametrize("store", ["file", "moto"], indirect=True)
-"""What rclone's server does not offer, whoever the client is: it lets an aborted upload be completed and ignores
-`If-None-Match`. `S3Sink` says so of such stores."""
+class TestS3OfMoto(SinkConformance):
+    lacks: ClassVar = {Promise.CREATION_HAS_NO_RACE: "the server lets a second multipart upload win over a first"}
+
+    @pytest.fixture
+    def store(self, moto: str, new_bucket: NewBucket) -> Store:
+        return s3_store(*new_bucket(moto))
 
 
-def expected(content: bytes) -> ExpectedObject:
-    return ExpectedObject(len(content), google_crc32c.value(content))
+class TestS3OfRclone(SinkConformance):
+    """The server ignores what the client asks for, whoever the client is; `S3Sink` says so of such stores."""
+
+    lacks: ClassVar = {
+        Promise.CREATE_ONLY: "the server ignores If-None-Match",
+        Promise.CREATION_HAS_NO_RACE: "the server ignores If-None-Match",
+    }
+
+    @pytest.fixture
+    def store(self, rclone: str, new_bucket: NewBucket) -> Store:
+        return s3_store(*new_bucket(rclone))
+
+
+class TestStrictS3(SinkConformance):
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        with strict_s3() as server:
+            yield strict_store(server)
 
 
 def put_all(writer: ObjectWriter, content: bytes, part_bytes: int) -> None:
@@ -89,110 +69,6 @@ def put_all(writer: ObjectWriter, content: bytes, part_bytes: int) -> None:
     for number, start in enumerate(starts, 1):
         body = PartBody([content[start : start + part_bytes]])
         writer.put_part(Part(number, start, body, last=number == len(starts)))
-
-
-PARTS = os.urandom(5 * MIB) * 2 + b"the rest"
-
-
-@pytest.mark.parametrize("content", [PARTS, b"small", b""], ids=["three parts", "one part", "empty"])
-def test_an_object_appears_whole_when_it_is_completed_and_not_before(store: Store, content: bytes) -> None:
-    writer = store.sink.begin(NewObject("data/a=1/rows.gz", "application/gzip", {EXPORT_ID: "e1"}))
-    put_all(writer, content, 5 * MIB)
-    assert store.visible() == {}
-    written = writer.complete(expected(content))
-    assert store.visible() == {"data/a=1/rows.gz": content}
-    assert store.litter() == []
-    assert (written.size, written.crc32c) == (len(content), google_crc32c.value(content))
-    assert written.uri == store.sink.uri("data/a=1/rows.gz")
-
-
-def test_an_aborted_object_leaves_nothing(store: Store) -> None:
-    writer = store.sink.begin(NewObject("rows.gz", "application/gzip"))
-    put_all(writer, PARTS, 5 * MIB)
-    writer.abort()
-    writer.abort()
-    assert store.visible() == {}
-    assert store.litter() == []
-
-
-def test_an_overwritten_object_keeps_its_old_content_until_the_new_one_is_complete(store: Store) -> None:
-    store.sink.put(NewObject("rows", "text/plain"), b"old")
-    writer = store.sink.begin(NewObject("rows", "text/plain"))
-    put_all(writer, PARTS, 5 * MIB)
-    assert store.visible() == {"rows": b"old"}
-    writer.complete(expected(PARTS))
-    assert store.visible() == {"rows": PARTS}
-
-
-def test_parts_that_do_not_add_up_are_never_published(store: Store) -> None:
-    """G3: verified before visible."""
-    writer = store.sink.begin(NewObject("rows", "text/plain"))
-    put_all(writer, PARTS, 5 * MIB)
-    with pytest.raises(IntegrityError, match=str(len(PARTS) + 1)):
-        writer.complete(ExpectedObject(len(PARTS) + 1, 0))
-    writer.abort()
-    assert store.visible() == {}
-
-
-@where_the_store_can
-def test_the_next_try_removes_what_a_killed_one_left_and_fences_it(store: Store) -> None:
-    """G2: nothing partial is ever visible."""
-    zombie = store.sink.begin(NewObject("rows", "text/plain"))
-    neighbour = store.sink.begin(NewObject("rows.2", "text/plain"))
-    for writer in (zombie, neighbour):
-        writer.put_part(Part(1, 0, PartBody([b"x" * 5 * MIB]), last=False))
-    assert store.sink.abort_open_uploads("rows") == 1
-    assert len(store.litter()) == 1
-
-    def go_on() -> None:
-        zombie.put_part(Part(2, 5 * MIB, PartBody([b"y"]), last=True))
-        zombie.complete(expected(b"x" * 5 * MIB + b"y"))
-
-    with pytest.raises(StorageError):
-        go_on()
-    assert store.visible() == {}
-    neighbour.abort()
-    assert store.litter() == []
-
-
-@where_the_store_can
-def test_create_only_refuses_what_somebody_else_put_there_meanwhile(store: Store) -> None:
-    for content in (b"small", PARTS):
-        writer = store.sink.begin(NewObject("rows", "text/plain", {EXPORT_ID: "e1"}, create_only=True))
-        put_all(writer, content, 5 * MIB)
-        store.sink.put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
-        with pytest.raises(ObjectExistsError, match="replace"):
-            writer.complete(expected(content))
-        writer.abort()
-        assert store.visible() == {"rows": b"theirs"}
-        assert store.litter() == []
-
-
-def test_create_only_accepts_the_very_same_object_of_an_earlier_try(store: Store) -> None:
-    for _ in range(2):
-        writer = store.sink.begin(NewObject("rows", "text/plain", {EXPORT_ID: "e1"}, create_only=True))
-        put_all(writer, PARTS, 5 * MIB)
-        writer.complete(expected(PARTS))
-        writer.abort()
-    assert store.visible() == {"rows": PARTS}
-
-
-def test_head_and_read_tell_what_is_there(store: Store) -> None:
-    assert store.sink.head("rows") is None
-    assert store.sink.read("rows", limit=10) is None
-    store.sink.put(NewObject("rows", "text/plain", {EXPORT_ID: "e1"}), b"0123456789abc")
-    there = store.sink.head("rows")
-    assert there is not None
-    assert there.size == 13
-    assert there.metadata is None or there.metadata[EXPORT_ID] == "e1"
-    assert store.sink.read("rows", limit=10) == b"0123456789"
-
-
-@pytest.mark.parametrize("key", ["", "/rows", "a//b", "../rows", "a/./b", "rows/"])
-def test_a_key_that_could_leave_the_root_is_refused(tmp_path: Path, key: str) -> None:
-    for sink in (FileSink(tmp_path), S3Sink(None, BUCKET)):
-        with pytest.raises(ConfigurationError, match="relative"):
-            sink.begin(NewObject(key, "text/plain"))
 
 
 @given(st.lists(st.binary(max_size=20), max_size=6), st.lists(st.integers(0, 90), max_size=6))
@@ -244,7 +120,7 @@ def test_sink_args_reach_the_store_and_misspelt_ones_are_refused(moto: str, new_
     sink.put(NewObject("one", "text/plain"), b"1")
     writer = sink.begin(NewObject("two", "text/plain"))
     put_all(writer, PARTS, 5 * MIB)
-    writer.complete(expected(PARTS))
+    writer.complete(ExpectedObject(len(PARTS), google_crc32c.value(PARTS)))
     for key in ("one", "two"):
         assert client.head_object(Bucket=bucket, Key=key)["StorageClass"] == "STANDARD_IA"
         tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]

@@ -25,7 +25,10 @@ class Request:
 
 @dataclass
 class Reply:
-    """`break_after`: send so many bytes of the body, then reset (or, with `hang_up`, close) the connection."""
+    """`break_after`: send so many bytes of the body, then reset (or, with `hang_up`, close) the connection.
+
+    `no_answer`: send nothing at all and reset the connection.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -34,6 +37,7 @@ class Reply:
     no_length: bool = False
     break_after: int | None = None
     hang_up: bool = False
+    no_answer: bool = False
 
 
 @contextmanager
@@ -85,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._read_chunks() if "chunked" in headers.get("transfer-encoding", "") else self._read(headers)
         reply = self.server.respond(Request(self.command, parts.path, parts.query, headers, body))
+        if reply.no_answer:
+            self._break(hang_up=False)
+            return
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -103,8 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.break_after is None:
             return
         self.wfile.flush()
+        self._break(hang_up=reply.hang_up)
+
+    def _break(self, *, hang_up: bool) -> None:
         self.close_connection = True
-        if reply.hang_up:
+        if hang_up:
             self.connection.shutdown(socket.SHUT_WR)
         else:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

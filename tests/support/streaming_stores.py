@@ -1,4 +1,4 @@
-"""Real stores for tests: moto and rclone's S3 server over HTTP, and directories."""
+"""Real stores for tests: moto's, rclone's and our own strict S3 server over HTTP, and directories."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.strict_s3 import StrictS3
+
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.testing.sink_conformance import Store
+
 BUCKET = "lake"
 ACCESS_KEY = "ACCESSKEYLONG"
 SECRET_KEY = "secretkeylong"
 
 
-def s3_client(endpoint: str, *, attempts: int = 2, secret: str = SECRET_KEY) -> Any:
+def s3_client(
+    endpoint: str, *, attempts: int = 2, secret: str = SECRET_KEY, verify: str | None = None, **config: Any
+) -> Any:
     """A client as an Airflow connection would give it."""
     import boto3
     from botocore.config import Config
@@ -28,8 +36,13 @@ def s3_client(endpoint: str, *, attempts: int = 2, secret: str = SECRET_KEY) -> 
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=secret,
         region_name="us-east-1",
+        verify=verify,
         config=Config(
-            s3={"addressing_style": "path"}, retries={"max_attempts": attempts}, connect_timeout=5, read_timeout=20
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": attempts},
+            connect_timeout=5,
+            read_timeout=20,
+            **config,
         ),
     )
 
@@ -99,3 +112,35 @@ def open_uploads(client: Any, bucket: str = BUCKET) -> list[str]:
 def files(root: Path) -> dict[str, bytes]:
     """Everything that is in the directory, hidden files included."""
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def file_store(root: Path) -> Store:
+    """A directory; what is written aside has a hidden name."""
+
+    def seen(*, hidden: bool) -> dict[str, bytes]:
+        return {name: data for name, data in files(root).items() if ("/." in f"/{name}") == hidden}
+
+    return Store(
+        FileSink(root), lambda: seen(hidden=False), lambda: list(seen(hidden=True)), again=lambda: FileSink(root)
+    )
+
+
+def s3_store(client: Any, bucket: str) -> Store:
+    """A bucket of a server that only its own calls can look into."""
+    return Store(
+        S3Sink(client, bucket),
+        lambda: objects(client, bucket),
+        lambda: open_uploads(client, bucket),
+        again=lambda: S3Sink(client, bucket),
+    )
+
+
+def strict_store(server: StrictS3, **options: Any) -> Store:
+    """A bucket of our own server, looked into from inside."""
+
+    def sink() -> S3Sink:
+        made = S3Sink(s3_client(server.address, **options), BUCKET)
+        made.minimum_part_bytes = server.minimum_part_bytes
+        return made
+
+    return Store(sink(), server.visible, server.open_uploads, again=sink)

@@ -57,6 +57,8 @@ class S3Writer(ObjectWriter):
             if there is None:
                 raise
             logger.info("The answer to the completion was lost, the object is there: %s", error)
+            # An earlier try may have made it, and then this upload is still open.
+            self.abort()
             written = there
         self._whole = self._upload = None
         return written
