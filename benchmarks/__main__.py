@@ -120,7 +120,8 @@ def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
     if case.kind == "discard":
         ready.discarded()
     try:
-        run = measure.run(case.command(ready), ready.environment(notes), notes, ready.store_pids)
+        stored = ready.store_pids if case.kind in {"land", "rows", "object"} else ()
+        run = measure.run(case.command(ready), ready.environment(notes), notes, stored)
         if case.name not in report.checks:
             report.checks[case.name] = verify(case, run, ready)
     except (measure.RunFailedError, WrongResultError) as error:
