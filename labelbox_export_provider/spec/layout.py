@@ -8,7 +8,8 @@
     <prefix>/manifests/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12.ok.json
 
 All names are a function of the handle alone: a retry of the same export writes the same names, another export adds
-new ones.
+new ones. Data objects are numbered by the part of the source that their rows come from, so a number whose rows were all
+trimmed is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import quote
 
 from labelbox_export_provider.spec.errors import ConfigurationError
@@ -27,7 +28,15 @@ from labelbox_export_provider.spec.handle import ExportHandle, started_at_or_win
 
 Compression = Literal["gzip", "zstd"]
 State = Literal["ok", "empty", "errors"]
+Kind = Literal["manifests", "uris", "data", "errors"]
 _SUFFIX: dict[Compression | None, str] = {None: "", "gzip": ".gz", "zstd": ".zst"}
+_NDJSON = rf"ndjson(?:{'|'.join(re.escape(suffix) for suffix in _SUFFIX.values())})"
+_ENDS: dict[Kind, str] = {
+    "manifests": rf"(?:{'|'.join(get_args(State))})\.json",
+    "uris": "txt",
+    "data": rf"\d{{5,}}\.{_NDJSON}",
+    "errors": _NDJSON,
+}
 
 
 def generation(export_id: str) -> str:
@@ -36,27 +45,44 @@ def generation(export_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowNames:
+    """The names of all generations of one source and window, to find them in a listing.
+
+    Without a window, exports that were started on the same day (in UTC) count as the same. Only names that this package
+    gives are recognised, so nothing of anybody else's is ever taken for a generation.
+    """
+
+    folders: Mapping[Kind, str]
+    _stem_head: str
+    _stem: str
+
+    def prefix(self, kind: Kind) -> str:
+        """Give the prefix under which a listing has all objects of this kind, and maybe others."""
+        return f"{self.folders[kind]}/{self._stem_head}"
+
+    def generation_of(self, kind: Kind, key: str) -> str | None:
+        """Give the generation that a key belongs to; None when it is not of this source and window."""
+        folder, _, leaf = key.rpartition("/")
+        found = re.fullmatch(rf"{self._stem}\.(g[0-9a-f]{{8}})\.{_ENDS[kind]}", leaf, re.ASCII)
+        return found[1] if found is not None and folder == self.folders[kind] else None
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectNames:
-    """The keys of one export's objects, relative to the bucket or root."""
+    """The keys of one export's objects, relative to the bucket or root. `window` is None with an explicit key."""
 
     generation: str
     errors: str
     uris: str | None
     explicit_key: str | None
+    window: WindowNames | None
     _data_head: str
     _manifest_head: str
     _suffix: str
 
     def data(self, number: int = 0) -> str:
-        """Give the key of one data object; numbers count from 0."""
+        """Give the key of one data object; numbers count from 0. An explicit key is one object."""
         return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
-
-    def data_otherwise_compressed(self) -> tuple[str, ...]:
-        """Give the keys that the same rows would have with another compression; readers of the prefix take both."""
-        if self.explicit_key is not None:
-            return ()
-        others = (suffix for suffix in _SUFFIX.values() if suffix != self._suffix)
-        return tuple(f"{self._data_head}.{0:05d}.ndjson{suffix}" for suffix in others)
 
     def manifest(self, state: State) -> str:
         """Give the key of the manifest, whose name tells its state to whoever only lists."""
@@ -70,18 +96,30 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
     source = f"source={handle.source.kind}/id={quote(handle.source.id, safe='-_.')}"
     moment = started_at_or_window_start(handle)
     name = generation(handle.export_id)
-    stem = f"{_compact(moment)}.{name}"
-    if handle.window is not None:
-        stem = f"{_compact(handle.window.start)}_{_compact(handle.window.end)}.{name}"
+    day = moment.astimezone(timezone.utc)
+    if handle.window is None:
+        stem = _compact(moment)
+        stem_head, pattern = f"{day:%Y%m%d}T", rf"{day:%Y%m%d}T\d{{6}}(?:\.\d{{6}})?Z"
+    else:
+        stem = f"{_compact(handle.window.start)}_{_compact(handle.window.end)}"
+        stem_head, pattern = f"{stem}.g", re.escape(stem)
+    stem = f"{stem}.{name}"
     suffix = _SUFFIX[compression]
-    dated = f"{source}/dt={moment.astimezone(timezone.utc):%Y-%m-%d}"
+    dated = f"{source}/dt={day:%Y-%m-%d}"
+    folders: dict[Kind, str] = {
+        "manifests": f"{head}manifests/{source}",
+        "uris": f"{head}uris/{source}",
+        "data": f"{head}data/{dated}",
+        "errors": f"{head}errors/{dated}",
+    }
     return ObjectNames(
         generation=name,
-        errors=f"{head}errors/{dated}/{stem}.ndjson{suffix}",
-        uris=f"{head}uris/{source}/{stem}.txt",
+        errors=f"{folders['errors']}/{stem}.ndjson{suffix}",
+        uris=f"{folders['uris']}/{stem}.txt",
         explicit_key=None,
-        _data_head=f"{head}data/{dated}/{stem}",
-        _manifest_head=f"{head}manifests/{source}/{stem}",
+        window=WindowNames(folders, stem_head, pattern),
+        _data_head=f"{folders['data']}/{stem}",
+        _manifest_head=f"{folders['manifests']}/{stem}",
         _suffix=suffix,
     )
 
@@ -97,6 +135,7 @@ def explicit_names(handle: ExportHandle, key: str, compression: Compression | No
         errors=f"{folder}_errors/{leaf}.{name}.ndjson{_SUFFIX[compression]}",
         uris=None,
         explicit_key=filled,
+        window=None,
         _data_head="",
         _manifest_head=f"{folder}_manifests/{leaf}.{name}",
         _suffix="",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import model_validator
+from typing_extensions import Self
+
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
 from labelbox_export_provider.spec.layout import Compression, State
 
@@ -54,7 +57,12 @@ class Versions(Record):
 
 
 class Manifest(Record):
-    """The whole record of one landed export; its JSON schema is in `docs/`."""
+    """The whole record of one landed export; its JSON schema is in `docs/`.
+
+    `max_object_bytes` is how many bytes of the source went into each object, None where the rows were not split. Counts
+    that contradict each other are refused, also when a manifest is read: rows of objects and rows trimmed make up the
+    rows of the stream, and the state is what they say.
+    """
 
     v: Literal[1] = 1
     state: State
@@ -66,10 +74,33 @@ class Manifest(Record):
     objects: tuple[LandedObject, ...]
     uris: str | None
     compression: Compression | None
+    max_object_bytes: int | None = None
     started_at: UtcText
     exported_at: UtcText | None
     landed_at: UtcText
     versions: Versions
+
+    @property
+    def rows_landed(self) -> int:
+        """Rows in all data objects."""
+        return sum(landed.rows for landed in self.objects)
+
+    @model_validator(mode="after")
+    def _counts_add_up(self) -> Self:
+        result, landed = self.result, self.rows_landed
+        if landed + result.rows_trimmed != result.rows:
+            raise ValueError(
+                f"objects hold {landed} rows and {result.rows_trimmed} were trimmed, but the stream had {result.rows}"
+            )
+        source_bytes = sum(landed.source_bytes for landed in self.objects)
+        # A newline that is missing between two files is added, at most one for each row.
+        least = 0 if result.rows_trimmed else result.bytes
+        if not least <= source_bytes <= result.bytes + result.rows:
+            raise ValueError(f"objects hold {source_bytes} bytes of the source, but the stream had {result.bytes}")
+        state: State = "errors" if self.errors.rows else "ok" if landed else "empty"
+        if self.state != state:
+            raise ValueError(f"state is {self.state!r}, but the counts make it {state!r}")
+        return self
 
 
 class LandedSummary(Record):

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from typing import get_args
-
-from pydantic import ValidationError
 
 from labelbox_export_provider.spec.errors import ObjectExistsError
 from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import ObjectNames, State
+from labelbox_export_provider.spec.layout import ObjectNames
 from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.streaming.manifests import Landed, own_manifest
 from labelbox_export_provider.streaming.sinks.base import CONTENT_RECIPE, EXPORT_ID, Sink
-
-logger = logging.getLogger(__name__)
-
-_LARGEST_MANIFEST = 4 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """An earlier landing of the same export."""
-
-    manifest: Manifest
-    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +32,7 @@ def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, r
     there = sink.head(key)
     if there is None:
         return Verdict(None, create_only=True)
-    landed = _manifest(sink, names)
+    landed = own_manifest(sink, names)
     same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == recipe
     if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
         return Verdict(landed, create_only=False)
@@ -65,19 +50,6 @@ def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, r
         "no bytes were moved and nothing was changed. Remove the object, choose a key that names the window (for "
         "instance {window_start:%Y-%m-%d}), or set replace=True."
     )
-
-
-def _manifest(sink: Sink, names: ObjectNames) -> Landed | None:
-    for state in get_args(State):
-        key = names.manifest(state)
-        content = sink.read(key, limit=_LARGEST_MANIFEST)
-        if content is None:
-            continue
-        try:
-            return Landed(Manifest.model_validate_json(content), sink.uri(key))
-        except ValidationError:
-            logger.warning("%s is not a manifest of this version; it is written anew.", sink.uri(key))
-    return None
 
 
 def _names(manifest: Manifest, uri: str, size: int, handle: ExportHandle) -> bool:

@@ -77,7 +77,7 @@ class LandedExport:
         return LandedSummary(
             manifest_uri=self.manifest_uri,
             uris_uri=manifest.uris,
-            rows=sum(landed.rows for landed in manifest.objects),
+            rows=manifest.rows_landed,
             errors=manifest.errors.rows,
             state=manifest.state,
             window=manifest.export.window,

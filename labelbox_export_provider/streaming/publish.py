@@ -1,57 +1,44 @@
 """Lands one export: decides, moves, verifies, and only then publishes, the manifest last.
 
-Order: abort what killed tries left under the same keys, look at an explicit key, read the totals, hold the error rows
-against their threshold, move both streams without completing them, complete errors, then data, then write the list of
-URIs, then the manifest. Whatever is killed and when, a manifest names only whole, verified objects, and the next try
-writes the same names with the same bytes.
+Order: look at what is there (an explicit key, other generations), read the totals, abort what killed tries left under
+the same keys, hold the error rows against their threshold, move both streams without completing them, complete errors,
+then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one replaces.
+Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same names with
+the same bytes.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import get_args
 
-from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
-from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import ConfigurationError, TooManyErrorRowsError
+from labelbox_export_provider.labelbox.model import StreamTotals, StreamType
+from labelbox_export_provider.labelbox.waiting import completed_totals
+from labelbox_export_provider.spec.errors import TooManyErrorRowsError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, State
-from labelbox_export_provider.spec.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts, Versions
-from labelbox_export_provider.streaming import checksum, packing
-from labelbox_export_provider.streaming.budget import plan_memory
+from labelbox_export_provider.spec.manifest import ErrorCounts, LandedObject, Manifest, Versions
+from labelbox_export_provider.streaming import packing
 from labelbox_export_provider.streaming.explicit import look
 from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.generations import Generations
 from labelbox_export_provider.streaming.lines import RowCounts
-from labelbox_export_provider.streaming.members import MEMBER_BYTES
+from labelbox_export_provider.streaming.manifests import landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.options import LandedExport, LandingOptions
-from labelbox_export_provider.streaming.pipeline import (
-    StagedStream,
-    Stream,
-    Surroundings,
-    Treatment,
-    stage_stream,
-)
-from labelbox_export_provider.streaming.progress import LandingProgress, Progress
-from labelbox_export_provider.streaming.sinks.base import (
-    CONTENT_RECIPE,
-    EXPORT_ID,
-    JSON,
-    SOURCE_RANGE,
-    TEXT,
-    NewObject,
-    Sink,
-    WrittenObject,
-)
+from labelbox_export_provider.streaming.pipeline import StagedStream, Surroundings
+from labelbox_export_provider.streaming.progress import LandingProgress
+from labelbox_export_provider.streaming.sinks.base import JSON, TEXT, NewObject, Sink
+from labelbox_export_provider.streaming.staging import Job, Stager, complete_all, recipe
 
 __all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
 
 logger = logging.getLogger(__name__)
+
+_CALLS_AT_ONCE = 8
 
 
 def land_export(
@@ -72,179 +59,129 @@ def land_export(
     `names` has to be made with the compression of `options`. Files are fetched as the client's settings say, but
     without its key. `progress` is filled on the way, for whoever reports a failure. Raises `TooManyErrorRowsError` when
     the error stream is longer than allowed (errors are landed then, results are not), `ObjectExistsError` about an
-    explicit key, `IntegrityError` when anything disagrees with what Labelbox announced, and `StorageError`. In all
+    explicit key or, with `rerun="refuse"`, another generation, `ConfigurationError` when this export is landed in
+    another form, `IntegrityError` when anything disagrees with what Labelbox announced, and `StorageError`. In all
     cases nothing partial is visible, and another try may follow.
     """
-    job = _Job(
+    job = Job(
         client,
         handle,
         names,
         sink,
-        versions,
         options or LandingOptions(),
         progress or LandingProgress(),
         surroundings or Surroundings(),
     )
-    host = FileHost(client.settings, user_agent=f"airflow-provider-labelbox-export/{versions.provider}")
+    host = FileHost(client.settings, user_agent=client.user_agent, ssl_context=client.ssl_context)
     try:
-        return _Landing(job, host).run(exported_at, now)
+        return _Landing(job, host, versions).run(exported_at, now)
     finally:
         host.close()
 
 
-def recipe(handle: ExportHandle, options: LandingOptions) -> str:
-    """Name everything that decides the bytes of a data object besides the export itself."""
-    packed = packing.recipe(options.compression, MEMBER_BYTES)
-    window = handle.window
-    if window is None or not window.trim:
-        return f"1;{packed};untrimmed"
-    ends = ",".join(
-        "-" if end is None else iso_utc(end)
-        for end in (window.queried_start, window.start, window.end, window.queried_end)
-    )
-    return f"1;{packed};{window.field},{ends},{options.max_trim_line}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    client: LabelboxClient
-    handle: ExportHandle
-    names: ObjectNames
-    sink: Sink
-    versions: Versions
-    options: LandingOptions
-    progress: LandingProgress
-    surroundings: Surroundings
-
-
 class _Landing:
-    def __init__(self, job: _Job, host: FileHost) -> None:
+    def __init__(self, job: Job, host: FileHost, versions: Versions) -> None:
         self._job = job
         self._handle = job.handle
         self._names = job.names
         self._sink = job.sink
         self._options = job.options
         self._host = host
-        self._recipe = recipe(job.handle, job.options)
-        self._create_only = False
-        self._staged: list[StagedStream] = []
+        self._versions = versions
+        self._generations: Generations | None = None
+        if job.names.window is not None:
+            self._generations = Generations(job.sink, job.names, job.names.window, job.handle)
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:
-        self._abort_leftovers()
-        self._refuse_twin()
-        verdict = look(self._sink, self._names, self._handle, recipe=self._recipe, replace=self._options.replace)
+        names, options = self._names, self._options
+        self._abort_leftovers(self._fixed_keys())
+        self._look_at_others()
+        verdict = look(self._sink, names, self._handle, recipe=recipe(self._handle, options), replace=options.replace)
         if verdict.landed is not None:
             logger.info("%s is landed already: %s", self._handle.describe(), verdict.landed.uri)
             return LandedExport(verdict.landed.manifest, verdict.landed.uri, moved=False)
-        self._create_only = verdict.create_only
         totals = self._job.client.run(completed_totals(self._handle.export_id))
+        object_bytes = self._job.object_bytes(totals.result)
+        if self._generations is not None:
+            self._generations.refuse_another_form(options.compression, object_bytes)
+        if object_bytes is not None and totals.result is not None:
+            self._abort_leftovers(names.data(number) for number in range(1, -(-totals.result.size // object_bytes)))
+        stager = Stager(self._job, self._host, create_only=verdict.create_only)
         try:
-            self._check_error_rows(totals.errors)
-            errors = self._stage(StreamType.ERRORS, totals.errors)
-            result = self._stage(StreamType.RESULT, totals.result)
+            self._check_error_rows(totals.errors, stager)
+            errors = stager.stage(StreamType.ERRORS, totals.errors)
+            result = stager.stage(StreamType.RESULT, totals.result)
+            written = self._keys_of(errors, result)
+            if self._generations is not None:
+                self._generations.remove_unnamed(written)
             landed_errors = self._complete_errors(totals.errors, errors)
-            objects = self._complete_result(result)
+            objects = self._complete_result(result, stager)
         except BaseException:
-            for staged in self._staged:
-                staged.abort()
+            stager.abort()
             raise
-        return self._publish(
+        landed = self._publish(
             Manifest(
-                state=_state(landed_errors, objects),
-                generation=self._names.generation,
+                state=state_of(landed_errors, objects),
+                generation=names.generation,
                 export=self._handle,
                 query=self._handle.query,
-                result=_result_counts(totals, result),
+                result=result_counts(totals.result, result),
                 errors=landed_errors,
                 objects=objects,
                 uris=self._write_uris(objects),
-                compression=self._options.compression,
+                compression=options.compression,
+                max_object_bytes=object_bytes,
                 started_at=self._handle.started_at,
                 exported_at=exported_at,
                 landed_at=now(),
-                versions=self._job.versions,
+                versions=self._versions,
             )
         )
+        self._clear_up(written, landed)
+        return landed
 
-    def _abort_leftovers(self) -> None:
+    def _fixed_keys(self) -> list[str]:
         names = self._names
         keys = [names.data(), names.errors, *(names.manifest(state) for state in get_args(State))]
-        keys += [names.uris] if names.uris is not None else []
-        for key in keys:
+        return keys + ([names.uris] if names.uris is not None else [])
+
+    def _abort_leftovers(self, keys: Iterable[str]) -> None:
+        def clear(key: str) -> None:
             if aborted := self._sink.abort_open_uploads(key):
                 logger.info("%s: removed %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
 
-    def _refuse_twin(self) -> None:
-        for key in self._names.data_otherwise_compressed():
-            if self._sink.head(key) is not None:
-                raise ConfigurationError(
-                    f"{self._sink.uri(key)} holds the rows of this export, landed with another compression. Landed "
-                    f"again with compression={self._options.compression!r} they would be there twice for readers of "
-                    "data/. Land it as it was, or remove that object and its manifest first."
-                )
+        with ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="labelbox-clear") as pool:
+            for _ in pool.map(clear, keys):
+                pass
 
-    def _check_error_rows(self, errors: StreamTotals | None) -> None:
+    def _look_at_others(self) -> None:
+        if self._generations is None:
+            return
+        if self._options.rerun == "refuse":
+            self._generations.refuse_others()
+        if self._options.rerun == "replace":
+            self._generations.check_listing()
+
+    def _check_error_rows(self, errors: StreamTotals | None, stager: Stager) -> None:
         rows = 0 if errors is None else errors.lines
         if rows <= self._options.max_error_rows:
             return
-        written = self._complete_errors(errors, self._stage(StreamType.ERRORS, errors))
+        written = self._complete_errors(errors, stager.stage(StreamType.ERRORS, errors))
         raise TooManyErrorRowsError(
             f"{self._handle.describe()} has {rows} error rows, more than max_error_rows={self._options.max_error_rows} "
             f"allows. They are in {written.uri}; no results and no manifest were written. Read them, then mend their "
             "cause and clear the start task with downstream, or raise max_error_rows and clear this task."
         )
 
-    def _stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
-        if totals is None:
-            return None
-        options, sink = self._options, self._sink
-        is_result = stream is StreamType.RESULT
-        window = self._handle.window
-        plan = plan_memory(
-            size=totals.size,
-            max_memory=options.max_memory,
-            workers=options.workers,
-            part_bytes=options.part_bytes,
-            minimum_part_bytes=sink.minimum_part_bytes,
-            maximum_part_bytes=sink.maximum_part_bytes,
-            maximum_parts=sink.maximum_parts,
-            members=-(-totals.size // MEMBER_BYTES),
-            reserved=sum(staged.kept_in_memory for staged in self._staged),
-        )
-
-        def ask(offset: int) -> ExportFile:
-            return self._job.client.run(flows.file_at(self._handle.export_id, stream, offset))
-
-        def watch(progress: Progress) -> None:
-            self._job.progress.begin(stream.value, totals.lines, progress)
-
-        staged = stage_stream(
-            Stream(f"{self._handle.describe()}, {stream.value} stream", totals, ask),
-            host=self._host,
-            open_object=lambda _: sink.begin(self._new_object(stream, totals)),
-            treatment=Treatment(
-                options.compression,
-                window.trim_rule() if window is not None and is_result else None,
-                options.max_trim_line,
-            ),
-            plan=plan,
-            surroundings=replace(self._job.surroundings, watch=watch),
-        )
-        self._staged.append(staged)
-        return staged
-
-    def _new_object(self, stream: StreamType, totals: StreamTotals) -> NewObject:
-        is_result = stream is StreamType.RESULT
-        return NewObject(
-            self._names.data() if is_result else self._names.errors,
-            packing.content_type(self._options.compression),
-            {
-                EXPORT_ID: self._handle.export_id,
-                SOURCE_RANGE: f"{stream.value}:0-{totals.size - 1}" if totals.size else f"{stream.value}:empty",
-                CONTENT_RECIPE: self._recipe,
-            },
-            create_only=is_result and self._create_only,
-        )
+    def _keys_of(self, errors: StagedStream | None, result: StagedStream | None) -> set[str]:
+        keys = {self._names.data(each.number) for each in result.objects if each.size} if result is not None else set()
+        if not keys and self._options.on_empty == "write_empty":
+            keys.add(self._names.data())
+        if keys and self._names.uris is not None:
+            keys.add(self._names.uris)
+        if errors is not None and errors.size:
+            keys.add(self._names.errors)
+        return keys
 
     def _complete_errors(self, totals: StreamTotals | None, staged: StagedStream | None) -> ErrorCounts:
         if totals is None or staged is None or not staged.size:
@@ -253,19 +190,19 @@ class _Landing:
         self._job.progress.in_store = f"the error rows ({uri}), no results, no manifest"
         return ErrorCounts(rows=totals.lines, bytes=totals.size, uri=uri)
 
-    def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
+    def _complete_result(self, staged: StagedStream | None, stager: Stager) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            (written,) = staged.complete()
-        else:
-            if staged is not None:
-                staged.abort()
-            if self._options.on_empty != "write_empty":
-                return ()
-            new = self._new_object(StreamType.RESULT, StreamTotals(0, 0))
+            self._job.progress.in_store = "some of the rows, in whole and verified objects, but no manifest of them"
+            objects = tuple(landed_object(written, each.counts) for each, written in complete_all(staged))
+        elif self._options.on_empty == "write_empty":
+            new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._sink.put(new, packing.nothing(self._options.compression))
-        self._job.progress.in_store = f"the rows ({written.uri}), whole and verified, but no manifest that names them"
-        counts = staged.counts if staged is not None else RowCounts()
-        return (_landed_object(written, counts),)
+            objects = (landed_object(written, RowCounts()),)
+        else:
+            return ()
+        where = objects[0].uri if len(objects) == 1 else f"{len(objects)} objects, the first is {objects[0].uri}"
+        self._job.progress.in_store = f"the rows ({where}), whole and verified, but no manifest that names them"
+        return objects
 
     def _write_uris(self, objects: tuple[LandedObject, ...]) -> str | None:
         if self._names.uris is None or not objects:
@@ -277,40 +214,17 @@ class _Landing:
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         written = self._sink.put(self._small_object(self._names.manifest(manifest.state), JSON), content)
         self._job.progress.in_store = f"everything ({written.uri})"
-        skip = not sum(landed.rows for landed in manifest.objects) and self._options.on_empty == "skip_task"
+        skip = not manifest.rows_landed and self._options.on_empty == "skip_task"
         return LandedExport(manifest, written.uri, skip=skip)
 
+    def _clear_up(self, written: set[str], landed: LandedExport) -> None:
+        if self._generations is None:
+            return
+        self._generations.remove_no_longer_named(written)
+        if self._options.rerun == "replace":
+            self._job.progress.in_store = f"everything ({landed.manifest_uri}), and older generations beside it"
+            self._generations.remove_older()
+            self._job.progress.in_store = f"everything ({landed.manifest_uri})"
+
     def _small_object(self, key: str, content_type: str) -> NewObject:
-        return NewObject(key, content_type, {EXPORT_ID: self._handle.export_id})
-
-
-def _landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
-    return LandedObject(
-        uri=written.uri,
-        rows=counts.rows_kept,
-        bytes=written.size,
-        source_bytes=counts.bytes_kept,
-        crc32c=checksum.text(written.crc32c),
-        etag=written.etag,
-        version_id=written.version_id,
-    )
-
-
-def _result_counts(totals: CompletedTotals, staged: StagedStream | None) -> ResultCounts:
-    counts = staged.counts if staged is not None else RowCounts()
-    return ResultCounts(
-        rows=counts.rows,
-        bytes=totals.result.size if totals.result is not None else 0,
-        rows_trimmed=counts.rows_trimmed,
-        rows_after_end=counts.rows_after_end,
-        rows_before_start=counts.rows_before_start,
-        rows_unknown=counts.rows_unknown,
-        max_row_bytes=counts.max_row_bytes,
-        crc32c=checksum.text(staged.source_crc32c if staged is not None else 0),
-    )
-
-
-def _state(errors: ErrorCounts, objects: tuple[LandedObject, ...]) -> State:
-    if errors.rows:
-        return "errors"
-    return "ok" if sum(landed.rows for landed in objects) else "empty"
+        return NewObject(key, content_type, self._job.metadata())

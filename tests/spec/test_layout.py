@@ -13,6 +13,9 @@ from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import (
     KEY_FIELDS,
+    Kind,
+    ObjectNames,
+    WindowNames,
     check_key,
     explicit_names,
     fill_key,
@@ -105,6 +108,66 @@ def test_another_export_of_the_same_window_has_new_names_and_a_retry_the_same() 
     assert first == again
     shared = {first.data(), first.errors, first.uris, first.manifest("ok")}
     assert not shared & {other.data(), other.errors, other.uris, other.manifest("ok")}
+
+
+def of_window(given: ExportHandle, prefix: str = "lake") -> tuple[ObjectNames, WindowNames]:
+    names = layout_names(given, prefix, "gzip")
+    assert names.window is not None
+    return names, names.window
+
+
+def keys_of(names: ObjectNames) -> dict[Kind, str]:
+    return {"data": names.data(7), "errors": names.errors, "uris": names.uris or "", "manifests": names.manifest("ok")}
+
+
+@pytest.mark.parametrize("window", [WINDOW, None, {**WINDOW, "start": "2026-11-22T02:00:00.000250Z"}])
+def test_a_generation_is_found_by_its_names_in_every_form_and_place(window: Any) -> None:
+    _, ours = of_window(handle(window=window))
+    other = handle(window=window, export_id="clx2")
+    for compression in (None, "gzip", "zstd"):
+        for kind, key in keys_of(layout_names(other, "lake", compression)).items():
+            assert key.startswith(ours.prefix(kind))
+            assert ours.generation_of(kind, key) == generation("clx2")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"window": {**WINDOW, "end": "2026-11-23T02:00:00.5Z", "queried_end": "2026-11-23T02:00:02Z"}},
+        {"window": {**WINDOW, "start": "2026-11-22T01:00:00Z", "queried_start": "2026-11-22T00:59:59Z"}},
+        {"window": None, "started_at": "2026-11-22T02:00:00Z"},
+        {"source": {"kind": "project", "id": "clp2"}},
+        {"source": {"kind": "dataset", "id": "clp1"}},
+    ],
+    ids=str,
+)
+def test_another_source_or_window_is_never_taken_for_a_generation_of_this_one(other: dict[str, Any]) -> None:
+    names, ours = of_window(handle())
+    others, theirs = of_window(handle(**other))
+    assert [ours.generation_of(kind, key) for kind, key in keys_of(others).items()] == [None] * 4
+    assert [theirs.generation_of(kind, key) for kind, key in keys_of(names).items()] == [None] * 4
+
+
+def test_what_is_not_named_by_this_package_is_no_generation() -> None:
+    names, ours = of_window(handle())
+    for kind, key in keys_of(names).items():
+        for foreign in (
+            f"{key}.bak",
+            f"copy-of/{key}",
+            key.replace(G, "gXYZ"),
+            key.replace(f"{G}.", f"{G}"),
+            f"{key}/x",
+        ):
+            assert ours.generation_of(kind, foreign) is None
+    assert ours.generation_of("data", names.errors) is None
+
+
+def test_without_a_window_exports_of_the_same_utc_day_are_the_same() -> None:
+    _, ours = of_window(handle(window=None))
+    later, _ = of_window(handle(window=None, started_at="2026-11-23T23:59:59.5Z", export_id="clx2"))
+    next_day, _ = of_window(handle(window=None, started_at="2026-11-24T00:00:00Z", export_id="clx2"))
+    assert {ours.generation_of(kind, key) for kind, key in keys_of(later).items()} == {generation("clx2")}
+    assert {ours.generation_of(kind, key) for kind, key in keys_of(next_day).items()} == {None}
 
 
 ids = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=40)

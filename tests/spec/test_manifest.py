@@ -10,17 +10,36 @@ from pydantic import ValidationError
 from support.spec_handles import WINDOW, handle_json
 
 from labelbox_export_provider.spec.manifest import LandedSummary, Manifest
+from labelbox_export_provider.streaming.options import LandedExport
 
 HANDLE = json.dumps(handle_json())
+RESULT = {
+    "rows": 4112,
+    "bytes": 1700000000,
+    "rows_trimmed": 3,
+    "rows_after_end": 2,
+    "rows_before_start": 0,
+    "rows_unknown": 0,
+    "max_row_bytes": 81231,
+    "crc32c": "c9946596",
+}
+OBJECT = {
+    "uri": "s3://lake/labels/data/x.00000.ndjson.gz",
+    "rows": 4109,
+    "bytes": 312000000,
+    "source_bytes": 1699990000,
+    "crc32c": "00000000",
+    "etag": "abc-19",
+    "version_id": None,
+}
 DOCUMENTED = f"""
 {{"v": 1, "state": "ok", "generation": "g7f3a9c12", "export": {HANDLE},
  "query": {{"filters": {{"projectId": "clp1"}}, "params": {{"includeDataRowDetails": true}}}},
- "result": {{"rows": 4112, "bytes": 1700000000, "rows_trimmed": 3, "rows_after_end": 2, "rows_before_start": 0,
-             "rows_unknown": 0, "max_row_bytes": 81231, "crc32c": "yZRlqg=="}},
+ "result": {json.dumps(RESULT)},
  "errors": {{"rows": 0, "bytes": 0, "uri": null}},
- "objects": [{{"uri": "s3://lake/labels/data/x.00000.ndjson.gz", "rows": 4109, "bytes": 312000000,
-               "source_bytes": 1699990000, "crc32c": "AAAAAA==", "etag": "\\"abc-19\\"", "version_id": null}}],
- "uris": "s3://lake/labels/uris/x.txt", "compression": "gzip", "started_at": "2026-11-23T02:05:00Z",
+ "objects": [{json.dumps(OBJECT)}],
+ "uris": "s3://lake/labels/uris/x.txt", "compression": "gzip", "max_object_bytes": null,
+ "started_at": "2026-11-23T02:05:00Z",
  "exported_at": "2026-11-23T02:07:00.120000Z", "landed_at": "2026-11-23T02:09:00Z",
  "versions": {{"provider": "0.1.0", "airflow": "3.3.0"}}}}
 """
@@ -34,7 +53,7 @@ def test_the_documented_manifest_is_read_and_written_back_unchanged() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"state": "empty", "objects": [], "uris": None},
+        {"state": "empty", "objects": [], "uris": None, "result": {**RESULT, "rows_trimmed": 4112}},
         {"state": "errors", "errors": {"rows": 2, "bytes": 90, "uri": "s3://lake/errors/x"}},
         {"compression": None},
         {"compression": "zstd"},
@@ -61,6 +80,33 @@ def test_other_states_are_written_back_unchanged(changes: dict[str, Any]) -> Non
 def test_what_is_no_manifest_of_this_version_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Manifest.model_validate({**json.loads(DOCUMENTED), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objects": [{**OBJECT, "rows": 4108}]}, "objects hold 4108 rows and 3 were trimmed, but the stream had 4112"),
+        ({"objects": [OBJECT, OBJECT]}, "objects hold 8218 rows"),
+        ({"objects": []}, "objects hold 0 rows"),
+        ({"objects": [{**OBJECT, "source_bytes": 1800000000}]}, "objects hold 1800000000 bytes of the source"),
+        ({"result": {**RESULT, "rows": 4109, "rows_trimmed": 0}}, "objects hold 1699990000 bytes of the source"),
+        ({"state": "empty"}, "state is 'empty', but the counts make it 'ok'"),
+        ({"errors": {"rows": 2, "bytes": 90, "uri": "s3://lake/errors/x"}}, "but the counts make it 'errors'"),
+    ],
+)
+def test_counts_that_do_not_add_up_are_no_manifest(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Manifest.model_validate({**json.loads(DOCUMENTED), **changes})
+
+
+def test_the_summary_of_ten_thousand_objects_is_as_small_as_that_of_one() -> None:
+    rows, size = 10_000, 10_000 * 1000
+    objects = [{**OBJECT, "uri": f"s3://lake/data/x.{n:05d}", "rows": 1, "source_bytes": 1000} for n in range(rows)]
+    result = {**RESULT, "rows": rows, "bytes": size, "rows_trimmed": 0}
+    manifest = Manifest.model_validate({**json.loads(DOCUMENTED), "objects": objects, "result": result})
+    summary = LandedExport(manifest, "s3://lake/labels/manifests/x.ok.json").summary
+    assert summary.rows == rows
+    assert len(json.dumps(summary.model_dump(mode="json"))) < 1024
 
 
 SUMMARY = {

@@ -28,6 +28,7 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
 EXPORT_ID = "labelbox-export-id"
+STARTED_AT = "labelbox-export-started-at"
 SOURCE_RANGE = "labelbox-source-range"
 CONTENT_RECIPE = "labelbox-content-recipe"
 CRC32C = "labelbox-crc32c"

@@ -1,0 +1,154 @@
+"""The generations of one source and window that are in a store: this export's own, and those of other exports.
+
+Readers of `data/` take whatever is there, so rows must not be there twice by accident: a generation is never written in
+two ways, what a killed try left and nobody names is removed, and `rerun` decides about other generations. Nothing is
+ever removed that a manifest names, but for older generations that are to be replaced; there the manifest goes first, so
+that whatever is killed and when, a manifest names whole objects. A look into a store is no lock: two landings that run
+at the same moment may not see each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import get_args
+
+from labelbox_export_provider.spec.errors import (
+    ConfigurationError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+)
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import Compression, Kind, ObjectNames, WindowNames
+from labelbox_export_provider.streaming.manifests import Landed, own_manifest, read_manifest
+from labelbox_export_provider.streaming.sinks.base import STARTED_AT, Sink
+
+logger = logging.getLogger(__name__)
+
+_IN_ORDER_OF_REMOVAL: tuple[Kind, ...] = get_args(Kind)
+"""Manifests first: they must not name what is gone. Then what sends readers to data, then data, then errors."""
+
+
+class Generations:
+    """Looks at one store through the names of one export in the layout."""
+
+    def __init__(self, sink: Sink, names: ObjectNames, window: WindowNames, handle: ExportHandle) -> None:
+        self._sink = sink
+        self._names = names
+        self._window = window
+        self._handle = handle
+        self._own: Landed | None = None
+
+    def refuse_others(self) -> None:
+        """Fail with `ObjectExistsError` when a manifest says that another export of this window is landed."""
+        for key in self._sink.list(self._window.prefix("manifests")):
+            generation = self._window.generation_of("manifests", key)
+            if generation is None or generation == self._names.generation:
+                continue
+            landed = read_manifest(self._sink, key)
+            if landed is not None and not self._is_same_window(landed):
+                continue
+            rows = "" if landed is None else f" with {landed.manifest.rows_landed} rows"
+            raise ObjectExistsError(
+                f"{self._handle.describe()} was not landed: another export of this source and window is there, "
+                f"generation {generation}{rows} ({self._sink.uri(key)}), and rerun='refuse'. No bytes were moved. "
+                "Keep that one and mark this task as success, set rerun='add' to land this one beside it or 'replace' "
+                "to land it instead, or remove that generation, its manifest first."
+            )
+
+    def refuse_another_form(self, compression: Compression | None, object_bytes: int | None) -> None:
+        """Fail with `ConfigurationError` when this export is landed already, compressed or split in another way."""
+        self._own = landed = own_manifest(self._sink, self._names)
+        if landed is None or not landed.manifest.objects:
+            return
+        there = (landed.manifest.compression, landed.manifest.max_object_bytes)
+        if there != (compression, object_bytes):
+            raise ConfigurationError(
+                f"{landed.uri} says that this export is landed with compression={there[0]!r} and "
+                f"max_object_bytes={there[1]!r}. Landed again with compression={compression!r} and "
+                f"max_object_bytes={object_bytes!r}, its rows would be there twice for readers of data/. Land it with "
+                "the options of then, or remove that manifest first: the objects that it names are then replaced."
+            )
+
+    def remove_unnamed(self, written: Collection[str]) -> None:
+        """Remove objects of this export that are neither `written` nor named by its manifest, before that.
+
+        A killed try with other options leaves them. Where listing is not permitted this is left to the bucket's owner.
+        """
+        if self._own is None:
+            self._remove_but(written)
+
+    def remove_no_longer_named(self, written: Collection[str]) -> None:
+        """Remove objects of this export that its older manifest named and its new one does not."""
+        if self._own is not None:
+            self._remove_but(written)
+
+    def check_listing(self) -> None:
+        """Fail now, before bytes move, if the store does not let other generations be found."""
+        for kind in _IN_ORDER_OF_REMOVAL:
+            next(iter(self._sink.list(self._window.prefix(kind))), None)
+
+    def remove_older(self) -> None:
+        """Remove the generations of exports that were started before this one, and what a killed removal left."""
+        found: dict[str, dict[Kind, list[str]]] = {}
+        # Manifests are listed last: a landing that runs at the same moment writes its own after its objects.
+        for kind in reversed(_IN_ORDER_OF_REMOVAL):
+            for key, generation in self._keys(kind):
+                if generation != self._names.generation:
+                    found.setdefault(generation, {}).setdefault(kind, []).append(key)
+        for generation, keys in sorted(found.items()):
+            if not self._is_older(keys):
+                continue
+            for kind in _IN_ORDER_OF_REMOVAL:
+                for key in keys.get(kind, ()):
+                    self._sink.delete(key)
+            logger.info("Removed generation %s, which %s replaces.", generation, self._names.generation)
+
+    def _keys(self, kind: Kind) -> Iterator[tuple[str, str]]:
+        for key in self._sink.list(self._window.prefix(kind)):
+            if (generation := self._window.generation_of(kind, key)) is not None:
+                yield key, generation
+
+    def _remove_but(self, written: Collection[str]) -> None:
+        try:
+            found = [
+                key
+                for kind in _IN_ORDER_OF_REMOVAL[1:]
+                for key, generation in self._keys(kind)
+                if generation == self._names.generation and key not in written
+            ]
+        except StorageUnavailableError:
+            raise
+        except StorageError as error:
+            logger.warning("%s What killed tries with other options left is not looked for.", error)
+            return
+        for key in found:
+            logger.info("%s: removed, an earlier try with other options left it.", self._sink.uri(key))
+            self._sink.delete(key)
+
+    def _is_same_window(self, landed: Landed) -> bool:
+        window, ours = landed.manifest.export.window, self._handle.window
+        return (window and window.field) == (ours and ours.field)
+
+    def _is_older(self, keys: dict[Kind, list[str]]) -> bool:
+        if manifests := keys.get("manifests"):
+            landed = [read_manifest(self._sink, key) for key in manifests]
+            for each in landed:
+                if each is None:
+                    logger.warning("%s stays: its manifest cannot be read.", self._sink.uri(manifests[0]))
+                    return False
+                if not self._is_same_window(each):
+                    return False
+                if each.manifest.started_at > self._handle.started_at:
+                    logger.warning("%s stays: its export was started after this one.", each.uri)
+                    return False
+            return True
+        # No manifest: a killed try, a killed removal, or a landing that is not ready yet.
+        for key in (each for kind in keys.values() for each in kind):
+            there = self._sink.head(key)
+            started_at = (there.metadata or {}).get(STARTED_AT) if there is not None else None
+            if started_at is not None:
+                return datetime.fromisoformat(started_at.replace("Z", "+00:00")) <= self._handle.started_at
+        return True

@@ -1,0 +1,82 @@
+"""Manifests: how the one of a landing is filled, and how those that are in the store are read."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import get_args
+
+from pydantic import ValidationError
+
+from labelbox_export_provider.labelbox.model import StreamTotals
+from labelbox_export_provider.spec.layout import ObjectNames, State
+from labelbox_export_provider.spec.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.lines import RowCounts
+from labelbox_export_provider.streaming.sinks.base import Sink, WrittenObject
+from labelbox_export_provider.streaming.staged import StagedStream
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_MANIFEST = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A landing that is in the store."""
+
+    manifest: Manifest
+    uri: str
+
+
+def read_manifest(sink: Sink, key: str) -> Landed | None:
+    """Read a manifest; None when there is none that this version can read."""
+    content = sink.read(key, limit=_LARGEST_MANIFEST)
+    if content is None:
+        return None
+    try:
+        return Landed(Manifest.model_validate_json(content), sink.uri(key))
+    except ValidationError:
+        logger.warning("%s is not a manifest of this version; it is taken for missing.", sink.uri(key))
+        return None
+
+
+def own_manifest(sink: Sink, names: ObjectNames) -> Landed | None:
+    """Read the manifest that an earlier landing of the same export left, whatever its state."""
+    found = (read_manifest(sink, names.manifest(state)) for state in get_args(State))
+    return next((landed for landed in found if landed is not None), None)
+
+
+def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
+    """Record one data object."""
+    return LandedObject(
+        uri=written.uri,
+        rows=counts.rows_kept,
+        bytes=written.size,
+        source_bytes=counts.bytes_kept,
+        crc32c=checksum.text(written.crc32c),
+        etag=written.etag,
+        version_id=written.version_id,
+    )
+
+
+def result_counts(totals: StreamTotals | None, staged: StagedStream | None) -> ResultCounts:
+    """Record what the result stream held."""
+    counts = staged.counts if staged is not None else RowCounts()
+    return ResultCounts(
+        rows=counts.rows,
+        bytes=totals.size if totals is not None else 0,
+        rows_trimmed=counts.rows_trimmed,
+        rows_after_end=counts.rows_after_end,
+        rows_before_start=counts.rows_before_start,
+        rows_unknown=counts.rows_unknown,
+        max_row_bytes=counts.max_row_bytes,
+        crc32c=checksum.text(staged.source_crc32c if staged is not None else 0),
+    )
+
+
+def state_of(errors: ErrorCounts, objects: tuple[LandedObject, ...]) -> State:
+    """Give the state that a manifest's name tells."""
+    if errors.rows:
+        return "errors"
+    return "ok" if any(landed.rows for landed in objects) else "empty"

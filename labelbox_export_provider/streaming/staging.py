@@ -1,0 +1,166 @@
+"""Brings the streams of one export into a store, verified but not visible yet, as the options of the landing say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
+from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
+from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import ObjectNames
+from labelbox_export_provider.streaming import packing
+from labelbox_export_provider.streaming.budget import plan_memory
+from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.members import MEMBER_BYTES
+from labelbox_export_provider.streaming.options import LandingOptions
+from labelbox_export_provider.streaming.pipeline import StagedStream, Stream, Surroundings, Treatment, stage_stream
+from labelbox_export_provider.streaming.progress import LandingProgress, Progress
+from labelbox_export_provider.streaming.sinks.base import (
+    CONTENT_RECIPE,
+    EXPORT_ID,
+    SOURCE_RANGE,
+    STARTED_AT,
+    NewObject,
+    ObjectWriter,
+    Sink,
+    WrittenObject,
+)
+from labelbox_export_provider.streaming.staged import StagedObject
+
+_COMPLETED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one landing works with."""
+
+    client: LabelboxClient
+    handle: ExportHandle
+    names: ObjectNames
+    sink: Sink
+    options: LandingOptions
+    progress: LandingProgress
+    surroundings: Surroundings
+
+    def object_bytes(self, totals: StreamTotals | None) -> int | None:
+        """Give the bytes of the source that go into one data object; None where all of them do."""
+        limit = self.options.max_object_bytes
+        if limit is None or self.names.explicit_key is not None or totals is None or totals.size <= limit:
+            return None
+        return limit
+
+    def metadata(self) -> dict[str, str]:
+        """Give what every object says of its origin."""
+        return {EXPORT_ID: self.handle.export_id, STARTED_AT: iso_utc(self.handle.started_at)}
+
+
+def recipe(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
+    """Name everything that decides the bytes of a data object besides the export itself."""
+    packed = packing.recipe(options.compression, MEMBER_BYTES)
+    split = "whole" if object_bytes is None else f"split-{object_bytes}"
+    window = handle.window
+    if window is None or not window.trim:
+        return f"1;{packed};{split};untrimmed"
+    ends = ",".join(
+        "-" if end is None else iso_utc(end)
+        for end in (window.queried_start, window.start, window.end, window.queried_end)
+    )
+    return f"1;{packed};{split};{window.field},{ends},{options.max_trim_line}"
+
+
+class Stager:
+    """Stages the streams of one job; `abort` drops whatever is staged and not completed."""
+
+    def __init__(self, job: Job, host: FileHost, *, create_only: bool) -> None:
+        self._job = job
+        self._host = host
+        self._create_only = create_only
+        self._staged: list[StagedStream] = []
+
+    def stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
+        """Move a stream and verify it; None when it is empty."""
+        if totals is None:
+            return None
+        job, options, sink = self._job, self._job.options, self._job.sink
+        is_result = stream is StreamType.RESULT
+        object_bytes = job.object_bytes(totals) if is_result else None
+        plan = plan_memory(
+            size=object_bytes or totals.size,
+            max_memory=options.max_memory,
+            workers=options.workers,
+            part_bytes=options.part_bytes,
+            minimum_part_bytes=sink.minimum_part_bytes,
+            maximum_part_bytes=sink.maximum_part_bytes,
+            maximum_parts=sink.maximum_parts,
+            members=-(-totals.size // MEMBER_BYTES),
+            reserved=sum(staged.kept_in_memory for staged in self._staged),
+        )
+
+        def ask(offset: int) -> ExportFile:
+            return job.client.run(flows.file_at(job.handle.export_id, stream, offset))
+
+        def watch(progress: Progress) -> None:
+            job.progress.begin(stream.value, totals.lines, progress)
+
+        def open_object(number: int) -> ObjectWriter:
+            return sink.begin(self.new_object(stream, totals, number))
+
+        window = job.handle.window
+        staged = stage_stream(
+            Stream(f"{job.handle.describe()}, {stream.value} stream", totals, ask),
+            host=self._host,
+            open_object=open_object,
+            treatment=Treatment(
+                options.compression,
+                window.trim_rule() if window is not None and is_result else None,
+                options.max_trim_line,
+                object_bytes,
+            ),
+            plan=plan,
+            surroundings=replace(job.surroundings, watch=watch),
+        )
+        self._staged.append(staged)
+        return staged
+
+    def new_object(self, stream: StreamType, totals: StreamTotals, number: int = 0) -> NewObject:
+        """Describe one object of a stream."""
+        job, is_result = self._job, stream is StreamType.RESULT
+        object_bytes = job.object_bytes(totals) if is_result else None
+        first = number * (object_bytes or 0)
+        end = totals.size if object_bytes is None else min(totals.size, first + object_bytes)
+        return NewObject(
+            job.names.data(number) if is_result else job.names.errors,
+            packing.content_type(job.options.compression),
+            {
+                **job.metadata(),
+                SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",
+                CONTENT_RECIPE: recipe(job.handle, job.options, object_bytes),
+            },
+            create_only=is_result and self._create_only,
+            hold_small=object_bytes is None,
+        )
+
+    def abort(self) -> None:
+        """Drop what is not completed."""
+        for staged in self._staged:
+            staged.abort()
+
+
+def complete_all(staged: StagedStream) -> list[tuple[StagedObject, WrittenObject]]:
+    """Make the objects that have bytes visible, several at once, and give them in order.
+
+    When one fails, those that are not begun are left out; the first failure is raised.
+    """
+    ready = [each for each in staged.objects if each.size]
+    complete: Callable[[StagedObject], WrittenObject] = StagedObject.complete
+    with ThreadPoolExecutor(_COMPLETED_AT_ONCE, thread_name_prefix="labelbox-complete") as pool:
+        running = [pool.submit(complete, each) for each in ready]
+        try:
+            return [(each, future.result()) for each, future in zip(ready, running, strict=True)]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
