@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> Report:
         )
         measured = [case for case in wanted if _can_run(case, ready, report)]
         report.settings = {**report.settings, "store": ready.store_version}
+        if "s3" in {case.store for case in measured}:
+            ready.warm_up()
         _rounds([case for case in measured if not case.is_memory], given.rounds, ready, report)
         _rounds([case for case in measured if case.is_memory], given.memory_rounds, ready, report)
     print(report.markdown())
@@ -120,7 +122,7 @@ def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
     if case.kind == "discard":
         ready.discarded()
     try:
-        stored = ready.store_pids if case.kind in {"land", "rows", "object"} else ()
+        stored = ready.store_pids if case.store == "s3" else ()
         run = measure.run(case.command(ready), ready.environment(notes), notes, stored)
         if case.name not in report.checks:
             report.checks[case.name] = verify(case, run, ready)

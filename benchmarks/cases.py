@@ -32,6 +32,15 @@ class Case:
     compression: str = "none"
 
     @property
+    def store(self) -> Literal["s3", "gcs", "discard", "none"]:
+        """Which store it writes to."""
+        if self.kind == "work":
+            return "none"
+        if self.kind == "discard":
+            return "discard"
+        return "gcs" if self.kind.startswith("gcs") else "s3"
+
+    @property
     def is_memory(self) -> bool:
         """Whether it is run for its memory alone, in rounds of its own."""
         return self.kind == "discard"

@@ -104,6 +104,17 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         """Give the bucket of the GCS emulator for what is not measured."""
         return gcs_bucket(BUCKET, self.gcs())
 
+    def warm_up(self) -> None:
+        """Write some objects, by parts and whole: the gateway makes its pools when they are used first."""
+        client, content = self.s3_client(), bytes(16 * 1024**2)
+        for number in range(8):
+            target = {"Bucket": BUCKET, "Key": f"warm-up-{number}"}
+            upload = client.create_multipart_upload(**target)["UploadId"]
+            part = client.upload_part(**target, UploadId=upload, PartNumber=1, Body=content)
+            parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
+            client.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
+            client.put_object(**target, Body=content)
+
     def empty(self) -> None:
         """Remove everything from the stores, so that each run begins alike."""
         if "s3" in self._addresses:
