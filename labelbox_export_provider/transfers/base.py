@@ -111,6 +111,7 @@ class LabelboxExportTransferOperator(BaseOperator):
         super().__init__(**kwargs)
         self.export = export
         self.source = plain_source(source)
+        self._starts = source is not None  # which a template that renders to None must not change
         self.window = plain_window(window)
         self.labelbox_conn_id = labelbox_conn_id
         self.task_name = task_name
@@ -224,7 +225,7 @@ class LabelboxExportTransferOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the export and return the short form of its manifest; with `source=`, start it or adopt it before."""
-        if self.source is None:
+        if not self._starts:
             return self._land(context, None, None)
         job = self._job(context)
         handle = job.started(context, keep_open=True)

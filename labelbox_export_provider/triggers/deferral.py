@@ -50,8 +50,8 @@ def waiting_trigger(
     return trigger, timeout + SAFETY
 
 
-def resting_trigger(until: datetime) -> DateTimeTrigger:
-    """Make the trigger that lets a task rest until a moment, or a little longer where that is very near."""
+def resting_trigger(until: datetime, now: datetime) -> DateTimeTrigger:
+    """Make the trigger that lets a task rest until a moment, or a little longer where that is very near to now."""
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only where something rests
 
-    return DateTimeTrigger(moment=max(until, datetime.now(timezone.utc) + QUIET))
+    return DateTimeTrigger(moment=max(until, now + QUIET))

@@ -168,7 +168,7 @@ class ExportJob:
 
     def _rest(self, until: datetime, why: str) -> NoReturn:
         self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
-        self.task.defer(trigger=resting_trigger(until), method_name="start_again")
+        self.task.defer(trigger=resting_trigger(until, utc_now()), method_name="start_again")
 
     def _rest_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
         now = utc_now()
@@ -194,11 +194,11 @@ class ExportJob:
 
 def span(option: str, value: object) -> timedelta:
     """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = timedelta(seconds=value)
-    if not isinstance(value, timedelta) or value <= timedelta(0):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    length = timedelta(seconds=value) if number else value  # type: ignore[arg-type]  # the line above has looked
+    if not isinstance(length, timedelta) or length <= timedelta(0):
         raise ConfigurationError(f"{option}={value!r}: legal is a timedelta or a number of seconds above 0.")
-    return value
+    return length
 
 
 def utc_now() -> datetime:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
@@ -13,6 +13,13 @@ from labelbox_export_provider.testing.dataset import generate_rows
 def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let triggers look at once: what the pause is for happens between processes, which these tests have not."""
     monkeypatch.setattr("labelbox_export_provider.triggers.deferral.QUIET", timedelta(0))
+
+
+@pytest.fixture(autouse=True)
+def the_nights_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the windows of the tests have settled, whenever the tests are run."""
+    now = max(datetime.now(timezone.utc), datetime(2026, 11, 24, tzinfo=timezone.utc))
+    monkeypatch.setattr("labelbox_export_provider.triggers.export_job.utc_now", lambda: now)
 
 
 @pytest.fixture

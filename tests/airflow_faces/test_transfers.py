@@ -382,14 +382,7 @@ def test_a_wrong_option_fails_while_the_dag_is_parsed(store: Store, options: dic
     assert [word for word in words if word not in str(refusal.value)] == []
 
 
-@pytest.mark.parametrize("option", ["source", "window"])
-@in_both_stores
-def test_options_that_do_not_exist_yet_are_not_accepted(store: Store, option: str) -> None:
-    with pytest.raises(TypeError, match=option):
-        store.operator(export="{{ x }}", **{option: 1})
-
-
-@pytest.mark.parametrize("export", [None, 3, {"export_id": "clx"}, "clx"])
+@pytest.mark.parametrize("export", [3, {"export_id": "clx"}, "clx"])
 def test_what_is_no_handle_is_refused(store: Store, export: Any) -> None:
     with pytest.raises((HandleError, AirflowFailException), match=r"start\.output"):
         store.land(export)

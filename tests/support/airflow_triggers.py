@@ -8,20 +8,25 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.module_loading import import_string
+from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
 
 
 def rebuilt(trigger: BaseTrigger) -> BaseTrigger:
     """The trigger as another process makes it from what the database holds."""
     path, arguments = trigger.serialize()
-    return import_string(path)(**json.loads(json.dumps(arguments)))
+    return import_string(path)(**_through_the_database(arguments))
+
+
+def _through_the_database(value: Any) -> Any:
+    return deserialize(json.loads(json.dumps(serialize(value))))
 
 
 def events_of(trigger: BaseTrigger) -> list[dict[str, Any]]:
     """Every event that a trigger sends, in plain form."""
 
     async def collect() -> list[dict[str, Any]]:
-        return [json.loads(json.dumps(event.payload)) async for event in rebuilt(trigger).run()]
+        return [_through_the_database(event.payload) async for event in rebuilt(trigger).run()]
 
     return asyncio.run(collect())
 
