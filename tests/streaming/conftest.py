@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streaming_stores import moto_server, rclone_server, s3_client
+from support.streaming_landing import Store
+from support.streaming_stores import files, moto_server, objects, rclone_server, s3_client
+
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
 _numbers = itertools.count()
 
@@ -34,3 +39,12 @@ def new_bucket() -> Callable[[str], tuple[Any, str]]:
         return client, bucket
 
     return create
+
+
+@pytest.fixture(params=["file", "moto", "rclone"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Store:
+    """An empty store of each kind, to land in."""
+    if request.param == "file":
+        return Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
+    client, bucket = new_bucket(request.getfixturevalue(request.param))
+    return Store(S3Sink(client, bucket), lambda: objects(client, bucket), f"s3://{bucket}")

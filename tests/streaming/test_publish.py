@@ -7,8 +7,7 @@ import gzip
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.streaming_exports import Desk, desk, manifest_in, rows_in
-from support.streaming_stores import files, objects, open_uploads, s3_client
+from support.streaming_landing import Killed, KilledAt, Store, truth
+from support.streaming_stores import files, open_uploads, s3_client
 
 from labelbox_export_provider.spec.errors import (
     ConfigurationError,
@@ -29,7 +29,7 @@ from labelbox_export_provider.spec.errors import (
 )
 from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.options import LandingOptions
-from labelbox_export_provider.streaming.sinks.base import NewObject, ObjectWriter, Sink, WrittenObject
+from labelbox_export_provider.streaming.sinks.base import NewObject
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generate_rows
@@ -62,25 +62,6 @@ def at(shared_desk: Desk) -> Desk:
     shared_desk.fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
     shared_desk.waits.clear()
     return shared_desk
-
-
-@dataclass
-class Store:
-    sink: Sink
-    visible: Callable[[], dict[str, bytes]]
-    uri_head: str
-
-
-@pytest.fixture(params=["file", "moto", "rclone"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Store:
-    if request.param == "file":
-        return Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
-    client, bucket = new_bucket(request.getfixturevalue(request.param))
-    return Store(S3Sink(client, bucket), lambda: objects(client, bucket), f"s3://{bucket}")
-
-
-def truth(at: Desk, handle: Any) -> list[bytes]:
-    return at.fake.rows_for(like=handle.export_id)
 
 
 def test_every_row_is_landed_once_and_the_manifest_says_so(at: Desk, store: Store) -> None:
@@ -388,9 +369,9 @@ def test_an_explicit_key_with_something_else_is_refused_before_bytes_move(
 def test_an_explicit_key_whose_manifest_was_lost_is_landed_again_with_the_same_bytes(at: Desk, store: Store) -> None:
     """A try that is killed between the data and the manifest must not lock its own retry out."""
     handle = at.export()
-    with pytest.raises(_Killed):
-        at.land(handle, _KilledAt(store.sink, "_manifests/"), key="rows.gz")
-    before = store.visible()
+    with pytest.raises(Killed):
+        at.land(handle, KilledAt(store.sink, "_manifests/"), key="rows.gz")
+    before = store.public()
     assert list(before) == ["rows.gz"]
     at.land(handle, store.sink, key="rows.gz")
     assert store.visible()["rows.gz"] == before["rows.gz"]
@@ -413,8 +394,8 @@ def test_on_a_file_system_without_attributes_the_bytes_themselves_decide(
     monkeypatch.setattr(os, "setxattr", refuse)
     sink = FileSink(tmp_path)
     handle = at.export()
-    with pytest.raises(_Killed):
-        at.land(handle, _KilledAt(sink, "_manifests/"), key="rows.gz")
+    with pytest.raises(Killed):
+        at.land(handle, KilledAt(sink, "_manifests/"), key="rows.gz")
     at.land(handle, sink, key="rows.gz")
     assert not at.land(handle, sink, key="rows.gz").moved
     before = files(tmp_path)
@@ -424,58 +405,6 @@ def test_on_a_file_system_without_attributes_the_bytes_themselves_decide(
 
 
 # --- whatever is killed and when
-
-
-class _Killed(BaseException):
-    """Stands for a process that ends: nothing after it runs but what the operating system does."""
-
-
-class _KilledAt(Sink):
-    """Passes everything on to a store until a write under a certain key is about to be made visible."""
-
-    def __init__(self, sink: Sink, part: str) -> None:
-        self._sink = sink
-        self._part = part
-        self.order: list[str] = []
-        self.minimum_part_bytes = sink.minimum_part_bytes
-
-    def uri(self, key: str) -> str:
-        return self._sink.uri(key)
-
-    def begin(self, new: NewObject) -> ObjectWriter:
-        writer = self._sink.begin(new)
-        complete = writer.complete
-
-        def watched(expected: Any) -> WrittenObject:
-            self._pass(new.key)
-            return complete(expected)
-
-        writer.complete = watched  # type: ignore[method-assign]  # the store itself stays real
-        return writer
-
-    def put(self, new: NewObject, content: bytes) -> WrittenObject:
-        self._pass(new.key)
-        return self._sink.put(new, content)
-
-    def read(self, key: str, *, limit: int) -> bytes | None:
-        return self._sink.read(key, limit=limit)
-
-    def head(self, key: str) -> Any:
-        return self._sink.head(key)
-
-    def list(self, prefix: str) -> Iterator[str]:
-        return self._sink.list(prefix)
-
-    def delete(self, key: str) -> None:
-        self._sink.delete(key)
-
-    def abort_open_uploads(self, key: str) -> int:
-        return self._sink.abort_open_uploads(key)
-
-    def _pass(self, key: str) -> None:
-        self.order.append(key)
-        if self._part in key:
-            raise _Killed
 
 
 STEPS = ["errors/", "data/", "uris/", "manifests/"]
@@ -488,11 +417,11 @@ def test_between_any_two_steps_only_whole_objects_are_visible_and_no_manifest_na
     """Nothing partial is ever visible."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
-    killed = _KilledAt(store.sink, step)
-    with pytest.raises(_Killed):
+    killed = KilledAt(store.sink, step)
+    with pytest.raises(Killed):
         at.land(handle, killed, max_error_rows=9)
     done = STEPS[: STEPS.index(step)]
-    seen = store.visible()
+    seen = store.public()
     assert sorted(name.split("/")[1] + "/" for name in seen) == sorted(done)
     if "data/" in done:
         assert rows_in(seen) == truth(at, handle)
@@ -588,7 +517,7 @@ def test_an_option_that_can_never_work_is_refused_with_the_legal_values(options:
 
 
 def test_a_store_that_fails_in_the_middle_is_worth_a_retry_and_nothing_is_visible(at: Desk, tmp_path: Path) -> None:
-    class Full(_KilledAt):
+    class Full(KilledAt):
         def _pass(self, key: str) -> None:
             raise StorageUnavailableError("the store is busy")
 

@@ -1,0 +1,236 @@
+"""What another export of the same source and window does to what is there: add, replace or refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.streaming_exports import Desk, desk, rows_in
+from support.streaming_landing import Killed, KilledAt, Store, truth
+from support.streaming_stores import files
+
+from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import generation
+from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.spec.windows import FixedWindow
+from labelbox_export_provider.streaming.sinks.base import NewObject
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+from labelbox_export_provider.testing.faults import ErrorRows
+
+WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
+NEXT = FixedWindow("2024-06-01T00:00:00Z", "2024-07-01T00:00:00Z")
+OBJECT_BYTES = 64 * 1024
+
+
+@pytest.fixture(scope="module")
+def shared_desk() -> Iterator[Desk]:
+    with FakeLabelbox(generate_rows(220)) as fake, desk(fake) as it:
+        yield it
+
+
+@pytest.fixture
+def at(shared_desk: Desk) -> Desk:
+    shared_desk.fake.faults.clear()
+    shared_desk.fake.requests.clear()
+    return shared_desk
+
+
+def later(handle: ExportHandle, **difference: float) -> ExportHandle:
+    return handle.model_copy(update={"started_at": handle.started_at + timedelta(**difference)})
+
+
+def generations_in(seen: dict[str, bytes]) -> set[str]:
+    return {part for name in seen for part in name.rpartition("/")[2].split(".") if len(part) == 9 and part[0] == "g"}
+
+
+def manifests_in(seen: dict[str, bytes]) -> list[Manifest]:
+    return [Manifest.model_validate_json(content) for name, content in seen.items() if "manifests/" in name]
+
+
+def check_that_manifests_name_whole_objects(store: Store) -> None:
+    seen = store.public()
+    sizes = {f"{store.uri_head}/{name}": len(content) for name, content in seen.items()}
+    for manifest in manifests_in(seen):
+        assert [sizes.get(each.uri) for each in manifest.objects] == [each.bytes for each in manifest.objects]
+        assert manifest.uris is None or manifest.uris in sizes
+        assert manifest.errors.uri is None or manifest.errors.uri in sizes
+
+
+@pytest.mark.parametrize("window", [WEEK, None])
+def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(at: Desk, store: Store, window: Any) -> None:
+    """G8: re-running never removes a row from the lake."""
+    at.land(at.export(window=window), store.sink)
+    before = store.visible()
+    at.land(later(at.export(window=window), minutes=5), store.sink, rerun="add")
+    assert before.items() < store.visible().items()
+    assert len(store.visible()) == 2 * len(before)
+
+
+@pytest.mark.parametrize("window", [WEEK, None])
+def test_replace_leaves_the_new_export_alone(at: Desk, store: Store, window: Any) -> None:
+    at.fake.faults.add(ErrorRows(times=None))
+    for _ in range(2):
+        at.land(at.export(window=window), store.sink, max_error_rows=5, max_object_bytes=OBJECT_BYTES)
+    handle = later(at.export(window=window), minutes=5)
+    at.land(handle, store.sink, rerun="replace", max_error_rows=5, compression="zstd")
+    assert generations_in(store.visible()) == {generation(handle.export_id)}
+    assert len(store.visible()) == 4
+    assert len(rows_in(store.visible())) == manifests_in(store.visible())[0].rows_landed
+
+
+def test_replace_touches_no_other_window_source_or_object(at: Desk, store: Store) -> None:
+    handle = at.export(window=WEEK)
+    at.land(handle, store.sink)
+    at.land(at.export(window=NEXT), store.sink)
+    at.land(at.export(), store.sink)
+    at.land(at.export(window=WEEK), store.sink, prefix="elsewhere")
+    project = handle.source.model_copy(update={"id": "clpother"})
+    at.land(at.export(window=WEEK).model_copy(update={"source": project}), store.sink)
+    names = [name for name in store.visible() if generation(handle.export_id) in name]
+    for name in names:
+        store.sink.put(NewObject(f"{name}.copy", "text/plain"), b"mine")
+    before = {name: content for name, content in store.visible().items() if name not in names}
+    new = later(at.export(window=WEEK), minutes=5)
+    at.land(new, store.sink, rerun="replace")
+    after = store.visible()
+    assert before.items() < after.items()
+    assert generations_in({name: b"" for name in after if name not in before}) == {generation(new.export_id)}
+
+
+def test_replace_without_a_window_replaces_exports_that_were_started_on_the_same_utc_day(
+    at: Desk, tmp_path: Path
+) -> None:
+    yesterday, morning = later(at.export(), days=-1), at.export()
+    at.land(yesterday, FileSink(tmp_path))
+    at.land(morning, FileSink(tmp_path))
+    evening = later(at.export(), hours=15)
+    at.land(evening, FileSink(tmp_path), rerun="replace")
+    assert generations_in(files(tmp_path)) == {generation(each.export_id) for each in (yesterday, evening)}
+
+
+def test_replace_spares_an_export_that_was_started_later(at: Desk, store: Store) -> None:
+    """An old task that is cleared by mistake must not take the place of what is newer."""
+    newer = later(at.export(window=WEEK), hours=1)
+    at.land(newer, store.sink)
+    before = store.visible()
+    at.land(at.export(window=WEEK), store.sink, rerun="replace")
+    assert before.items() < store.visible().items()
+
+
+def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: Desk, store: Store) -> None:
+    newer = later(at.export(window=WEEK), hours=1)
+    with pytest.raises(Killed):
+        at.land(newer, KilledAt(store.sink, "manifests/"))
+    before = store.visible()
+    at.land(at.export(window=WEEK), store.sink, rerun="replace")
+    assert before.items() < store.visible().items()
+
+
+def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at: Desk, store: Store) -> None:
+    with pytest.raises(Killed):
+        at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES)
+    handle = later(at.export(window=WEEK), minutes=5)
+    at.land(handle, store.sink, rerun="replace")
+    assert generations_in(store.visible()) == {generation(handle.export_id)}
+
+
+@pytest.mark.parametrize("store", ["file"], indirect=True)
+def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_finishes_it(
+    at: Desk, store: Store
+) -> None:
+    """G2, and old generations are removed only after the new manifest is there."""
+    at.fake.faults.add(ErrorRows(times=None))
+    options = {"max_error_rows": 5, "max_object_bytes": 2 * OBJECT_BYTES}
+    steps_of_a_landing = ["errors", "data", "data", "uris", "manifests"]
+    steps_of_a_removal = ["manifests", "uris", "data", "data", "errors"]
+    for step in range(len(steps_of_a_landing + steps_of_a_removal) + 1):
+        old = at.export()
+        at.land(old, store.sink, **options)
+        handle = later(at.export(), minutes=1)
+        killed = KilledAt(store.sink, step=step)
+        try:
+            at.land(handle, killed, rerun="replace", **options)
+        except Killed:
+            check_that_manifests_name_whole_objects(store)
+            named = {each.export.export_id for each in manifests_in(store.public())}
+            assert (handle.export_id in named) == (step >= len(steps_of_a_landing))
+            assert (old.export_id in named) == (step <= len(steps_of_a_landing))
+            at.land(handle, store.sink, rerun="replace", **options)
+        else:
+            assert [key.split("/")[1] for key in killed.order] == steps_of_a_landing + steps_of_a_removal
+        check_that_manifests_name_whole_objects(store)
+        assert generations_in(store.visible()) == {generation(handle.export_id)}
+        assert rows_in(store.visible()) == truth(at, handle)
+        for name in store.visible():
+            store.sink.delete(name)
+
+
+# --- refuse
+
+
+def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_there(at: Desk, store: Store) -> None:
+    first = at.export(window=WEEK)
+    landed = at.land(first, store.sink, rerun="refuse")
+    before = store.visible()
+    at.fake.requests.clear()
+    with pytest.raises(ObjectExistsError, match=r"rerun='refuse'") as caught:
+        at.land(at.export(window=WEEK), store.sink, rerun="refuse")
+    assert landed.manifest_uri in str(caught.value)
+    assert not caught.value.retryable
+    assert store.visible() == before
+    assert at.fake.requests.files == []
+
+
+def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: Desk, store: Store) -> None:
+    handle = at.export(window=WEEK)
+    at.land(handle, store.sink, rerun="refuse")
+    before = store.visible()
+    at.land(handle, store.sink, rerun="refuse", workers=1)
+    assert store.visible() == before
+    at.land(at.export(window=NEXT), store.sink, rerun="refuse")
+    assert before.items() < store.visible().items()
+
+
+def test_refuse_does_not_take_the_leftovers_of_a_killed_try_for_a_landing(at: Desk, store: Store) -> None:
+    with pytest.raises(Killed):
+        at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"))
+    handle = at.export(window=WEEK)
+    assert at.land(handle, store.sink, rerun="refuse").manifest.export.export_id == handle.export_id
+
+
+def test_a_window_over_another_field_is_another_window(at: Desk, tmp_path: Path) -> None:
+    created = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z", field="label_created_at")
+    handle = at.export(window=created)
+    at.land(handle, FileSink(tmp_path))
+    at.land(at.export(window=WEEK), FileSink(tmp_path), rerun="refuse")
+    at.land(later(at.export(window=WEEK), minutes=5), FileSink(tmp_path), rerun="replace")
+    assert generation(handle.export_id) in generations_in(files(tmp_path))
+    assert len(manifests_in(files(tmp_path))) == 2
+
+
+# --- stores that may not be listed
+
+
+class Unlisted(KilledAt):
+    def list(self, prefix: str) -> Iterator[str]:
+        raise StorageError(f"s3:ListBucket is not permitted below {prefix}")
+
+
+def test_without_permission_to_list_add_lands_and_the_others_say_what_is_missing_before_bytes_move(
+    at: Desk, tmp_path: Path
+) -> None:
+    sink = Unlisted(FileSink(tmp_path), "no such key")
+    handle = at.export()
+    at.fake.requests.clear()
+    for rerun in ("replace", "refuse"):
+        with pytest.raises(StorageError, match="ListBucket"):
+            at.land(handle, sink, rerun=rerun)
+    assert files(tmp_path) == {}
+    assert at.fake.requests.files == []
+    at.land(handle, sink)
+    assert rows_in(files(tmp_path)) == truth(at, handle)
