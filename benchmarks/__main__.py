@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import measure
 from benchmarks.cases import Case, cases
+from benchmarks.profile import profile
 from benchmarks.report import Report
 from benchmarks.servers.processes import ServerMissingError
 from benchmarks.stage import ROOT, Stage, stage
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> Report:
         print("\n".join(f"{case.name:32} {case.settings}" for case in wanted))
         raise SystemExit(0)
     with stage(given.work, files=given.files, file_bytes=given.size // given.files, store=given.store) as ready:
+        if given.profile:
+            return _profile(wanted, ready)
         report = Report(
             date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
             settings={
@@ -53,6 +56,16 @@ def main(argv: Sequence[str] | None = None) -> Report:
     return report
 
 
+def _profile(wanted: Sequence[Case], ready: Stage) -> Report:
+    """Profile each case once instead of measuring it."""
+    if "s3" in {case.store for case in wanted}:
+        ready.warm_up()
+    for case in wanted:
+        ready.empty()
+        print(profile(case, ready), flush=True)
+    return Report(date="", settings={}, source_bytes={})
+
+
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", type=_bytes, help="size of the export, such as 1GiB (the default) or 64MiB")
@@ -65,6 +78,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--cases", default="*", help="names or patterns with commas between, as --list shows them")
     parser.add_argument("--quick", action="store_true", help="256 MiB in 16 files, one round, no long export")
+    parser.add_argument("--profile", action="store_true", help="instead of measuring, show where each case's CPU goes")
     parser.add_argument("--list", action="store_true", help="list the cases and end")
     parser.add_argument(
         "--output", type=Path, help="where the JSON goes, '-' for nowhere; benchmarks/results/<date>.json"

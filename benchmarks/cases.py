@@ -18,6 +18,9 @@ LATENCIES = (0, 50, 200)
 MEMORY_SHARES = (0.25, 1, 10)
 """Sizes at which memory is measured, in terms of the export's."""
 
+MEMORY_TREATMENTS = {"plain": ("none", False), "trim": ("none", True), "gzip-trim": ("gzip", True)}
+"""What is landed how where memory is measured: compression, and whether rows are trimmed."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -91,8 +94,7 @@ def _memory(files: int, latency: int) -> Iterator[Case]:
     for share in MEMORY_SHARES:
         count = max(1, int(files * share))
         for with_awscrt in (False, True):
-            for compression, trim in (("none", False), ("gzip", True)):
-                treatment = "plain" if compression == "none" else "gzip-trim"
+            for treatment, (compression, trim) in MEMORY_TREATMENTS.items():
                 yield Case(
                     f"memory-{treatment}-x{share:g}{'-awscrt' if with_awscrt else ''}",
                     "discard",
