@@ -32,8 +32,6 @@ def main(argv: Sequence[str] | None = None) -> Report:
         print("\n".join(f"{case.name:32} {case.settings}" for case in wanted))
         raise SystemExit(0)
     with stage(given.work, files=given.files, file_bytes=given.size // given.files, store=given.store) as ready:
-        if given.profile:
-            return _profile(wanted, ready)
         report = Report(
             date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
             settings={
@@ -44,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> Report:
         )
         measured = [case for case in wanted if _can_run(case, ready, report)]
         report.settings = {**report.settings, "store": ready.store_version}
-        if "s3" in {case.store for case in measured}:
-            ready.warm_up()
+        measured = _warmed_up(measured, given.latency, ready, report)
+        if given.profile:
+            return _profile(measured, ready, report)
         _rounds([case for case in measured if not case.is_memory], given.rounds, ready, report)
         _rounds([case for case in measured if case.is_memory], given.memory_rounds, ready, report)
     print(report.markdown())
@@ -56,14 +55,12 @@ def main(argv: Sequence[str] | None = None) -> Report:
     return report
 
 
-def _profile(wanted: Sequence[Case], ready: Stage) -> Report:
+def _profile(wanted: Sequence[Case], ready: Stage, report: Report) -> Report:
     """Profile each case once instead of measuring it."""
-    if "s3" in {case.store for case in wanted}:
-        ready.warm_up()
     for case in wanted:
         ready.empty()
         print(profile(case, ready), flush=True)
-    return Report(date="", settings={}, source_bytes={})
+    return report
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -130,6 +127,32 @@ def _rounds(wanted: Sequence[Case], rounds: int, ready: Stage, report: Report) -
                 _once(case, number, ready, report)
 
 
+def _warmed_up(wanted: Sequence[Case], latency: int, ready: Stage, report: Report) -> list[Case]:
+    """Run every case once with one file, unmeasured, and give those that can run.
+
+    So Python's modules are compiled, the gateway has made its pools, and what fails is known early.
+    """
+    small = {case.name: case for case in cases(1, latency)}
+    good: list[Case] = []
+    for case in wanted:
+        notes = ready.work / "notes.json"
+        ready.empty()
+        try:
+            measure.run(small[case.name].command(ready), ready.environment(notes), notes)
+        except measure.RunFailedError as error:
+            _leave_out(case, error, report)
+        else:
+            good.append(case)
+    return good
+
+
+def _leave_out(case: Case, error: Exception, report: Report) -> None:
+    report.failed = True
+    report.runs.pop(case.name, None)
+    report.left_out[case.name] = str(error)
+    print(f"left out: {case.name}: {error}", file=sys.stderr, flush=True)
+
+
 def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
     notes = ready.work / "notes.json"
     ready.empty()
@@ -141,10 +164,7 @@ def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
         if case.name not in report.checks:
             report.checks[case.name] = verify(case, run, ready)
     except (measure.RunFailedError, WrongResultError) as error:
-        report.runs.pop(case.name, None)
-        report.failed = True
-        report.left_out[case.name] = str(error)
-        print(f"left out: {case.name}: {error}", file=sys.stderr, flush=True)
+        _leave_out(case, error, report)
         return
     report.runs.setdefault(case.name, []).append(run)
     print(f"round {number + 1}: {case.name}: {run.wall:.2f} s, {run.cpu:.2f} CPU-s", file=sys.stderr, flush=True)

@@ -93,6 +93,8 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             AWS_SHARED_CREDENTIALS_FILE="/dev/null",
             AWS_EC2_METADATA_DISABLED="true",
             BENCH_NOTES=str(notes),
+            # Programs start from compiled modules, as installed ones do, whatever the environment of this one says.
+            PYTHONPYCACHEPREFIX=str(self.work / "pycache"),
             **more,
         )
 
@@ -103,17 +105,6 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
     def gcs_bucket(self) -> Any:
         """Give the bucket of the GCS emulator for what is not measured."""
         return gcs_bucket(BUCKET, self.gcs())
-
-    def warm_up(self) -> None:
-        """Write some objects, by parts and whole: the gateway makes its pools when they are used first."""
-        client, content = self.s3_client(), bytes(16 * 1024**2)
-        for number in range(8):
-            target = {"Bucket": BUCKET, "Key": f"warm-up-{number}"}
-            upload = client.create_multipart_upload(**target)["UploadId"]
-            part = client.upload_part(**target, UploadId=upload, PartNumber=1, Body=content)
-            parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
-            client.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
-            client.put_object(**target, Body=content)
 
     def empty(self) -> None:
         """Remove everything from the stores, so that each run begins alike."""

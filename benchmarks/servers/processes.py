@@ -91,7 +91,7 @@ def is_listening(port: int) -> bool:
 
 def plain_environment(**more: str) -> dict[str, str]:
     """Give this process's environment without proxies and without settings that change what is measured."""
-    unwanted = ("AWS_", "GOOGLE_", "STORAGE_", "BOTO_", "AIRFLOW")
+    unwanted = ("AWS_", "GOOGLE_", "STORAGE_", "BOTO_", "AIRFLOW", "PYTHON")
     kept = {
         name: value
         for name, value in os.environ.items()
