@@ -1,0 +1,107 @@
+"""What `docs/in-the-bucket.md` shows is what is landed, and its queries run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import duckdb
+import pytest
+from support.streaming_exports import Desk, desk
+from support.streaming_stores import files, moto_server, s3_client
+
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.layout import Compression, explicit_names, layout_names
+from labelbox_export_provider.spec.manifest import LandedSummary, ResultCounts
+from labelbox_export_provider.spec.windows import FixedWindow
+from labelbox_export_provider.streaming.options import OnEmpty, Rerun
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+
+PAGE = (Path(__file__).parents[2] / "docs" / "in-the-bucket.md").read_text()
+MAY = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def at() -> Iterator[Desk]:
+    with FakeLabelbox(generate_rows(220)) as fake, desk(fake) as it:
+        yield it
+
+
+def query(table: str, folder: Path) -> str:
+    """The query of the page that reads this part of the bucket, over a folder instead of the bucket."""
+    (found,) = (block for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) if f"labelbox/{table}/**" in block)
+    return found.replace("s3://my-data-lake/", f"{folder}/")
+
+
+def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: Desk, tmp_path: Path) -> None:
+    """The same rows in every compression, split and whole, and an older version of one that was edited."""
+    sink = FileSink(tmp_path / "labelbox")
+    for compression in (None, "gzip", "zstd"):
+        at.land(at.export(window=MAY), sink, prefix="", compression=compression, max_object_bytes=64 * 1024)
+    expected = {}
+    for row in map(json.loads, at.fake.rows_for(params={"includeDataRowDetails": True})):
+        if "2024-05" in row["data_row"]["details"]["last_activity_at"]:
+            expected[row["data_row"]["id"]] = row["data_row"]["details"]["last_activity_at"]
+    edited = next(iter(expected))
+    older = {"data_row": {"id": edited, "details": {"last_activity_at": "2024-01-01T00:00:00Z"}}, "projects": {}}
+    (tmp_path / "labelbox/data/source=project/id=clp1/dt=2024-01-01").mkdir(parents=True)
+    (tmp_path / "labelbox/data/source=project/id=clp1/dt=2024-01-01/old.00000.ndjson").write_text(json.dumps(older))
+    found = duckdb.sql(query("data", tmp_path)).fetchall()
+    assert sorted(row[0] for row in found) == sorted(expected)
+    assert {row[0]: row[1].timestamp() for row in found}[edited] == pytest.approx(_seconds(expected[edited]))
+
+
+def test_duckdb_lists_what_manifests_name(at: Desk, tmp_path: Path) -> None:
+    landed = at.land(at.export(window=MAY), FileSink(tmp_path / "labelbox"), prefix="", max_object_bytes=64 * 1024)
+    found = duckdb.sql(query("manifests", tmp_path)).fetchall()
+    assert sorted(row[3] for row in found) == sorted(each.uri for each in landed.manifest.objects)
+    assert {(row[0], row[2]) for row in found} == {("ok", landed.manifest.result.rows)}
+
+
+def test_the_names_at_the_top_are_those_that_are_written(at: Desk) -> None:
+    (shown,) = re.findall(r"after one night of one project:\n\n```\n(.*?)```", PAGE, re.DOTALL)
+    handle = at.export(window=FixedWindow("2026-11-22T02:00:00Z", "2026-11-23T02:00:00Z"))
+    source = handle.source.model_copy(update={"id": "clp1"})
+    names = layout_names(handle.model_copy(update={"source": source}), "labelbox", "gzip")
+    keys = [names.data(), names.errors, names.uris, names.manifest("ok")]
+    assert shown.replace("g7f3a9c12", names.generation).splitlines() == keys
+
+
+def test_every_value_of_the_options_is_explained() -> None:
+    values = [*get_args(Compression), *get_args(OnEmpty), *get_args(Rerun)]
+    assert [value for value in values if f'`"{value}"`' not in PAGE] == []
+    assert [name for name in LandedSummary.model_fields if f'"{name}"' not in PAGE] == []
+    counts = set(re.findall(r"`result\.(\w+)`", PAGE))
+    assert counts <= set(ResultCounts.model_fields)
+
+
+def test_the_explicit_key_of_the_page_can_be_filled(at: Desk) -> None:
+    (key,) = re.findall(r's3_key="(.*?)"', PAGE)
+    handle: ExportHandle = at.export(window=MAY)
+    assert explicit_names(handle, key, "gzip").data() == "cars/2024-05-01.ndjson.gz"
+
+
+def test_a_store_takes_the_lifecycle_rule() -> None:
+    (rule,) = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
+    with moto_server() as endpoint:
+        client: Any = s3_client(endpoint)
+        client.create_bucket(Bucket="lake")
+        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration=rule)
+        (kept,) = client.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
+    assert kept["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+def test_an_export_without_data_objects_has_no_list(at: Desk, tmp_path: Path) -> None:
+    nothing = FixedWindow("2001-01-01T00:00:00Z", "2001-01-02T00:00:00Z")
+    at.land(at.export(window=nothing), FileSink(tmp_path))
+    assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]
+
+
+def _seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
