@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = re.findall(r"<!-- (dags_examples/\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
 GUARANTEE = re.compile(r"^\| (G\d+) \| \*\*(.+?)\.\*\* .* \| \[test\]\((.+?)\) \|$", re.MULTILINE)
 
 
@@ -22,11 +23,15 @@ def test_all_guarantees_but_the_one_that_is_not_claimed_are_in_the_table() -> No
     assert [number for number, _, _ in GUARANTEE.findall(README)] == [f"G{n}" for n in (*range(1, 9), 10, 11)]
 
 
-def test_the_dag_in_the_readme_is_the_example_that_the_tests_run() -> None:
-    [(name, block)] = re.findall(r"<!-- (dags_examples/\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
+@pytest.mark.parametrize(("name", "block"), EXAMPLES)
+def test_a_dag_in_the_readme_is_an_example_that_the_tests_run(name: str, block: str) -> None:
     example = (ROOT / name).read_text()
     assert example.endswith(block)
     assert example.index("from __future__") == len(example) - len(block)
+
+
+def test_the_readme_shows_one_task_for_all_and_three_tasks() -> None:
+    assert [name.rpartition("_project_")[2] for name, _ in EXAMPLES] == ["one_task.py", "nightly.py"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -97,6 +97,7 @@ def rows_of(added: dict[str, bytes]) -> list[bytes]:
     ("dag_id", "kind"),
     [
         ("labelbox_project_nightly", "project"),
+        ("labelbox_project_one_task", "project"),
         ("labelbox_dataset_nightly", "dataset"),
         ("labelbox_catalog_nightly", "catalog"),
     ],
