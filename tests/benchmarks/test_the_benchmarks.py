@@ -13,7 +13,7 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.cases import cases
 from benchmarks.dataset import Dataset
-from benchmarks.measure import GIB, Run, RunFailedError, run
+from benchmarks.measure import GIB, MIB, Run, RunFailedError, run
 from benchmarks.measures import Measure, measures
 from benchmarks.report import Report
 from benchmarks.servers.processes import ServerMissingError, plain_environment
@@ -158,12 +158,26 @@ def test_a_verdict_names_the_strictest_bound_that_is_kept() -> None:
 
 def test_compression_is_held_against_plain_transfer_and_compression_alone() -> None:
     def runs(cpu: float, work: float = 0.0) -> list[Run]:
-        return [Run(1, cpu, 1, 0, {"work_cpu": work})]
+        return [Run(1, cpu, 1, 0, {"work_cpu": work, "rss_before": 0, "rss_peak": 0})]
 
     measured = {"land": runs(2), "land-gzip": runs(3.6), "compress-gzip": runs(9, work=1)}
     told = {each.name: each for each in measures(measured, dict.fromkeys(measured, GIB))}
     assert told["CPU with gzip, against plain transfer + gzip alone"].value == pytest.approx(1.2)
     assert told["CPU with the default gzip"].value == pytest.approx(3.6)
+
+
+def test_memory_is_what_a_transfer_adds_to_its_process_and_alike_for_all_sizes() -> None:
+    def runs(peak: int) -> list[Run]:
+        return [Run(1, 1, 1, 0, {"rss_before": 50 * MIB, "rss_peak": peak * MIB})]
+
+    measured = {"memory-plain-x0.25": runs(130), "memory-plain-x1": runs(135), "memory-plain-x10": runs(179)}
+    told = {each.name: (each.value, each.verdict) for each in measures(measured, {})}
+    assert told["peak memory above the start, plain, without awscrt"] == (129, "MISSED")
+    assert told["its difference between sizes, plain, without awscrt"] == (49, "MISSED")
+    measured["memory-plain-x10"] = runs(140)
+    told = {each.name: (each.value, each.verdict) for each in measures(measured, {})}
+    assert told["peak memory above the start, plain, without awscrt"] == (90, "gate")
+    assert told["its difference between sizes, plain, without awscrt"] == (10, "gate")
 
 
 def test_every_case_has_its_own_name() -> None:
