@@ -216,13 +216,14 @@ class SinkConformance:
     @_promised(Promise.LEFTOVERS_ARE_FOUND)
     def test_the_next_try_removes_what_a_killed_writer_left(self, store: Store) -> None:
         """It removes what is under exactly its key, and nothing of a neighbour's."""
-        killed = store.sink.begin(NewObject("rows", TEXT))
-        neighbour = store.sink.begin(NewObject("rows.2", TEXT))
+        key = "lake/source=a b/rows"
+        killed = store.sink.begin(NewObject(key, TEXT))
+        neighbour = store.sink.begin(NewObject(f"{key}.2", TEXT))
         for writer in (killed, neighbour):
             _put_all(writer, _pieces(store.sink, (1.0, 1.0)), last=False)
-        assert store.again().abort_open_uploads("rows") == 1
+        assert store.again().abort_open_uploads(key) == 1
         assert len(store.litter()) == 1
-        assert store.again().abort_open_uploads("rows") == 0
+        assert store.again().abort_open_uploads(key) == 0
         neighbour.abort()
         assert list(store.litter()) == []
 

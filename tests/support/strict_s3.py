@@ -88,6 +88,13 @@ class StrictS3:
     unprotected: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def reset(self) -> None:
+        """Empty it, and forget what it was asked and told."""
+        with self.lock:
+            for each in (self.objects, self.uploads, self.calls, self.headers, self.unprotected):
+                each.clear()
+            self.fault = lambda call: None
+
     def visible(self) -> dict[str, bytes]:
         return {key: each.content for key, each in sorted(self.objects.items())}
 
@@ -208,16 +215,17 @@ class StrictS3:
             if upload.key.startswith(query.get("prefix", "")) and (upload.key, name) > after
         )
         page = found[: self.page]
-        listed = "".join(f"<Upload><Key>{quote(key)}</Key><UploadId>{name}</UploadId></Upload>" for key, name in page)
+        # Clients decode keys in listings of objects, not in those of uploads, and do not ask for it there.
+        listed = "".join(f"<Upload><Key>{_escape(key)}</Key><UploadId>{name}</UploadId></Upload>" for key, name in page)
         more = len(found) > self.page
         marker = (
-            f"<NextKeyMarker>{quote(page[-1][0])}</NextKeyMarker><NextUploadIdMarker>{page[-1][1]}</NextUploadIdMarker>"
+            f"<NextKeyMarker>{_escape(page[-1][0])}</NextKeyMarker><NextUploadIdMarker>{page[-1][1]}</NextUploadIdMarker>"
             if more
             else ""
         )
         return _xml(
             "ListMultipartUploadsResult",
-            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{marker}{listed}",
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{marker}{listed}",
         )
 
     # --- rules

@@ -1,0 +1,437 @@
+"""A fault anywhere leaves the whole verified generation, or nothing that a manifest names; the next try mends all.
+
+Generated from one seed: every kind of fault, at the first, a middle and the last call or byte of its kind, at the
+source, at the store's methods and on the wire; on a directory and on three S3 servers; compressed or not, in one object,
+split, or under an explicit key. After the fault the store is looked into, and once more after another try.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import google_crc32c
+import pytest
+from support.faulty_sink import Area, FaultySink, Harm, KilledError, SinkFault, area_of
+from support.streaming_exports import Desk, desk, rows_in
+from support.streaming_stores import file_store, s3_store, strict_store
+from support.strict_s3 import Call, Fault, StrictS3, strict_s3
+
+from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, faults, generate_rows
+from labelbox_export_provider.testing.sink_conformance import Store
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(60)]
+
+SEED = 20261123
+PART_BYTES = 16 * 1024
+FILE_BYTES = 20_000
+OBJECT_BYTES = 64 * 1024
+
+Place = Literal["first", "middle", "last"]
+PLACES: tuple[Place, ...] = ("first", "middle", "last")
+StoreName = Literal["file", "strict", "moto", "rclone"]
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How the export is landed."""
+
+    compression: Literal["gzip"] | None
+    shape: Literal["one object", "split", "explicit key"]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        key = {"key": "rows.out"} if self.shape == "explicit key" else {}
+        split = {"max_object_bytes": OBJECT_BYTES} if self.shape == "split" else {"max_object_bytes": None}
+        return {"compression": self.compression, "max_error_rows": 10_000, "workers": 3, **key, **split}
+
+
+LANDINGS = [
+    Landing(compression, shape) for compression in (None, "gzip") for shape in ("one object", "split", "explicit key")
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault and where it strikes. `how` and `what` are in the words of the layer that fails."""
+
+    store: StoreName
+    landing: Landing
+    layer: Literal["source", "store", "wire"]
+    what: str
+    how: str
+    area: Area = "data"
+    place: Place = "first"
+
+    def __str__(self) -> str:
+        packed = self.landing.compression or "plain"
+        where = f"{self.place} {self.what} of {self.area}"
+        return f"{self.store}, {packed}, {self.landing.shape}: {self.layer}, {where}, {self.how}".replace("/", " ")
+
+
+# --- the cases
+
+SOURCE = ["broken", "broken for ever", "truncated", "truncated for ever", "corrupt", "corrupt for ever", "too long"]
+SOURCE += ["too long for ever", "expired", "refused for ever"]
+STORE_CALLS: list[tuple[str, Area]] = [
+    ("abort_open_uploads", "data"),
+    ("abort_open_uploads", "manifests"),
+    *itertools.product(("begin", "put_part", "complete"), ("data", "errors")),
+    ("put", "uris"),
+    ("put", "manifests"),
+]
+HARMS: tuple[Harm, ...] = ("refused", "unavailable", "lost", "killed before", "killed after")
+WIRE_CALLS: list[tuple[str, Area]] = [
+    *itertools.product(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), ("data", "errors")),
+    ("PutObject", "uris"),
+    ("PutObject", "manifests"),
+    ("ListMultipartUploads", "data"),
+]
+WIRE = ["reset before", "reset after", "reset for ever", "500", "500 for ever", "slow down", "slow down for ever"]
+OF_COMPLETION = ["error in the body", "error in the body for ever", "error in the body after"]
+
+
+def _places(call: str, area: Area, landing: Landing) -> tuple[Place, ...]:
+    """Leave out places that are the same as the first."""
+    many = call in {"put_part", "UploadPart"} or (area == "data" and landing.shape == "split")
+    return PLACES if many else ("first",)
+
+
+def _all_cases(store: StoreName) -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {"source": [], "store": [], "wire": []}
+    for landing in LANDINGS:
+        for what, how, place in itertools.product(("file", "byte"), SOURCE, PLACES):
+            found["source"].append(Case(store, landing, "source", what, how, "data", place))
+        for how in SOURCE:
+            found["source"].append(Case(store, landing, "source", "byte", how, "errors"))
+        for (call, area), harm in itertools.product(STORE_CALLS, HARMS):
+            if area == "uris" and landing.shape == "explicit key":
+                continue
+            found["store"] += [
+                Case(store, landing, "store", call, harm, area, place) for place in _places(call, area, landing)
+            ]
+        for call, area in WIRE_CALLS:
+            if area == "uris" and landing.shape == "explicit key":
+                continue
+            hows = WIRE + (OF_COMPLETION if call == "CompleteMultipartUpload" else [])
+            found["wire"] += [
+                Case(store, landing, "wire", call, how, area, place)
+                for how, place in itertools.product(hows, _places(call, area, landing))
+            ]
+    return found
+
+
+def _generate() -> list[Case]:
+    chance = random.Random(SEED)
+    wanted = {
+        "file": {"source": 70, "store": 120},
+        "strict": {"source": 40, "store": 70, "wire": 130},
+        "moto": {"source": 5, "store": 50},
+        "rclone": {"source": 5, "store": 50},
+    }
+    cases: list[Case] = []
+    for store, layers in wanted.items():
+        found = _all_cases(store)  # type: ignore[arg-type]  # one of the four
+        for layer, number in layers.items():
+            cases += chance.sample(found[layer], number)
+    return cases
+
+
+CASES = _generate()
+
+
+def test_there_are_at_least_five_hundred_cases_and_every_kind_of_fault_is_among_them() -> None:
+    print(f"seed {SEED}: {len(CASES)} generated cases")
+    assert len(set(CASES)) == len(CASES) >= 500
+    assert {case.how for case in CASES} >= {*SOURCE, *HARMS, *WIRE, *OF_COMPLETION}
+    assert {(case.what, case.area) for case in CASES} >= {*STORE_CALLS, *WIRE_CALLS}
+    assert {(case.layer, case.place) for case in CASES} == set(itertools.product(("source", "store", "wire"), PLACES))
+
+
+# --- the world
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts() -> Iterator[None]:
+    """Make every stream one of many parts; and let retries of the client library not wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labelbox_export_provider.streaming.budget.SMALLEST_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.budget.LARGEST_PART", PART_BYTES)
+        patch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", PART_BYTES)
+        patch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+        yield
+
+
+@dataclass
+class Bench:
+    """One export, and what a landing of it without faults leaves."""
+
+    desk: Desk
+    handle: ExportHandle
+    expected: dict[Landing, dict[str, bytes]] = field(default_factory=dict)
+    calls: dict[Landing, Counter[tuple[str, Area]]] = field(default_factory=dict)
+    wire_calls: dict[Landing, Counter[tuple[str, Area]]] = field(default_factory=dict)
+
+    def land(self, landing: Landing, sink: Any) -> None:
+        self.desk.land(self.handle, sink, **landing.options)
+
+
+@pytest.fixture(scope="module")
+def bench(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with FakeLabelbox(generate_rows(200)) as fake, desk(fake) as at:
+        fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
+        # Of random digits, so that compressed they are still more than one part.
+        noise = random.Random(SEED)
+        fake.faults.add(
+            faults.ErrorRows(lines=tuple(f'{{"error": "{noise.randbytes(32).hex()}"}}' for _ in range(600)))
+        )
+        made = Bench(at, at.export())
+        for landing in LANDINGS:
+            root = tmp_path_factory.mktemp("expected")
+            sink = FaultySink(FileSink(root), None)
+            made.land(landing, sink)
+            made.expected[landing] = file_store(root).visible()  # type: ignore[assignment]  # a dict
+            made.calls[landing] = sink.made
+            if landing.shape != "explicit key":
+                assert rows_in(made.expected[landing]) == fake.rows_for(like=made.handle.export_id)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StrictS3]:
+    with strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
+        yield served
+
+
+@pytest.fixture
+def open_store(
+    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, server: StrictS3
+) -> Callable[[str], Store]:
+    def open_it(name: str) -> Store:
+        if name == "file":
+            return file_store(tmp_path)
+        if name == "strict":
+            server.reset()
+            return strict_store(server, attempts=1)
+        client, bucket = new_bucket(request.getfixturevalue(name))
+
+        def sink() -> S3Sink:
+            made = S3Sink(client, bucket)
+            made.minimum_part_bytes = PART_BYTES
+            return made
+
+        seen = s3_store(client, bucket)
+        return Store(sink(), seen.visible, seen.litter, again=sink)
+
+    return open_it
+
+
+# --- the campaign
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
+    case: Case, bench: Bench, server: StrictS3, open_store: Callable[[str], Store]
+) -> None:
+    store = open_store(case.store)
+    sink = store.sink
+    bench.desk.fake.faults.clear()
+    struck: Callable[[], bool]
+    if case.layer == "source":
+        fault = _source_fault(case)
+        bench.desk.fake.faults.add(fault)
+        struck = lambda: True  # noqa: E731  the fake took it, or it is still there, which is looked at below
+    elif case.layer == "store":
+        turn = _turn(case.place, bench.calls[case.landing][case.what, case.area])
+        sink = faulty = FaultySink(store.sink, SinkFault(case.what, case.area, turn, _harm(case.how)))
+        struck = lambda: faulty.hit  # noqa: E731
+    else:
+        wire = _WireFault(case, _turn(case.place, _wire_calls(bench, case, server, store)))
+        server.fault = wire
+        struck = lambda: wire.hit  # noqa: E731
+    landed = _try(bench, case.landing, sink)
+    assert struck(), "the fault never struck, so this case shows nothing"
+    _look(bench.expected[case.landing], store, landed=landed)
+    bench.desk.fake.faults.clear()
+    server.fault = lambda call: None
+    bench.land(case.landing, store.again())
+    _look(bench.expected[case.landing], store, landed=True)
+    assert set(store.visible()) == set(bench.expected[case.landing])
+    assert list(store.litter()) == []
+
+
+def _try(bench: Bench, landing: Landing, sink: Any) -> bool:
+    try:
+        bench.land(landing, sink)
+    except (LabelboxExportError, KilledError):
+        return False
+    return True
+
+
+def _look(expected: dict[str, bytes], store: Store, *, landed: bool) -> None:
+    """Hold what a reader sees against what there would be without a fault."""
+    seen = store.visible()
+    uris = {store.sink.uri(key): key for key in seen}
+    assert set(seen) <= set(expected)
+    for key, content in seen.items():
+        if area_of(key) in {"data", "errors"}:
+            assert content == expected[key], f"{key} is not whole"
+    manifests = [Manifest.model_validate_json(seen[key]) for key in seen if area_of(key) == "manifests"]
+    assert len(manifests) == 1 or not landed
+    for manifest in manifests:
+        named = {uris[entry.uri]: entry for entry in manifest.objects}
+        assert set(named) == {key for key in expected if area_of(key) == "data"}
+        for key, entry in named.items():
+            assert (entry.bytes, entry.crc32c) == (len(seen[key]), f"{google_crc32c.value(seen[key]):08x}")
+        assert manifest.errors.uri in uris
+
+
+def _turn(place: Place, number: int) -> int:
+    assert number, "there is no such call in a landing without faults"
+    return {"first": 0, "middle": number // 2, "last": number - 1}[place]
+
+
+def _harm(how: str) -> Harm:
+    (harm,) = (each for each in HARMS if each == how)
+    return harm
+
+
+# --- the source
+
+
+def _source_fault(case: Case) -> faults.Fault:
+    """A fault of a whole file, or at one of its bytes; in the first, a middle or the last file or byte."""
+    kind = case.how.removesuffix(" for ever")
+    errors = case.area == "errors"
+    index = _turn(case.place, 1 if errors else 9) if case.what == "file" else 0
+    byte = {"first": 0, "middle": FILE_BYTES // 2, "last": FILE_BYTES - 2_000}[case.place]
+    byte = 7 if case.what == "file" else byte
+    common: dict[str, Any] = {
+        "stream": "ERRORS" if errors else "RESULT",
+        "file_index": index,
+        "times": None if case.how.endswith("for ever") else 1,
+    }
+    made: dict[str, Callable[[], faults.Fault]] = {
+        "broken": lambda: faults.BrokenFile(after_bytes=byte, **common),
+        "truncated": lambda: faults.TruncatedFile(keep=byte, **common),
+        "corrupt": lambda: faults.CorruptFile(position=byte, **common),
+        "too long": lambda: faults.LongerFile(**common),
+        "expired": lambda: faults.ExpiredFile(**common),
+        "refused": lambda: faults.RefusedFile(**common),
+    }
+    return made[kind]()
+
+
+# --- the wire
+
+
+@dataclass
+class _WireFault:
+    """What our own S3 server does wrong, once or from then on."""
+
+    case: Case
+    turn: int
+    hit: bool = False
+    calls: int = 0
+
+    def __call__(self, call: Call) -> Fault | None:
+        if call.operation != self.case.what or area_of(call.key) != self.case.area:
+            return None
+        self.calls += 1
+        for_ever = self.case.how.endswith("for ever")
+        if self.calls - 1 != self.turn and not (for_ever and self.calls > self.turn):
+            return None
+        self.hit = True
+        return {
+            "reset before": Fault("before"),
+            "reset after": Fault("after"),
+            "reset": Fault("before"),
+            "500": Fault("before", "InternalError", 500),
+            "slow down": Fault("before", "SlowDown", 503),
+            "error in the body": Fault("before", "InternalError", in_body=True),
+            "error in the body after": Fault("after", "InternalError", in_body=True),
+        }[self.case.how.removesuffix(" for ever")]
+
+
+def _wire_calls(bench: Bench, case: Case, server: StrictS3, store: Store) -> int:
+    """Tell how often a landing without faults makes a call; asked of a landing once for each way to land."""
+    if case.landing not in bench.wire_calls:
+        bench.land(case.landing, store.again())
+        made = Counter((call.operation, area_of(call.key)) for call in server.calls)
+        bench.wire_calls[case.landing] = made
+        server.reset()
+    return bench.wire_calls[case.landing][case.what, case.area]
+
+
+# --- processes that are really killed
+
+PROGRAM = """
+    import sys
+    from types import SimpleNamespace
+    sys.path.insert(0, {tests!r})
+    from labelbox_export_provider.spec.handle import ExportHandle
+    from labelbox_export_provider.streaming import budget
+    from labelbox_export_provider.streaming.sinks.file import FileSink
+    from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+    from support.faulty_sink import FaultySink, SinkFault
+    from support.streaming_exports import desk
+    from support.streaming_stores import s3_client
+
+    budget.SMALLEST_PART = budget.LARGEST_PART = {part_bytes}
+    sink = {sink}
+    sink.minimum_part_bytes = {part_bytes}
+    with desk(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
+        fault = SinkFault({call!r}, {area!r}, {turn}, "really killed")
+        at.land(ExportHandle.parse({handle!r}), FaultySink(sink, fault), **{options!r})
+"""
+KILLS: list[tuple[str, Area, Place]] = [
+    ("put_part", "data", "middle"),
+    ("complete", "data", "middle"),
+    ("put", "uris", "first"),
+    ("put", "manifests", "first"),
+]
+
+
+@pytest.mark.parametrize("name", ["file", "strict"])
+@pytest.mark.parametrize(("call", "area", "place"), KILLS)
+def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  # noqa: PLR0917
+    call: str, area: Area, place: Place, name: str, bench: Bench, server: StrictS3, tmp_path: Path, open_store: Any
+) -> None:
+    landing = Landing(None, "split")
+    bench.desk.fake.faults.clear()
+    server.fault = lambda call: None
+    store: Store = open_store(name)
+    program = textwrap.dedent(PROGRAM).format(
+        tests=str(Path(__file__).parent.parent),
+        part_bytes=PART_BYTES,
+        sink=f"FileSink({str(tmp_path)!r})" if name == "file" else f"S3Sink(s3_client({server.address!r}), 'lake')",
+        key=bench.desk.fake.api_key,
+        endpoint=bench.desk.fake.endpoint,
+        call=call,
+        area=area,
+        turn=_turn(place, bench.calls[landing][call, area]),
+        handle=bench.handle.model_dump(mode="json"),
+        options=landing.options,
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=50, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    _look(bench.expected[landing], store, landed=False)
+    assert not [key for key in store.visible() if area_of(key) == "manifests"]
+    bench.land(landing, store.again())
+    _look(bench.expected[landing], store, landed=True)
+    assert list(store.litter()) == []

@@ -1,0 +1,139 @@
+"""A real store, with a fault at one of its calls: refused, answered too late, or the process killed there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.streaming.sinks.base import (
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    Sink,
+    StoredObject,
+    WrittenObject,
+)
+
+Answer = TypeVar("Answer")
+Harm = Literal["refused", "unavailable", "lost", "killed before", "killed after", "really killed"]
+Area = Literal["data", "errors", "uris", "manifests"]
+
+
+def area_of(key: str) -> Area:
+    """Tell what an object is for by its key."""
+    for area in ("errors", "uris", "manifests"):
+        if f"{area}/" in key:
+            return area  # type: ignore[return-value]  # one of the four
+    return "data"
+
+
+class KilledError(BaseException):
+    """Stands for a process that ends: nothing after it runs but what the operating system does."""
+
+
+@dataclass
+class SinkFault:
+    """`call` is the name of a store's method, `area` what the object is for, `turn` which of these calls, from 0."""
+
+    call: str
+    area: Area
+    turn: int
+    harm: Harm
+
+
+class FaultySink(Sink):
+    """Passes everything on to a store but for one call. `made` counts calls, `hit` says whether the fault struck.
+
+    After a kill nothing reaches the store any more, not even what would clean up.
+    """
+
+    def __init__(self, sink: Sink, fault: SinkFault | None) -> None:
+        self._sink = sink
+        self._fault = fault
+        self.made: Counter[tuple[str, Area]] = Counter()
+        self._lock = threading.Lock()
+        self._dead = False
+        self.hit = False
+        self.minimum_part_bytes = sink.minimum_part_bytes
+        self.maximum_part_bytes = sink.maximum_part_bytes
+        self.maximum_parts = sink.maximum_parts
+
+    def uri(self, key: str) -> str:
+        return self._sink.uri(key)
+
+    def begin(self, new: NewObject) -> ObjectWriter:
+        return _FaultyWriter(self, new.key, self.make("begin", new.key, lambda: self._sink.begin(new)))
+
+    def put(self, new: NewObject, content: bytes) -> WrittenObject:
+        return self.make("put", new.key, lambda: self._sink.put(new, content))
+
+    def read(self, key: str, *, limit: int) -> bytes | None:
+        return self.make("read", key, lambda: self._sink.read(key, limit=limit))
+
+    def head(self, key: str) -> StoredObject | None:
+        return self.make("head", key, lambda: self._sink.head(key))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return self.make("list", prefix, lambda: self._sink.list(prefix))
+
+    def delete(self, key: str) -> None:
+        self.make("delete", key, lambda: self._sink.delete(key))
+
+    def abort_open_uploads(self, key: str) -> int:
+        return self.make("abort_open_uploads", key, lambda: self._sink.abort_open_uploads(key))
+
+    def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
+        """Make a call, or fail as the fault says."""
+        harm = self._strikes(call, area_of(key))
+        if harm is None:
+            return carry_out()
+        if harm == "really killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if harm in {"lost", "killed after"}:
+            carry_out()
+        if harm.startswith("killed"):
+            self._dead = True
+            raise KilledError
+        if harm == "refused":
+            raise StorageError(f"{call} of {key} is refused, as told")
+        raise StorageUnavailableError(f"{call} of {key} got no answer, as told")
+
+    @property
+    def dead(self) -> bool:
+        return self._dead
+
+    def _strikes(self, call: str, area: Area) -> Harm | None:
+        with self._lock:
+            if self._dead:
+                raise KilledError
+            turn = self.made[call, area]
+            self.made[call, area] += 1
+            fault = self._fault
+            if fault is None or (fault.call, fault.area, fault.turn) != (call, area, turn):
+                return None
+            self.hit = True
+            return fault.harm
+
+
+class _FaultyWriter(ObjectWriter):
+    def __init__(self, sink: FaultySink, key: str, writer: ObjectWriter) -> None:
+        self._sink = sink
+        self._key = key
+        self._writer = writer
+
+    def put_part(self, part: Part) -> None:
+        self._sink.make("put_part", self._key, lambda: self._writer.put_part(part))
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        return self._sink.make("complete", self._key, lambda: self._writer.complete(expected))
+
+    def abort(self) -> None:
+        if not self._sink.dead:
+            self._sink.make("abort", self._key, self._writer.abort)
