@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
@@ -63,6 +64,17 @@ def test_a_task_that_had_succeeded_and_is_cleared_starts_a_new_export(fake: Fake
     store = StateStore()
     first = start_of(fake).execute(context_of(store=store))
     second = start_of(fake).execute(context_of(store=store, ti=TaskInstance(try_number=2, max_tries=4)))
+    assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
+
+
+def test_a_success_cleared_after_retries_was_lowered_starts_a_new_export_though_max_tries_is_as_it_was(
+    fake: FakeLabelbox,
+) -> None:
+    store = StateStore()
+    first = start_of(fake).execute(context_of(store=store, dag_run=SimpleNamespace(clear_number=0)))
+    # Airflow gives a cleared task its tries so far and its retries: 1 + 2 after 0 + 3.
+    again = context_of(store=store, ti=TaskInstance(try_number=2), dag_run=SimpleNamespace(clear_number=1))
+    second = start_of(fake).execute(again)
     assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
 
 
@@ -293,6 +305,15 @@ def test_the_key_of_another_user_is_refused_naming_both_users(
     assert len(fake.exports) == 1
 
 
+def test_a_failing_start_names_source_link_window_and_try(fake: FakeLabelbox) -> None:
+    fake.faults.add(GraphQLErrorAnswer(operation="exportDataRowsInProject", code="OPERATION_NOT_ALLOWED", message="no"))
+    message = failure_of(start_of(fake, window=DataIntervalWindow()), context_of())
+    assert f"source:    project {fake.project_id}" in message
+    assert f"/projects/{fake.project_id}" in message
+    assert "window:    [2026-11-22T02:00:00Z, 2026-11-23T02:00:00Z) UTC of last_activity_at" in message
+    assert "try:       1 of 4" in message
+
+
 def test_a_refusal_that_a_retry_does_not_heal_uses_up_none(fake: FakeLabelbox) -> None:
     fake.faults.add(GraphQLErrorAnswer(operation="exportDataRowsInProject", code="OPERATION_NOT_ALLOWED", message="no"))
     assert "retry:     none" in failure_of(start_of(fake), context_of())
@@ -345,7 +366,7 @@ def test_cleared_after_success_a_waiting_operator_starts_a_new_export(fake: Fake
     assert len(fake.exports) == 2
 
 
-@pytest.mark.parametrize("option", ["timeout", "poke_interval", "adopt_within"])
+@pytest.mark.parametrize("option", ["timeout", "poke_interval", "adopt_within", "limit_timeout"])
 @pytest.mark.parametrize("value", ["an hour", 0, -1, True, timedelta(0)])
 def test_a_length_of_time_is_a_timedelta_or_seconds_above_0(option: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"{option}="):

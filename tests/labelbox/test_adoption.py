@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.labelbox_starts import CALL_LIMIT, LOOK, START, StartingTask, after, before, kill
+from support.labelbox_starts import CALL_LIMIT, LOOK, START, StartingTask, WorkerKilled, after, before, kill
 
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import LOOK_EVERY, MAX_STARTS, VISIBLE_WITHIN
@@ -660,6 +660,70 @@ def test_past_a_bound_the_refusal_is_raised_and_says_that_nothing_was_started(
     assert raised.value.retryable
     assert sum(task.slept) <= 300
     assert fake.exports == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (GraphQLErrorAnswer(operation=START, code="RESOURCE_CONFLICT"), RefusedError),
+        (RateLimited(operation=START, retry_after=20, times=None), RateLimitedError),
+    ],
+)
+def test_after_a_refusal_the_next_try_does_not_wait_for_an_export_that_was_never_started(
+    fake: FakeLabelbox, task: StartingTask, fault: Fault, error: type[LabelboxExportError]
+) -> None:
+    fake.faults.add(fault)
+    with pytest.raises(error):
+        task.run()
+    assert task.record is not None
+    assert (task.record.state, task.record.export_id) == ("refused", None)
+    fake.faults.clear()
+    task.slept.clear()
+    started = task.run()
+    assert ids(fake) == [started.export_id]
+    assert task.slept == []
+
+
+def test_a_worker_killed_while_it_waits_after_a_refusal_left_nothing_to_wait_for_either(
+    fake: FakeLabelbox, task: StartingTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.faults.add(RateLimited(operation=START, retry_after=7, times=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(task, "_sleep", lambda _: kill())
+        with pytest.raises(WorkerKilled):
+            task.run()
+    assert task.record is not None
+    assert task.record.state == "refused"
+    task.run()
+    assert len(ids(fake)) == 1
+    assert task.slept == []
+
+
+def test_a_refusal_after_a_lost_answer_still_lets_the_next_try_find_what_shows_late(
+    fake: FakeLabelbox, task: StartingTask
+) -> None:
+    fake.faults.add(
+        HiddenExport(seconds=GRACE + 30),
+        LostAnswer(operation=START),
+        GraphQLErrorAnswer(operation=START, code="RESOURCE_CONFLICT"),
+    )
+    with pytest.raises(RefusedError):
+        task.run()
+    task.clock.advance(60)
+    assert task.run().adopted
+    assert len(ids(fake)) == 1
+
+
+@pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
+def test_who_can_wait_elsewhere_is_told_at_once_that_too_many_exports_run(
+    fake: FakeLabelbox, task: StartingTask, form: str
+) -> None:
+    fake.change(running_exports_per_project=0, running_limit_form=form)
+    task.wait_at_limit = False
+    with pytest.raises(RunningExportLimitError, match="No export was started"):
+        task.run()
+    assert task.slept == []
+    assert starts_sent(fake) == 1
 
 
 @pytest.mark.parametrize(

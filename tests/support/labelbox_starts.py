@@ -88,6 +88,7 @@ class StartingTask:
     run_id: str = "run"
     generation: int = 0
     timeout: float = 5.0
+    wait_at_limit: bool = True
     saved: list[StartRecord] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
@@ -113,6 +114,7 @@ class StartingTask:
             adopt_within=self.adopt_within,
             call_limit=CALL_LIMIT,
             now=self.clock,
+            wait_at_limit=self.wait_at_limit,
         )
 
     def run(self, around: Wrapper = lambda flow: flow) -> StartedExport:
@@ -143,7 +145,7 @@ class StartingTask:
         raise AssertionError("the worker was to be killed")
 
     def clear(self) -> None:
-        """Its user clears the task: Airflow raises max_tries, which is the generation."""
+        """Its user clears the task: Airflow raises the numbers that make its generation."""
         self.generation += 1
 
     def as_user(self, user: FakeUser) -> StartingTask:
