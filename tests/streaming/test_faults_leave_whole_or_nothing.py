@@ -1,8 +1,8 @@
 """A fault anywhere leaves the whole verified generation, or nothing that a manifest names; the next try mends all.
 
 Generated from one seed: every kind of fault, at the first, a middle and the last call or byte of its kind, at the
-source, at the store's methods and on the wire; on a directory and on three S3 servers; compressed or not, in one object,
-split, or under an explicit key. After the fault the store is looked into, and once more after another try.
+source, at the store's methods and on the wire; on a directory and on three S3 servers; compressed or not, in one
+object, split, or under an explicit key. After the fault the store is looked into, and once more after another try.
 """
 
 from __future__ import annotations

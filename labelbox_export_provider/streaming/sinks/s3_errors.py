@@ -51,6 +51,7 @@ _BUSY = {
     "ConditionalRequestConflict",
     "RequestTimeTooSkewed",
 }
+_CHANGED_ON_THE_WAY = {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
 _NO_ANSWER = {
     "EndpointConnectionError",
     "ConnectTimeoutError",
@@ -127,6 +128,9 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
     elif code == "PreconditionFailed" or status == 412:
         kind = ObjectExistsError
         advice = "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True"
+    elif code in _CHANGED_ON_THE_WAY:
+        kind = StorageUnavailableError
+        advice = "Other bytes arrived than were sent. A retry sends them again; if it does not end, look at the proxy"
     elif code in _BUSY or status >= 500 or status == 429:
         kind = StorageUnavailableError
         advice = "A retry may heal it"
