@@ -82,20 +82,21 @@ class Report:
 
     def _cases_table(self) -> Iterator[str]:
         yield (
-            "| case | n | wall s, median (least to most) | MiB/s | CPU-s/GiB | store's CPU-s/GiB | peak RSS MiB "
-            "| of it the transfer's |"
+            "| case | n | wall s, median (least to most) | MiB/s | CPU-s/GiB | CPU-s to start | store's CPU-s/GiB "
+            "| peak RSS MiB | of it the transfer's |"
         )
-        yield "|---|---|---|---|---|---|---|---|"
+        yield "|---|---|---|---|---|---|---|---|---|"
         for name, runs in self.runs.items():
             walls = [run.wall for run in runs]
             size = self.source_bytes[name]
-            own = ""
+            own = start = ""
             if "rss_peak" in runs[0].notes:
+                start = f"{median(run.cpu - run.notes['work_cpu'] for run in runs):.2f}"
                 own = f"{max(run.notes['rss_peak'] - run.notes['rss_before'] for run in runs) / MIB:.0f}"
             yield (
                 f"| {name} | {len(runs)} | {median(walls):.2f} ({min(walls):.2f} to {max(walls):.2f}) "
                 f"| {size / MIB / median(walls):.0f} | {median(run.cpu for run in runs) / size * GIB:.2f} "
-                f"| {median(run.server_cpu for run in runs) / size * GIB:.2f} "
+                f"| {start} | {median(run.server_cpu for run in runs) / size * GIB:.2f} "
                 f"| {max(run.peak_rss for run in runs) / MIB:.0f} | {own} |"
             )
 
