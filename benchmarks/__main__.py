@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -171,4 +172,6 @@ def _once(case: Case, number: int, ready: Stage, report: Report) -> None:
 
 
 if __name__ == "__main__":
+    # An end by SIGTERM ends the servers, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     raise SystemExit(1 if main().failed else 0)

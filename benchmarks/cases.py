@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
+from benchmarks.servers.processes import ServerMissingError
 from benchmarks.stage import BUCKET, ROOT, Stage
 from labelbox_export_provider.streaming.packing import GZIP_LEVEL, ZSTD_LEVEL
 
@@ -18,6 +20,7 @@ LATENCIES = (0, 50, 200)
 MEMORY_SHARES = (0.25, 1, 10)
 """Sizes at which memory is measured, in terms of the export's."""
 
+_GCS_SINK = "labelbox_export_provider.streaming.sinks.gcs"
 MEMORY_TREATMENTS = {"plain": ("none", False), "trim": ("none", True), "gzip-trim": ("gzip", True)}
 """What is landed how where memory is measured: compression, and whether rows are trimmed."""
 
@@ -127,6 +130,8 @@ def _land(
         given = [python, "-m", "benchmarks.clients.land", "--graphql", stage.graphql(latency)]
         given += ["--export", f"files-{files}", "--bucket", BUCKET, "--prefix", "lake", "--compression", compression]
         if store == "gcs":
+            if find_spec(_GCS_SINK) is None:
+                raise ServerMissingError(f"this package has no store for GCS ({_GCS_SINK})")
             stage.gcs()
             given += ["--store", "gcs"]
         else:
