@@ -175,7 +175,7 @@ class FileIndex:
         for stop in (*sorted(self._loose), limit):
             guess = gap
             while guess < min(stop, limit):
-                taken = next((each for each in asking if guess - usual // 2 < each < guess + usual), None)
+                taken = next((each for each in asking if guess - usual // 2 <= each < guess + usual), None)
                 if taken is None:
                     return guess
                 # Guesses aim at the middle of files, so that small errors do not add up to the wrong file so soon.

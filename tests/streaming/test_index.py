@@ -189,6 +189,14 @@ def test_eight_calls_are_under_way_at_once_so_that_a_round_trip_is_not_paid_for_
     index.close()
 
 
+@pytest.mark.timeout(20)
+def test_files_of_a_single_byte_are_not_guessed_at_for_ever_while_calls_are_under_way() -> None:
+    chain = Chain([1] * 40, lambda: time.sleep(0.002))
+    index = chain.index()
+    assert [index.file_holding(offset).start for offset in range(40)] == list(range(40))
+    index.close()
+
+
 @pytest.mark.parametrize("files", [1_000, pytest.param(100_000, marks=pytest.mark.thorough)])
 def test_an_index_of_300_gib_stays_within_its_window(files: int) -> None:
     """G5: memory does not grow with the export; signed URLs do not grow old."""
