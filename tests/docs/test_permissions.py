@@ -1,0 +1,183 @@
+"""The policies of docs/permissions.md are enough for what the page says, and not for what it says they are not."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.faulty_sink import FaultySink, KilledError, SinkFault
+from support.streaming_exports import Desk, desk, rows_in
+from support.streaming_stores import moto_server, s3_client, strict_store
+from support.strict_s3 import StrictS3, strict_s3
+
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.streaming.sinks.s3_errors import PERMISSIONS
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+
+PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
+S3 = PAGE.partition("## S3")[2].partition("\n## ")[0]
+PART_BYTES = 16 * 1024
+PREFIX = "labelbox"
+
+
+def block(heading: str) -> dict[str, Any]:
+    """The first JSON below a heading."""
+    found = re.search(r"```json\n(.*?)```", S3.partition(f"### {heading}\n")[2], re.DOTALL)
+    assert found, heading
+    read = json.loads(found[1])
+    assert isinstance(read, dict)
+    return read
+
+
+def denied_by(policy: dict[str, Any], *more: str) -> frozenset[str]:
+    """The calls that a policy does not allow below the prefix, as AWS would read it."""
+    allowed = set(more)
+    for statement in policy["Statement"]:
+        assert statement["Effect"] == "Allow"
+        of_objects = statement["Resource"].endswith("/*")
+        if of_objects:
+            assert fnmatch.fnmatch(f"arn:aws:s3:::my-data-lake/{PREFIX}/data/rows", statement["Resource"])
+        elif "Condition" in statement:
+            (pattern,) = statement["Condition"]["StringLike"].values()
+            assert fnmatch.fnmatch(f"{PREFIX}/data/source=", pattern)
+        for action in statement["Action"]:
+            assert of_objects != action.startswith("s3:List"), f"{action} is of the other kind of resource"
+            allowed.add(action)
+    return frozenset(call for call, needed in PERMISSIONS.items() if needed.split(" and ")[0] not in allowed)
+
+
+@pytest.fixture(scope="module")
+def at() -> Iterator[Desk]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        FakeLabelbox(generate_rows(60)) as fake,
+        desk(fake) as made,
+    ):
+        patch.setattr("labelbox_export_provider.streaming.budget.SMALLEST_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.budget.LARGEST_PART", PART_BYTES)
+        yield made
+
+
+@pytest.fixture
+def server() -> Iterator[StrictS3]:
+    with strict_s3(minimum_part_bytes=PART_BYTES) as served:
+        yield served
+
+
+def sink(server: StrictS3, **sink_args: Any) -> S3Sink:
+    made = S3Sink(s3_client(server.address), "lake", sink_args)
+    made.minimum_part_bytes = PART_BYTES
+    return made
+
+
+def land(at: Desk, server: StrictS3, **options: Any) -> list[bytes]:
+    handle = at.export()
+    at.land(handle, sink(server), prefix=PREFIX, compression=None, **options)
+    assert rows_in(server.visible()) == at.fake.rows_for(like=handle.export_id)
+    return rows_in(server.visible())
+
+
+def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(at: Desk, server: StrictS3) -> None:
+    handle = at.export()
+    killed = FaultySink(sink(server), SinkFault("put_part", "data", 1, "killed after"))
+    with pytest.raises(KilledError):
+        at.land(handle, killed, prefix=PREFIX, compression=None)
+    at.land(handle, sink(server), prefix=PREFIX, compression=None)
+    at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="replace")
+    at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
+    at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", S3, re.MULTILINE))
+    assert set(rows) == {call.operation for call in server.calls}
+    assert rows == {call: " and ".join(f"`{each}`" for each in PERMISSIONS[call].split(" and ")) for call in rows}
+
+
+def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: Desk, server: StrictS3) -> None:
+    server.denied = denied_by(block("The usual policy"))
+    assert "DeleteObject" in server.denied
+    assert land(at, server)
+    with pytest.raises(StorageError, match="rerun='refuse'"):
+        at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="refuse")
+
+
+def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: Desk, server: StrictS3) -> None:
+    server.denied = denied_by(block("The usual policy"))
+    land(at, server)
+    with pytest.raises(StorageError, match="needs s3:DeleteObject"):
+        at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="replace")
+    server.denied = denied_by(block("The usual policy"), "s3:DeleteObject")
+    assert land(at, server, rerun="replace")
+
+
+def test_every_action_of_the_usual_policy_is_needed(at: Desk, server: StrictS3) -> None:
+    """It is smallest: each action is that of a call which is made."""
+    policy = block("The usual policy")
+    named = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert named == {each for needed in PERMISSIONS.values() for each in needed.split(" and ")} - {"s3:DeleteObject"}
+
+
+def test_an_identity_that_may_only_write_lands_all_and_cannot_look_for_others(
+    at: Desk, server: StrictS3, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = block("Only writing")
+    server.denied = denied_by(policy)
+    assert {"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "DeleteObject"} == server.denied
+    assert land(at, server)
+    assert "ListMultipartUploads" in caplog.text
+    for rerun in ("refuse", "replace"):
+        before = server.visible()
+        with pytest.raises(StorageError, match="needs s3:ListBucket"):
+            at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun=rerun)
+        assert server.visible() == before
+    handle = at.export()
+    at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
+    with pytest.raises(StorageError, match="replace=True"):
+        at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
+    at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None, replace=True)
+
+
+def test_the_policy_of_another_accounts_bucket_allows_what_the_usual_one_does() -> None:
+    theirs = block("A bucket of another account")
+    for statement in theirs["Statement"]:
+        assert set(statement.pop("Principal")) == {"AWS"}
+    assert theirs == block("The usual policy")
+
+
+def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: Desk, server: StrictS3) -> None:
+    owned = sink(server, ExpectedBucketOwner="111122223333")
+    killed = FaultySink(owned, SinkFault("put_part", "data", 1, "killed after"))
+    handle = at.export()
+    with pytest.raises(KilledError):
+        at.land(handle, killed, prefix=PREFIX, compression=None)
+    at.land(handle, owned, prefix=PREFIX, compression=None, rerun="replace")
+    at.land(at.export(), owned, prefix=PREFIX, compression=None, rerun="replace")
+    assert {call.operation for call in server.calls} == set(PERMISSIONS)
+    assert {headers.get("x-amz-expected-bucket-owner") for _, headers in server.headers} == {"111122223333"}
+
+
+def test_a_kms_key_needs_what_the_error_names() -> None:
+    (statement,) = block("A KMS key")["Statement"]
+    with strict_s3(denied=frozenset({"PutObject"})) as server, pytest.raises(StorageError) as caught:
+        strict_store(server).sink.put(_small(), b"1")
+    assert all(action in str(caught.value) for action in statement["Action"])
+
+
+def test_the_lifecycle_rule_is_one_that_s3_takes() -> None:
+    with moto_server() as address:
+        client = s3_client(address)
+        client.create_bucket(Bucket="lake")
+        rule = block("Uploads that nobody finishes")
+        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration=rule)
+        (kept,) = client.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
+    assert kept["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+
+
+def _small() -> Any:
+    from labelbox_export_provider.streaming.sinks.base import NewObject
+
+    return NewObject("rows", "text/plain")
