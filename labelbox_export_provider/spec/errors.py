@@ -27,7 +27,7 @@
     ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
     ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
     └── StorageError                    the store refused
-        ├── ObjectExistsError           another export's object is there and `replace` is off
+        ├── ObjectExistsError           another export is there, and `replace` or `rerun` refuses
         └── StorageUnavailableError     a retry may heal it
 
 `retryable` says whether Airflow should use a retry for it. Messages never hold a key or a signed URL.
@@ -149,7 +149,7 @@ class StorageError(LabelboxExportError):
 
 
 class ObjectExistsError(StorageError):
-    """An object that is not ours is at the explicit key and `replace` is off."""
+    """Another object is at the explicit key, or another generation of the window, and the options refuse it."""
 
 
 class StorageUnavailableError(StorageError):
