@@ -221,8 +221,9 @@ class SinkConformance:
         neighbour = store.sink.begin(NewObject(f"{key}.2", TEXT))
         for writer in (killed, neighbour):
             _put_all(writer, _pieces(store.sink, (1.0, 1.0)), last=False)
+        of_both = len(store.litter())
         assert store.again().abort_open_uploads(key) == 1
-        assert len(store.litter()) == 1
+        assert 0 < len(store.litter()) < of_both
         assert store.again().abort_open_uploads(key) == 0
         neighbour.abort()
         assert list(store.litter()) == []
