@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import inspect
-import ipaddress
 import json
 import logging
 import ssl
@@ -13,11 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from support.labelbox_conversations import KEY, USER_AGENT, Runner
 from support.labelbox_scripted_server import Asked, Hangs, Plays, ScriptedServer, bodies, data
+from support.streaming_tls import certificate as own_certificate
 
 from labelbox_export_provider.labelbox import documents, flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -224,37 +220,13 @@ def test_an_unusable_proxy_of_the_environment_is_named(
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of our own for 127.0.0.1, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("certificate")
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    return own_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
-def secure(certificate: tuple[Path, Path]) -> Iterator[ScriptedServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    with ScriptedServer(context).serving() as serving:
+def secure(certificate: tuple[Path, ssl.SSLContext]) -> Iterator[ScriptedServer]:
+    with ScriptedServer(certificate[1]).serving() as serving:
         serving.play(OWNER)
         yield serving
 
@@ -271,14 +243,14 @@ def test_a_certificate_that_is_not_trusted_is_not_waited_out_and_the_fix_is_name
 
 @pytest.mark.parametrize("verify", ["bundle", False])
 def test_verify_takes_a_ca_bundle_or_switches_the_check_off(
-    verify: str | bool, secure: ScriptedServer, certificate: tuple[Path, Path], runner: Runner
+    verify: str | bool, secure: ScriptedServer, certificate: tuple[Path, ssl.SSLContext], runner: Runner
 ) -> None:
     chosen = str(certificate[0]) if verify == "bundle" else verify
     settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", verify=chosen, timeout=5)
     assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
 
 
-def test_a_ca_bundle_that_is_none_is_refused_by_name(certificate: tuple[Path, Path]) -> None:
+def test_a_ca_bundle_that_is_none_is_refused_by_name(certificate: tuple[Path, ssl.SSLContext]) -> None:
     settings = ConnectionSettings(api_key=KEY, verify=__file__)
     with pytest.raises(ConnectionSettingsError, match=r"test_drivers\.py"):
         create_ssl_context(settings)
