@@ -29,6 +29,7 @@ from labelbox_export_provider.testing.faults import (
     ErrorRows,
     ErrorStatus,
     FailedExport,
+    GraphQLErrorAnswer,
     NullHeader,
     SlowExport,
     UnknownStatus,
@@ -138,6 +139,37 @@ def test_a_bug_while_waiting_is_raised_past_soft_fail(
     monkeypatch.setattr(ExportTaskSensor, "_look", lambda self, export: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(mode, handle, soft_fail=True)
+
+
+@every_mode
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_refused_look_and_a_broken_connection_are_told_in_the_whole_message_past_soft_fail(
+    fake: FakeLabelbox, mode: str, monkeypatch: pytest.MonkeyPatch, *, soft_fail: bool
+) -> None:
+    fake.faults.add(SlowExport())
+    handle = handle_of(fake)
+    fake.faults.add(GraphQLErrorAnswer(code="GRAPHQL_VALIDATION_FAILED", status=400, after=1, times=None))
+    with pytest.raises(AirflowFailException) as answer:
+        run(mode, handle, soft_fail=soft_fail, timeout=10)
+    fake.faults.clear()
+    connection = json.loads(fake.airflow_connection()) | {"extra": {"timeout": "soon"}}
+    monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", json.dumps(connection))
+    with pytest.raises(AirflowFailException) as settings:
+        run(mode, handle, soft_fail=soft_fail, timeout=10)
+    for failure, advice in ((answer, ""), (settings, "mend the connection")):
+        message = str(failure.value)
+        assert f"export:    {handle['export_id']}" in message
+        assert f"to do:     {advice}" in message
+
+
+def test_a_connection_that_breaks_while_a_trigger_waits_is_an_event(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = trigger_for(handle_of(fake))
+    monkeypatch.delenv("AIRFLOW_CONN_LABELBOX_DEFAULT")
+    [event] = events_of(trigger)
+    assert event["outcome"] == "CONNECTION"
+    assert "labelbox_default" in event["message"]
 
 
 @every_mode
