@@ -11,7 +11,10 @@ import pytest
 
 _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 
-for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX"))]:
+_OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX")
+_OF_THE_TESTS = ("LABELBOX_KILLS",)
+
+for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
     del os.environ[_name]
 
 # Set before anything imports airflow, which reads its settings once.
