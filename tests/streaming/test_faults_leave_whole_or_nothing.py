@@ -267,6 +267,8 @@ def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
     landed = _try(bench, case.landing, sink)
     assert struck(), "the fault never struck, so this case shows nothing"
     _look(bench.expected[case.landing], store, landed=landed)
+    if case.layer == "source" or case.how in {"refused", "unavailable"}:
+        assert list(store.litter()) == [], "a try that fails and still runs cleans up itself"
     bench.desk.fake.faults.clear()
     server.fault = lambda call: None
     bench.land(case.landing, store.again())
