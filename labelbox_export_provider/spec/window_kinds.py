@@ -9,14 +9,14 @@ The wire has whole seconds and a range of unknown closedness, so the query is a 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.spec.dates import iso_utc, shifted, whole_second
+from labelbox_export_provider.spec.dates import iso_utc, shifted, to_utc, whole_second
 from labelbox_export_provider.spec.errors import WindowError
 from labelbox_export_provider.spec.option_model import OptionModel
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField
@@ -154,8 +154,9 @@ class DataIntervalWindow(RecurringWindow):
 class PartitionWindow(RecurringWindow):
     """The partition of the DAG run: from its partition date on, as long as `width`.
 
-    Whole days are days of the calendar in `timezone`, so that days of 23 and 25 hours leave neither gap nor overlap;
-    it has to be the timetable's zone. Any other width is a length of time. Refuses runs without a partition date.
+    Whole days are days of the calendar in `timezone`, which has to be the timetable's zone, so that days of 23 and 25
+    hours leave no gap. (Where clocks change at midnight itself, as in Cairo, two windows a year share an hour.) Any
+    other width is a length of time. Refuses runs without a partition date.
     """
 
     kind: Literal["partition"] = "partition"
@@ -179,8 +180,9 @@ class PartitionWindow(RecurringWindow):
     def _end(self, start: datetime) -> datetime:
         if self.width % timedelta(days=1):
             return shifted(start, self.width)
-        local = start.astimezone(ZoneInfo(self.timezone))
-        return shifted(local, self.width).replace(fold=0).astimezone(timezone.utc)
+        local = start.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+        # Where a clock change gives two readings, the later: an hour landed twice is better than one never asked for.
+        return to_utc(shifted(local, self.width), self.timezone, "end")
 
 
 class FixedWindow(DatedWindow):
