@@ -36,7 +36,7 @@ def until(what: str, look: Callable[[], Any], *, timeout: float, every: float = 
 class AirflowApi:
     """Airflow's REST API as the one user of a cluster without log-in.
 
-    Reads are repeated for up to 30 s after a transport error or a 5xx, which SQLite causes under load; writes are not.
+    Reads are repeated for up to 90 s after a transport error or a 5xx, which SQLite causes under load; writes are not.
     """
 
     def __init__(self, url: str) -> None:
@@ -54,7 +54,7 @@ class AirflowApi:
 
     def get(self, path: str, **query: Any) -> Any:
         """Read one resource below `/api/v2`."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 answer = self._client.get(f"/api/v2{path}", params=query, headers={"accept": "application/json"})

@@ -47,7 +47,11 @@ def plans(number: int, chance: random.Random) -> list[Plan]:
     """Make plans that go through all phases and all victims, each at a moment of chance."""
     victims: tuple[Victim, ...] = ("both", "child", "supervisor")
     return [
-        Plan(*PHASES[index % len(PHASES)], victims[(index + index // len(PHASES)) % 3], chance.uniform(0.0, 4.0))
+        Plan(
+            *PHASES[index % len(PHASES)],
+            victims[(index % len(PHASES) + index // len(PHASES)) % 3],
+            chance.uniform(0.0, 3.0),
+        )
         for index in range(number)
     ]
 
