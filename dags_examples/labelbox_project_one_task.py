@@ -38,5 +38,5 @@ with DAG(
         window=DataIntervalWindow(),
         s3_bucket=BUCKET,
         s3_prefix="labelbox",
-        outlets=[Asset(name="labelbox_project_in_one_task", uri=f"s3://{BUCKET}/labelbox/data/")],
+        outlets=[Asset(name="labelbox_project", uri=f"s3://{BUCKET}/labelbox/data/")],
     )
