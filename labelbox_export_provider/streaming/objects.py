@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
+from labelbox_export_provider.streaming.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.lines import RowCounts
 from labelbox_export_provider.streaming.outputs import Outputs
 from labelbox_export_provider.streaming.parts import PartGatherer
@@ -30,26 +31,28 @@ class ObjectGatherer:
         open_object: Callable[[int], ObjectWriter],
         uploaders: ThreadPoolExecutor,
         outputs: Outputs,
+        pool: BlockPool,
         part_bytes: int,
     ) -> None:
         self._open_object = open_object
         self._uploaders = uploaders
         self._outputs = outputs
+        self._pool = pool
         self._part_bytes = part_bytes
         self._objects: list[_OpenObject] = []
 
-    def add(self, number: int, data: bytes) -> None:
+    def add(self, number: int, data: Output) -> None:
         """Take the next bytes, which are of the object with this number."""
         current = self._object(number)
         if current.parts is None:
             current.writer = self._open_object(number)
-            current.parts = PartGatherer(current.writer, self._uploaders, self._outputs, self._part_bytes)
+            current.parts = PartGatherer(current.writer, self._uploaders, self._outputs, self._pool, self._part_bytes)
         current.parts.add(data)
 
     def add_own(self, number: int, data: bytes) -> None:
         """Take bytes that no worker left, so that they are counted as held only from here on."""
         self._outputs.release(-len(data))
-        self.add(number, data)
+        self.add(number, Output(data))
 
     def count(self, number: int, counts: RowCounts) -> None:
         """Take counts of rows of an object in."""

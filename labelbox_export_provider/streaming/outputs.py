@@ -13,6 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from labelbox_export_provider.streaming.blocks import Output
+
 
 class StoppedError(Exception):
     """The pipeline ends early. Raised in workers only; the reason is raised by the pipeline itself."""
@@ -25,7 +27,7 @@ class Outputs:
         self._limit = limit
         self._ahead_limit = max(0, limit - reserve)
         self._condition = threading.Condition()
-        self._waiting: dict[int, deque[bytes]] = {}
+        self._waiting: dict[int, deque[Output]] = {}
         self._finished: set[int] = set()
         self._turn = 0
         self._held = 0
@@ -37,7 +39,7 @@ class Outputs:
 
     # --- workers
 
-    def put(self, member: int, data: bytes) -> None:
+    def put(self, member: int, data: Output) -> None:
         """Leave bytes of a member; waits until there is room for them."""
         with self._condition:
             while not self._has_room(member, len(data)):
@@ -87,7 +89,7 @@ class Outputs:
 
     # --- the joining thread
 
-    def take(self, member: int, *, every: float, tick: Callable[[], None]) -> bytes | None:
+    def take(self, member: int, *, every: float, tick: Callable[[], None]) -> Output | None:
         """Give the next bytes of a member whose turn it is now, or None when it is complete.
 
         Calls `tick` about `every` seconds while it waits. Raises the first error that stopped the pipeline.

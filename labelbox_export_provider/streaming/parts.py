@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import google_crc32c
-
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.outputs import Outputs
 from labelbox_export_provider.streaming.sinks.base import ObjectWriter, Part, PartBody
 
@@ -14,23 +14,31 @@ from labelbox_export_provider.streaming.sinks.base import ObjectWriter, Part, Pa
 class PartGatherer:
     """The parts of one object. Bytes are given by one thread; an upload that fails stops `outputs` with its error."""
 
-    def __init__(self, writer: ObjectWriter, uploaders: ThreadPoolExecutor, outputs: Outputs, part_bytes: int) -> None:
+    def __init__(
+        self,
+        writer: ObjectWriter,
+        uploaders: ThreadPoolExecutor,
+        outputs: Outputs,
+        pool: BlockPool,
+        part_bytes: int,
+    ) -> None:
         self.size = 0
         self.crc32c = 0
         self._writer = writer
         self._uploaders = uploaders
         self._outputs = outputs
+        self._pool = pool
         self._part_bytes = part_bytes
-        self._buffers: deque[bytes | memoryview] = deque()
+        self._buffers: deque[Output] = deque()
         self._gathered = 0
         self._number = 0
         self._sent = 0
         self.uploads: list[Future[None]] = []
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: Output) -> None:
         """Take the next bytes; sends a part as soon as one more byte than it holds is there."""
         self.size += len(data)
-        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        self.crc32c = checksum.combine(self.crc32c, data.crc32c, len(data))
         self._buffers.append(data)
         self._gathered += len(data)
         # A full part waits for one byte more, since only then it is known not to be the last.
@@ -48,24 +56,23 @@ class PartGatherer:
         return self.size if self._number <= 1 else 0
 
     def _send(self, size: int, *, last: bool) -> None:
-        buffers: list[bytes | memoryview] = []
+        pieces: list[Output] = []
         missing = size
         while missing:
             buffer = self._buffers.popleft()
             if len(buffer) > missing:
-                view = memoryview(buffer)
-                self._buffers.appendleft(view[missing:])
-                buffer = view[:missing]
-            buffers.append(buffer)
+                buffer, rest = buffer.split(missing)
+                self._buffers.appendleft(rest)
+            pieces.append(buffer)
             missing -= len(buffer)
         self._gathered -= size
         self._number += 1
-        part = Part(self._number, self._sent, PartBody(buffers), last)
+        part = Part(self._number, self._sent, PartBody(piece.view for piece in pieces), last)
         self._sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
-        self.uploads.append(self._uploaders.submit(self._upload, part, size))
+        self.uploads.append(self._uploaders.submit(self._upload, part, pieces, size))
 
-    def _upload(self, part: Part, size: int) -> None:
+    def _upload(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
             self._outputs.check()
             self._writer.put_part(part)
@@ -73,4 +80,9 @@ class PartGatherer:
             self._outputs.stop(error)
             raise
         finally:
+            # A writer may keep the only part of an object until it completes it; its memory is not used again then.
+            if not (part.last and part.number == 1):
+                for piece in pieces:
+                    if piece.block is not None:
+                        self._pool.stored(piece.block, len(piece))
             self._outputs.release(size)

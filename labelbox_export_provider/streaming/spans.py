@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.streaming.blocks import Output
 from labelbox_export_provider.streaming.fetch import Piece
 from labelbox_export_provider.streaming.index import FileIndex
 from labelbox_export_provider.streaming.ledger import Ledger
@@ -129,15 +130,15 @@ class SpanJoiner:
         self._open = 0
         self._before: Segment | None = None
 
-    def add(self, span: Span, data: bytes) -> None:
+    def add(self, span: Span, data: Output) -> None:
         """Take the next bytes of a span."""
         if self._joining is not span:
-            self._begin(span, data[0])
-        if self._object != self._next_object and (end := data.find(b"\n") + 1):
-            self._objects.add(self._object, data[:end])
+            self._begin(span, data.first_byte)
+        if self._object != self._next_object and (end := data.end_of_row()):
+            head, data = data.split(end)
+            self._objects.add(self._object, head)
             self._object = self._next_object
-            data = data[end:]
-        if data:
+        if len(data):
             self._objects.add(self._object, data)
 
     def end(self, account: SpanAccount) -> None:

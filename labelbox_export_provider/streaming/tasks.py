@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from labelbox_export_provider.labelbox.model import StreamTotals
 from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.streaming.blocks import Output
 from labelbox_export_provider.streaming.fetch import Piece, StreamReader
 from labelbox_export_provider.streaming.index import FileIndex
 from labelbox_export_provider.streaming.ledger import Ledger
@@ -78,7 +79,7 @@ class Tasks(ABC, Generic[TaskT, AccountT]):
         """Read what the task needs and leave what is to be stored with `put`."""
 
     @abstractmethod
-    def join(self, task: TaskT, data: bytes) -> None:
+    def join(self, task: TaskT, data: Output) -> None:
         """Take the next bytes of the task whose turn it is."""
 
     @abstractmethod
@@ -117,7 +118,7 @@ class MemberTasks(Tasks[Member, MemberAccount]):
         finally:
             bench.outputs.give_back_long_line(task.number)
 
-    def join(self, task: Member, data: bytes) -> None:
+    def join(self, task: Member, data: Output) -> None:
         """Pass the bytes on to the member's object."""
         self.bench.objects.add(task.object, data)
 
@@ -152,7 +153,7 @@ class SpanTasks(Tasks[Span, SpanAccount]):
         notes.rows = account.head.rows + account.rest.rows
         return account
 
-    def join(self, task: Span, data: bytes) -> None:
+    def join(self, task: Span, data: Output) -> None:
         """Pass the bytes on to the object whose turn it is."""
         self._joiner.add(task, data)
 

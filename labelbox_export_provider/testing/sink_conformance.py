@@ -198,6 +198,17 @@ class SinkConformance:
         writer.complete(_expected(b"".join(pieces)))
         assert store.visible() == {"rows": b"".join(pieces)}
 
+    def test_the_memory_of_a_part_may_be_used_again_once_it_is_put(self, store: Store) -> None:
+        """Parts have odd sizes, so that whatever a store holds back of one shows."""
+        pieces = _pieces(store.sink, (1.0, 1.0, 0.5))
+        writer = store.sink.begin(NewObject("rows", TEXT))
+        for part in _parts(pieces):
+            memory = bytearray(pieces[part.number - 1])
+            writer.put_part(Part(part.number, part.offset, PartBody([memory]), last=part.last))
+            memory[:] = bytes(len(memory))
+        writer.complete(_expected(b"".join(pieces)))
+        assert store.visible() == {"rows": b"".join(pieces)}
+
     def test_a_part_is_not_kept_in_memory_where_that_was_not_asked_for(self, store: Store) -> None:
         """`hold_small=False` bounds the memory of a transfer that has many objects open."""
         (piece,) = _pieces(store.sink, (0.5,))

@@ -41,7 +41,7 @@ class PartBody(io.RawIOBase):
     costs its own size in memory once.
     """
 
-    def __init__(self, buffers: Iterable[bytes | memoryview]) -> None:
+    def __init__(self, buffers: Iterable[bytes | bytearray | memoryview]) -> None:
         self._buffers: Sequence[memoryview] = [memoryview(buffer) for buffer in buffers]
         self._starts = [0, *accumulate(len(buffer) for buffer in self._buffers)]
         self._position = 0
@@ -160,7 +160,10 @@ class ObjectWriter(ABC):
 
     @abstractmethod
     def put_part(self, part: Part) -> None:
-        """Take a part. Putting the same number again, with the same bytes, is a retry and replaces it."""
+        """Take a part. Putting the same number again, with the same bytes, is a retry and replaces it.
+
+        The memory of the body is used again as soon as this returns, but for an object's only part.
+        """
 
     @abstractmethod
     def complete(self, expected: ExpectedObject) -> WrittenObject:

@@ -1,0 +1,47 @@
+"""Output is kept in blocks whose memory is used again, and no byte is changed by that."""
+
+from __future__ import annotations
+
+import google_crc32c
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelbox_export_provider.streaming.blocks import BlockPool, BlockWriter, Output
+
+
+def written(pool: BlockPool, chunks: list[bytes]) -> list[Output]:
+    outputs: list[Output] = []
+    writer = BlockWriter(pool, outputs.append)
+    for chunk in chunks:
+        writer.write(chunk)
+    writer.finish()
+    return outputs
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 16))
+def test_bytes_come_out_as_they_went_in_with_their_checksum(chunks: list[bytes], block_bytes: int) -> None:
+    outputs = written(BlockPool(block_bytes), chunks)
+    assert b"".join(bytes(output.view) for output in outputs) == b"".join(chunks)
+    assert all(output.crc32c == google_crc32c.value(bytes(output.view)) for output in outputs)
+    assert all(0 < len(output) <= block_bytes for output in outputs)
+
+
+def test_memory_is_used_again_once_all_of_a_block_is_stored_and_not_before() -> None:
+    pool = BlockPool(8)
+    (output,) = written(pool, [b"abc\ndefg"])
+    head, tail = output.split(output.end_of_row())
+    assert (bytes(head.view), bytes(tail.view)) == (b"abc\n", b"defg")
+    assert output.block is not None
+    pool.stored(output.block, len(head))
+    assert pool.take() is not output.buffer
+    pool.stored(output.block, len(tail))
+    assert pool.take() is output.buffer
+
+
+def test_the_small_end_of_a_task_holds_no_block() -> None:
+    pool = BlockPool(8)
+    full, end = written(pool, [b"01234567ab"])
+    assert full.block is not None
+    assert end.block is None
+    assert bytes(end.view) == b"ab"
