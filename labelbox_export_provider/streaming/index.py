@@ -75,7 +75,7 @@ class FileIndex:
                 if offset < self._end:
                     return self._files[bisect_right(self._starts, offset) - 1]
                 link = self._end
-                if link in self._asking:
+                if self._is_coming(link):
                     self._changed.wait()
                     continue
                 self._asking.add(link)
@@ -110,6 +110,18 @@ class FileIndex:
             self._asking.clear()
             self._changed.notify_all()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _is_coming(self, link: int) -> bool:
+        """Tell whether the file that starts at `link` is being asked for, as far as guesses go; for the lock's holder.
+
+        Where a guess meets another file, whoever waited for it follows the chain after all.
+        """
+        reach = self._usual() if self._joined else 1
+        return any(link <= each < link + reach for each in self._asking)
+
+    def _usual(self) -> int:
+        """Give the usual size of a file, in bytes; there has to be one in the chain."""
+        return max(1, (self._end - self._begins) // self._joined)
 
     def _follow(self, link: int) -> None:
         """Ask for the next file of the chain."""
@@ -169,7 +181,7 @@ class FileIndex:
     def _next_guess(self) -> int | None:
         """Give the first offset of which nothing is known and nothing is being asked; None behind the window."""
         limit = min(self._size, self._furthest + self._ahead_bytes)
-        usual = max(1, (self._end - self._begins) // self._joined)
+        usual = self._usual()
         asking = sorted(self._asking)
         gap = self._end
         for stop in (*sorted(self._loose), limit):

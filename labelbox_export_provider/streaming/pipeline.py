@@ -183,9 +183,10 @@ class _Run:
             blocks = BlockWriter(self._pool, lambda output: self.outputs.put(task.number, output))
             account = self._tasks.make(task, blocks.write, notes)
             blocks.finish()
-            return account
         except BaseException as error:
             self.outputs.stop(error)
             raise
+        else:
+            return account
         finally:
             self.outputs.finish(task.number)

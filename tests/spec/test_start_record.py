@@ -25,7 +25,13 @@ RUN = ("dag", "run", "task", -1)
 
 
 def name(**changes: Any) -> str:
-    asked = {"run": RUN, "kind": "project", "fingerprint": "sha256:1", "generation": "3.0", "head": "dag task"} | changes
+    asked = {
+        "run": RUN,
+        "kind": "project",
+        "fingerprint": "sha256:1",
+        "generation": "3.0",
+        "head": "dag task",
+    } | changes
     return start_name(asked.pop("head"), **asked)
 
 
