@@ -41,7 +41,7 @@ def new_bucket() -> Callable[[str], tuple[Any, str]]:
     return create
 
 
-@pytest.fixture(params=["file", "moto", "rclone"])
+@pytest.fixture(params=["file", "moto", pytest.param("rclone", marks=pytest.mark.thorough)])
 def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Store:
     """An empty store of each kind, to land in."""
     if request.param == "file":

@@ -44,6 +44,7 @@ class TestS3OfMoto(SinkConformance):
         return s3_store(*new_bucket(moto))
 
 
+@pytest.mark.thorough
 class TestS3OfRclone(SinkConformance):
     """The server ignores what the client asks for, whoever the client is; `S3Sink` says so of such stores."""
 
