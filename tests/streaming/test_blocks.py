@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelbox_export_provider.streaming.blocks import BlockPool, BlockWriter, Output
+from labelbox_export_provider.streaming.sinks.base import PartBody
+from labelbox_export_provider.streaming.sinks.s3_body import UncopiedBody
 
 
 def written(pool: BlockPool, chunks: list[bytes]) -> list[Output]:
@@ -45,3 +47,19 @@ def test_the_small_end_of_a_task_holds_no_block() -> None:
     assert full.block is not None
     assert end.block is None
     assert bytes(end.view) == b"ab"
+
+
+def test_a_client_reads_a_part_in_the_pieces_in_which_it_lies_in_memory_again_and_again() -> None:
+    pieces = [bytearray(b"ab"), bytearray(b"cdefg"), bytearray(b"h")]
+    body = UncopiedBody.of(PartBody(pieces))
+    for _ in range(2):
+        assert [bytes(piece) for piece in iter(lambda: body.read(1), b"")] == [b"ab", b"cdefg", b"h"]
+        assert body.seek(0) == 0
+        assert body.read() == b"abcdefgh"
+        body.seek(4)
+        assert bytes(body.read(1)) == b"efg"
+        target = bytearray(4)
+        body.seek(1)
+        assert body.readinto(target) == 4
+        assert target == b"bcde"
+        body.seek(0)

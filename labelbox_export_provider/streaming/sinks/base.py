@@ -82,6 +82,15 @@ class PartBody(io.RawIOBase):
             self._position += len(piece)
         return done
 
+    def take_piece(self) -> memoryview:
+        """Give what is left of the buffer at the position and move behind it; empty at the end."""
+        if self._position >= len(self):
+            return memoryview(b"")
+        index = bisect_right(self._starts, self._position) - 1
+        piece = self._buffers[index][self._position - self._starts[index] :]
+        self._position += len(piece)
+        return piece
+
     def buffers(self) -> Sequence[memoryview]:
         """Give the buffers themselves, for stores that can write them without a copy."""
         return self._buffers

@@ -11,7 +11,7 @@ from labelbox_export_provider.spec.errors import IntegrityError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import ExpectedObject, Part
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
 
 
 class PartAccount:

@@ -19,6 +19,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     check_relative_key,
 )
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.streaming.sinks.s3_body import UncopiedBody
 from labelbox_export_provider.streaming.sinks.s3_errors import MissingError, classified, is_store_error, storage_error
 
 _METHODS = {
@@ -53,11 +54,10 @@ class S3Calls:
 
     def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
         """Write an object with one plain PUT."""
-        body.seek(0)
         answer = self._call(
             "PutObject",
             new.key,
-            Body=body,
+            Body=UncopiedBody.of(body),
             ContentType=new.content_type,
             Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
             **_create_only(new),
@@ -123,9 +123,9 @@ class S3Calls:
 
     def upload_part(self, key: str, upload: str, part: Part) -> str:
         """Send one part and give its ETag."""
-        part.body.seek(0)
+        body = UncopiedBody.of(part.body)
         answer = self._call(
-            "UploadPart", key, UploadId=upload, PartNumber=part.number, Body=part.body, **self._arguments.bucket
+            "UploadPart", key, UploadId=upload, PartNumber=part.number, Body=body, **self._arguments.bucket
         )
         return str(answer["ETag"])
 
