@@ -53,23 +53,25 @@ class _BlockPacker(ABC):
 
     def __init__(self, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> None:
         self._emit = emit
-        self._block = bytearray()
-        self._block_bytes = block_bytes
+        # Filled in place: one that grows and is cleared again costs fresh pages of memory each time.
+        self._block = memoryview(bytearray(block_bytes))
+        self._filled = 0
         self._compressor: Any = None
 
     def write(self, data: bytes | memoryview) -> None:
         """Compress the blocks that are full by now."""
         view = memoryview(data)
         while view:
-            taken = view[: self._block_bytes - len(self._block)]
-            self._block += taken
+            taken = view[: len(self._block) - self._filled]
+            self._block[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
             view = view[len(taken) :]
-            if len(self._block) == self._block_bytes:
+            if self._filled == len(self._block):
                 self._compress()
 
     def finish(self) -> None:
         """Compress the last block and end the member or frame."""
-        if self._block:
+        if self._filled:
             self._compress()
         if self._compressor is not None:
             self._emit(self._compressor.flush())
@@ -82,9 +84,9 @@ class _BlockPacker(ABC):
     def _compress(self) -> None:
         if self._compressor is None:
             self._compressor = self.new_compressor()
-        if packed := self._compressor.compress(self._block):
+        if packed := self._compressor.compress(self._block[: self._filled]):
             self._emit(packed)
-        self._block.clear()
+        self._filled = 0
 
 
 class GzipPacker(_BlockPacker):
