@@ -35,6 +35,7 @@ _KEY = b'"last_activity_at"'
 _TEXT_LENGTH = len("2024-04-08T16:21:26.000+00:00")
 _VALUE_LENGTH = _TEXT_LENGTH + len(': ""')
 _REST = b"}}}"
+_FARTHEST = 64 * 1024
 
 
 class Verdicts(Protocol):
@@ -58,9 +59,9 @@ def glance(data: bytes | bytearray, start: int, end: int) -> datetime | None:
     """Read the timestamp of the row `data[start:end]` where it is written as Labelbox does; None says nothing.
 
     The row is cut behind the first timestamp of that name and closed there. Only when it stands in `data_row.details`
-    is that JSON, so a field of the same name elsewhere is not taken for it.
+    is that JSON, so a field of the same name elsewhere is not taken for it. One far behind the start is not looked for.
     """
-    key = data.find(_KEY, start, end)
+    key = data.find(_KEY, start, min(end, start + _FARTHEST))
     if key < 0:
         return None
     cut = key + len(_KEY) + _VALUE_LENGTH

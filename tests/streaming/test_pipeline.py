@@ -2,249 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.streaming_http import Reply, Request
-from support.streaming_source import SETTINGS, Source, faults, serve
+from support.streaming_moves import CONTENT, MemoryStore, MemoryWriter, Setting, content_of
+from support.streaming_source import serve
 from support.streaming_stores import files, objects, open_uploads
 
 from labelbox_export_provider.spec.errors import IntegrityError, StorageError, UnreachableError
-from labelbox_export_provider.spec.windows import TrimRule
-from labelbox_export_provider.streaming.budget import MIB, MemoryPlan
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.pipeline import (
-    StagedStream,
-    Stream,
-    Surroundings,
-    Treatment,
-    stage_stream,
-)
+from labelbox_export_provider.streaming.budget import MIB
 from labelbox_export_provider.streaming.progress import ProgressReport
 from labelbox_export_provider.streaming.sinks.base import (
-    ExpectedObject,
     NewObject,
-    ObjectWriter,
     Part,
-    WrittenObject,
 )
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
-
-MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5Z"}}}'
-
-
-class MemoryWriter(ObjectWriter):
-    """Keeps parts in a dictionary; checks what the contract says of them."""
-
-    def __init__(self) -> None:
-        self.parts: dict[int, tuple[int, bytes, bool]] = {}
-        self.aborted = 0
-        self.content: bytes | None = None
-
-    def put_part(self, part: Part) -> None:
-        self.parts[part.number] = (part.offset, part.body.read(), part.last)
-
-    def complete(self, expected: ExpectedObject) -> WrittenObject:
-        ordered = [self.parts[number] for number in range(1, len(self.parts) + 1)]
-        content = b"".join(data for _, data, _ in ordered)
-        assert [last for _, _, last in ordered] == [False] * (len(ordered) - 1) + [True]
-        assert len({len(data) for _, data, last in ordered if not last}) <= 1
-        assert [offset for offset, _, _ in ordered] == [
-            sum(len(data) for _, data, _ in ordered[:number]) for number in range(len(ordered))
-        ]
-        assert (len(content), google_crc32c.value(content)) == (expected.size, expected.crc32c)
-        self.content = content
-        return WrittenObject("k", "memory:k", expected.size, expected.crc32c, None, None)
-
-    def abort(self) -> None:
-        self.aborted += 1
-
-
-class MemoryStore:
-    """Opens writers by the number of their object, each once."""
-
-    def __init__(self) -> None:
-        self.writers: dict[int, MemoryWriter] = {}
-
-    def open(self, number: int) -> MemoryWriter:
-        assert number not in self.writers
-        assert list(self.writers) == sorted(self.writers)
-        self.writers[number] = MemoryWriter()
-        return self.writers[number]
-
-    def contents(self) -> dict[int, bytes | None]:
-        return {number: writer.content for number, writer in self.writers.items()}
-
-
-def rule() -> TrimRule:
-    from datetime import datetime, timedelta, timezone
-
-    start = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
-    second = timedelta(seconds=1)
-    return TrimRule(start, start + 60 * second, start - second, start + 61 * second)
-
-
-@dataclass
-class Setting:
-    workers: int = 3
-    part_bytes: int = 100
-    held_bytes: int = 4 * MIB
-    member_bytes: int = 300
-    compression: Any = "gzip"
-    trim: bool = True
-    object_bytes: int | None = None
-    chunk_bytes: int = 37
-    waits: list[float] = field(default_factory=list)
-
-    def move(
-        self, source: Source, open_object: ObjectWriter | Callable[[int], ObjectWriter], **surroundings: Any
-    ) -> StagedStream:
-        host = FileHost(SETTINGS, user_agent="tests")
-        try:
-            return stage_stream(
-                Stream("export e1, RESULT stream", source.totals, source.ask),
-                host=host,
-                open_object=open_object if callable(open_object) else lambda _: open_object,
-                treatment=Treatment(
-                    self.compression,
-                    rule() if self.trim else None,
-                    max_trim_line=200,
-                    object_bytes=self.object_bytes,
-                    member_bytes=self.member_bytes,
-                    block_bytes=50,
-                ),
-                plan=MemoryPlan(self.workers, self.part_bytes, self.held_bytes),
-                surroundings=Surroundings(
-                    **{"sleep": self.waits.append, "chunk_bytes": self.chunk_bytes, **surroundings}
-                ),
-            )
-        finally:
-            host.close()
-
-
-def content_of(rows: int, *, last_newline: bool = True) -> bytes:
-    lines = [
-        MARGIN_ROW
-        if number % 7 == 3
-        else b'{"row":%d,"text":"%s"}' % (number, b"Gr\xc3\xbc\xe2\x80\xa8" * (number % 9))
-        for number in range(rows)
-    ]
-    return b"\n".join(lines) + (b"\n" if last_newline else b"")
-
-
-def kept(content: bytes) -> bytes:
-    return b"".join(line for line in content.splitlines(keepends=True) if line.strip() != MARGIN_ROW)
-
-
-def split_kept(content: bytes) -> bytes:
-    return b"\n".join(line for line in content.split(b"\n") if line != MARGIN_ROW)
-
-
-CONTENT = content_of(120)
-
-
-def reference(setting: Setting, content: bytes = CONTENT) -> bytes:
-    writer = MemoryWriter()
-    with serve(content) as source:
-        replace(setting, workers=1, part_bytes=10**9, held_bytes=2 * 10**9).move(source, writer).complete()
-    assert writer.content is not None
-    return writer.content
-
-
-@pytest.mark.parametrize("compression", ["gzip", None])
-@pytest.mark.parametrize("trim", [True, False])
-def test_the_same_export_gives_the_same_bytes_however_it_is_moved(compression: Any, trim: bool) -> None:
-    """G8: same export, same bytes, whatever workers, part size, resume or file layout."""
-    expected = reference(Setting(compression=compression, trim=trim))
-    plain = gzip.decompress(expected) if compression else expected
-    assert plain == (split_kept(CONTENT) if trim else CONTENT)
-
-    @settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
-    @given(
-        st.lists(st.integers(1, len(CONTENT) - 1), max_size=12),
-        st.integers(1, 6),
-        st.integers(20, 3000),
-        st.integers(1, 4000),
-        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 300), st.booleans()), max_size=4),
-    )
-    def check(
-        cuts: list[int], workers: int, part_bytes: int, chunk_bytes: int, breaks: list[tuple[int, int, bool]]
-    ) -> None:
-        spoil = faults(
-            *(
-                (number, lambda reply, after=after, closed=closed: replace(reply, break_after=after, hang_up=closed))
-                for number, after, closed in breaks
-            )
-        )
-        writer = MemoryWriter()
-        setting = Setting(
-            workers=workers,
-            part_bytes=part_bytes,
-            chunk_bytes=chunk_bytes,
-            compression=compression,
-            trim=trim,
-        )
-        with serve(CONTENT, cuts, twist=spoil) as source:
-            staged = setting.move(source, writer)
-        staged.complete()
-        assert writer.content == expected
-        assert staged.counts.rows == 120
-        assert staged.counts.rows_kept == (120 - 17 if trim else 120)
-        assert staged.source_crc32c == google_crc32c.value(CONTENT)
-
-    check()
-
-
-def by_objects(content: bytes, object_bytes: int, *, trim: bool) -> dict[int, list[bytes]]:
-    """What each object has to hold: the rows that start in its range of the source."""
-    found: dict[int, list[bytes]] = {number: [] for number in range(-(-len(content) // object_bytes))}
-    offset = 0
-    for row in content.splitlines(keepends=True):
-        if not (trim and row.strip() == MARGIN_ROW):
-            found[offset // object_bytes].append(row)
-        offset += len(row)
-    return found
-
-
-LONG = CONTENT.replace(b'"text":"', b'"text":"' + b"y" * 2500, 1)
-
-
-@pytest.mark.parametrize("compression", ["gzip", None])
-@pytest.mark.parametrize("trim", [True, False])
-@pytest.mark.parametrize("object_bytes", [47, 600, 1000, 2048])
-def test_each_row_lands_in_the_object_in_whose_range_of_the_source_it_starts(
-    object_bytes: int, trim: bool, compression: Any
-) -> None:
-    """G8: objects depend on the export and `max_object_bytes` alone. A long row leaves objects without bytes."""
-    content = LONG.replace(b"\xe2\x80\xa8", b"___")
-    expected = by_objects(content, object_bytes, trim=trim)
-    store = MemoryStore()
-    setting = Setting(compression=compression, trim=trim, object_bytes=object_bytes)
-    with serve(content, [object_bytes, 700, 701, 3 * object_bytes]) as source:
-        staged = setting.move(source, store.open)
-    written = staged.complete()
-    assert [each.number for each in staged.objects] == list(expected)
-    assert sorted(store.writers) == [number for number, rows in expected.items() if rows]
-    assert len(written) == len(store.writers)
-    for number, data in store.contents().items():
-        assert data is not None
-        assert (gzip.decompress(data) if compression else data) == b"".join(expected[number])
-    assert [each.counts.rows_kept for each in staged.objects] == [len(rows) for rows in expected.values()]
-    assert [each.counts.bytes_kept for each in staged.objects] == [sum(map(len, rows)) for rows in expected.values()]
-    assert [each.size for each in staged.objects if not expected[each.number]] == [0] * sum(
-        not rows for rows in expected.values()
-    )
-    assert staged.counts.rows == 120
 
 
 def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_store_is_slow() -> None:
