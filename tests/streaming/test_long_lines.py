@@ -1,0 +1,96 @@
+"""A row of 100 MB is a row like any other, wherever its timestamp stands, and memory has room for one of them (G5)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from support.streaming_source import serve
+
+MIB = 1024**2
+TESTS = Path(__file__).parent.parent
+LONG = 100 * 10**6
+INSIDE = b'"details":{"last_activity_at":"2026-11-22T12:00:00.000+00:00"}'
+MARGIN = b'"details":{"last_activity_at":"2026-11-21T23:59:59.500+00:00"}'
+SHORT = b'{"data_row":{"id":"clx",%s,"row_data":"%s"}}\n' % (INSIDE, b"s" * 2000)
+PROGRAM = """
+    import json, resource, sys
+    sys.path.insert(0, {tests!r})
+    from bisect import bisect_right
+    from datetime import datetime, timedelta, timezone
+    import google_crc32c
+    from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+    from labelbox_export_provider.spec.windows import TrimRule
+    from labelbox_export_provider.streaming.budget import plan_memory
+    from labelbox_export_provider.streaming.file_host import FileHost
+    from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.sinks.base import NewObject
+    from labelbox_export_provider.streaming.sinks.file import FileSink
+    from support.streaming_source import SETTINGS
+
+    borders = {borders!r}
+    def ask(offset):
+        number = bisect_right(borders, offset) - 1
+        return ExportFile(borders[number], borders[number + 1] - 1, *{ranges!r}[number], f"{address}/f/{{number}}")
+    start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
+    rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
+    sink = FileSink({root!r})
+    host = FileHost(SETTINGS, user_agent="tests")
+    google_crc32c.value(b"")
+    before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+    staged = stage_stream(
+        Stream("export e1", StreamTotals({size}, {lines}), ask),
+        host=host,
+        open_object=lambda _: sink.begin(NewObject("rows", "text/plain")),
+        treatment=Treatment({compression!r}, rule if {trim} else None),
+        plan=plan_memory(size={size}, max_memory=128 * 1024**2, minimum_part_bytes=sink.minimum_part_bytes),
+    )
+    staged.complete()
+    after = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    counts = staged.counts
+    print(json.dumps({{"grown": after * 1024 - before, "rows": counts.rows, "trimmed": counts.rows_trimmed,
+                       "unknown": counts.rows_unknown, "longest": counts.max_row_bytes}}))
+"""
+
+
+def long_row(details: bytes, *, last: bool) -> bytes:
+    text = b'"row_data":"%s"' % (b"long \xc3\xbc " * (LONG // 8))
+    first, second = (text, details) if last else (details, text)
+    return b'{"data_row":{"id":"clx",%s,%s}}\n' % (first, second)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("last", [False, True], ids=["time first", "time last"])
+@pytest.mark.parametrize(("compression", "trim"), [(None, False), (None, True), ("gzip", False), ("gzip", True)])
+def test_a_row_of_100_mb_passes(compression: str | None, trim: bool, last: bool, tmp_path: Path) -> None:
+    """G5: any line length. When trimming, one long row is held besides what `max_memory` allows."""
+    kept = SHORT * 3000 + long_row(INSIDE, last=last) + SHORT * 3000
+    dropped = long_row(MARGIN, last=last)
+    content = kept + dropped + SHORT
+    with serve(content, range(16 * MIB, len(content), 16 * MIB)) as source:
+        program = textwrap.dedent(PROGRAM).format(
+            tests=str(TESTS),
+            borders=source.borders,
+            ranges=source.line_ranges,
+            address=source.address,
+            root=str(tmp_path),
+            size=len(content),
+            lines=source.lines,
+            compression=compression,
+            trim=trim,
+        )
+        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    landed = (tmp_path / "rows").read_bytes()
+    assert (gzip.decompress(landed) if compression else landed) == (kept + SHORT if trim else content)
+    result = json.loads(ended.stdout)
+    print(f"grown by {result['grown'] / MIB:.0f} MiB")
+    assert (result["rows"], result["trimmed"], result["unknown"]) == (6003, int(trim), 0)
+    assert result["longest"] == len(dropped)
+    assert result["grown"] <= (128 * MIB + 1.15 * LONG if trim else 128 * MIB), result
