@@ -12,7 +12,7 @@ import pytest
 _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 
 _OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX")
-_OF_THE_TESTS = ("LABELBOX_KILLS",)
+_OF_THE_TESTS = ("LABELBOX_KILLS", "LABELBOX_SEED")
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
     del os.environ[_name]
@@ -40,8 +40,11 @@ _BEGAN = time.time()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how much the judge suites compared, whichever process ran them."""
+    """Tell how much the judge suites compared, whichever process ran them, and which years were simulated."""
     from support.judge_cases import count_cases
 
     for line in count_cases(_BEGAN):
         terminalreporter.write_line(line)
+    ended = [report.nodeid for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
+    if seeds := sorted({int(node.rpartition("[")[2].rstrip("]")) for node in ended if "have_no_gap.py::" in node}):
+        terminalreporter.write_line(f"simulated years: {len(seeds)}, seeds {seeds[0]} to {seeds[-1]}")

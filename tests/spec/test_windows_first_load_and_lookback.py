@@ -142,7 +142,8 @@ def test_a_look_back_widens_what_is_asked_and_nothing_else(lookback: object, que
         ("2026-11-19T02:00:00.250", "before_start"),  # the first moment that the look-back is for
         ("2026-11-19T02:00:00.249", "margin"),
         ("2026-11-19T01:59:59", "margin"),
-        ("2026-11-19T01:59:58.9", "before_start"),
+        ("2026-11-19T01:59:58.001", "margin"),
+        ("2026-11-19T01:59:58", "before_start"),
         ("2026-11-23T02:00:00.250", "margin"),
     ],
 )

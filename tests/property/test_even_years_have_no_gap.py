@@ -1,0 +1,23 @@
+"""Windows have no gap: whole years of runs over a project that is edited all the time, each decided by a seed.
+
+`LABELBOX_SEEDS=2000` runs more of them, `LABELBOX_SEED=17` one of them again.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from support.simulated_year import faults, make_year, run_year
+
+pytestmark = pytest.mark.thorough
+
+SEEDS = int(os.environ.get("LABELBOX_SEEDS", "200"))
+ONE = os.environ.get("LABELBOX_SEED")
+
+
+@pytest.mark.parametrize("seed", [int(ONE)] if ONE else range(0, SEEDS, 2))
+def test_the_newest_version_of_every_row_is_in_the_lake_and_a_row_at_rest_in_exactly_one_window(seed: int) -> None:
+    """Premise: the index shows every edit within `settle + lookback`. The windows of the manifests tile the year."""
+    year = make_year(seed)
+    assert not faults(year, run_year(year)), f"LABELBOX_SEED={seed} repeats it"

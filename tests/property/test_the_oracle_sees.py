@@ -1,0 +1,28 @@
+"""The oracle of the simulated years is not blind: what loses rows shows up in it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from support.simulated_year import Bug, faults, make_year, run_year
+
+pytestmark = pytest.mark.thorough
+
+
+def test_an_index_that_lags_longer_than_settle_and_lookback_make_up_for_shows_as_loss() -> None:
+    lost = 0
+    for seed in range(12):
+        year = make_year(seed, late=True)
+        assert year.lag > year.settle + year.lookback
+        lost += any("newest version" in fault for fault in faults(year, run_year(year)))
+    assert lost >= 6, f"{lost} of 12 years lost a row"
+
+
+@pytest.mark.parametrize("bug", get_args(Bug))
+def test_a_planted_bug_is_caught(bug: Bug) -> None:
+    caught = 0
+    for seed in range(12):
+        year = make_year(seed)
+        caught += any("newest version" in fault for fault in faults(year, run_year(year, bug)))
+    assert caught >= 3, f"{bug}: seen in {caught} of 12 years"
