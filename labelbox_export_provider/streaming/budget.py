@@ -10,6 +10,8 @@ MIB = 1024**2
 DEFAULT_MAX_MEMORY = 128 * MIB
 DEFAULT_WORKERS = 4
 MOST_WORKERS = 32
+BASE_BYTES = 5 * MIB
+"""What threads, connections and libraries take once a transfer runs, whatever its size."""
 SAFETY = 1.15
 """What the allocator and the interpreter add to the bytes that are counted."""
 WORKER_BYTES = 6 * MIB
@@ -73,7 +75,7 @@ def plan_memory(
     wanted = part_bytes if part_bytes is not None else max(needed_part, min(LARGEST_PART, max_memory // 8))
     most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
     fewest_workers = workers if workers is not None else 1
-    budget = int(max_memory / SAFETY) - reserved
+    budget = int((max_memory - BASE_BYTES) / SAFETY) - reserved
     for part in dict.fromkeys((wanted, smallest)):
         for count in range(most_workers, fewest_workers - 1, -1):
             # While each worker's part is on its way, another is gathered; two are the least with which it goes on.
@@ -81,7 +83,7 @@ def plan_memory(
                 return MemoryPlan(count, part, budget - count * WORKER_BYTES)
     if _needed(fewest_workers, smallest, parts=2) <= budget:
         return MemoryPlan(fewest_workers, smallest, budget - fewest_workers * WORKER_BYTES)
-    enough = int((_needed(fewest_workers, smallest, parts=2) + reserved) * SAFETY) + 1
+    enough = int((_needed(fewest_workers, smallest, parts=2) + reserved) * SAFETY) + BASE_BYTES + 1
     given = [f"max_memory={max_memory}"]
     given += [f"workers={workers}"] if workers is not None else []
     given += [f"part_bytes={part_bytes}"] if part_bytes is not None else []

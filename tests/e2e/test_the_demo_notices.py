@@ -48,7 +48,7 @@ def put(store: ObjectStore, rows: list[bytes], *, counted: int | None = None) ->
     content = gzip.compress(b"".join(row + b"\n" for row in rows))
     store.client.put_object(Bucket=store.bucket, Key=DATA, Body=content)
     named = [{"uri": f"s3://{store.bucket}/{DATA}", "rows": len(rows) if counted is None else counted}]
-    manifest = {"export": {"export_id": "e1"}, "state": "ok", "objects": named}
+    manifest = {"export": {"export_id": "e1"}, "state": "ok", "objects": named, "result": {"rows_trimmed": 0}}
     store.client.put_object(Bucket=store.bucket, Key=MANIFEST, Body=json.dumps(manifest).encode())
 
 
