@@ -9,7 +9,7 @@ from typing import Literal
 MARGIN = timedelta(seconds=1)
 """How much wider than its window a query is, at both ends."""
 ROUNDING = timedelta(seconds=1)
-"""How far an index of whole seconds may move a row: a row that lies less than this outside of the query may answer it."""
+"""How far an index of whole seconds may move a row: one that lies less than this outside a query may answer it."""
 
 Verdict = Literal["inside", "margin", "after_end", "before_start", "unknown"]
 

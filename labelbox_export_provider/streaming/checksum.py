@@ -23,6 +23,11 @@ def text(checksum: int) -> str:
     return f"{checksum:08x}"
 
 
+def base64_text(checksum: int) -> str:
+    """Write a checksum as Google Cloud Storage does: base64 of its four bytes, the highest first."""
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
+
+
 def from_storage_header(values: list[str]) -> int | None:
     """Read `crc32c=<base64>` out of the `x-goog-hash` headers of a file host; None where there is none."""
     for item in ",".join(values).split(","):

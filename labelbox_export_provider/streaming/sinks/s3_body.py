@@ -13,7 +13,7 @@ class UncopiedBody(PartBody):
     Signature and checksum take any sizes, and so does a socket. Who needs a size kept uses `readinto`, as awscrt does.
     """
 
-    def read(self, size: int | None = -1) -> memoryview | bytes:  # type: ignore[override]  # hashes and sockets take views
+    def read(self, size: int | None = -1) -> memoryview | bytes:
         """Give what is left of the piece at the position, empty at the end; all that is left without a size."""
         if size is None or size < 0:
             return b"".join(iter(self.take_piece, b""))

@@ -1,0 +1,117 @@
+"""Google Cloud Storage, through a client that somebody else built (Airflow's `GCSHook.get_conn()`).
+
+An object is a resumable upload whose bytes go straight from the buffers that they are in; objects that wait in memory
+are one request. Every completion carries the generation that was there when the object was begun, so of two writers of
+a name the later one is refused, and the CRC32C of the whole, so that GCS itself refuses other bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import google_crc32c
+
+from labelbox_export_provider.spec.errors import StorageUnavailableError
+from labelbox_export_provider.streaming.sinks.base import (
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    PartBody,
+    Sink,
+    StoredObject,
+    WrittenObject,
+    check_relative_key,
+)
+from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
+from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError
+from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
+from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
+
+logger = logging.getLogger(__name__)
+
+
+class GCSSink(Sink):
+    """One bucket. `client` is a ready `google.cloud.storage.Client`, `sink_args` go to the calls that create objects.
+
+    `user_project` pays for a bucket whose requester pays. `patience` is for how many seconds a call that the service
+    answers with "busy", or not at all, is made again.
+
+    GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week;
+    a try that still runs is refused by its own completion once a later one has published.
+    """
+
+    minimum_part_bytes = QUANTUM
+    maximum_part_bytes = 5 * 1024**4
+    maximum_parts = 1_000_000
+    """Requests of one session; GCS names no limit."""
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        sink_args: Mapping[str, Any] | None = None,
+        *,
+        user_project: str | None = None,
+        patience: float = 120.0,
+    ) -> None:
+        self._calls = GCSCalls(client, bucket, GCSArguments.parse(sink_args or {}), user_project, patience)
+
+    def uri(self, key: str) -> str:
+        """Give the `gs://` address."""
+        return self._calls.uri(key)
+
+    def begin(self, new: NewObject) -> ObjectWriter:
+        """Prepare an object, and note which generation of it there is now: only that one may be replaced."""
+        check_relative_key(new.key)
+        return GCSWriter(self._calls, new, 0 if new.create_only else self._generation(new.key))
+
+    def put(self, new: NewObject, content: bytes) -> WrittenObject:
+        """Write a small object with one request, over whatever is there unless creation was asked for."""
+        check_relative_key(new.key)
+        expected = ExpectedObject(len(content), google_crc32c.value(content))
+        made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
+        uri = self._calls.uri(new.key)
+        return WrittenObject(new.key, uri, expected.size, expected.crc32c, made["etag"], str(made["generation"]))
+
+    def read(self, key: str, *, limit: int) -> bytes | None:
+        """Read a small object; None when there is none, or when this identity may only write."""
+        check_relative_key(key)
+        try:
+            return self._calls.read(key, limit)
+        except DeniedError as denied:
+            logger.warning("%s It is taken for missing.", denied)
+            return None
+
+    def head(self, key: str) -> StoredObject | None:
+        """Look at the object; None also where looking is not permitted."""
+        check_relative_key(key)
+        try:
+            return self._calls.head(key)
+        except DeniedError as denied:
+            logger.warning("%s The object is taken for missing.", denied)
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys that start with `prefix`."""
+        return self._calls.list(prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; where the bucket keeps versions, or deletes softly, it can be restored."""
+        check_relative_key(key)
+        self._calls.delete(key)
+
+    def abort_open_uploads(self, key: str) -> int:
+        """Do nothing: GCS does not tell which uploads are open. See the class for why that is safe."""
+        check_relative_key(key)
+        return 0
+
+    def _generation(self, key: str) -> int:
+        there = self.head(key)
+        if there is None:
+            return 0
+        if there.version_id is None:
+            raise StorageUnavailableError(f"{self._calls.uri(key)} has no generation. A retry looks again.")
+        return int(there.version_id)

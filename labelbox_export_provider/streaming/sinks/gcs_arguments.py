@@ -1,0 +1,75 @@
+"""`sink_args` of a GCS transfer: what an object can be given when it is created."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, get_args, get_type_hints
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+
+_WHY_NOT = {
+    "content_encoding": "it is never set, since readers would decompress twice; use compression=",
+    "content_type": "it follows from the content",
+    "metadata": "export id, byte range and checksum are recorded there",
+    "if_generation_match": "use replace=",
+    "chunk_size": "use part_bytes=",
+    "user_project": "use the operator's user_project=",
+    "encryption_key": "the key would stand in clear in the rendered fields, for all to read; use kms_key_name, or the "
+    "bucket's default encryption",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GCSArguments:
+    """Extra arguments of the calls that create an object, named as in Google's client library.
+
+    `custom_time` may be text in ISO 8601 with an offset, so that a template can give it.
+    """
+
+    cache_control: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    custom_time: datetime | None = None
+    kms_key_name: str | None = None
+    predefined_acl: str | None = None
+    storage_class: str | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> GCSArguments:
+        """Take them in; fails with `ConfigurationError` on a name or a value that creating an object does not take."""
+        legal = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in legal:
+                near = difflib.get_close_matches(str(name), legal, n=1)
+                reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
+                hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
+                raise ConfigurationError(
+                    f"sink_args: {name!r} cannot be set{reason}.{hint} Legal for GCS: {', '.join(legal)}."
+                )
+        return cls(**{name: _checked(name, value) for name, value in given.items()})
+
+    @classmethod
+    def check_names(cls, given: Mapping[str, Any]) -> None:
+        """Refuse unknown names, and leave the values, which may still be templates, for later."""
+        cls.parse(dict.fromkeys(given))
+
+
+def _checked(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    wanted = next(kind for kind in get_args(get_type_hints(GCSArguments)[name]) if kind is not type(None))
+    if wanted is datetime and isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise ConfigurationError(
+                f"sink_args: {name}={value!r} is not a time in ISO 8601, such as '2026-11-22T02:00:00+00:00'."
+            ) from None
+    if not isinstance(value, wanted):
+        raise ConfigurationError(f"sink_args: {name} has to be a {wanted.__name__}, not {type(value).__name__}.")
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ConfigurationError(f"sink_args: {name}={value.isoformat()!r} has no offset; write it with '+00:00'.")
+    return value

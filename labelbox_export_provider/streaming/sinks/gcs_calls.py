@@ -1,0 +1,167 @@
+"""The calls of Google's client library that this package makes, with the extra arguments that each takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.streaming import checksum, scrub
+from labelbox_export_provider.streaming.sinks.base import (
+    CRC32C,
+    ExpectedObject,
+    NewObject,
+    PartBody,
+    StoredObject,
+    check_relative_key,
+)
+from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
+from labelbox_export_provider.streaming.sinks.gcs_errors import (
+    MissingError,
+    PastTheEndError,
+    Refusal,
+    classified,
+    is_store_error,
+)
+from labelbox_export_provider.streaming.sinks.gcs_session import UploadSession
+
+Answer = TypeVar("Answer")
+
+
+class GCSCalls:
+    """One bucket through one client; every failure is one of this package's errors.
+
+    Of the client's private names it uses one, `_http`: the HTTP session with the connection's credentials, over which
+    the library itself makes all its calls.
+    """
+
+    def __init__(
+        self, client: Any, bucket: str, arguments: GCSArguments, user_project: str | None, patience: float
+    ) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        # The libraries log the addresses of upload sessions, which are secret, at DEBUG.
+        scrub.install()
+        self._client = client
+        self._name = bucket
+        self._bucket = client.bucket(bucket, user_project=user_project)
+        self._arguments = arguments
+        self._retry = DEFAULT_RETRY.with_timeout(patience)
+
+    def uri(self, key: str) -> str:
+        """Give the `gs://` address."""
+        return f"gs://{self._name}/{check_relative_key(key)}"
+
+    def open_session(self, new: NewObject, generation: int) -> UploadSession:
+        """Open a resumable upload that can only take the place of this generation; 0 is none."""
+        blob = self._new_blob(new, new.metadata)
+        url = self._call(
+            "create",
+            new.key,
+            lambda: blob.create_resumable_upload_session(
+                content_type=new.content_type,
+                client=self._client,
+                checksum=None,
+                predefined_acl=self._arguments.predefined_acl,
+                if_generation_match=generation,
+                retry=self._retry,
+            ),
+        )
+        return UploadSession(self._client._http, url, self._retry, self._name, new.key)  # noqa: SLF001  see the class
+
+    def upload(
+        self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
+    ) -> Mapping[str, Any]:
+        """Write an object with one request; its checksum goes with it and is checked by the server."""
+        blob = self._new_blob(new, {**new.metadata, CRC32C: checksum.text(expected.crc32c)})
+        blob.crc32c = checksum.base64_text(expected.crc32c)
+        body.seek(0)
+        self._call(
+            "create",
+            new.key,
+            lambda: blob.upload_from_file(
+                body,
+                size=expected.size,
+                content_type=new.content_type,
+                client=self._client,
+                # Set above; the library's own would be computed a second time.
+                checksum=None,
+                predefined_acl=self._arguments.predefined_acl,
+                if_generation_match=generation,
+                retry=self._retry,
+                rewind=True,
+            ),
+        )
+        return {"size": blob.size, "crc32c": blob.crc32c, "generation": blob.generation, "etag": blob.etag}
+
+    def read(self, key: str, limit: int) -> bytes | None:
+        """Read at most `limit` bytes of an object; None when there is none."""
+        blob = self._bucket.blob(key)
+        try:
+            content: bytes = self._call(
+                "get",
+                key,
+                lambda: blob.download_as_bytes(
+                    client=self._client, end=limit - 1, raw_download=True, checksum=None, retry=self._retry
+                ),
+            )
+        except MissingError:
+            return None
+        except PastTheEndError:
+            # Of an empty object there is no first byte to ask for.
+            return b""
+        return content
+
+    def head(self, key: str) -> StoredObject | None:
+        """Look at an object; None when there is none."""
+        blob = self._bucket.blob(key)
+        try:
+            self._call("get", key, lambda: blob.reload(client=self._client, retry=self._retry))
+        except MissingError:
+            return None
+        metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
+        return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
+
+    def crc32c(self, key: str, generation: str) -> str | None:
+        """Give the server's own checksum (base64) of a generation; None when it is not there any more."""
+        blob = self._bucket.blob(key, generation=int(generation))
+        with contextlib.suppress(MissingError):
+            self._call("get", key, lambda: blob.reload(client=self._client, retry=self._retry))
+            return str(blob.crc32c)
+        return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys that start with `prefix`, page by page."""
+        found = self._client.list_blobs(
+            self._bucket, prefix=prefix or None, fields="items(name),nextPageToken", retry=self._retry
+        )
+        pages = found.pages
+        while (page := self._call("list", prefix, lambda: next(pages, None))) is not None:
+            yield from (blob.name for blob in page)
+
+    def delete(self, key: str, generation: int | None = None) -> None:
+        """Remove an object, or exactly this generation of it; a missing one is no error."""
+        blob = self._bucket.blob(key, generation=generation)
+        with contextlib.suppress(MissingError):
+            self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry))
+
+    def _new_blob(self, new: NewObject, metadata: Mapping[str, str]) -> Any:
+        given = self._arguments
+        blob = self._bucket.blob(new.key, kms_key_name=given.kms_key_name)
+        blob.metadata = dict(metadata)
+        for name in ("cache_control", "content_disposition", "content_language", "custom_time", "storage_class"):
+            if (value := getattr(given, name)) is not None:
+                setattr(blob, name, value)
+        return blob
+
+    def _call(self, operation: str, key: str, call: Callable[[], Answer]) -> Answer:
+        failure: StorageError
+        try:
+            return call()
+        except Exception as error:
+            if not is_store_error(error):
+                raise
+            failure = classified(Refusal.of_error(error), operation, self._name, key)
+        # Raised outside of the handler, so that the library's own error, which may quote a request, is not chained.
+        raise failure

@@ -1,0 +1,199 @@
+"""One resumable upload session of GCS: bytes in order, as far as the server confirms them.
+
+The client library opens sessions, but what it has for sending (`Blob.open`, `upload_from_file`) copies every byte twice
+and sends a whole chunk again when the server kept a part of it. So the sending is done here, over the library's own
+authorised HTTP session, straight from the buffers that the bytes are in. The protocol is public and a few lines long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.streaming.sinks.gcs_errors import (
+    Refusal,
+    classified,
+    is_store_error,
+    is_worth_another_call,
+)
+
+QUANTUM = 256 * 1024
+"""Requests but the last carry multiples of so many bytes."""
+
+_TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
+_PIECE = 1 << 20
+_CONFIRMED = re.compile(r"bytes=0-(\d+)")
+
+
+class _TryAgainError(Exception):
+    """The request may be repeated from where the server is; `failure` is raised when that has gone on for too long."""
+
+    def __init__(self, failure: StorageError) -> None:
+        super().__init__(type(failure).__name__)
+        self.failure = failure
+
+
+class _Rest:
+    """The bytes of some buffers from a place on, to be sent as they are, again from the start if need be."""
+
+    def __init__(self, buffers: Sequence[memoryview], skip: int) -> None:
+        self._buffers = buffers
+        self._skip = skip
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buffers)) - self._skip
+
+    def __iter__(self) -> Iterator[memoryview]:
+        skip = self._skip
+        for buffer in self._buffers:
+            for start in range(min(skip, len(buffer)), len(buffer), _PIECE):
+                yield buffer[start : start + _PIECE]
+            skip -= min(skip, len(buffer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Bytes of the object from `start` on; the last ones of it carry the checksum of the whole."""
+
+    buffers: Sequence[memoryview]
+    start: int
+    crc32c: str | None
+
+    @property
+    def stop(self) -> int:
+        return self.start + sum(map(len, self.buffers))
+
+    @property
+    def whole(self) -> str:
+        return "*" if self.crc32c is None else str(self.stop)
+
+
+class UploadSession:
+    """A session at `url`, which is secret: whoever has it can write the object.
+
+    `retry` is the client library's own policy. It starts anew whenever the server has confirmed something, so a slow
+    upload does not use it up.
+    """
+
+    def __init__(self, http: Any, url: str, retry: Any, bucket: str, key: str) -> None:
+        self._http = http
+        self._url = url
+        self._retry = retry
+        self._bucket = bucket
+        self._key = key
+        self._confirmed = 0
+        self._uncertain = False
+
+    def send(self, buffers: Sequence[memoryview]) -> None:
+        """Send a multiple of `QUANTUM` bytes that are not the last."""
+        self._send(_Stretch(buffers, self._confirmed, None))
+
+    def finish(self, buffers: Sequence[memoryview], crc32c: str) -> Mapping[str, Any]:
+        """Send the last bytes, at least one, with the checksum (base64) of the whole; gives the object's resource."""
+        resource = self._send(_Stretch(buffers, self._confirmed, crc32c))
+        if resource is None:
+            raise self._disorder("confirmed the last byte, but made no object of it")
+        return resource
+
+    def cancel(self) -> None:
+        """Drop the session with all it holds; one that is gone already is no error."""
+        response = self._request("DELETE", {}, b"")
+        # 499 is how GCS says that the session is cancelled.
+        if response.status_code not in {200, 204, 404, 410, 412, 499}:
+            raise classified(Refusal.of_response(response), "create", self._bucket, self._key)
+
+    def _send(self, stretch: _Stretch) -> Mapping[str, Any] | None:
+        while True:
+            before = self._confirmed
+            failure: StorageError
+            try:
+                resource: Mapping[str, Any] | None = self._patient()(lambda: self._carry_on(stretch))()
+            except Exception as error:
+                # The policy's own error, when its time is over, holds the last one.
+                last = getattr(error, "cause", error)
+                if not isinstance(last, _TryAgainError):
+                    raise
+                failure = last.failure
+            else:
+                return resource
+            if self._confirmed == before:
+                raise failure
+
+    def _patient(self) -> Any:
+        return self._retry.with_predicate(lambda error: isinstance(error, _TryAgainError))
+
+    def _carry_on(self, stretch: _Stretch) -> Mapping[str, Any] | None:
+        if self._uncertain and (resource := self._ask(stretch)) is not None:
+            return resource
+        while self._confirmed < stretch.stop:
+            before = self._confirmed
+            place = f"bytes {before}-{stretch.stop - 1}/{stretch.whole}"
+            if (resource := self._put(place, _Rest(stretch.buffers, before - stretch.start), stretch)) is not None:
+                return resource
+            if self._confirmed == before:
+                raise _TryAgainError(StorageUnavailableError(f"{self._where()} takes no more bytes. Try again."))
+        return None if stretch.crc32c is None else self._ask(stretch)
+
+    def _ask(self, stretch: _Stretch) -> Mapping[str, Any] | None:
+        """Ask how far the server is; where it has all, this also makes the object."""
+        return self._put(f"bytes */{stretch.whole}", b"", stretch)
+
+    def _put(self, place: str, body: _Rest | bytes, stretch: _Stretch) -> Mapping[str, Any] | None:
+        headers = {"Content-Range": place}
+        if stretch.crc32c is not None:
+            headers["x-goog-hash"] = f"crc32c={stretch.crc32c}"
+        self._uncertain = True
+        response = self._request("PUT", headers, body)
+        if response.status_code == 308:
+            found = _CONFIRMED.fullmatch(response.headers.get("Range", ""))
+            confirmed = int(found.group(1)) + 1 if found else 0
+            if not stretch.start <= confirmed <= stretch.stop:
+                raise self._disorder(
+                    f"has {confirmed} bytes where it had confirmed {stretch.start} and was sent {stretch.stop}"
+                )
+            self._confirmed = confirmed
+            self._uncertain = False
+            return None
+        if response.status_code in {200, 201}:
+            if stretch.crc32c is None:
+                raise self._disorder("made an object before the last bytes were sent")
+            resource: Mapping[str, Any] = response.json()
+            return resource
+        raise self._refused(Refusal.of_response(response))
+
+    def _refused(self, refusal: Refusal) -> Exception:
+        if refusal.status in {404, 410}:
+            return StorageUnavailableError(
+                f"The upload session of {self._where()} is gone (HTTP {refusal.status}): it was cancelled, or is older "
+                "than a week. Nothing was published. A retry opens another."
+            )
+        failure = classified(refusal, "create", self._bucket, self._key)
+        return _TryAgainError(failure) if is_worth_another_call(refusal) else failure
+
+    def _request(self, method: str, headers: Mapping[str, str], body: _Rest | bytes) -> Any:
+        failure: Exception
+        try:
+            return self._http.request(
+                method, self._url, data=body, headers=dict(headers), timeout=_TIMEOUT, allow_redirects=False
+            )
+        except Exception as error:
+            if not (is_store_error(error) or isinstance(error, OSError)):
+                raise
+            refusal = Refusal.of_error(error)
+            failure = classified(refusal, "create", self._bucket, self._key)
+            if failure.retryable and method == "PUT":
+                failure = _TryAgainError(failure)
+        # Raised outside of the handler: the libraries' own errors quote the secret address.
+        raise failure
+
+    def _disorder(self, what: str) -> StorageUnavailableError:
+        return StorageUnavailableError(
+            f"The server of {self._where()} {what}. Nothing of this was named by a manifest. A retry opens another "
+            "upload session."
+        )
+
+    def _where(self) -> str:
+        return f"gs://{self._bucket}/{self._key}"

@@ -1,0 +1,236 @@
+"""One object on its way into GCS: a resumable upload, or one request where the only part may wait in memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from labelbox_export_provider.spec.errors import IntegrityError, ObjectExistsError, StorageError
+from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.streaming.sinks.base import (
+    EXPORT_ID,
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+    WrittenObject,
+)
+from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError
+from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM, UploadSession
+from labelbox_export_provider.streaming.sinks.part_account import PartAccount
+
+logger = logging.getLogger(__name__)
+
+MOST_IN_ONE_REQUEST = 8 * 1024**2
+"""Up to this size the client library writes an object with one request."""
+
+
+class GCSWriter(ObjectWriter):
+    """Sends parts in the order of their numbers; a part that comes early waits until it is its turn.
+
+    A session takes multiples of 256 KiB before its last request, so up to so many bytes of a part are kept for the next
+    one, and the last of them, with size and checksum of the whole, make the object visible in `complete`.
+    """
+
+    longest_gap: ClassVar[float] = 60.0
+    """Seconds that a part waits for an earlier one that nobody is putting, before it fails."""
+
+    def __init__(self, calls: GCSCalls, new: NewObject, generation: int) -> None:
+        self._calls = calls
+        self._new = new
+        self._generation = generation
+        self._account = PartAccount()
+        self._whole: PartBody | None = None
+        self._session: UploadSession | None = None
+        self._rest = b""
+        self._turns = threading.Condition()
+        self._turn = 1
+        self._sending = False
+        self._failure: str | None = None
+        self._refused: OvertakenError | None = None
+
+    def put_part(self, part: Part) -> None:
+        """Send the part when it is its turn, or keep it when it is the whole object."""
+        small = len(part.body) <= MOST_IN_ONE_REQUEST
+        if part.last and part.number == 1 and self._new.hold_small and small and self._session is None:
+            self._whole = part.body
+            self._account.note(part)
+            return
+        if not self._wait_for_turn(part.number):
+            return
+        try:
+            self._send(part)
+        except BaseException as error:
+            self._end_turn(part.number, f"part {part.number} failed ({type(error).__name__})")
+            raise
+        self._account.note(part)
+        self._end_turn(part.number + 1, None)
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Send what makes the object visible, and hold what the server says of it against what was expected."""
+        uri = self._calls.uri(self._new.key)
+        self._account.check(expected, uri)
+        try:
+            resource = self._finish(expected)
+        except OvertakenError as overtaken:
+            written = self._published_by_lost_answer(expected)
+            if written is None:
+                raise self._taken(overtaken) from None
+            logger.info("%s is there already, written by an earlier call or try.", uri)
+            # The upload that came too late is still open.
+            self.abort()
+            return written
+        self._session = self._whole = None
+        self._check(resource, expected)
+        return WrittenObject(
+            self._new.key, uri, expected.size, expected.crc32c, resource.get("etag"), str(resource["generation"])
+        )
+
+    def abort(self) -> None:
+        """Cancel the upload, if one was opened; one that cannot be cancelled shows nothing and ends in a week."""
+        with self._turns:
+            self._failure = self._failure or "the object was aborted"
+            self._turns.notify_all()
+        self._whole, self._rest = None, b""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            session.cancel()
+        except StorageError as error:
+            logger.info("The upload of %s was not cancelled: %s", self._calls.uri(self._new.key), error)
+
+    # --- parts in order
+
+    def _wait_for_turn(self, number: int) -> bool:
+        """Wait until all earlier parts are sent; says whether this one still has to be."""
+        with self._turns:
+            while self._failure is None and (number > self._turn or (number == self._turn and self._sending)):
+                if not self._turns.wait(self.longest_gap) and not self._sending and number > self._turn:
+                    self._failure = f"part {self._turn} was never put"
+                    self._turns.notify_all()
+            if number < self._turn:
+                return False
+            if self._failure is not None:
+                raise StorageError(
+                    f"{self._calls.uri(self._new.key)}: part {number} was not sent, since {self._failure}. Nothing was "
+                    "published."
+                )
+            self._sending = True
+            return True
+
+    def _end_turn(self, turn: int, failure: str | None) -> None:
+        with self._turns:
+            self._turn = turn
+            self._sending = False
+            self._failure = self._failure or failure
+            self._turns.notify_all()
+
+    def _send(self, part: Part) -> None:
+        views = [memoryview(self._rest), *part.body.buffers()]
+        # The last request needs a byte at least, so never all are sent before it.
+        now = (len(self._rest) + len(part.body) - 1) // QUANTUM * QUANTUM
+        if now > 0 and self._open() is not None:
+            self._open_session.send(_slices(views, 0, now))
+        self._rest = b"".join(_slices(views, max(0, now), None))
+
+    def _open(self) -> UploadSession | None:
+        """Open the session, unless that was refused because of what is there; `complete` finds out what that is."""
+        if self._session is None and self._refused is None:
+            try:
+                self._session = self._calls.open_session(self._new, self._generation)
+            except OvertakenError as overtaken:
+                if not self._could_be_ours():
+                    raise self._taken(overtaken) from None
+                self._refused = overtaken
+        return self._session
+
+    @property
+    def _open_session(self) -> UploadSession:
+        assert self._session is not None  # noqa: S101  for the type checker; `_open` has said so
+        return self._session
+
+    # --- the end
+
+    def _finish(self, expected: ExpectedObject) -> Mapping[str, Any]:
+        if self._refused is not None:
+            raise self._refused
+        if self._session is None:
+            body = self._whole or PartBody([self._rest])
+            return self._calls.upload(self._new, body, expected, self._generation)
+        return self._session.finish([memoryview(self._rest)], checksum.base64_text(expected.crc32c))
+
+    def _check(self, resource: Mapping[str, Any], expected: ExpectedObject) -> None:
+        """Hold the server's own word on size and checksum against ours; an object that differs is removed again."""
+        found = (int(resource.get("size") or 0), resource.get("crc32c"))
+        wanted = (expected.size, checksum.base64_text(expected.crc32c))
+        if found == wanted:
+            return
+        uri = self._calls.uri(self._new.key)
+        removed = "It was removed again."
+        try:
+            self._calls.delete(self._new.key, int(resource["generation"]))
+        except StorageError as error:
+            removed = f"It could not be removed: {error}"
+        raise IntegrityError(
+            f"{uri}: the store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
+            f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it anew."
+        )
+
+    def _taken(self, overtaken: OvertakenError) -> StorageError:
+        if self._new.create_only:
+            return ObjectExistsError(
+                f"{overtaken} Something else is at this name and replace=False. Remove it, choose another name, or set "
+                "replace=True."
+            )
+        return StorageError(
+            f"{overtaken} Another try of the same task has taken over, or somebody else writes there, or this identity "
+            "may not look at what is there (storage.objects.get), and so never overwrites it."
+        )
+
+    def _could_be_ours(self) -> bool:
+        """Tell whether what is there comes from the same export in the same form."""
+        try:
+            there = self._calls.head(self._new.key)
+        except StorageError:
+            return False
+        if there is None or there.metadata is None or EXPORT_ID not in self._new.metadata:
+            return False
+        return all(there.metadata.get(name.lower()) == value for name, value in self._new.metadata.items())
+
+    def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
+        """Find out whether this very object is there: from a call whose answer was lost, or from another try."""
+        if not self._could_be_ours():
+            return None
+        try:
+            there = self._calls.head(self._new.key)
+            if there is None or there.version_id is None or there.size != expected.size:
+                return None
+            if self._calls.crc32c(self._new.key, there.version_id) != checksum.base64_text(expected.crc32c):
+                return None
+        except DeniedError:
+            return None
+        return WrittenObject(
+            self._new.key,
+            self._calls.uri(self._new.key),
+            there.size,
+            expected.crc32c,
+            there.etag,
+            there.version_id,
+        )
+
+
+def _slices(views: list[memoryview], start: int, stop: int | None) -> list[memoryview]:
+    """Give the bytes from `start` to `stop` of views in a row, without a copy."""
+    found, place = [], 0
+    for view in views:
+        end = len(view) if stop is None else stop - place
+        piece = view[max(0, start - place) : max(0, end)]
+        if piece:
+            found.append(piece)
+        place += len(view)
+    return found
