@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, ParamsWindow, PartitionWindow
     from labelbox_export_provider.streaming.export_task import ExportTask
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
+    from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
     from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
@@ -70,6 +71,7 @@ _HOMES = {
     "LabelboxClient": "labelbox.drivers",
     "LabelboxExportError": "spec.errors",
     "LabelboxExportToFileOperator": "transfers.to_file",
+    "LabelboxExportToGCSOperator": "transfers.to_gcs",
     "LabelboxExportToS3Operator": "transfers.to_s3",
     "LabelboxHook": "hooks.labelbox",
     "ModelRunExportOperator": "operators.export",
@@ -110,6 +112,7 @@ __all__ = [
     "LabelboxClient",
     "LabelboxExportError",
     "LabelboxExportToFileOperator",
+    "LabelboxExportToGCSOperator",
     "LabelboxExportToS3Operator",
     "LabelboxHook",
     "ModelRunExportOperator",

@@ -40,6 +40,11 @@ def get_provider_info() -> dict[str, Any]:
             },
             {
                 "source-integration-name": _INTEGRATION,
+                "target-integration-name": "Google Cloud Storage (GCS)",
+                "python-module": "labelbox_export_provider.transfers.to_gcs",
+            },
+            {
+                "source-integration-name": _INTEGRATION,
                 "target-integration-name": "Local file system",
                 "python-module": "labelbox_export_provider.transfers.to_file",
             },

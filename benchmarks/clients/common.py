@@ -20,7 +20,7 @@ def s3_client(endpoint: str, **keys: str) -> Any:
 def gcs_bucket(name: str, endpoint: str | None = None) -> Any:
     """Give a bucket of an emulator, by default the one that STORAGE_EMULATOR_HOST names."""
     from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage  # type: ignore[attr-defined]  # a namespace that others share
+    from google.cloud import storage
 
     return storage.Client(
         project="bench",

@@ -1,7 +1,8 @@
-"""Keeps file URLs out of urllib3's own log records.
+"""Keeps file URLs and the addresses of upload sessions out of the log records of urllib3 and google-auth.
 
-urllib3 logs path and query of each request at DEBUG. Signed URLs carry their signature in the query, and some hosts a
-token in the path, so queries are cut out of all its records and, while a file is being fetched, paths as well.
+Both log each request at DEBUG, google-auth in an attribute of the record that formatters for JSON write out. Signed
+URLs carry their signature in the query, upload sessions their key, and some hosts a token in the path. So queries are
+cut out of all these records and, while a file is being fetched, paths as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ LOGGERS = (
     "urllib3.poolmanager",
     "urllib3.response",
     "urllib3.util.retry",
+    "google.auth.transport.requests",
 )
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _URL = re.compile(r"(?i)\b(https?://[^\s/\"'<>?#]+)[/?#][^\s\"'<>]*")
@@ -39,7 +41,7 @@ def file_request() -> Iterator[None]:
 
 
 def install() -> None:
-    """Put the filter on urllib3's loggers, once per process, however often it is called."""
+    """Put the filter on their loggers, once per process, however often it is called."""
     with _install_lock:
         for name in LOGGERS:
             logger = logging.getLogger(name)
@@ -59,4 +61,8 @@ class UrlFilter(logging.Filter):
             record.exc_info = record.exc_text = None
         if scrubbed != text:
             record.msg, record.args = scrubbed, None
+        asked = record.__dict__.get("httpRequest")
+        if isinstance(asked, dict):
+            # Bodies go as well: they may be rows.
+            record.httpRequest = {"method": asked.get("method"), "url": _QUERY.sub("?***", str(asked.get("url")))}
         return True

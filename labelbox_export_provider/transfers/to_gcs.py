@@ -1,0 +1,123 @@
+"""Land an export in Google Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.templates import is_template
+from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
+from labelbox_export_provider.streaming.sinks.gcs_errors import connection_error, is_store_error
+from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+    from labelbox_export_provider.streaming.sinks.base import Sink
+
+_HOOK_ERRORS = (AirflowException, ValueError, TypeError, OSError, RuntimeError, LookupError)
+
+
+class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
+    """Lands an export in Google Cloud Storage through the client of Airflow's `GCSHook`.
+
+    Key files, workload identity, impersonation and quota projects of the Google Cloud connection apply as they do
+    everywhere in Airflow. Needs the `google` extra of this package.
+
+    :param bucket_name: bucket; leave it out where `object_name` is a full `gs://` address.
+    :param object_prefix: where the layout is put; "/" for the bucket's root.
+    :param object_name: one explicit object instead; may hold fields such as `{window_start:%Y-%m-%d}` or `{export_id}`.
+    :param gcp_conn_id: Google Cloud connection.
+    :param impersonation_chain: service account to act as, or accounts that lead to it, as in Airflow's own operators.
+    :param user_project: project that pays, for a bucket whose requester pays.
+    :param sink_args: `storage_class`, `kms_key_name`, `predefined_acl`, `custom_time`, `cache_control`,
+        `content_disposition`, `content_language`.
+    """
+
+    template_fields: Sequence[str] = (
+        *LabelboxExportTransferOperator.template_fields,
+        "bucket_name",
+        "object_prefix",
+        "object_name",
+        "gcp_conn_id",
+        "impersonation_chain",
+        "user_project",
+        "sink_args",
+    )
+
+    def __init__(
+        self,
+        *,
+        bucket_name: str | None = None,
+        object_prefix: str | None = None,
+        object_name: str | None = None,
+        gcp_conn_id: str = "google_cloud_default",
+        impersonation_chain: str | Sequence[str] | None = None,
+        user_project: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket_name = bucket_name
+        self.object_prefix = object_prefix
+        self.object_name = object_name
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.user_project = user_project
+        self._check_target("object_prefix", "object_name")
+        if not any(is_template(value) for value in (bucket_name, object_name)):
+            self._bucket_and_name()
+        # Templates are filled in values alone, so the names are final, unless the whole is one template.
+        if isinstance(self.sink_args, Mapping):
+            GCSArguments.check_names(self.sink_args)
+
+    def _bucket_and_name(self) -> tuple[str, str | None]:
+        """Take apart a full address; bucket and name must not contradict each other."""
+        bucket, name = self.bucket_name, self.object_name
+        if name is not None and name.startswith("gs://"):
+            if bucket is not None:
+                raise ConfigurationError(
+                    f"object_name={name!r} is a full address, so bucket_name={bucket!r} must not be given. Leave one "
+                    "of the two out."
+                )
+            bucket, _, name = name.removeprefix("gs://").partition("/")
+        if not bucket:
+            raise ConfigurationError(
+                "bucket_name= is needed: the name of a bucket, or a full gs:// address in object_name=."
+            )
+        if name is not None and not name.strip("/"):
+            raise ConfigurationError(f"object_name={self.object_name!r} names no object.")
+        return bucket, name
+
+    def _target(self) -> tuple[str | None, str | None]:
+        return self.object_prefix, self._bucket_and_name()[1]
+
+    def _open_sink(self) -> Sink:
+        try:
+            from airflow.providers.google.cloud.hooks.gcs import GCSHook
+        except ImportError:
+            raise AirflowOptionalProviderFeatureException(
+                "LabelboxExportToGCSOperator needs Airflow's Google provider: "
+                "pip install 'airflow-provider-labelbox-export[google]'."
+            ) from None
+        from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+
+        if not isinstance(self.sink_args, Mapping):
+            raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
+        hook = GCSHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
+        return GCSSink(
+            self._client(hook), self._bucket_and_name()[0], self.sink_args, user_project=self.user_project or None
+        )
+
+    def _client(self, hook: GCSHook) -> Any:
+        """Build the client, which may mean to ask for a token; a failure says what to mend in the connection."""
+        try:
+            return hook.get_conn()
+        except Exception as error:
+            if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
+                raise
+            failure = connection_error(error, self.gcp_conn_id)
+        # Raised outside of the handler, so that the library's own error, which may quote a key, is not chained.
+        raise failure
