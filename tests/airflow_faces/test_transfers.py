@@ -17,6 +17,9 @@ from support.streaming_stores import (
     BUCKET,
     SECRET_KEY,
     files,
+    gcs_client,
+    gcs_emulator,
+    gcs_objects,
     moto_server,
     objects,
     open_uploads,
@@ -26,6 +29,7 @@ from support.streaming_stores import (
 from labelbox_export_provider import (
     DataIntervalWindow,
     LabelboxExportToFileOperator,
+    LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
     ProjectExportOperator,
 )
@@ -46,11 +50,11 @@ from labelbox_export_provider.testing.faults import (
     WrongTotals,
 )
 
-Operator = LabelboxExportToFileOperator | LabelboxExportToS3Operator
+Operator = LabelboxExportToFileOperator | LabelboxExportToGCSOperator | LabelboxExportToS3Operator
 
 
 class Store:
-    """One of the two stores, with the operator that lands in it and a look at everything that is there."""
+    """One of the stores, with the operator that lands in it and a look at everything that is there."""
 
     def __init__(self, operator: Callable[..., Operator], look: Callable[[], dict[str, bytes]]) -> None:
         self.operator = operator
@@ -78,7 +82,13 @@ def s3() -> Iterator[tuple[str, Any]]:
         yield endpoint, s3_client(endpoint)
 
 
-in_both_stores = pytest.mark.parametrize("store", ["file", "s3"], indirect=True)
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[str]:
+    with gcs_emulator() as endpoint:
+        yield endpoint
+
+
+in_every_store = pytest.mark.parametrize("store", ["file", "s3", "gcs"], indirect=True)
 """The stores themselves are tested elsewhere: this is for what depends on how an operator reaches its store."""
 
 
@@ -93,6 +103,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             return LabelboxExportToFileOperator(task_id="land", **where, **options)
 
         yield Store(to_file, lambda: files(tmp_path))
+        return
+    if request.param == "gcs":
+        endpoint = request.getfixturevalue("gcs")
+        anonymous = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
+        monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(anonymous))
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
+        google = gcs_client(endpoint)
+        bucket = google.create_bucket(f"lake-{tmp_path.name}".lower().replace("_", "-")[:60].rstrip("-"))
+
+        def to_gcs(**options: Any) -> LabelboxExportToGCSOperator:
+            name = options.pop("key", None)
+            where = {"object_prefix": "/"} if name is None else {"object_name": name}
+            return LabelboxExportToGCSOperator(task_id="land", **{"bucket_name": bucket.name, **where, **options})
+
+        yield Store(to_gcs, lambda: gcs_objects(google, bucket.name))
         return
     endpoint, client = request.getfixturevalue("s3")
     aws = {"login": ACCESS_KEY, "password": SECRET_KEY, "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"}}
@@ -121,7 +146,7 @@ def truth(fake: FakeLabelbox) -> list[bytes]:
     return sorted(line.rstrip(b"\n") + b"\n" for line in fake.rows_for(start=NIGHT[0], end=NIGHT[1]))
 
 
-@in_both_stores
+@in_every_store
 def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     summary = store.land(handle)
@@ -144,7 +169,7 @@ def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox,
     assert manifest.exported_at is not None
 
 
-@in_both_stores
+@in_every_store
 def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: FakeLabelbox, store: Store) -> None:
     fake.faults.add(ErrorRows())
     store.land(start(fake), max_error_rows=5)
@@ -160,7 +185,7 @@ def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: F
     ]
 
 
-@in_both_stores
+@in_every_store
 def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     store.land(handle)
@@ -213,7 +238,7 @@ def test_an_export_without_rows_leaves_a_manifest_that_says_so(
     assert len([name for name in store.look() if name.startswith("data/")]) == (on_empty == "write_empty")
 
 
-@in_both_stores
+@in_every_store
 def test_more_error_rows_than_allowed_land_the_errors_and_nothing_else_and_use_up_no_retry(
     fake: FakeLabelbox, store: Store
 ) -> None:
@@ -296,7 +321,7 @@ def test_files_are_fetched_without_the_key_and_without_cookies(fake: FakeLabelbo
     assert [request for request in fake.requests.files if request.had_authorization or request.had_cookie] == []
 
 
-@in_both_stores
+@in_every_store
 def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
     fake: FakeLabelbox, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -324,7 +349,7 @@ def test_a_target_that_a_template_emptied_is_refused_and_not_taken_for_the_root(
 # --- one explicit object
 
 
-@in_both_stores
+@in_every_store
 def test_an_explicit_key_takes_fields_from_the_handle(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="cars/{window_start:%Y/%m}/{window_start:%d}.ndjson.gz")
     names = store.look()
@@ -342,7 +367,7 @@ def test_the_same_export_at_an_explicit_key_counts_as_done(fake: FakeLabelbox, s
     assert store.look() == before
 
 
-@in_both_stores
+@in_every_store
 def test_another_object_at_an_explicit_key_is_refused_or_replaced_as_told(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="night.ndjson.gz")
     before = store.look()
@@ -375,7 +400,7 @@ def test_another_object_at_an_explicit_key_is_refused_or_replaced_as_told(fake: 
         ({"key": "{window_start.gz"}, ["braces"]),
     ],
 )
-@in_both_stores
+@in_every_store
 def test_a_wrong_option_fails_while_the_dag_is_parsed(store: Store, options: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         store.operator(export="{{ x }}", **options)

@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 from support.e2e_stage import lines_of
-from support.streaming_stores import ACCESS_KEY, BUCKET, SECRET_KEY, moto_server, objects, s3_client
+from support.streaming_stores import (
+    ACCESS_KEY,
+    BUCKET,
+    SECRET_KEY,
+    gcs_client,
+    gcs_emulator,
+    gcs_objects,
+    moto_server,
+    objects,
+    s3_client,
+)
 
 from labelbox_export_provider.spec.manifest import Manifest
 from labelbox_export_provider.testing import FakeLabelbox, generate_workspace
@@ -26,12 +36,15 @@ NIGHT = "2024-05-09T02:00:00+00:00"
 
 
 class Theatre:
-    """A fake with a whole workspace, a bucket, and an Airflow that has never run anything but these DAGs."""
+    """A fake with a whole workspace, two buckets, and an Airflow that has never run anything but these DAGs."""
 
-    def __init__(self, labelbox: FakeLabelbox, endpoint: str, home: Path) -> None:
+    def __init__(self, labelbox: FakeLabelbox, endpoint: str, gcs_endpoint: str, home: Path) -> None:
         self.labelbox = labelbox
         self.client = s3_client(endpoint)
         self.client.create_bucket(Bucket=BUCKET)
+        self.gcs_client = gcs_client(gcs_endpoint)
+        self.gcs_client.create_bucket(BUCKET)
+        google = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
         aws = {
             "login": ACCESS_KEY,
             "password": SECRET_KEY,
@@ -45,7 +58,10 @@ class Theatre:
             "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", **aws}),
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(google),
+            "STORAGE_EMULATOR_HOST": gcs_endpoint,
             "LABELBOX_BUCKET": BUCKET,
+            "LABELBOX_GCS_BUCKET": BUCKET,
             "LABELBOX_START_DATE": "2024-01-01",
             "LABELBOX_PROJECT_ID": name("Clips"),
             "LABELBOX_DATASET_ID": name("Clips and chats"),
@@ -68,17 +84,22 @@ class Theatre:
 
     def run(self, dag_id: str, **params: Any) -> tuple[list[Any], dict[str, bytes]]:
         """Run an example to its end; give the exports that it started and the objects that it added."""
-        exports, before = len(self.labelbox.exports), set(objects(self.client))
+        exports, before = len(self.labelbox.exports), set(self.landed())
         output = self.airflow("dags", "test", dag_id, NIGHT, *(["--conf", json.dumps(params)] if params else []))
-        added = {key: content for key, content in objects(self.client).items() if key not in before}
+        added = {name: content for name, content in self.landed().items() if name not in before}
         assert added, output[-8000:]
         return self.labelbox.exports[exports:], added
+
+    def landed(self) -> dict[str, bytes]:
+        """Everything in both buckets."""
+        in_s3 = {f"s3://{BUCKET}/{key}": content for key, content in objects(self.client).items()}
+        return in_s3 | {f"gs://{BUCKET}/{name}": data for name, data in gcs_objects(self.gcs_client).items()}
 
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with FakeLabelbox(workspace=generate_workspace(120)) as labelbox, moto_server() as endpoint:
-        made = Theatre(labelbox, endpoint, tmp_path_factory.mktemp("examples"))
+    with FakeLabelbox(workspace=generate_workspace(120)) as labelbox, moto_server() as s3, gcs_emulator() as gcs:
+        made = Theatre(labelbox, s3, gcs, tmp_path_factory.mktemp("examples"))
         made.airflow("db", "migrate")
         yield made
 
@@ -131,6 +152,18 @@ def test_an_example_without_a_window_lands_all_rows_of_its_source(theatre: Theat
     assert manifest.export.source.kind == kind
     assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.truth(export.export_id)
     assert rows_of(added)
+
+
+def test_the_example_for_gcs_keeps_the_newest_export_of_its_model_run_alone(theatre: Theatre) -> None:
+    for _ in range(2):
+        [export], added = theatre.run("labelbox_model_run_to_gcs")
+        assert all(address.startswith(f"gs://{BUCKET}/labelbox/") for address in added)
+        [manifest] = manifests(added)
+        assert {found.uri for found in manifest.objects} <= added.keys()
+        truth = theatre.labelbox.truth(export.export_id)
+        assert b"".join(row + b"\n" for row in rows_of(added)) == truth != b""
+        in_gcs = {name: content for name, content in theatre.landed().items() if name.startswith("gs:")}
+        assert b"".join(row + b"\n" for row in rows_of(in_gcs)) == truth
 
 
 def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_once(theatre: Theatre) -> None:

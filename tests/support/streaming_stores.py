@@ -1,4 +1,4 @@
-"""Real stores for tests: moto's, rclone's and our own strict S3 server over HTTP, and directories."""
+"""Real stores for tests: servers of others and our own strict ones over HTTP, and directories."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from support.strict_s3 import StrictS3
 
 from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.gcs import GCSSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.testing.sink_conformance import Store
 
@@ -83,16 +84,53 @@ def rclone_server(root: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
-            assert process.poll() is None, "rclone ended"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_for(process, port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def gcs_emulator() -> Iterator[str]:
+    """An emulator of Google Cloud Storage that keeps everything in memory; gives its address."""
+    port = free_port()
+    program = Path(sys.executable).parent / "gcp-storage-emulator"
+    process = subprocess.Popen(
+        [program, "start", "--host", "127.0.0.1", "--port", str(port), "--in-memory"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server listens; one that ends instead is an error."""
+    for _ in range(400):
+        assert process.poll() is None, f"{process.args} ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{process.args} does not listen")
+
+
+def gcs_client(endpoint: str) -> Any:
+    """A client without an identity, as an anonymous Airflow connection would give it."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    return storage.Client(project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
+
+
+def gcs_objects(client: Any, bucket: str = BUCKET) -> dict[str, bytes]:
+    """Everything that a reader of the bucket sees."""
+    return {blob.name: blob.download_as_bytes(raw_download=True) for blob in client.list_blobs(bucket)}
 
 
 def objects(client: Any, bucket: str = BUCKET) -> dict[str, bytes]:
@@ -144,3 +182,13 @@ def strict_store(server: StrictS3, **options: Any) -> Store:
         return made
 
     return Store(sink(), server.visible, server.open_uploads, again=sink)
+
+
+def gcs_store(client: Any, bucket: str) -> Store:
+    """A bucket of a server that only its own calls can look into, and that does not tell what uploads are open."""
+    return Store(
+        GCSSink(client, bucket),
+        lambda: gcs_objects(client, bucket),
+        list,
+        again=lambda: GCSSink(client, bucket),
+    )

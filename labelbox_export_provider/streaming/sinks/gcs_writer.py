@@ -51,7 +51,7 @@ class GCSWriter(ObjectWriter):
         self._turn = 1
         self._sending = False
         self._failure: str | None = None
-        self._refused: OvertakenError | None = None
+        self._refused: OvertakenError | DeniedError | None = None
 
     def put_part(self, part: Part) -> None:
         """Send the part when it is its turn, or keep it when it is the whole object."""
@@ -76,10 +76,10 @@ class GCSWriter(ObjectWriter):
         self._account.check(expected, uri)
         try:
             resource = self._finish(expected)
-        except OvertakenError as overtaken:
+        except (OvertakenError, DeniedError) as refused:
             written = self._published_by_lost_answer(expected)
             if written is None:
-                raise self._taken(overtaken) from None
+                raise self._for_the_reader(refused) from None
             logger.info("%s is there already, written by an earlier call or try.", uri)
             # The upload that came too late is still open.
             self.abort()
@@ -139,14 +139,17 @@ class GCSWriter(ObjectWriter):
         self._rest = b"".join(_slices(views, max(0, now), None))
 
     def _open(self) -> UploadSession | None:
-        """Open the session, unless that was refused because of what is there; `complete` finds out what that is."""
+        """Open the session, unless that was refused because of what is there; `complete` finds out what that is.
+
+        An identity that may create and not delete is refused at a taken name, be it taken by an earlier try of its own.
+        """
         if self._session is None and self._refused is None:
             try:
                 self._session = self._calls.open_session(self._new, self._generation)
-            except OvertakenError as overtaken:
+            except (OvertakenError, DeniedError) as refused:
                 if not self._could_be_ours():
-                    raise self._taken(overtaken) from None
-                self._refused = overtaken
+                    raise self._for_the_reader(refused) from None
+                self._refused = refused
         return self._session
 
     @property
@@ -181,14 +184,16 @@ class GCSWriter(ObjectWriter):
             f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it anew."
         )
 
-    def _taken(self, overtaken: OvertakenError) -> StorageError:
+    def _for_the_reader(self, refused: OvertakenError | DeniedError) -> StorageError:
+        if isinstance(refused, DeniedError):
+            return refused
         if self._new.create_only:
             return ObjectExistsError(
-                f"{overtaken} Something else is at this name and replace=False. Remove it, choose another name, or set "
+                f"{refused} Something else is at this name and replace=False. Remove it, choose another name, or set "
                 "replace=True."
             )
         return StorageError(
-            f"{overtaken} Another try of the same task has taken over, or somebody else writes there, or this identity "
+            f"{refused} Another try of the same task has taken over, or somebody else writes there, or this identity "
             "may not look at what is there (storage.objects.get), and so never overwrites it."
         )
 

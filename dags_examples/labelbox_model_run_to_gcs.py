@@ -1,0 +1,37 @@
+"""One Labelbox model run with labels and predictions in Google Cloud Storage, every Monday, in one task.
+
+`rerun="replace"` keeps the newest export alone: the objects of the week before are removed once the new ones are whole.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, CronTriggerTimetable
+
+from labelbox_export_provider import LabelboxExportToGCSOperator, ModelRunSource
+
+BUCKET = os.environ.get("LABELBOX_GCS_BUCKET", "my-data-lake")
+
+with DAG(
+    dag_id="labelbox_model_run_to_gcs",
+    # Without a window nothing asks for a data interval, so a plain weekly trigger will do.
+    schedule=CronTriggerTimetable("0 5 * * MON", timezone="UTC"),
+    start_date=pendulum.parse(os.environ.get("LABELBOX_START_DATE", "2026-01-01"), tz="UTC"),
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    tags=["labelbox"],
+) as dag:
+    LabelboxExportToGCSOperator(
+        task_id="land",
+        source=ModelRunSource(
+            model_run_id=os.environ.get("LABELBOX_MODEL_RUN_ID", "your-model-run-id"),
+            export_params={"predictions": True, "model_run_details": True, "data_row_details": True},
+        ),
+        bucket_name=BUCKET,
+        object_prefix="labelbox",
+        rerun="replace",
+        outlets=[Asset(name="labelbox_model_run", uri=f"gs://{BUCKET}/labelbox/data/")],
+    )

@@ -1,0 +1,88 @@
+"""A Google Cloud connection that gives no client is named, with what to mend in it; nothing is sent to the bucket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from labelbox_export_provider.spec.errors import ConfigurationError, StorageError
+from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
+
+KEY = "-----BEGIN PRIVATE KEY-----\nnot-a-key-but-secret\n-----END PRIVATE KEY-----\n"
+
+
+def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
+    """What the operator says of a connection with this extra."""
+    connection = {"conn_type": "google_cloud_platform", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_LAKE", json.dumps(connection))
+    task = LabelboxExportToGCSOperator(
+        task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="labelbox", gcp_conn_id="google_lake"
+    )
+    with pytest.raises(StorageError) as caught:
+        task._open_sink()
+    assert "'google_lake'" in str(caught.value)
+    assert "not-a-key-but-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        ({"key_path": "/no/such/key.json"}, "/no/such/key.json"),
+        ({"keyfile_dict": "{not json"}, "Invalid key JSON"),
+        ({"keyfile_dict": {"type": "service_account", "private_key": KEY}}, "keyfile_dict"),
+        ({"keyfile_dict": {"type": "service_account"}, "key_path": "/both"}, "mutually exclusive"),
+    ],
+    ids=["missing file", "broken JSON", "half a key", "two keys"],
+)
+def test_a_setting_that_gives_no_client_is_named(
+    extra: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = open_with(monkeypatch, **extra)
+    assert not said.retryable
+    assert word in str(said)
+    assert "key_path, keyfile_dict" in str(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ["object_prefix", "object_name", "neither"]),
+        ({"bucket_name": "lake", "object_prefix": "a", "object_name": "b"}, ["both"]),
+        ({"bucket_name": "lake", "object_prefix": ""}, ["'/'"]),
+        ({"bucket_name": "lake", "object_name": "gs://other/b"}, ["bucket_name='lake'"]),
+        ({"bucket_name": "lake", "object_name": "/"}, ["not a folder"]),
+        ({"object_name": "name-without-bucket"}, ["bucket_name="]),
+        ({"bucket_name": "lake", "object_prefix": "a", "sink_args": {"storageClass": "NEARLINE"}}, ["storage_class"]),
+        ({"bucket_name": "lake", "object_prefix": "a", "sink_args": {"content_encoding": "gzip"}}, ["compression="]),
+        ({"bucket_name": "lake", "object_prefix": "a", "sink_args": {"encryption_key": "k"}}, ["kms_key_name"]),
+    ],
+)
+def test_a_wrong_gcs_target_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        LabelboxExportToGCSOperator(task_id="land", export="{{ x }}", **options)
+    assert all(word in str(refusal.value) for word in words), refusal.value
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ({"custom_time": "yesterday"}, "ISO 8601"),
+        ({"custom_time": "2026-11-22T02:00:00"}, "no offset"),
+        ({"storage_class": 5}, "a str, not int"),
+    ],
+)
+def test_a_wrong_value_for_the_store_is_named_before_anything_is_sent(
+    value: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(connection))
+    task = LabelboxExportToGCSOperator(
+        task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="a", sink_args=value
+    )
+    with pytest.raises(ConfigurationError, match=word):
+        task._open_sink()
