@@ -124,6 +124,7 @@ def quick(labelbox: FakeLabelbox, seconds_per_export: float = 0.0) -> None:
 
 
 def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_every_row_once(scene: Scene) -> None:
+    """Never starts an export twice by accident."""
     seed = int(os.environ.get("LABELBOX_KILLS_SEED", random.randrange(10**6)))
     print(f"LABELBOX_KILLS={KILLS} LABELBOX_KILLS_SEED={seed}")
     slow(scene.labelbox)

@@ -1,5 +1,6 @@
 """Windows have no gap: whole years of runs over a project that is edited all the time, the other half of the seeds.
 
+Premise: the index shows every edit within `settle + lookback`. The windows of the manifests tile the year.
 `LABELBOX_SEEDS=2000` runs more of them, `LABELBOX_SEED=17` one of them again.
 """
 
@@ -18,6 +19,6 @@ ONE = os.environ.get("LABELBOX_SEED")
 
 @pytest.mark.parametrize("seed", [int(ONE)] if ONE else range(1, SEEDS, 2))
 def test_the_newest_version_of_every_row_is_in_the_lake_and_a_row_at_rest_in_exactly_one_window(seed: int) -> None:
-    """Premise: the index shows every edit within `settle + lookback`. The windows of the manifests tile the year."""
+    """Windows have no gap."""
     year = make_year(seed)
     assert not faults(year, run_year(year)), f"LABELBOX_SEED={seed} repeats it"

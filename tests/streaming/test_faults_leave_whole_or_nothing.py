@@ -248,6 +248,7 @@ def open_store(
 def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
     case: Case, bench: Bench, server: StrictS3, open_store: Callable[[str], Store]
 ) -> None:
+    """Nothing partial is ever visible."""
     store = open_store(case.store)
     sink = store.sink
     bench.desk.fake.faults.clear()

@@ -63,7 +63,7 @@ def check_that_manifests_name_whole_objects(store: Store) -> None:
 
 @pytest.mark.parametrize("window", [WEEK, None])
 def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(at: Desk, store: Store, window: Any) -> None:
-    """G8: re-running never removes a row from the lake."""
+    """Re-running never removes a row from the lake."""
     at.land(at.export(window=window), store.sink)
     before = store.visible()
     at.land(later(at.export(window=window), minutes=5), store.sink, rerun="add")
