@@ -12,7 +12,7 @@ import pytest
 _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 
 _OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX")
-_OF_THE_TESTS = ("LABELBOX_KILLS", "LABELBOX_SEED")
+_OF_THE_TESTS = ("LABELBOX_KILLS", "LABELBOX_SEED", "LABELBOX_SNAPSHOTS")
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
     del os.environ[_name]

@@ -49,8 +49,13 @@ def page_of(handle: ExportHandle | None) -> str | None:
     """Give the address of the exported source in Labelbox's web app, where one is known."""
     if handle is None or handle.source.kind != "project":
         return None
+    return project_page(handle.labelbox_conn_id, handle.source.id)
+
+
+def project_page(labelbox_conn_id: str | None, project_id: str) -> str | None:
+    """Give the address of a project in the web app that belongs to a connection; None where either is no good."""
     try:
-        app_url = LabelboxHook(handle.labelbox_conn_id).settings.app_url
+        app_url = LabelboxHook(labelbox_conn_id or LabelboxHook.default_conn_name).settings.app_url
+        return ProjectSource.parse({"project_id": project_id}).page(app_url)
     except LabelboxExportError:
         return None  # the failure that is being told may be this very connection
-    return ProjectSource(project_id=handle.source.id).page(app_url)

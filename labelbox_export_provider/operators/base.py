@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from labelbox_export_provider.hooks.failures import give_up, tries
+from labelbox_export_provider.hooks.failures import give_up
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
+from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.option_model import OptionModel, plain
 from labelbox_export_provider.spec.sources import Source, refuse_window
@@ -28,6 +26,7 @@ from labelbox_export_provider.spec.templates import (
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
+from labelbox_export_provider.triggers.phases import PhasedOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from labelbox_export_provider.spec.filters import Filters
 
 
-class ExportOperator(BaseOperator):
+class ExportOperator(PhasedOperator):
     """Starts an export, or goes on with the one that an earlier try started, and returns its handle.
 
     Why: the start is not idempotent, so a plain retry would run the export twice. This operator names the export after
@@ -148,16 +147,6 @@ class ExportOperator(BaseOperator):
             return handle.to_json()
         return self._finish(job, handle, job.ended(handle, context), context)
 
-    def start_again(self, context: Context, event: Any = None) -> Any:
-        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
-        del event
-        return self.execute(context)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the handle with the totals of both streams, or raise what the wait ended with."""
-        job = self._job(context)
-        return self._finish(job, *job.awaited(context, event), context)
-
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         totals = job.totals(handle, event, context)
         hand_over(context)
@@ -173,14 +162,8 @@ class ExportOperator(BaseOperator):
                 adopt_within=self.adopt_within,
             )
         except LabelboxExportError as error:
-            give_up(
-                FailureReport(
-                    error, source=self._describe_source(), restarts=True, starter=self.task_id, **tries(context)
-                )
-            )
+            kind = self.source_model.model_fields["kind"].default
+            source = {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
+            conn_id = self.labelbox_conn_id
+            give_up(report_unstarted(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id))
         return ExportJob(self, start, self.patience)
-
-    def _describe_source(self) -> str:
-        given = [value for name in self.source_options if (value := getattr(self, name)) is not None]
-        text = " ".join(str(value) for value in given)
-        return f"{self.source_model.model_fields['kind'].default} {text if len(text) <= 80 else text[:80] + '…'}"

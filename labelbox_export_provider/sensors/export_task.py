@@ -22,7 +22,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle, parse_export
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.triggers.deferral import waiting_trigger
-from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.events import NO_REPORT, ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
@@ -134,7 +134,14 @@ class ExportTaskSensor(BaseSensorOperator):
             # Past BaseSensorOperator, whose version lets soft_fail swallow every failure.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
         except TaskDeferralTimeout:
-            return self._finish(ExportEvent("TIMEOUT", _id_of(parse_export(self.export))), context)
+            return self._overdue(context)
+
+    def _overdue(self, context: Context) -> Any:
+        try:
+            export = parse_export(self.export)
+        except LabelboxExportError as error:
+            self._give_up(error, context)
+        return self._finish(ExportEvent("TIMEOUT", _id_of(export), NO_REPORT), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Turn the trigger's event into the result."""
@@ -145,11 +152,11 @@ class ExportTaskSensor(BaseSensorOperator):
         return self._finish(parsed, context)
 
     def _finish(self, event: ExportEvent, context: Context) -> dict[str, Any]:
-        export = parse_export(self.export)
-        if event.outcome == "TIMEOUT":
-            self._time_out(event, context)
         try:
-            error = event.error()
+            export = parse_export(self.export)
+            error = event.error(timedelta(seconds=self.timeout))
+            if isinstance(error, WaitTimeoutError):
+                self._time_out(error, context)
             if error is not None:
                 raise error
             totals = LabelboxHook(self._conn_id(export)).run(completed_totals(event.export_id))
@@ -159,16 +166,11 @@ class ExportTaskSensor(BaseSensorOperator):
         self.log.info("Export %s is complete: %s", event.export_id, totals.to_json())
         return {**plain, "totals": totals.to_json()}
 
-    def _time_out(self, event: ExportEvent, context: Context) -> NoReturn:
-        error = WaitTimeoutError(
-            f"Waited {timedelta(seconds=self.timeout)} (timeout) for export {event.export_id}, and it has not ended. "
-            "The export itself goes on in Labelbox and is not lost: clear this task and it waits on for the same "
-            f"export.{' Last seen: ' + event.message + '.' if event.message else ''}"
-        )
+    def _time_out(self, error: WaitTimeoutError, context: Context) -> NoReturn:
         text = self._report(error, context).text()
         if self.soft_fail:
-            raise AirflowSkipException(f"Skipped, since soft_fail is set. {text}")
-        raise AirflowSensorTimeout(text)
+            raise AirflowSkipException(f"Skipped, since soft_fail is set. {text}") from error
+        raise AirflowSensorTimeout(text) from error
 
     def _report(self, error: LabelboxExportError, context: Context) -> FailureReport:
         ti = context["ti"]

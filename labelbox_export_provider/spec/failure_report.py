@@ -33,6 +33,7 @@ from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 
 NOTHING_WRITTEN = "nothing of this export"
+_UNUSED = "so none is used up"
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,23 @@ class FailureReport:
             ("window", window),
             ("try", None if self.try_number is None else f"{self.try_number} of {self.tries or '?'}"),
             ("moved", self.moved),
-            ("in store", self.in_store),
+            ("in store", self._in_store()),
             *self.extra.items(),
             ("retry", self._retry()),
             ("to do", self._to_do()),
         ]
 
+    def _in_store(self) -> str:
+        if self.in_store == NOTHING_WRITTEN and (self.try_number or 1) > 1:
+            return f"{NOTHING_WRITTEN} by this try"  # what earlier ones left is not known here
+        return self.in_store
+
     def _retry(self) -> str:
         if self.restarts and isinstance(self.error, ExportEndedError):
             return "starts a new export"
         if not self.retryable:
-            return "none: it would end the same way, so none is used up"
+            waited = isinstance(self.error, WaitTimeoutError)
+            return f"none: {'timeout= is all the time there is' if waited else 'it would end the same way'}, {_UNUSED}"
         if isinstance(self.error, StartUncertainError):
             return "looks for the export by its name and starts one only if there is none"
         if isinstance(self.error, (IntegrityError, StorageError)):
@@ -107,10 +114,12 @@ class FailureReport:
 
     def _to_do(self) -> str:
         starter = f"task {self.starter!r}" if self.starter else "the task that starts the export"
+        if self.restarts and isinstance(self.error, ExportEndedError):
+            return f"nothing, if retries are left; else clear {starter} with downstream"
         for kind, advice in _ADVICE:
             if isinstance(self.error, kind):
                 return advice.format(starter=starter)
-        return "clear this task; if it comes again, report it with this message"
+        return "do what the first line says, then clear this task; if it comes again, report this message"
 
 
 _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
@@ -133,9 +142,9 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
         RunningExportLimitError,
         "nothing, if retries are left; else run fewer exports at once (a pool), then clear this task",
     ),
-    (ObjectExistsError, "set replace=True, or choose another key, then clear this task"),
+    (ObjectExistsError, "keep what is there, or let it be replaced as the first line says, then clear this task"),
     (StorageUnavailableError, "nothing, if retries are left; else check the store, then clear this task"),
-    (StorageError, "mend bucket or permissions, then clear this task"),
+    (StorageError, "mend bucket, permissions or connection, as the first line says, then clear this task"),
     (RefusedError, "mend what the first line names, then clear this task"),
     (TemporaryError, "nothing, if retries are left; else clear this task"),
     (IntegrityError, "nothing, if retries are left; else clear {starter} with downstream"),

@@ -58,9 +58,14 @@ class Generations:
                 "to land it instead, or remove that generation, its manifest first."
             )
 
+    def look_at_own(self) -> Landed | None:
+        """Read the manifest of this very export, where an earlier try has landed it; the next calls need it."""
+        self._own = own_manifest(self._sink, self._names)
+        return self._own
+
     def refuse_another_form(self, compression: Compression | None, object_bytes: int | None) -> None:
         """Fail with `ConfigurationError` when this export is landed already, compressed or split in another way."""
-        self._own = landed = own_manifest(self._sink, self._names)
+        landed = self._own
         if landed is None or not landed.manifest.objects:
             return
         there = (landed.manifest.compression, landed.manifest.max_object_bytes)

@@ -103,6 +103,9 @@ class _Landing:
         totals = self._job.client.run(completed_totals(self._handle.export_id))
         object_bytes = self._job.object_bytes(totals.result)
         if self._generations is not None:
+            own = self._generations.look_at_own()
+            if own is not None:
+                self._job.progress.in_store = f"this export, as an earlier try landed it ({own.uri})"
             self._generations.refuse_another_form(options.compression, object_bytes)
         if object_bytes is not None and totals.result is not None:
             self._abort_leftovers(names.data(number) for number in range(1, -(-totals.result.size // object_bytes)))
@@ -192,8 +195,7 @@ class _Landing:
 
     def _complete_result(self, staged: StagedStream | None, stager: Stager) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            self._job.progress.in_store = "some of the rows, in whole and verified objects, but no manifest of them"
-            objects = tuple(landed_object(written, each.counts) for each, written in complete_all(staged))
+            objects = tuple(landed_object(written, each.counts) for each, written in complete_all(staged, self._note))
         elif self._options.on_empty == "write_empty":
             new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._sink.put(new, packing.nothing(self._options.compression))
@@ -203,6 +205,11 @@ class _Landing:
         where = objects[0].uri if len(objects) == 1 else f"{len(objects)} objects, the first is {objects[0].uri}"
         self._job.progress.in_store = f"the rows ({where}), whole and verified, but no manifest that names them"
         return objects
+
+    def _note(self, done: int, of: int) -> None:
+        self._job.progress.in_store = (
+            f"for certain {done} of {of} objects with rows, each whole and verified, and no manifest that names them"
+        )
 
     def _write_uris(self, objects: tuple[LandedObject, ...]) -> str | None:
         if self._names.uris is None or not objects:

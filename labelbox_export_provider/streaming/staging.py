@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ class Stager:
             minimum_part_bytes=sink.minimum_part_bytes,
             maximum_part_bytes=sink.maximum_part_bytes,
             maximum_parts=sink.maximum_parts,
+            parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
             reserved=sum(staged.kept_in_memory for staged in self._staged),
         )
@@ -150,13 +152,26 @@ class Stager:
             staged.abort()
 
 
-def complete_all(staged: StagedStream) -> list[tuple[StagedObject, WrittenObject]]:
+def complete_all(
+    staged: StagedStream, notice: Callable[[int, int], object]
+) -> list[tuple[StagedObject, WrittenObject]]:
     """Make the objects that have bytes visible, several at once, and give them in order.
 
-    When one fails, those that are not begun are left out; the first failure is raised.
+    When one fails, those that are not begun are left out; the first failure is raised. `notice` is told how many are
+    visible, out of how many, at the beginning and after each.
     """
     ready = [each for each in staged.objects if each.size]
-    complete: Callable[[StagedObject], WrittenObject] = StagedObject.complete
+    done: list[WrittenObject] = []
+    lock = threading.Lock()
+    notice(0, len(ready))
+
+    def complete(each: StagedObject) -> WrittenObject:
+        written = each.complete()
+        with lock:
+            done.append(written)
+            notice(len(done), len(ready))
+        return written
+
     with ThreadPoolExecutor(_COMPLETED_AT_ONCE, thread_name_prefix="labelbox-complete") as pool:
         running = [pool.submit(complete, each) for each in ready]
         try:

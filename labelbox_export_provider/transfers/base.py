@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, Asset, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowSkipException, Asset
 
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
+from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.any_source import check_source, parse_source, plain_source
@@ -30,6 +31,7 @@ from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
+from labelbox_export_provider.triggers.phases import PhasedOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from labelbox_export_provider.triggers.events import ExportEvent
 
 
-class LabelboxExportTransferOperator(BaseOperator):
+class LabelboxExportTransferOperator(PhasedOperator):
     """Lands result and errors of one export in a store, whole and verified, and returns the manifest in short.
 
     Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
@@ -229,17 +231,7 @@ class LabelboxExportTransferOperator(BaseOperator):
             return self._land(context, None, None)
         job = self._job(context)
         handle = job.started(context, keep_open=True)
-        return self._land_ended(job, handle, job.ended(handle, context), context)
-
-    def start_again(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
-        del event
-        return self.execute(context)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Land the export that was waited for, or raise what the wait ended with."""
-        job = self._job(context)
-        return self._land_ended(job, *job.awaited(context, event), context)
+        return self._finish(job, handle, job.ended(handle, context), context)
 
     def _job(self, context: Context) -> ExportJob:
         try:
@@ -253,10 +245,13 @@ class LabelboxExportTransferOperator(BaseOperator):
                 adopt_within=self.adopt_within,
             )
         except LabelboxExportError as error:
-            give_up(FailureReport(error, restarts=True, starter=self.task_id, **tries(context)))
+            conn_id = self.labelbox_conn_id
+            give_up(
+                report_unstarted(error, self, context, source=self.source, window=self.window, labelbox_conn_id=conn_id)
+            )
         return ExportJob(self, start, self.patience)
 
-    def _land_ended(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
+    def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         job.require_complete(handle, event, context)
         return self._land(context, handle, job)
 

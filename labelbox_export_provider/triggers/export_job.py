@@ -18,6 +18,7 @@ from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import (
     ConfigurationError,
+    HandleError,
     LabelboxExportError,
     RateLimitedError,
     RunningExportLimitError,
@@ -26,7 +27,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.windows import ResolvedWindow, wait_until
 from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
-from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.events import NO_REPORT, ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ class Patience:
 class ExportJob:
     """The export of one task, from its start to its end.
 
-    `task` resumes in two methods: `start_again`, which calls `started` once more, and `execute_complete`, which calls
-    `completed`. Every failure is raised with the block of `FailureReport`.
+    `task` is resumed as a `PhasedOperator` is. Every failure is raised with the block of `FailureReport`.
     """
 
     def __init__(self, task: BaseOperator, start: ExportStart, patience: Patience) -> None:
@@ -72,7 +72,6 @@ class ExportJob:
 
         `keep_open` is for tasks that go on waiting: they call `hand_over` when all is done.
         """
-        window: ResolvedWindow | None = None
         try:
             window = self.start.resolve(context)
             settled = None if window is None else wait_until(window, utc_now())
@@ -83,7 +82,7 @@ class ExportJob:
             except (RunningExportLimitError, RateLimitedError) as refusal:
                 self._rest_at_limit(refusal, context)
         except LabelboxExportError as error:
-            give_up(self.report(error, context, window=window))
+            give_up(self.report(error, context))
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
         return handle
 
@@ -114,16 +113,30 @@ class ExportJob:
 
     def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
         """Take up the task after its wait: the handle that it kept, and what the trigger has to say."""
-        handle: ExportHandle | None = None
+        handle = self._kept_handle(context)
         try:
-            handle = ExportHandle.parse(_kept(self.task, context, HANDLE_KEY))
             return handle, ExportEvent.parse(payload)
         except LabelboxExportError as error:
             give_up(self.report(error, context, handle=handle))
 
+    def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
+        """Take up the task after a wait that Airflow ended, since no trigger reported in time."""
+        handle = self._kept_handle(context)
+        return handle, ExportEvent("TIMEOUT", handle.export_id, NO_REPORT)
+
+    def _kept_handle(self, context: Context) -> ExportHandle:
+        try:
+            return ExportHandle.parse(_kept(self.task, context, HANDLE_KEY))
+        except HandleError:
+            why = (
+                f"The XCom {HANDLE_KEY!r}, in which this task keeps its export while it is deferred, is gone or was "
+                "changed. The export itself goes on: clear this task, and it finds it again."
+            )
+            give_up(self.report(HandleError(why), context))
+
     def require_complete(self, handle: ExportHandle, event: ExportEvent, context: Context) -> None:
         """Let a COMPLETE export pass, and raise what another wait ended with."""
-        error = event.error()
+        error = event.error(self.patience.timeout)
         if error is not None:
             give_up(self.report(error, context, handle=handle))
 
@@ -143,7 +156,6 @@ class ExportJob:
         context: Context,
         *,
         handle: ExportHandle | None = None,
-        window: ResolvedWindow | None = None,
         **known: Any,
     ) -> FailureReport:
         """Gather what is known of the task, its source and its export; `known` adds what only the task knows."""
@@ -153,7 +165,7 @@ class ExportJob:
             handle=handle,
             source=f"{source.kind} {source.id}",
             link=self._page(),
-            window=window,
+            window=self._window(context),
             restarts=True,
             starter=self.task.task_id,
             **tries(context),
@@ -165,6 +177,12 @@ class ExportJob:
             return self.start.page()
         except LabelboxExportError:
             return None  # the failure that is being told may be this very connection
+
+    def _window(self, context: Context) -> ResolvedWindow | None:
+        try:
+            return self.start.resolve(context)
+        except LabelboxExportError:
+            return None  # the failure that is being told may be this very window
 
     def _rest(self, until: datetime, why: str) -> NoReturn:
         self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)

@@ -14,13 +14,7 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.waiting import look
-from labelbox_export_provider.spec.errors import (
-    AccessError,
-    AuthenticationError,
-    ConnectionSettingsError,
-    LabelboxExportError,
-    NotFoundError,
-)
+from labelbox_export_provider.spec.errors import AuthenticationError, LabelboxExportError
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client
 
@@ -34,11 +28,10 @@ class ExportTaskTrigger(BaseTrigger):
 
     Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
     intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
-    connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. AUTH,
-    NOT_FOUND, CONNECTION (it cannot work as it stands), PROTOCOL (an answer that is none) and TIMEOUT are events, too;
-    anything else is a bug and propagates. `not_before` holds back the first look
-    (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or successful;
-    off, since the export is adopted by the next try.
+    connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. The
+    time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
+    back the first look (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as
+    failed or successful; off, since the export is adopted by the next try.
     """
 
     def __init__(
@@ -87,10 +80,8 @@ class ExportTaskTrigger(BaseTrigger):
         """Look, report progress, sleep; send exactly one event."""
         try:
             event = await self._wait()
-        except ConnectionSettingsError as error:
-            event = ExportEvent("CONNECTION", self.export_id, str(error))
         except LabelboxExportError as error:
-            event = ExportEvent("PROTOCOL", self.export_id, str(error))
+            event = ExportEvent.of(error, self.export_id)
         yield TriggerEvent(event.to_json())
 
     async def _wait(self) -> ExportEvent:
@@ -98,16 +89,12 @@ class ExportTaskTrigger(BaseTrigger):
         while True:
             try:
                 return await self._wait_with(settings)
-            except AuthenticationError as error:
+            except AuthenticationError:
                 fresh = await LabelboxHook.async_settings(self.labelbox_conn_id)
                 if fresh == settings:
-                    return ExportEvent("AUTH", self.export_id, str(error))
+                    raise
                 self.log.info("The key was refused, and the connection holds another one by now: going on with that.")
                 settings = fresh
-            except NotFoundError as error:
-                return ExportEvent("NOT_FOUND", self.export_id, str(error))
-            except AccessError as error:
-                return ExportEvent("AUTH", self.export_id, str(error))
 
     async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
         started_at = None if self.started_at is None else _instant(self.started_at)

@@ -27,9 +27,7 @@ def look_once(hook: LabelboxHook, export: ExportHandle | str, say: Callable[[str
     )
     try:
         found = hook.run(flow)
-    except NotFoundError as error:
-        return ExportEvent("NOT_FOUND", export_id, str(error))
-    except AccessError as error:
-        return ExportEvent("AUTH", export_id, str(error))
+    except (NotFoundError, AccessError) as error:
+        return ExportEvent.of(error, export_id)
     say(found.line)
     return None if found.ended is None else ExportEvent(found.ended, export_id, found.line)

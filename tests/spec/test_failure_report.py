@@ -14,7 +14,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]
-GENERAL = "clear this task; if it comes again, report it with this message"
+GENERAL = "do what the first line says, then clear this task; if it comes again, report this message"
 
 FULL = """\
 export clx1: bytes 0 to 99 came 98 bytes long
@@ -24,7 +24,7 @@ export clx1: bytes 0 to 99 came 98 bytes long
   window:    [2026-11-22T02:00:00Z, 2026-11-23T02:00:00Z) UTC of last_activity_at
   try:       2 of 3
   moved:     98 of 1700000000 bytes, 0 of 4112 rows
-  in store:  nothing of this export
+  in store:  nothing of this export by this try
   store:     s3://lake/labels
   retry:     reads the same export again and writes the same objects
   to do:     nothing, if retries are left; else clear task 'start' with downstream"""
@@ -140,7 +140,7 @@ WAIT = "nothing, if retries are left; else clear this task"
         ),
         (
             "WaitTimeoutError",
-            ENDS_THE_SAME,
+            "none: timeout= is all the time there is, so none is used up",
             "clear this task to wait on for the same export, or raise timeout=",
         ),
         (
@@ -153,8 +153,16 @@ WAIT = "nothing, if retries are left; else clear this task"
             ENDS_THE_SAME,
             "read the landed errors, then clear task 'start' with downstream or raise max_error_rows",
         ),
-        ("StorageError", ENDS_THE_SAME, "mend bucket or permissions, then clear this task"),
-        ("ObjectExistsError", ENDS_THE_SAME, "set replace=True, or choose another key, then clear this task"),
+        (
+            "StorageError",
+            ENDS_THE_SAME,
+            "mend bucket, permissions or connection, as the first line says, then clear this task",
+        ),
+        (
+            "ObjectExistsError",
+            ENDS_THE_SAME,
+            "keep what is there, or let it be replaced as the first line says, then clear this task",
+        ),
         (
             "StorageUnavailableError",
             "reads the same export again and writes the same objects",
@@ -178,7 +186,16 @@ def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
 def test_a_task_that_starts_the_export_itself_heals_a_dead_one_by_its_own_retry(error: str) -> None:
     assert report(error, restarts=True).retryable
     assert "retry:     starts a new export" in report(error, restarts=True).text()
+    assert (
+        "to do:     nothing, if retries are left; else clear task 'all'"
+        in report(error, restarts=True, starter="all").text()
+    )
     assert not report(error).retryable
+
+
+def test_of_what_earlier_tries_left_a_later_one_claims_nothing() -> None:
+    assert "in store:  nothing of this export\n" in report("RefusedError", try_number=1).text()
+    assert "in store:  nothing of this export by this try\n" in report("RefusedError", try_number=2).text()
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)

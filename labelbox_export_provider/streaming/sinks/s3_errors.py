@@ -51,6 +51,7 @@ _BUSY = {
     "ConditionalRequestConflict",
     "RequestTimeTooSkewed",
 }
+_NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 _CHANGED_ON_THE_WAY = {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
 _NO_ANSWER = {
     "EndpointConnectionError",
@@ -106,7 +107,7 @@ def classified(error: BaseException, operation: str, bucket: str, key: str) -> S
     # rclone says so of a list of uploads that is empty.
     if operation in {"AbortMultipartUpload", "ListMultipartUploads"} and code == "NoSuchUpload":
         return MissingError(str(plain))
-    if code in {"NotImplemented", "MethodNotAllowed", "501", "405"}:
+    if code in _NOT_OFFERED:
         return NotOfferedError(str(plain))
     return DeniedError(str(plain)) if type(plain) is StorageError and is_denied(error) else plain
 
@@ -128,6 +129,10 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
     elif code == "PreconditionFailed" or status == 412:
         kind = ObjectExistsError
         advice = "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True"
+    elif code in _NOT_OFFERED:
+        advice = "The store does not offer this call"
+        if operation == "ListObjectsV2":
+            advice += ", without which other generations cannot be found: set rerun='add'"
     elif code in _CHANGED_ON_THE_WAY:
         kind = StorageUnavailableError
         advice = "Other bytes arrived than were sent. A retry sends them again; if it does not end, look at the proxy"

@@ -1,0 +1,54 @@
+"""What a task can tell when it gives up before its export has a start: its options may be what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from labelbox_export_provider.hooks.failures import project_page, tries
+from labelbox_export_provider.hooks.run_facts import run_interval
+from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.windows import ResolvedWindow, parse_window
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow.sdk import Context
+
+_LONGEST = 80
+
+
+def report_unstarted(
+    error: LabelboxExportError,
+    task: BaseOperator,
+    context: Context,
+    *,
+    source: object,
+    window: Any,
+    labelbox_conn_id: str | None,
+) -> FailureReport:
+    """Gather what the options say by themselves, each as given; what they do not say is left out."""
+    given = source if isinstance(source, Mapping) else {}
+    project_id = given.get("project_id")
+    return FailureReport(
+        error,
+        source=_described(given),
+        link=project_page(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
+        window=_resolved(window, context),
+        restarts=True,
+        starter=task.task_id,
+        **tries(context),
+    )
+
+
+def _described(source: Mapping[str, Any]) -> str | None:
+    parts = (value for name, value in source.items() if name not in {"export_params", "filters", "everything"})
+    text = " ".join(str(part) for part in parts if part is not None)
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") or None
+
+
+def _resolved(window: Any, context: Context) -> ResolvedWindow | None:
+    try:
+        return None if window is None else parse_window(window).resolve(run_interval(context))
+    except LabelboxExportError:
+        return None  # the failure that is being told may be this very window

@@ -1,0 +1,50 @@
+"""What Airflow calls of a task that starts its export itself, once it was deferred."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.triggers.events import ExportEvent
+from labelbox_export_provider.triggers.export_job import ExportJob
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PhasedOperator(BaseOperator):
+    """A task whose try has several phases on workers, with time in between: the base of starts and of transfers.
+
+    A phase begins with `execute` where nothing is started yet, and with `_finish` where the export has ended.
+    """
+
+    @abstractmethod
+    def _job(self, context: Context) -> ExportJob:
+        """Give the export of this task."""
+
+    @abstractmethod
+    def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:
+        """Make the result of an export that has ended, or raise what the wait ended with."""
+
+    def start_again(self, context: Context, event: Any = None) -> Any:
+        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
+        del event
+        return self.execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with the export that was waited for, or raise what the wait ended with."""
+        job = self._job(context)
+        return self._finish(job, *job.awaited(context, event), context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; one that Airflow ended, since no trigger reported in time, is told as a time-out."""
+        from airflow.sdk.exceptions import TaskDeferralTimeout
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            job = self._job(context)
+            return self._finish(job, *job.overdue(context), context)

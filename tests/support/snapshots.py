@@ -1,0 +1,39 @@
+"""Texts that are compared with files of `tests/snapshots/`; `LABELBOX_SNAPSHOTS=write` writes them anew."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "snapshots"
+WRITES = os.environ.get("LABELBOX_SNAPSHOTS") == "write"
+
+
+def compare(name: str, text: str) -> None:
+    """Hold a text against the file of this name."""
+    file = FOLDER / f"{name}.txt"
+    if WRITES:
+        file.write_text(f"{text}\n")
+    assert file.exists(), f"there is no tests/snapshots/{file.name}: LABELBOX_SNAPSHOTS=write makes it; then read it"
+    assert f"{text}\n" == file.read_text()
+
+
+def of_every_run(text: str, known: dict[str, str], *, kept: frozenset[str] = frozenset()) -> str:
+    """Write what differs from run to run as a word in angle brackets; `known` are texts with the word for each.
+
+    Moments of time stay as they are where they are among the `kept` ones.
+    """
+    for value, word in sorted(known.items(), key=lambda item: -len(item[0])):
+        text = text.replace(value, word)
+    text = re.sub(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)",
+        lambda moment: moment[0] if moment[0] in kept else "<time>",
+        text,
+    )
+    text = re.sub(r"\d+:\d\d:\d\d since its start", "<elapsed> since its start", text)
+    text = re.sub(r"(Gave up after \d+ tr(?:y|ies)) in \d+ s", r"\1 in <n> s", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
+    text = re.sub(r"\[[0-9a-f]{20}\]", "[<digest>]", text)
+    text = re.sub(r"gave no answer: .* \(after \d+\.\d s\)", "gave no answer: <how>", text)
+    return re.sub(r"\bg[0-9a-f]{8}\b", "<generation>", text)
