@@ -9,9 +9,20 @@ from typing import Any
 
 import pytest
 from support.streaming_landing import Store
-from support.streaming_stores import files, moto_server, objects, rclone_server, s3_client
+from support.streaming_stores import (
+    BUCKET,
+    files,
+    gcs_client,
+    gcs_emulator,
+    moto_server,
+    objects,
+    rclone_server,
+    s3_client,
+)
+from support.strict_gcs import strict_gcs
 
 from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.gcs import GCSSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
 _numbers = itertools.count()
@@ -29,6 +40,12 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[str]:
+    with gcs_emulator() as address:
+        yield address
+
+
 @pytest.fixture
 def new_bucket() -> Callable[[str], tuple[Any, str]]:
     """Give a client and an empty bucket at a server."""
@@ -41,10 +58,17 @@ def new_bucket() -> Callable[[str], tuple[Any, str]]:
     return create
 
 
-@pytest.fixture(params=["file", "moto", pytest.param("rclone", marks=pytest.mark.thorough)])
-def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Store:
+SLOWER = [pytest.param(name, marks=pytest.mark.thorough) for name in ("rclone", "gcs")]
+
+
+@pytest.fixture(params=["file", "moto", *SLOWER])
+def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Iterator[Store]:
     """An empty store of each kind, to land in."""
     if request.param == "file":
-        return Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
-    client, bucket = new_bucket(request.getfixturevalue(request.param))
-    return Store(S3Sink(client, bucket), lambda: objects(client, bucket), f"s3://{bucket}")
+        yield Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
+    elif request.param == "gcs":
+        with strict_gcs() as server:
+            yield Store(GCSSink(gcs_client(server.address), BUCKET), server.visible, f"gs://{BUCKET}")
+    else:
+        client, bucket = new_bucket(request.getfixturevalue(request.param))
+        yield Store(S3Sink(client, bucket), lambda: objects(client, bucket), f"s3://{bucket}")

@@ -14,7 +14,17 @@ import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.streaming_stores import file_store, files, s3_client, s3_store, strict_store
+from support.streaming_stores import (
+    file_store,
+    files,
+    gcs_client,
+    gcs_store,
+    s3_client,
+    s3_store,
+    strict_gcs_store,
+    strict_store,
+)
+from support.strict_gcs import strict_gcs
 from support.strict_s3 import strict_s3
 
 from labelbox_export_provider.spec.errors import ConfigurationError, StorageError, StorageUnavailableError
@@ -63,6 +73,35 @@ class TestStrictS3(SinkConformance):
     def store(self) -> Iterator[Store]:
         with strict_s3() as server:
             yield strict_store(server)
+
+
+class TestGCSOfTheEmulator(SinkConformance):
+    lacks: ClassVar = {
+        Promise.CREATE_ONLY: "the server ignores ifGenerationMatch",
+        Promise.CREATION_HAS_NO_RACE: "the server ignores ifGenerationMatch",
+        Promise.LEFTOVERS_ARE_FOUND: "GCS does not tell which uploads are open",
+        Promise.ZOMBIES_ARE_FENCED: "GCS does not tell which uploads are open",
+        Promise.ANY_KEY: "the server decodes a percent sign twice",
+    }
+
+    @pytest.fixture
+    def store(self, emulator: str, request: pytest.FixtureRequest) -> Store:
+        client = gcs_client(emulator)
+        return gcs_store(client, client.create_bucket(f"lake-{google_crc32c.value(request.node.name.encode())}").name)
+
+
+class TestStrictGCS(SinkConformance):
+    """Uploads of killed tries cannot be found; a test below shows what that means for a try that still runs."""
+
+    lacks: ClassVar = {
+        Promise.LEFTOVERS_ARE_FOUND: "GCS does not tell which uploads are open",
+        Promise.ZOMBIES_ARE_FENCED: "GCS does not tell which uploads are open",
+    }
+
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        with strict_gcs() as server:
+            yield strict_gcs_store(server)
 
 
 def put_all(writer: ObjectWriter, content: bytes, part_bytes: int) -> None:

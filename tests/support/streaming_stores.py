@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.strict_gcs import StrictGCS
 from support.strict_s3 import StrictS3
 
 from labelbox_export_provider.streaming.sinks.file import FileSink
@@ -192,3 +193,12 @@ def gcs_store(client: Any, bucket: str) -> Store:
         list,
         again=lambda: GCSSink(client, bucket),
     )
+
+
+def strict_gcs_store(server: StrictGCS, *, patience: float = 10.0) -> Store:
+    """A bucket of our own server for Google Cloud Storage, looked into from inside."""
+
+    def sink() -> GCSSink:
+        return GCSSink(gcs_client(server.address), BUCKET, patience=patience)
+
+    return Store(sink(), server.visible, server.open_uploads, again=sink)
