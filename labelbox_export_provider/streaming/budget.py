@@ -21,6 +21,8 @@ SLACK_BYTES = 2 * MIB
 SMALLEST_PART = MIB
 """For stores that would take any size, where calls would cost more than bytes."""
 LARGEST_PART = 16 * MIB
+LARGEST_PART_ALONE = 32 * MIB
+"""For stores that take one part after the other, where nothing is sent while an answer is awaited."""
 _PARTS_IN_RESERVE = 9_000
 """Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
 
@@ -56,13 +58,15 @@ def plan_memory(
     minimum_part_bytes: int = 5 * MIB,
     maximum_part_bytes: int = 5 * 1024 * MIB,
     maximum_parts: int = 10_000,
+    parts_at_once: int | None = None,
     members: int | None = None,
     reserved: int = 0,
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
     Given values win; what was not given is made to fit `max_memory`: smaller parts first, then fewer workers.
-    `reserved` bytes are held by others already. Fails with `ConfigurationError`, which names the options and a
+    `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
+    held by others already. Fails with `ConfigurationError`, which names the options and a
     `max_memory` that would do.
     """
     needed_part = max(minimum_part_bytes, SMALLEST_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
@@ -72,14 +76,15 @@ def plan_memory(
             f"{maximum_part_bytes} (at most {maximum_parts} parts). Leave it out to have it derived."
         )
     smallest = part_bytes if part_bytes is not None else needed_part
-    wanted = part_bytes if part_bytes is not None else max(needed_part, min(LARGEST_PART, max_memory // 8))
+    largest = min(LARGEST_PART, max_memory // 8) if parts_at_once != 1 else min(LARGEST_PART_ALONE, max_memory // 4)
+    wanted = part_bytes if part_bytes is not None else max(needed_part, largest)
     most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
     fewest_workers = workers if workers is not None else 1
     budget = int((max_memory - BASE_BYTES) / SAFETY) - reserved
     for part in dict.fromkeys((wanted, smallest)):
         for count in range(most_workers, fewest_workers - 1, -1):
             # While each worker's part is on its way, another is gathered; two are the least with which it goes on.
-            if _needed(count, part, parts=count + 1) <= budget:
+            if _needed(count, part, parts=min(count, parts_at_once or count) + 1) <= budget:
                 return MemoryPlan(count, part, budget - count * WORKER_BYTES)
     if _needed(fewest_workers, smallest, parts=2) <= budget:
         return MemoryPlan(fewest_workers, smallest, budget - fewest_workers * WORKER_BYTES)

@@ -194,6 +194,8 @@ class Sink(ABC):
     """Smallest part that may be followed by another."""
     maximum_part_bytes: int = 5 * 1024**3
     maximum_parts: int = 10_000
+    parts_at_once: int | None = None
+    """How many parts of one object the store takes at the same time; None for any number."""
 
     @abstractmethod
     def uri(self, key: str) -> str:

@@ -47,6 +47,7 @@ class GCSSink(Sink):
     maximum_part_bytes = 5 * 1024**4
     maximum_parts = 1_000_000
     """Requests of one session; GCS names no limit."""
+    parts_at_once = 1
 
     def __init__(
         self,

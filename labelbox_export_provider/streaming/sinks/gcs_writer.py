@@ -133,7 +133,11 @@ class GCSWriter(ObjectWriter):
     def _send(self, part: Part) -> None:
         views = [memoryview(self._rest), *part.body.buffers()]
         # The last request needs a byte at least, so never all are sent before it.
-        now = (len(self._rest) + len(part.body) - 1) // QUANTUM * QUANTUM
+        total = len(self._rest) + len(part.body)
+        now = (total - 1) // QUANTUM * QUANTUM
+        if part.last and total <= 2 * QUANTUM and self._session is not None:
+            # A short end waits for the last request, rather than be one of its own.
+            now = 0
         if now > 0 and self._open() is not None:
             self._open_session.send(_slices(views, 0, now))
         self._rest = b"".join(_slices(views, max(0, now), None))
