@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from support.failing_tasks import CONNECTION, Night
 from support.strict_s3 import Fault
 
 import labelbox_export_provider
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl_context
 from labelbox_export_provider.spec import errors
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.streaming.sinks import gcs_errors, s3_errors
-from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
     CorruptFile,
@@ -42,8 +43,9 @@ from labelbox_export_provider.testing.faults import (
     TruncatedFile,
 )
 
+_SSL = create_ssl_context(ConnectionSettings(api_key="key"))  # type: ignore[arg-type]  # pydantic makes a SecretStr
 STARTS = "exportDataRowsInProject"
-DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (Path(__file__).parents[2] / "docs" / "when-it-fails.md").read_text()
 NO_HANDLE = "what was passed is no handle, so it names no export"
 BARE_ID = "somebody else started it: its id alone is known"
 NO_WINDOW = "the run has none, which is the error"
@@ -439,7 +441,7 @@ def land_with_an_aws_connection_that_gives_no_client(night: Night) -> None:
 def land_where_something_else_is(night: Night) -> None:
     path = str(night.root / "night.ndjson.gz")
     night.land(night.start(), path=path)
-    night.land(night.start(filters={"data_row_ids": night.fake.row_ids()[:40]}), path=path)
+    night.land(night.start(filters={"data_row_ids": night.fake.row_ids()[:12]}), path=path)
 
 
 @situation(errors.ObjectExistsError)
@@ -447,6 +449,13 @@ def land_a_window_that_is_landed_already(night: Night) -> None:
     night.land(night.start())
     night.cleared("start")
     night.land(night.start(), rerun="refuse")
+
+
+@situation(errors.ObjectExistsError)
+def land_nothing_in_gcs_where_something_appears_meanwhile(night: Night) -> None:
+    handle = night.start(filters={"global_keys": ["no-such-key"]})
+    with night.gcs(looks=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
+        night.land(handle, bucket_name="lake", object_name="night.gz", object_prefix=None, on_empty="write_empty")
 
 
 @situation(errors.StorageUnavailableError)
@@ -476,7 +485,7 @@ def land_in_a_store_that_cannot_list(night: Night) -> None:
 
 @situation(gcs_errors.DeniedError)
 def land_without_the_right_to_write_to_gcs(night: Night) -> None:
-    with night.gcs(403, "The account does not have storage.objects.create access."):
+    with night.gcs(looks=403, writes=403, message="The account does not have storage.objects.create access."):
         night.land(night.start(), bucket_name="lake")
 
 
@@ -505,7 +514,7 @@ CANNOT_END_A_TASK: dict[type[LabelboxExportError], str] = {
     s3_errors.MissingError: "an answer to the calls that look and remove, which take it for one",
     gcs_errors.MissingError: "an answer to the calls that look and remove, which take it for one",
     gcs_errors.PastTheEndError: "the answer to reading an empty object",
-    gcs_errors.OvertakenError: "whoever writes an object says who was there: ObjectExistsError or StorageError",
+    gcs_errors.OvertakenError: "whoever writes the object says what that means: ObjectExistsError or StorageError",
 }
 
 
@@ -530,10 +539,19 @@ class Message:
 
 
 @pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelbox]:
+    """As elsewhere, but small."""
+    with FakeLabelbox(generate_rows(20, start=date(2026, 11, 22), days=2)) as running:
+        monkeypatch.setenv(CONNECTION, running.airflow_connection())
+        yield running
+
+
+@pytest.fixture
 def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
-    """The night of the tests, in which no wait takes time."""
-    assert LabelboxClient.__init__.__kwdefaults__ is not None
-    monkeypatch.setitem(LabelboxClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    """The night of the tests, in which no wait takes time, and certificates are loaded once."""
+    defaults = LabelboxClient.__init__.__kwdefaults__ or {}
+    monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
+    monkeypatch.setitem(defaults, "ssl_context", _SSL)
     monkeypatch.setattr("labelbox_export_provider.streaming.fetch.LONGEST_WAIT", 0.0)
     return Night(fake, tmp_path, monkeypatch)
 
@@ -593,3 +611,25 @@ def test_every_class_has_a_snapshot_or_a_reason_why_it_cannot_end_a_task() -> No
 
 def test_no_snapshot_is_left_of_a_situation_that_is_gone() -> None:
     assert {file.stem for file in snapshots.FOLDER.iterdir()} == SITUATIONS.keys()
+
+
+# --- docs/when-it-fails.md
+
+
+def test_the_page_says_of_every_class_that_can_end_a_task_what_to_do() -> None:
+    rows = dict(re.findall(r"^\| `(\w+Error)` \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE))
+    without_row = {each.error.__name__ for each in SITUATIONS.values()} - rows.keys()
+    assert without_row == {"LabelboxExportError"}
+    assert "`LabelboxExportError` itself" in PAGE
+    assert rows.keys() <= {kind.__name__ for kind in every_class()}
+
+
+def test_the_page_shows_a_message_as_it_is() -> None:
+    [(name, block)] = re.findall(r"<!-- tests/snapshots/(\w+)\.txt -->\n```\n(.*?)```", PAGE, re.DOTALL)
+    assert block == snapshots.read(name).partition("\n")[2]
+
+
+def test_the_page_explains_every_line_of_the_messages() -> None:
+    head = PAGE.partition("## ")[0]
+    lines = {line for name in SITUATIONS for line in re.findall(r"^  ([a-z ]+):", snapshots.read(name), re.MULTILINE)}
+    assert lines - set(re.findall(r"`([a-z ]+)`", head)) == set()

@@ -18,7 +18,7 @@ from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
 from airflow.sdk.exceptions import AirflowRescheduleException
 from support.airflow_tasks import StateStore, TaskInstance, context_of, some_dag
 from support.airflow_triggers import resume
-from support.streaming_http import Reply, http_server
+from support.streaming_http import Reply, Request, http_server
 from support.streaming_stores import ACCESS_KEY, SECRET_KEY
 from support.strict_s3 import StrictS3, strict_s3
 
@@ -183,12 +183,16 @@ class Night:
             yield server
 
     @contextmanager
-    def gcs(self, status: int, message: str) -> Iterator[None]:
-        """A Google Cloud Storage that refuses everything in the same words, and the connection to it."""
-        error = {"error": {"code": status, "message": message, "errors": [{"reason": "forbidden"}]}}
-        reply = Reply(status, json.dumps(error).encode(), {"Content-Type": "application/json"})
+    def gcs(self, *, looks: int, writes: int, message: str) -> Iterator[None]:
+        """A Google Cloud Storage that answers looks and writes with a status each, and the connection to it."""
+
+        def respond(request: Request) -> Reply:
+            status = looks if request.method == "GET" else writes
+            error = {"error": {"code": status, "message": message}}
+            return Reply(status, json.dumps(error).encode(), {"Content-Type": "application/json"})
+
         anonymous = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
-        with http_server(lambda request: reply) as address:
+        with http_server(respond) as address:
             self.patch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(anonymous))
             self.patch.setenv("STORAGE_EMULATOR_HOST", address)
             yield

@@ -16,7 +16,12 @@ def compare(name: str, text: str) -> None:
     if WRITES:
         file.write_text(f"{text}\n")
     assert file.exists(), f"there is no tests/snapshots/{file.name}: LABELBOX_SNAPSHOTS=write makes it; then read it"
-    assert f"{text}\n" == file.read_text()
+    assert f"{text}\n" == read(name)
+
+
+def read(name: str) -> str:
+    """The text of a file."""
+    return (FOLDER / f"{name}.txt").read_text()
 
 
 def of_every_run(text: str, known: dict[str, str], *, kept: frozenset[str] = frozenset()) -> str:

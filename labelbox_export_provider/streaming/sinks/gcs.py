@@ -26,7 +26,7 @@ from labelbox_export_provider.streaming.sinks.base import (
 )
 from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
 from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
 from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
 
@@ -73,7 +73,10 @@ class GCSSink(Sink):
         """Write a small object with one request, over whatever is there unless creation was asked for."""
         check_relative_key(new.key)
         expected = ExpectedObject(len(content), google_crc32c.value(content))
-        made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
+        try:
+            made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
+        except OvertakenError as refused:
+            raise overtaken(refused, create_only=new.create_only) from None
         uri = self._calls.uri(new.key)
         return WrittenObject(new.key, uri, expected.size, expected.crc32c, made["etag"], str(made["generation"]))
 

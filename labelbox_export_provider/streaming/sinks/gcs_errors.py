@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError, StorageUnavailableError
 
 
 class MissingError(StorageError):
@@ -132,6 +132,19 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
     words = f" ({said})" if said else ""
     return kind(
         f"{operation} of {where} was answered with HTTP {status}{words}. {advice}. Nothing was published by this call."
+    )
+
+
+def overtaken(refused: OvertakenError, *, create_only: bool) -> StorageError:
+    """Tell whoever reads the message who else may have written there."""
+    if create_only:
+        return ObjectExistsError(
+            f"{refused} Something else is at this name and replace=False. Remove it, choose another name, or set "
+            "replace=True."
+        )
+    return StorageError(
+        f"{refused} Another try of the same task has taken over, or somebody else writes there, or this identity "
+        "may not look at what is there (storage.objects.get), and so never overwrites it."
     )
 
 

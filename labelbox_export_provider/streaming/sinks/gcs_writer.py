@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from labelbox_export_provider.spec.errors import IntegrityError, ObjectExistsError, StorageError
+from labelbox_export_provider.spec.errors import IntegrityError, StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
     EXPORT_ID,
@@ -19,7 +19,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
 )
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
 from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM, UploadSession
 from labelbox_export_provider.streaming.sinks.part_account import PartAccount
 
@@ -189,17 +189,7 @@ class GCSWriter(ObjectWriter):
         )
 
     def _for_the_reader(self, refused: OvertakenError | DeniedError) -> StorageError:
-        if isinstance(refused, DeniedError):
-            return refused
-        if self._new.create_only:
-            return ObjectExistsError(
-                f"{refused} Something else is at this name and replace=False. Remove it, choose another name, or set "
-                "replace=True."
-            )
-        return StorageError(
-            f"{refused} Another try of the same task has taken over, or somebody else writes there, or this identity "
-            "may not look at what is there (storage.objects.get), and so never overwrites it."
-        )
+        return refused if isinstance(refused, DeniedError) else overtaken(refused, create_only=self._new.create_only)
 
     def _could_be_ours(self) -> bool:
         """Tell whether what is there comes from the same export in the same form."""
