@@ -64,6 +64,7 @@ class FaultySink(Sink):
         self.minimum_part_bytes = sink.minimum_part_bytes
         self.maximum_part_bytes = sink.maximum_part_bytes
         self.maximum_parts = sink.maximum_parts
+        self.parts_at_once = sink.parts_at_once
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)
