@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from pathlib import Path
@@ -16,7 +17,10 @@ def compare(name: str, text: str) -> None:
     if WRITES:
         file.write_text(f"{text}\n")
     assert file.exists(), f"there is no tests/snapshots/{file.name}: LABELBOX_SNAPSHOTS=write makes it; then read it"
-    assert f"{text}\n" == read(name)
+    differences = list(
+        difflib.unified_diff(read(name).splitlines(), text.splitlines(), "expected", "found", lineterm="")
+    )
+    assert not differences, "\n".join(differences)
 
 
 def read(name: str) -> str:
@@ -36,7 +40,7 @@ def of_every_run(text: str, known: dict[str, str], *, kept: frozenset[str] = fro
         lambda moment: moment[0] if moment[0] in kept else "<time>",
         text,
     )
-    text = re.sub(r"\d+:\d\d:\d\d since its start", "<elapsed> since its start", text)
+    text = re.sub(r"\d+ %, \d+:\d\d:\d\d since its start", "<n> %, <elapsed> since its start", text)
     text = re.sub(r"(Gave up after \d+ tr(?:y|ies)) in \d+ s", r"\1 in <n> s", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
     text = re.sub(r"\[[0-9a-f]{20}\]", "[<digest>]", text)
