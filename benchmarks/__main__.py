@@ -32,11 +32,15 @@ def main(argv: Sequence[str] | None = None) -> Report:
     if given.list:
         print("\n".join(f"{case.name:32} {case.settings}" for case in wanted))
         raise SystemExit(0)
-    with stage(given.work, files=given.files, file_bytes=given.size // given.files, store=given.store) as ready:
+    stores = {"store": given.store, "gcs_store": given.gcs_store}
+    with stage(given.work, files=given.files, file_bytes=given.size // given.files, **stores) as ready:
         report = Report(
             date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
             settings={
-                **{name: getattr(given, name) for name in ("size", "files", "rounds", "memory_rounds", "latency")},
+                **{
+                    name: getattr(given, name)
+                    for name in ("size", "files", "rounds", "memory_rounds", "latency", "gcs_store")
+                },
                 "source_bytes": ready.dataset.size,
             },
             source_bytes={case.name: ready.dataset.size_of(case.files) for case in wanted},
@@ -75,6 +79,12 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         "--store", choices=("ceph", "rclone"), default="ceph", help="S3 server; rclone is for trying out"
     )
     parser.add_argument("--cases", default="*", help="names or patterns with commas between, as --list shows them")
+    parser.add_argument(
+        "--gcs-store",
+        choices=("own", "emulator"),
+        default="own",
+        help="GCS server; the emulator is quadratic in chunks",
+    )
     parser.add_argument("--quick", action="store_true", help="256 MiB in 16 files, one round, no long export")
     parser.add_argument("--profile", action="store_true", help="instead of measuring, show where each case's CPU goes")
     parser.add_argument("--list", action="store_true", help="list the cases and end")

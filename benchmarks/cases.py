@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
-from benchmarks.servers.processes import ServerMissingError
 from benchmarks.stage import BUCKET, ROOT, Stage
 from labelbox_export_provider.streaming.packing import GZIP_LEVEL, ZSTD_LEVEL
 
@@ -20,7 +18,6 @@ LATENCIES = (0, 50, 200)
 MEMORY_SHARES = (0.25, 1, 10)
 """Sizes at which memory is measured, in terms of the export's."""
 
-_GCS_SINK = "labelbox_export_provider.streaming.sinks.gcs"
 MEMORY_TREATMENTS = {"plain": ("none", False), "trim": ("none", True), "gzip-trim": ("gzip", True)}
 """What is landed how where memory is measured: compression, and whether rows are trimmed."""
 
@@ -80,7 +77,7 @@ def cases(files: int, latency: int) -> Iterator[Case]:
             f"uncompressed, 8 workers, {each} ms per call and first byte",
             _land(files, each, workers=WORKERS_OF_LATENCY),
         )
-    yield from _gcs(max(1, files // 4), latency)
+    yield from _gcs(files, latency)
     yield from _memory(files, latency)
 
 
@@ -130,10 +127,7 @@ def _land(
         given = [python, "-m", "benchmarks.clients.land", "--graphql", stage.graphql(latency)]
         given += ["--export", f"files-{files}", "--bucket", BUCKET, "--prefix", "lake", "--compression", compression]
         if store == "gcs":
-            if find_spec(_GCS_SINK) is None:
-                raise ServerMissingError(f"this package has no store for GCS ({_GCS_SINK})")
-            stage.gcs()
-            given += ["--store", "gcs"]
+            given += ["--store", "gcs", "--endpoint", stage.gcs()]
         else:
             given += ["--endpoint", stage.s3() if store == "s3" else stage.discard()]
         given += ["--trim"] if trim else []
@@ -174,8 +168,8 @@ def _compress(files: int, compression: str, level: int) -> Callable[[Stage], Seq
 
 def _gcs_upload(files: int, chunk_bytes: int | None = None) -> Callable[[Stage], Sequence[str]]:
     def command(stage: Stage) -> Sequence[str]:
-        stage.gcs()
-        given = [sys.executable, "-m", "benchmarks.clients.gcs_upload", "--bucket", BUCKET, "--key", "object"]
+        given = [sys.executable, "-m", "benchmarks.clients.gcs_upload", "--endpoint", stage.gcs()]
+        given += ["--bucket", BUCKET, "--key", "object"]
         given += ["--file", str(stage.dataset.joined(files))]
         return [*given, "--chunk-bytes", str(chunk_bytes)] if chunk_bytes else given
 

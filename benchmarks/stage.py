@@ -34,10 +34,11 @@ SECRET_KEY = "benchsecretkey"
 class Stage(contextlib.AbstractContextManager["Stage"]):
     """Servers are started when they are asked for first. One that is missing raises `ServerMissingError` each time."""
 
-    def __init__(self, work: Path, dataset: Dataset, store: str) -> None:
+    def __init__(self, work: Path, dataset: Dataset, store: str, gcs_store: str) -> None:
         self.work = work
         self.dataset = dataset
         self.store = store
+        self.gcs_store = gcs_store
         self.store_version = ""
         self.store_pids: list[int] = []
         self._servers = Servers(work / "logs")
@@ -71,8 +72,8 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             return int(json.load(answer)["bytes"])
 
     def gcs(self) -> str:
-        """Give the address of the GCS emulator."""
-        return self._once("gcs", self._start_gcs)
+        """Give the address of the GCS server."""
+        return self._once("gcs", self._start_emulator if self.gcs_store == "emulator" else self._start_gcs)
 
     def aws(self) -> str:
         """Give the path of the `aws` program."""
@@ -84,7 +85,6 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
 
     def environment(self, notes: Path) -> Mapping[str, str]:
         """Give the environment of a measured program: nothing of ours but keys for the stores."""
-        more = {"STORAGE_EMULATOR_HOST": self._addresses["gcs"]} if "gcs" in self._addresses else {}
         return plain_environment(
             AWS_ACCESS_KEY_ID=ACCESS_KEY,
             AWS_SECRET_ACCESS_KEY=SECRET_KEY,
@@ -95,7 +95,6 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             BENCH_NOTES=str(notes),
             # Programs start from compiled modules, as installed ones do, whatever the environment of this one says.
             PYTHONPYCACHEPREFIX=str(self.work / "pycache"),
-            **more,
         )
 
     def s3_client(self) -> Any:
@@ -103,7 +102,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         return _client(self.s3())
 
     def gcs_bucket(self) -> Any:
-        """Give the bucket of the GCS emulator for what is not measured."""
+        """Give the bucket of the GCS server for what is not measured."""
         return gcs_bucket(BUCKET, self.gcs())
 
     def empty(self) -> None:
@@ -152,6 +151,9 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         return f"http://127.0.0.1:{port}"
 
     def _start_gcs(self) -> str:
+        return self._servers.start_own("benchmarks.servers.gcs", str(self.work / "gcs"))[1]
+
+    def _start_emulator(self) -> str:
         program = shutil.which("gcp-storage-emulator", path=str(Path(sys.executable).parent))
         if program is None:
             raise ServerMissingError("gcp-storage-emulator not found: pip install gcp-storage-emulator")
@@ -190,8 +192,8 @@ def _client(endpoint: str) -> Any:
 
 
 @contextlib.contextmanager
-def stage(work: Path, *, files: int, file_bytes: int, store: str) -> Iterator[Stage]:
+def stage(work: Path, *, files: int, file_bytes: int, store: str, gcs_store: str = "own") -> Iterator[Stage]:
     """Make the export and give a stage, whose servers end with it."""
     dataset = Dataset.make(work / "data", files, file_bytes)
-    with Stage(work, dataset, store) as ready:
+    with Stage(work, dataset, store, gcs_store) as ready:
         yield ready

@@ -17,15 +17,15 @@ def s3_client(endpoint: str, **keys: str) -> Any:
     return boto3.session.Session(region_name="us-east-1").client("s3", endpoint_url=endpoint, config=Config(), **keys)
 
 
-def gcs_bucket(name: str, endpoint: str | None = None) -> Any:
-    """Give a bucket of an emulator, by default the one that STORAGE_EMULATOR_HOST names."""
+def gcs_bucket(name: str, endpoint: str) -> Any:
+    """Give a bucket of a server that asks for no credentials."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     return storage.Client(
         project="bench",
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-        client_options={"api_endpoint": endpoint} if endpoint else None,
+        client_options={"api_endpoint": endpoint},
     ).bucket(name)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime, timezone
-from importlib import import_module
 from typing import Any
 
 from benchmarks.clients.common import Notes, gcs_bucket, s3_client
@@ -85,10 +84,9 @@ def _handle(export_id: str, *, trim: bool) -> ExportHandle:
 
 def _sink(given: argparse.Namespace) -> Sink:
     if given.store == "gcs":
-        sink: Sink = import_module("labelbox_export_provider.streaming.sinks.gcs").GCSSink(
-            gcs_bucket(given.bucket).client, given.bucket
-        )
-        return sink
+        from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+
+        return GCSSink(gcs_bucket(given.bucket, given.endpoint).client, given.bucket)
     from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
     return S3Sink(s3_client(given.endpoint), given.bucket)

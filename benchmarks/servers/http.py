@@ -67,6 +67,21 @@ class Connection:
         del self._buffered[:size]
         return body
 
+    def take(self, size: int, take: Callable[[bytes], None]) -> None:
+        """Read a body and hand it over piece by piece."""
+        view = memoryview(self._scratch)
+        while size:
+            if self._buffered:
+                piece = bytes(self._buffered[:size])
+                del self._buffered[: len(piece)]
+            else:
+                received = self.raw.recv_into(self._scratch, min(size, SCRATCH_BYTES))
+                if not received:
+                    raise ConnectionError("the client hung up in its body")
+                piece = bytes(view[:received])
+            take(piece)
+            size -= len(piece)
+
     def discard(self, size: int) -> int:
         """Read a body and forget it; gives its size."""
         left = size - min(size, len(self._buffered))
