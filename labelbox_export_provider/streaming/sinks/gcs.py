@@ -26,7 +26,7 @@ from labelbox_export_provider.streaming.sinks.base import (
 )
 from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError
 from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
 from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
 
@@ -70,14 +70,20 @@ class GCSSink(Sink):
         return GCSWriter(self._calls, new, 0 if new.create_only else self._generation(new.key))
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
-        """Write a small object with one request, over whatever is there unless creation was asked for."""
+        """Write a small object with one request, over whatever is there unless creation was asked for.
+
+        Where that is not permitted, what an earlier try of the same export wrote is as good: but for times it is equal.
+        """
         check_relative_key(new.key)
-        expected = ExpectedObject(len(content), google_crc32c.value(content))
+        expected, uri = ExpectedObject(len(content), google_crc32c.value(content)), self._calls.uri(new.key)
         try:
             made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
-        except OvertakenError as refused:
-            raise overtaken(refused, create_only=new.create_only) from None
-        uri = self._calls.uri(new.key)
+        except DeniedError:
+            there = self._calls.of_same_export(new)
+            if there is None:
+                raise
+            logger.info("%s is there already, written by an earlier try, and may not be overwritten.", uri)
+            return WrittenObject(new.key, uri, there.size, expected.crc32c, there.etag, there.version_id)
         return WrittenObject(new.key, uri, expected.size, expected.crc32c, made["etag"], str(made["generation"]))
 
     def read(self, key: str, *, limit: int) -> bytes | None:

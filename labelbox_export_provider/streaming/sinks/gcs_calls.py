@@ -10,6 +10,7 @@ from labelbox_export_provider.spec.errors import StorageError
 from labelbox_export_provider.streaming import checksum, scrub
 from labelbox_export_provider.streaming.sinks.base import (
     CRC32C,
+    EXPORT_ID,
     ExpectedObject,
     NewObject,
     PartBody,
@@ -122,6 +123,17 @@ class GCSCalls:
             return None
         metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
         return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
+
+    def of_same_export(self, new: NewObject) -> StoredObject | None:
+        """Look whether what is there comes from the same export in the same form; None also where that is not seen."""
+        try:
+            there = self.head(new.key)
+        except StorageError:
+            return None
+        if there is None or there.metadata is None or EXPORT_ID not in new.metadata:
+            return None
+        same = all(there.metadata.get(name.lower()) == value for name, value in new.metadata.items())
+        return there if same else None
 
     def crc32c(self, key: str, generation: str) -> str | None:
         """Give the server's own checksum (base64) of a generation; None when it is not there any more."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from labelbox_export_provider.spec.errors import IntegrityError, StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
-    EXPORT_ID,
     ExpectedObject,
     NewObject,
     ObjectWriter,
@@ -151,7 +150,7 @@ class GCSWriter(ObjectWriter):
             try:
                 self._session = self._calls.open_session(self._new, self._generation)
             except (OvertakenError, DeniedError) as refused:
-                if not self._could_be_ours():
+                if self._calls.of_same_export(self._new) is None:
                     raise self._for_the_reader(refused) from None
                 self._refused = refused
         return self._session
@@ -191,24 +190,12 @@ class GCSWriter(ObjectWriter):
     def _for_the_reader(self, refused: OvertakenError | DeniedError) -> StorageError:
         return refused if isinstance(refused, DeniedError) else overtaken(refused, create_only=self._new.create_only)
 
-    def _could_be_ours(self) -> bool:
-        """Tell whether what is there comes from the same export in the same form."""
-        try:
-            there = self._calls.head(self._new.key)
-        except StorageError:
-            return False
-        if there is None or there.metadata is None or EXPORT_ID not in self._new.metadata:
-            return False
-        return all(there.metadata.get(name.lower()) == value for name, value in self._new.metadata.items())
-
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
         """Find out whether this very object is there: from a call whose answer was lost, or from another try."""
-        if not self._could_be_ours():
+        there = self._calls.of_same_export(self._new)
+        if there is None or there.version_id is None or there.size != expected.size:
             return None
         try:
-            there = self._calls.head(self._new.key)
-            if there is None or there.version_id is None or there.size != expected.size:
-                return None
             if self._calls.crc32c(self._new.key, there.version_id) != checksum.base64_text(expected.crc32c):
                 return None
         except DeniedError:

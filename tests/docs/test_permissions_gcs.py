@@ -1,0 +1,126 @@
+"""The roles of docs/permissions.md are enough in Google Cloud Storage for what the page says, and not for the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.faulty_sink import FaultySink, KilledError, SinkFault
+from support.streaming_exports import Desk, desk, rows_in
+from support.streaming_stores import gcs_client
+from support.strict_gcs import _NEEDS, StrictGCS, strict_gcs
+
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+
+PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
+GCS = PAGE.partition("## Google Cloud Storage")[2]
+ALL = frozenset(_NEEDS.values())
+ROLES = {
+    "roles/storage.objectCreator": {"storage.objects.create"},
+    "roles/storage.objectViewer": {"storage.objects.get", "storage.objects.list"},
+}
+"""What Google's own list of roles gives them, as far as objects are concerned."""
+
+
+def section(heading: str) -> str:
+    return GCS.partition(f"### {heading}\n")[2].partition("\n### ")[0]
+
+
+def denied_by(heading: str) -> frozenset[str]:
+    """What the roles that the section begins with do not hold."""
+    named = re.findall(r"`(roles/\S+)`", section(heading).split("\n\n")[0].partition("alone")[0])
+    assert named
+    return ALL - frozenset().union(*(ROLES[name] for name in named))
+
+
+@pytest.fixture(scope="module")
+def at() -> Iterator[Desk]:
+    with FakeLabelbox(generate_rows(60)) as fake, desk(fake) as made:
+        yield made
+
+
+@pytest.fixture
+def server() -> Iterator[StrictGCS]:
+    with strict_gcs() as served:
+        yield served
+
+
+def sink(server: StrictGCS) -> GCSSink:
+    return GCSSink(gcs_client(server.address), "lake")
+
+
+def land(at: Desk, server: StrictGCS, **options: object) -> None:
+    handle = at.export()
+    at.land(handle, sink(server), prefix="labelbox", **options)  # type: ignore[arg-type]  # passed on as they are
+    assert set(rows_in(server.visible())) == set(at.fake.rows_for(like=handle.export_id))
+
+
+def test_the_table_holds_the_permissions_that_the_usual_roles_give() -> None:
+    table = set(re.findall(r"^\| `(storage\.\S+)` \|", section("The usual roles"), re.MULTILINE))
+    assert table == ALL - denied_by("The usual roles") == ALL - {"storage.objects.delete"}
+
+
+def test_the_usual_roles_are_enough_to_land_retry_and_refuse(at: Desk, server: StrictGCS) -> None:
+    server.denied = denied_by("The usual roles")
+    land(at, server)
+    with pytest.raises(StorageError, match="rerun='refuse'"):
+        land(at, server, rerun="refuse")
+
+
+@pytest.mark.parametrize("place", [("complete", "data"), ("put", "uris"), ("put", "manifests")])
+def test_with_the_usual_roles_a_retry_goes_on_with_what_a_killed_try_has_written(
+    at: Desk, server: StrictGCS, place: tuple[str, str]
+) -> None:
+    server.denied = denied_by("The usual roles")
+    handle = at.export()
+    killed = FaultySink(sink(server), SinkFault(place[0], place[1], 0, "killed after"))  # type: ignore[arg-type]  # one of its words
+    with pytest.raises(KilledError):
+        at.land(handle, killed, prefix="labelbox")
+    before = server.visible()
+    at.land(handle, sink(server), prefix="labelbox")
+    assert before.items() <= server.visible().items()
+    assert len([name for name in server.visible() if "manifests/" in name]) == 1
+
+
+def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: Desk, server: StrictGCS) -> None:
+    server.denied = denied_by("The usual roles")
+    land(at, server)
+    with pytest.raises(StorageError, match=r"needs storage\.objects\.delete"):
+        land(at, server, rerun="replace")
+    server.denied = frozenset()
+    land(at, server, rerun="replace")
+
+
+def test_exports_land_whole_with_the_right_to_create_alone(at: Desk, server: StrictGCS) -> None:
+    server.denied = denied_by("Only creating")
+    assert server.denied == ALL - {"storage.objects.create"}
+    land(at, server)
+
+
+@pytest.mark.parametrize("rerun", ["refuse", "replace"])
+def test_with_the_right_to_create_alone_other_generations_cannot_be_looked_for_and_that_is_said_first(
+    at: Desk, server: StrictGCS, rerun: str
+) -> None:
+    server.denied = denied_by("Only creating")
+    at.fake.requests.clear()
+    with pytest.raises(StorageError, match=r"storage\.objects\.list"):
+        land(at, server, rerun=rerun)
+    assert at.fake.requests.files == []
+    assert server.visible() == {}
+
+
+def test_with_the_right_to_create_alone_a_retry_is_refused_at_a_name_that_is_taken(at: Desk, server: StrictGCS) -> None:
+    server.denied = denied_by("Only creating")
+    handle = at.export()
+    killed = FaultySink(sink(server), SinkFault("complete", "data", 0, "killed after"))
+    with pytest.raises(KilledError):
+        at.land(handle, killed, prefix="labelbox")
+    with pytest.raises(StorageError, match=r"storage\.objects\.get"):
+        at.land(handle, sink(server), prefix="labelbox")
+    server.denied -= {"storage.objects.get"}
+    at.land(handle, sink(server), prefix="labelbox")
+    assert rows_in(server.visible()) == at.fake.rows_for(like=handle.export_id)
