@@ -86,3 +86,35 @@ def test_a_wrong_value_for_the_store_is_named_before_anything_is_sent(
     )
     with pytest.raises(ConfigurationError, match=word):
         task._open_sink()
+
+
+def test_the_client_acts_as_the_last_account_of_the_impersonation_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token is asked for when the first call is made; the chain is Airflow's own business until then."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account",
+        "project_id": "lake",
+        "client_email": "airflow@lake.iam.gserviceaccount.com",
+        "private_key": key.decode(),
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    extra = {"keyfile_dict": json.dumps(account), "project": "lake"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
+    )
+    task = LabelboxExportToGCSOperator(
+        task_id="land",
+        export="{{ x }}",
+        bucket_name="lake",
+        object_prefix="a",
+        impersonation_chain=["first@lake.iam.gserviceaccount.com", "writer@lake.iam.gserviceaccount.com"],
+    )
+    credentials = task._open_sink()._calls._client._credentials  # type: ignore[attr-defined]  # of this store
+    assert credentials.service_account_email == "writer@lake.iam.gserviceaccount.com"
+    assert credentials._delegates == ["first@lake.iam.gserviceaccount.com"]
+    assert credentials._source_credentials.service_account_email == "airflow@lake.iam.gserviceaccount.com"
