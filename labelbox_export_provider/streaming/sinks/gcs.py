@@ -26,7 +26,7 @@ from labelbox_export_provider.streaming.sinks.base import (
 )
 from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError
+from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
 from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
 from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
 
@@ -78,6 +78,8 @@ class GCSSink(Sink):
         expected, uri = ExpectedObject(len(content), google_crc32c.value(content)), self._calls.uri(new.key)
         try:
             made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
+        except OvertakenError as refused:
+            raise overtaken(refused, create_only=new.create_only) from None
         except DeniedError:
             there = self._calls.of_same_export(new)
             if there is None:
