@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import get_args
 
@@ -118,12 +119,14 @@ class Generations:
 
     def _remove_but(self, written: Collection[str]) -> None:
         try:
-            found = [
-                key
-                for kind in _IN_ORDER_OF_REMOVAL[1:]
-                for key, generation in self._keys(kind)
-                if generation == self._names.generation and key not in written
-            ]
+            kinds = _IN_ORDER_OF_REMOVAL[1:]
+            with ThreadPoolExecutor(len(kinds), thread_name_prefix="labelbox-list") as pool:
+                found = [
+                    key
+                    for keys in pool.map(lambda kind: list(self._keys(kind)), kinds)
+                    for key, generation in keys
+                    if generation == self._names.generation and key not in written
+                ]
         except StorageUnavailableError:
             raise
         except StorageError as error:

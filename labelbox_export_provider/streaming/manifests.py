@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import get_args
 
@@ -43,8 +44,9 @@ def read_manifest(sink: Sink, key: str) -> Landed | None:
 
 def own_manifest(sink: Sink, names: ObjectNames) -> Landed | None:
     """Read the manifest that an earlier landing of the same export left, whatever its state."""
-    found = (read_manifest(sink, names.manifest(state)) for state in get_args(State))
-    return next((landed for landed in found if landed is not None), None)
+    keys = [names.manifest(state) for state in get_args(State)]
+    with ThreadPoolExecutor(len(keys), thread_name_prefix="labelbox-read") as pool:
+        return next((landed for landed in pool.map(lambda key: read_manifest(sink, key), keys) if landed), None)
 
 
 def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:

@@ -1,8 +1,8 @@
 """Lands one export: decides, moves, verifies, and only then publishes, the manifest last.
 
-Order: look at what is there (an explicit key, other generations), read the totals, abort what killed tries left under
-the same keys, hold the error rows against their threshold, move both streams without completing them, complete errors,
-then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one replaces.
+Order: look at what is there (an explicit key, other generations), abort what killed tries left under the same keys and
+read the totals, hold the error rows against their threshold, move both streams without completing them, complete
+errors, then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one replaces.
 Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same names with
 the same bytes.
 """
@@ -17,7 +17,7 @@ from typing import get_args
 
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import StreamTotals, StreamType
-from labelbox_export_provider.labelbox.waiting import completed_totals
+from labelbox_export_provider.labelbox.waiting import CompletedTotals, confirmed_totals
 from labelbox_export_provider.spec.errors import TooManyErrorRowsError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, State
@@ -94,18 +94,15 @@ class _Landing:
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:
         names, options = self._names, self._options
-        self._abort_leftovers(self._fixed_keys())
         self._look_at_others()
         verdict = look(self._sink, names, self._handle, recipe=recipe(self._handle, options), replace=options.replace)
         if verdict.landed is not None:
             logger.info("%s is landed already: %s", self._handle.describe(), verdict.landed.uri)
+            self._abort_leftovers(self._fixed_keys())
             return LandedExport(verdict.landed.manifest, verdict.landed.uri, moved=False)
-        totals = self._job.client.run(completed_totals(self._handle.export_id))
+        totals = self._prepare()
         object_bytes = self._job.object_bytes(totals.result)
         if self._generations is not None:
-            own = self._generations.look_at_own()
-            if own is not None:
-                self._job.progress.in_store = f"this export, as an earlier try landed it ({own.uri})"
             self._generations.refuse_another_form(options.compression, object_bytes)
         if object_bytes is not None and totals.result is not None:
             self._abort_leftovers(names.data(number) for number in range(1, -(-totals.result.size // object_bytes)))
@@ -142,6 +139,23 @@ class _Landing:
         )
         self._clear_up(written, landed)
         return landed
+
+    def _prepare(self) -> CompletedTotals:
+        """Abort what killed tries left, look for this export's own manifest and ask for the totals, all at once."""
+        client, export_id = self._job.client, self._handle.export_id
+        with ThreadPoolExecutor(3, thread_name_prefix="labelbox-prepare") as pool:
+            cleared = pool.submit(self._abort_leftovers, self._fixed_keys())
+            looked = pool.submit(self._look_at_own)
+            errors = pool.submit(client.run, confirmed_totals(export_id, StreamType.ERRORS))
+            result = client.run(confirmed_totals(export_id, StreamType.RESULT))
+        cleared.result()
+        looked.result()
+        return CompletedTotals(result, errors.result())
+
+    def _look_at_own(self) -> None:
+        own = self._generations.look_at_own() if self._generations is not None else None
+        if own is not None:
+            self._job.progress.in_store = f"this export, as an earlier try landed it ({own.uri})"
 
     def _fixed_keys(self) -> list[str]:
         names = self._names
