@@ -6,23 +6,29 @@ and in multiples of 256 KiB alone, may keep a part of a chunk, forgets cancelled
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qs, unquote
 
-import google_crc32c
+from support.gcs_messages import (
+    Asked,
+    Chunk,
+    RefusedError,
+    answer,
+    asked,
+    check_hashes,
+    chunk,
+    confirmed,
+    download,
+    error,
+    given,
+    question,
+    resource,
+)
 from support.streaming_http import Reply, Request, http_server
 
-JSON = {"Content-Type": "application/json"}
-_CHUNK = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_QUESTION = re.compile(r"bytes \*/(\d+|\*)")
 _NEEDS = {
     "list": "storage.objects.list",
     "get": "storage.objects.get",
@@ -31,6 +37,7 @@ _NEEDS = {
     "insert": "storage.objects.create",
     "open": "storage.objects.create",
 }
+"""What exports need. A look at the bucket itself, which they take no notice of, needs `storage.buckets.get`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class Call:
     """One request; `turn` counts the calls of this operation and key from 0.
 
     Operations: `list`, `get`, `download`, `delete`, `insert` (an object in one request), and of a resumable upload
-    `open`, `send`, `finish` (the bytes that end it), `ask` (how far it is) and `cancel`.
+    `open`, `send`, `finish` (the bytes that end it), `ask` (how far it is) and `cancel`. `bucket` is a look at the
+    bucket, which the client library also takes unasked, in a thread of its own and so at any time.
     """
 
     operation: str
@@ -50,47 +58,54 @@ class Call:
 class Fault:
     """What goes wrong: `before` the call takes effect, `after` it did, or when `half` of a chunk is kept.
 
-    With a `status`, that is the answer; without one the connection is reset.
+    With a `status`, that is the answer; without one the connection is reset. With `half`, `keeps` says how many bytes
+    are kept instead of half of them; in either case as many as make whole multiples of 256 KiB. A call that sends no
+    chunk has no half.
     """
 
     when: Literal["before", "half", "after"] = "before"
     status: int = 0
     reason: str = ""
+    keeps: int | None = None
 
 
 @dataclass
 class Stored:
+    bucket: str
     content: bytes
     given: Mapping[str, Any]
     generation: int
 
+    def resource(self) -> dict[str, Any]:
+        return resource(self.bucket, self.content, self.given, self.generation)
+
 
 @dataclass
 class Upload:
+    """`total` is -1 until the client has named it; `gone` is what a session that is no more is answered with."""
+
     key: str
     given: Mapping[str, Any]
     query: Mapping[str, str]
+    total: int = -1
     content: bytearray = field(default_factory=bytearray)
     made: Stored | None = None
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
+    gone: int = 0
 
 
 @dataclass
 class StrictGCS:
     """The state of the store, to look into and to spoil. One bucket is as good as many: each has its own name space.
 
-    `denied` holds permissions that the identity lacks.
+    `denied` holds permissions that the identity lacks. `stores` makes other bytes of what arrives. GCS itself passes
+    over bytes that it has and is sent again, and its client library counts on that; with `takes_overlaps` it is so
+    here, without it the chunk is refused.
     """
 
     address: str = ""
     quantum: int = 256 * 1024
     page: int = 3
+    takes_overlaps: bool = False
     stores: Callable[[bytes], bytes] = bytes
     fault: Callable[[Call], Fault | None] = lambda call: None
     denied: frozenset[str] = frozenset()
@@ -113,158 +128,157 @@ class StrictGCS:
         return {key: each.content for key, each in sorted(self.objects.items())}
 
     def open_uploads(self) -> list[str]:
-        return sorted(upload.key for upload in self.uploads.values() if upload.made is None)
+        return sorted(upload.key for upload in self.uploads.values() if upload.made is None and not upload.gone)
+
+    def expire_uploads(self, status: int = 410) -> None:
+        """Forget what open uploads hold; whoever goes on with one is answered with 410, or with 404."""
+        with self.lock:
+            for upload in self.uploads.values():
+                if upload.made is None:
+                    upload.gone = status
+                    upload.content.clear()
 
     # --- requests
 
     def respond(self, request: Request) -> Reply:
-        query = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
-        bucket, _, key = request.path.partition("/b/")[2].partition("/o")
-        operation, key = self._operation(request, query, unquote(key.lstrip("/")))
+        with self.lock:
+            self.requests.append(request)
+        try:
+            what = asked(request)
+            operation, key = self._operation(what)
+        except RefusedError as refused:
+            return error(refused.status, refused.reason, str(refused))
         with self.lock:
             turn = sum((call.operation, call.key) == (operation, key) for call in self.calls)
             call = Call(operation, key, turn)
             self.calls.append(call)
-            self.requests.append(request)
         fault = self.fault(call)
         if fault is not None and fault.when == "before":
             return _broken(fault)
         try:
             with self.lock:
-                if bucket.startswith("no-such"):
-                    raise _RefusedError(404, "notFound", "The specified bucket does not exist.")
+                if what.bucket.startswith("no-such"):
+                    raise RefusedError(404, "notFound", "The specified bucket does not exist.")
                 self._check_permission(_NEEDS.get(operation))
                 if fault is not None and fault.when == "half":
-                    self._keep_half(request, query)
+                    self._keep_half(what, operation, fault)
                     return _broken(fault)
-                reply: Reply = getattr(self, f"_{operation}")(request, key, query)
-        except _RefusedError as refused:
-            reply = _error(refused.status, refused.reason, str(refused))
+                reply: Reply = getattr(self, f"_{operation}")(what, key)
+        except RefusedError as refused:
+            reply = error(refused.status, refused.reason, str(refused))
         return reply if fault is None else _broken(fault)
 
-    def _operation(self, request: Request, query: Mapping[str, str], key: str) -> tuple[str, str]:
-        if upload := query.get("upload_id"):
-            key = self.uploads[upload].key if upload in self.uploads else ""
-            place = request.headers.get("content-range", "")
-            if request.method == "DELETE":
-                return "cancel", key
-            return ("ask" if "*/" in place else "send" if place.endswith("/*") else "finish"), key
-        if request.method == "POST":
-            resumable = query.get("uploadType") == "resumable"
-            name = query.get("name") or _given(request, multipart=not resumable)[0].get("name", "")
-            return ("open" if resumable else "insert"), name
-        if request.method == "DELETE":
-            return "delete", key
-        if not key:
-            return "list", query.get("prefix", "")
-        return ("download" if query.get("alt") == "media" else "get"), key
-
-    # --- objects
-
-    def _list(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        after = query.get("pageToken", "")
-        keys = [each for each in sorted(self.objects) if each.startswith(key) and each > after]
-        page = {"items": [{"name": each} for each in keys[: self.page]]}
-        more = {"nextPageToken": keys[self.page - 1]} if len(keys) > self.page else {}
-        return _json({**page, **more})
-
-    def _get(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        return _json(_resource(key, self._object(key, query)))
-
-    def _download(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        content = self._object(key, query).content
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+    def _operation(self, what: Asked) -> tuple[str, str]:
+        if session := what.query.get("upload_id"):
+            key = self.uploads[session].key if session in self.uploads else ""
+            place = what.headers.get("content-range", "")
+            of_session = "ask" if "*/" in place else "send" if place.endswith("/*") else "finish"
+            found = {"PUT": of_session, "DELETE": "cancel"}.get(what.method)
+        elif what.is_upload:
+            key = given(what)[0]["name"]
+            found = {"POST": "open" if what.query["uploadType"] == "resumable" else "insert"}.get(what.method)
+        elif what.key:
+            key = what.key
+            reading = "download" if what.query.get("alt") == "media" else "get"
+            found = {"GET": reading, "DELETE": "delete"}.get(what.method)
+        else:
+            key = what.query.get("prefix", "")
+            found = {"GET": "list" if what.about_objects else "bucket"}.get(what.method)
         if not found:
-            return Reply(200, content)
-        first, last = int(found[1]), min(int(found[2] or len(content)), len(content) - 1)
-        if first > last:
-            raise _RefusedError(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
-        return Reply(206, content[first : last + 1], {"Content-Range": f"bytes {first}-{last}/{len(content)}"})
+            raise RefusedError(405, "methodNotAllowed", f"{what.method} {what.path}")
+        return found, key
 
-    def _delete(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        self._object(key, query)
-        self._check_generation(key, query)
+    # --- buckets and objects
+
+    def _bucket(self, what: Asked, key: str) -> Reply:
+        self._check_permission("storage.buckets.get")
+        return answer({"kind": "storage#bucket", "id": what.bucket, "name": what.bucket, "location": "EU"})
+
+    def _list(self, what: Asked, key: str) -> Reply:
+        after = what.query.get("pageToken", "")
+        most = min(self.page, int(what.query.get("maxResults", self.page)))
+        keys = [each for each in sorted(self.objects) if each.startswith(key) and each > after]
+        page = {"kind": "storage#objects", "items": [self.objects[each].resource() for each in keys[:most]]}
+        more = {"nextPageToken": keys[most - 1]} if len(keys) > most else {}
+        return answer({**page, **more})
+
+    def _get(self, what: Asked, key: str) -> Reply:
+        return answer(self._object(key, what.query).resource())
+
+    def _download(self, what: Asked, key: str) -> Reply:
+        found = self._object(key, what.query)
+        return download(what, found.content, found.resource())
+
+    def _delete(self, what: Asked, key: str) -> Reply:
+        self._object(key, what.query)
         del self.objects[key]
         return Reply(204)
 
-    def _insert(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        given, content = _given(request, multipart=True)
-        return _json(_resource(key, self._make(key, given, query, content, request.headers)))
+    def _insert(self, what: Asked, key: str) -> Reply:
+        told, content = given(what)
+        return answer(self._make(what, key, told, what.query, content).resource())
 
     # --- resumable uploads
 
-    def _open(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        self._check_overwriting(key, query)
-        upload = f"u{len(self.calls)}-as-good-as-a-password"
-        self.uploads[upload] = Upload(key, _given(request, multipart=False)[0], query)
-        path = f"{self.address}{request.path}?uploadType=resumable&upload_id={upload}"
-        return Reply(200, b"", {"Location": path})
+    def _open(self, what: Asked, key: str) -> Reply:
+        self._check_overwriting(key, what.query)
+        session = f"u{len(self.calls)}-as-good-as-a-password"
+        total = int(what.headers.get("x-upload-content-length", -1))
+        self.uploads[session] = Upload(key, given(what)[0], what.query, total)
+        return Reply(200, b"", {"Location": f"{self.address}{what.path}?uploadType=resumable&upload_id={session}"})
 
-    def _send(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        upload = self._upload(query)
-        self._append(upload, request)
-        return _confirmed(upload)
-
-    def _finish(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        upload = self._upload(query)
+    def _send(self, what: Asked, key: str) -> Reply:
+        upload = self._upload(what)
         if upload.made is None:
-            total = self._append(upload, request)
-            if len(upload.content) != total:
-                return _confirmed(upload)
-            self._end(upload, request)
-        assert upload.made is not None
-        return _json(_resource(key, upload.made))
+            place = chunk(what)
+            self._append(upload, what, place, len(what.body))
+            if len(upload.content) == place.total:
+                self._end(upload, what)
+        return _state(upload)
 
-    def _ask(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        upload = self._upload(query)
-        found = _QUESTION.fullmatch(request.headers["content-range"])
-        assert found, request.headers["content-range"]
-        if upload.made is None and found[1] == str(len(upload.content)):
-            self._end(upload, request)
-        return _confirmed(upload) if upload.made is None else _json(_resource(key, upload.made))
+    _finish = _send
 
-    def _cancel(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:
-        self._upload(query)
-        del self.uploads[query["upload_id"]]
+    def _ask(self, what: Asked, key: str) -> Reply:
+        upload = self._upload(what)
+        total = question(what)
+        if upload.made is None and total != -1:
+            _settle_total(upload, total)
+            if total == len(upload.content):
+                self._end(upload, what)
+        return _state(upload)
+
+    def _cancel(self, what: Asked, key: str) -> Reply:
+        upload = self._upload(what)
+        upload.gone = 410
+        upload.content.clear()
         return Reply(499)
 
-    def _append(self, upload: Upload, request: Request, most: int | None = None) -> int:
-        """Take a chunk, or the first bytes of it; gives the total that it names, -1 for none."""
-        found = _CHUNK.fullmatch(request.headers["content-range"])
-        assert found, request.headers["content-range"]
-        first, last, total = int(found[1]), int(found[2]), -1 if found[3] == "*" else int(found[3])
-        if len(request.body) != last - first + 1:
-            raise _RefusedError(400, "invalid", "Content-Length and Content-Range differ")
-        if first != len(upload.content):
-            raise _RefusedError(400, "invalid", f"A chunk at byte {first}, {len(upload.content)} are there")
-        if last + 1 != total and len(request.body) % self.quantum:
-            raise _RefusedError(400, "invalid", f"A chunk of {len(request.body)} bytes that is not the last")
-        upload.content += request.body[:most]
-        return total
+    def _append(self, upload: Upload, what: Asked, place: Chunk, most: int) -> None:
+        """Take a chunk, or the first bytes of it."""
+        there = len(upload.content)
+        if place.first > there or (place.first < there and not self.takes_overlaps):
+            raise RefusedError(400, "invalid", f"A chunk at byte {place.first}, {there} are there")
+        if place.last + 1 != place.total and len(what.body) % self.quantum:
+            raise RefusedError(400, "invalid", f"A chunk of {len(what.body)} bytes that is not the last")
+        if place.total != -1:
+            _settle_total(upload, place.total)
+        upload.content += what.body[there - place.first : most]
 
-    def _keep_half(self, request: Request, query: Mapping[str, str]) -> None:
-        self._append(self._upload(query), request, len(request.body) // 2 // self.quantum * self.quantum)
+    def _keep_half(self, what: Asked, operation: str, fault: Fault) -> None:
+        if operation in {"send", "finish"}:
+            most = len(what.body) // 2 if fault.keeps is None else fault.keeps
+            self._append(self._upload(what), what, chunk(what), most // self.quantum * self.quantum)
 
-    def _end(self, upload: Upload, request: Request) -> None:
-        upload.made = self._make(upload.key, upload.given, upload.query, bytes(upload.content), request.headers)
+    def _end(self, upload: Upload, what: Asked) -> None:
+        upload.made = self._make(what, upload.key, upload.given, upload.query, bytes(upload.content))
 
     # --- rules
 
-    def _make(
-        self,
-        key: str,
-        given: Mapping[str, Any],
-        query: Mapping[str, str],
-        content: bytes,
-        headers: Mapping[str, str],
-    ) -> Stored:
+    def _make(self, what: Asked, key: str, told: Mapping[str, Any], query: Mapping[str, str], content: bytes) -> Stored:
         self._check_overwriting(key, query)
-        stated = re.search(r"crc32c=([^,]+)", headers.get("x-goog-hash", ""))
-        for checksum in (given.get("crc32c"), stated and stated[1]):
-            if checksum and checksum != crc32c(content):
-                raise _RefusedError(400, "invalid", f"Provided CRC32C {checksum} doesn't match {crc32c(content)}.")
+        check_hashes(content, told, what.headers)
         self.generations += 1
-        self.objects[key] = Stored(self.stores(content), given, self.generations)
+        self.objects[key] = Stored(what.bucket, self.stores(content), told, self.generations)
         return self.objects[key]
 
     def _check_overwriting(self, key: str, query: Mapping[str, str]) -> None:
@@ -274,23 +288,25 @@ class StrictGCS:
 
     def _check_permission(self, needed: str | None) -> None:
         if needed in self.denied:
-            raise _RefusedError(403, "forbidden", f"worker does not have {needed} access to the object.")
+            raise RefusedError(403, "forbidden", f"worker does not have {needed} access to the object.")
 
     def _check_generation(self, key: str, query: Mapping[str, str]) -> None:
         there = self.objects[key].generation if key in self.objects else 0
         if int(query.get("ifGenerationMatch", there)) != there:
-            raise _RefusedError(412, "conditionNotMet", "At least one of the pre-conditions did not hold.")
+            raise RefusedError(412, "conditionNotMet", "At least one of the pre-conditions did not hold.")
 
     def _object(self, key: str, query: Mapping[str, str]) -> Stored:
         found = self.objects.get(key)
         if found is None or int(query.get("generation", found.generation)) != found.generation:
-            raise _RefusedError(404, "notFound", f"No such object: {key}")
+            raise RefusedError(404, "notFound", f"No such object: {key}")
+        self._check_generation(key, query)
         return found
 
-    def _upload(self, query: Mapping[str, str]) -> Upload:
-        if query["upload_id"] not in self.uploads:
-            raise _RefusedError(410, "gone", "The upload was cancelled or has expired.")
-        return self.uploads[query["upload_id"]]
+    def _upload(self, what: Asked) -> Upload:
+        found = self.uploads.get(what.query["upload_id"])
+        if found is None or found.gone:
+            raise RefusedError(found.gone if found else 404, "gone", "The upload was cancelled or has expired.")
+        return found
 
 
 @contextmanager
@@ -302,45 +318,15 @@ def strict_gcs(**settings: object) -> Iterator[StrictGCS]:
         yield store
 
 
-def crc32c(content: bytes) -> str:
-    return base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode()
+def _settle_total(upload: Upload, total: int) -> None:
+    if upload.total not in {-1, total} or total < len(upload.content):
+        raise RefusedError(400, "invalid", f"A total of {total}, {upload.total} was named and more may be there")
+    upload.total = total
 
 
-def _given(request: Request, *, multipart: bool) -> tuple[dict[str, Any], bytes]:
-    """Read what an upload says of its object and, of one in a single request, the content."""
-    if not multipart:
-        return json.loads(request.body or b"{}"), b""
-    boundary = request.headers["content-type"].partition("boundary=")[2].strip('"').encode()
-    _, about, content, _ = request.body.split(b"--" + boundary)
-    return json.loads(about.partition(b"\r\n\r\n")[2]), content.partition(b"\r\n\r\n")[2][:-2]
-
-
-def _resource(key: str, stored: Stored) -> dict[str, Any]:
-    return {
-        "kind": "storage#object",
-        "name": key,
-        "generation": str(stored.generation),
-        "metageneration": "1",
-        "size": str(len(stored.content)),
-        "crc32c": crc32c(stored.content),
-        "md5Hash": base64.b64encode(hashlib.md5(stored.content).digest()).decode(),
-        "etag": f"e{stored.generation}",
-        **{name: value for name, value in stored.given.items() if name not in {"name", "crc32c"}},
-    }
-
-
-def _confirmed(upload: Upload) -> Reply:
-    return Reply(308, b"", {"Range": f"bytes=0-{len(upload.content) - 1}"} if upload.content else {})
+def _state(upload: Upload) -> Reply:
+    return confirmed(len(upload.content)) if upload.made is None else answer(upload.made.resource())
 
 
 def _broken(fault: Fault) -> Reply:
-    return _error(fault.status, fault.reason, "as told") if fault.status else Reply(no_answer=True)
-
-
-def _error(status: int, reason: str, message: str) -> Reply:
-    details = [{"reason": reason, "message": message, "domain": "global"}]
-    return Reply(status, json.dumps({"error": {"code": status, "message": message, "errors": details}}).encode(), JSON)
-
-
-def _json(content: Mapping[str, Any]) -> Reply:
-    return Reply(200, json.dumps(content).encode(), JSON)
+    return error(fault.status, fault.reason, "as told") if fault.status else Reply(no_answer=True)
