@@ -2,9 +2,9 @@
 
 Order: look at what is there (an explicit key, other generations), abort what killed tries left under the same keys and
 read the totals, hold the error rows against their threshold, move both streams without completing them, complete
-errors, then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one replaces.
-Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same names with
-the same bytes.
+errors, then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one
+replaces. Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same
+names with the same bytes.
 """
 
 from __future__ import annotations
@@ -141,18 +141,18 @@ class _Landing:
         return landed
 
     def _prepare(self) -> CompletedTotals:
-        """Abort what killed tries left, look for this export's own manifest and ask for the totals, all at once."""
+        """Take over from earlier tries of this export, and ask for the totals meanwhile."""
         client, export_id = self._job.client, self._handle.export_id
-        with ThreadPoolExecutor(3, thread_name_prefix="labelbox-prepare") as pool:
-            cleared = pool.submit(self._abort_leftovers, self._fixed_keys())
-            looked = pool.submit(self._look_at_own)
+        with ThreadPoolExecutor(2, thread_name_prefix="labelbox-prepare") as pool:
+            looked = pool.submit(self._take_over)
             errors = pool.submit(client.run, confirmed_totals(export_id, StreamType.ERRORS))
             result = client.run(confirmed_totals(export_id, StreamType.RESULT))
-        cleared.result()
         looked.result()
         return CompletedTotals(result, errors.result())
 
-    def _look_at_own(self) -> None:
+    def _take_over(self) -> None:
+        """Stop a try that may still run from publishing, and only then look at what it has published."""
+        self._abort_leftovers(self._fixed_keys())
         own = self._generations.look_at_own() if self._generations is not None else None
         if own is not None:
             self._job.progress.in_store = f"this export, as an earlier try landed it ({own.uri})"
