@@ -46,7 +46,15 @@ def check_memory_options(
             raise ConfigurationError(f"{name}={value!r}: legal is a whole number above 0.")
     if workers is not None and workers > MOST_WORKERS:
         raise ConfigurationError(f"workers={workers}: legal are 1 to {MOST_WORKERS}.")
-    plan_memory(size=0, max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+    # Which store it will be is not known here, so its own limits are looked at when the transfer begins.
+    plan_memory(
+        size=0,
+        max_memory=max_memory,
+        workers=workers,
+        part_bytes=part_bytes,
+        minimum_part_bytes=SMALLEST_PART,
+        maximum_part_bytes=5 * 1024**4,
+    )
 
 
 def plan_memory(
@@ -66,7 +74,7 @@ def plan_memory(
 
     Given values win; what was not given is made to fit `max_memory`: smaller parts first, then fewer workers.
     `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
-    held by others already. Fails with `ConfigurationError`, which names the options and a
+    held for objects until all are published. Fails with `ConfigurationError`, which names the options and a
     `max_memory` that would do.
     """
     needed_part = max(minimum_part_bytes, SMALLEST_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
@@ -92,10 +100,13 @@ def plan_memory(
     given = [f"max_memory={max_memory}"]
     given += [f"workers={workers}"] if workers is not None else []
     given += [f"part_bytes={part_bytes}"] if part_bytes is not None else []
+    held = ""
+    if reserved:
+        held = f", {reserved} bytes of it for objects until all are published; a larger max_object_bytes makes fewer"
     raise ConfigurationError(
         f"{', '.join(given)} do not fit together: {fewest_workers} worker(s) with parts of {smallest} bytes need "
-        f"max_memory={enough} at least ({-(-enough // MIB)} MiB). Raise max_memory, or lower workers or part_bytes "
-        f"(a part has at least {needed_part} bytes for this store and export)."
+        f"max_memory={enough} at least ({-(-enough // MIB)} MiB{held}). Raise max_memory, or lower workers or "
+        f"part_bytes (a part has at least {needed_part} bytes for this store and export)."
     )
 
 

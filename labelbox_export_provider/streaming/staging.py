@@ -99,7 +99,7 @@ class Stager:
             maximum_parts=sink.maximum_parts,
             parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
-            reserved=sum(staged.kept_in_memory for staged in self._staged),
+            reserved=sum(staged.kept_in_memory for staged in self._staged) + self._kept(totals, object_bytes),
         )
 
         def ask(offset: int) -> ExportFile:
@@ -145,6 +145,12 @@ class Stager:
             create_only=is_result and self._create_only,
             hold_small=object_bytes is None,
         )
+
+    def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
+        """Give what the writers of a split stream may keep, all together."""
+        if object_bytes is None:
+            return 0
+        return -(-totals.size // object_bytes) * min(object_bytes, self._job.sink.kept_bytes)
 
     def abort(self) -> None:
         """Drop what is not completed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -227,3 +228,16 @@ def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: Desk, tm
     assert len(files(tmp_path)) == 3
     at.land(handle, FileSink(tmp_path), on_empty="manifest_only")
     assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]
+
+
+def test_what_a_store_makes_its_writers_keep_of_every_object_is_part_of_max_memory(at: Desk, tmp_path: Path) -> None:
+    class KeepingSink(FileSink):
+        kept_bytes = 256 * 1024
+
+    handle = at.export()
+    with pytest.raises(ConfigurationError) as refused:
+        at.land(handle, FileSink(tmp_path / "a"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=2**20)
+    least = int(re.findall(r"max_memory=(\d+) at least", str(refused.value))[0])
+    at.land(handle, FileSink(tmp_path / "a"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=least)
+    with pytest.raises(ConfigurationError, match=r"262144 bytes of it for objects .* a larger max_object_bytes"):
+        at.land(handle, KeepingSink(tmp_path / "b"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=least)

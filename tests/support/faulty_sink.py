@@ -65,6 +65,7 @@ class FaultySink(Sink):
         self.maximum_part_bytes = sink.maximum_part_bytes
         self.maximum_parts = sink.maximum_parts
         self.parts_at_once = sink.parts_at_once
+        self.kept_bytes = sink.kept_bytes
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)

@@ -103,7 +103,8 @@ class NewObject:
     `create_only` asks the store to refuse the completion when something is there by then; stores that cannot promise
     that without a race say so in their class. `metadata` is kept with the object where the store has room for it.
     `hold_small` lets a writer keep a part that is the whole object in memory and write it with one plain call in
-    `complete`; without it every part goes to the store at once, so that many open objects take no memory.
+    `complete`; without it every part goes to the store at once, so that of many open objects no more than
+    `Sink.kept_bytes` each are held.
     """
 
     key: str
@@ -196,6 +197,8 @@ class Sink(ABC):
     maximum_parts: int = 10_000
     parts_at_once: int | None = None
     """How many parts of one object the store takes at the same time; None for any number."""
+    kept_bytes: int = 0
+    """The most that a writer keeps in memory, until it completes, of an object without `hold_small`."""
 
     @abstractmethod
     def uri(self, key: str) -> str:
