@@ -10,6 +10,8 @@ from typing import Any
 
 import google_crc32c
 import pytest
+from support.labelbox_scripted_server import closed_port
+from support.streaming_http import Reply, http_server
 from support.streaming_stores import BUCKET, gcs_client
 from support.strict_gcs import Call, Fault, StrictGCS, strict_gcs
 
@@ -202,6 +204,60 @@ def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call:
     server.denied = frozenset({permission})
     with pytest.raises(StorageError, match=f"needs {permission}"):
         call(server)
+
+
+def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: StrictGCS) -> None:
+    server.fault = strike("insert", Fault("before", 403, "retentionPolicyNotMet"))
+    with pytest.raises(
+        StorageError, match=r"'retentionPolicyNotMet'\. Look at the bucket's retention policy"
+    ) as refused:
+        sink(server).put(NewObject("rows", "text/plain"), b"x")
+    assert "needs storage.objects" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_nothing(
+    server: StrictGCS, status: int
+) -> None:
+    server.fault = strike("insert", Fault("after", status), for_ever=True)
+    with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; a retry finds out"):
+        sink(server, patience=0.1).put(NewObject("rows", "text/plain"), b"x")
+    assert server.visible() == {"rows": b"x"}
+
+
+def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_not(
+    server: StrictGCS,
+) -> None:
+    from google.cloud import storage
+    from google.oauth2.credentials import Credentials
+
+    def bucket_of(token_uri: str) -> GCSSink:
+        identity = Credentials(
+            token=None, refresh_token="refresh", token_uri=token_uri, client_id="us", client_secret="secret"
+        )
+        options = {"api_endpoint": server.address}
+        client = storage.Client(project="test", credentials=identity, client_options=options)
+        return GCSSink(client, BUCKET, patience=0.1)
+
+    with pytest.raises(StorageUnavailableError, match=r"was not sent: the token service .* gave no answer"):
+        bucket_of(f"http://127.0.0.1:{closed_port()}").put(NewObject("rows", "text/plain"), b"x")
+    with (
+        http_server(
+            lambda request: Reply(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
+        ) as refusing,
+        pytest.raises(StorageError, match=r"was not sent \(RefreshError\): .* gives no token") as refused,
+    ):
+        bucket_of(refusing).put(NewObject("rows", "text/plain"), b"x")
+    assert type(refused.value) is StorageError
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("answered", [b"", b"[]", b'{"name": "rows"}'])
+def test_an_end_of_an_upload_that_names_no_generation_is_worth_a_retry(server: StrictGCS, answered: bytes) -> None:
+    server.fault = strike("finish", Fault("after", 200, body=answered))
+    writer = write(server)
+    with pytest.raises(StorageUnavailableError, match="not which generation of it"):
+        writer.complete(expected())
 
 
 def test_a_bucket_that_does_not_exist_is_named(server: StrictGCS) -> None:

@@ -6,6 +6,7 @@ and in multiples of 256 KiB alone, may keep a part of a chunk, forgets cancelled
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,15 +59,16 @@ class Call:
 class Fault:
     """What goes wrong: `before` the call takes effect, `after` it did, or when `half` of a chunk is kept.
 
-    With a `status`, that is the answer; without one the connection is reset. With `half`, `keeps` says how many bytes
-    are kept instead of half of them; in either case as many as make whole multiples of 256 KiB. A call that sends no
-    chunk has no half.
+    With a `status`, that is the answer, with `body` instead of Google's form; without one the connection is reset. With
+    `half`, `keeps` says how many bytes are kept instead of half of them; in either case as many as make whole multiples
+    of 256 KiB. A call that sends no chunk has no half.
     """
 
     when: Literal["before", "half", "after"] = "before"
     status: int = 0
     reason: str = ""
     keeps: int | None = None
+    body: bytes | None = None
 
 
 @dataclass
@@ -114,6 +116,7 @@ class StrictGCS:
     calls: list[Call] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     generations: int = 1_700_000_000_000_000
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def reset(self) -> None:
@@ -222,7 +225,7 @@ class StrictGCS:
 
     def _open(self, what: Asked, key: str) -> Reply:
         self._check_overwriting(key, what.query)
-        session = f"u{len(self.calls)}-as-good-as-a-password"
+        session = f"u{next(self.numbers)}-as-good-as-a-password"
         total = int(what.headers.get("x-upload-content-length", -1))
         self.uploads[session] = Upload(key, given(what)[0], what.query, total)
         return Reply(200, b"", {"Location": f"{self.address}{what.path}?uploadType=resumable&upload_id={session}"})
@@ -329,4 +332,6 @@ def _state(upload: Upload) -> Reply:
 
 
 def _broken(fault: Fault) -> Reply:
-    return error(fault.status, fault.reason, "as told") if fault.status else Reply(no_answer=True)
+    if not fault.status:
+        return Reply(no_answer=True)
+    return error(fault.status, fault.reason, "as told") if fault.body is None else Reply(fault.status, fault.body)

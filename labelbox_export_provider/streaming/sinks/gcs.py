@@ -13,7 +13,6 @@ from typing import Any
 
 import google_crc32c
 
-from labelbox_export_provider.spec.errors import StorageUnavailableError
 from labelbox_export_provider.streaming.sinks.base import (
     ExpectedObject,
     NewObject,
@@ -39,8 +38,9 @@ class GCSSink(Sink):
     `user_project` pays for a bucket whose requester pays. `patience` is for how many seconds a call that the service
     answers with "busy", or not at all, is made again.
 
-    GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week;
-    a try that still runs is refused by its own completion once a later one has published.
+    GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week.
+    A try that still runs is refused by its own completion once a later one has published under the same name; until
+    then it may still publish, and of a try with other options also under names that the later one does not use.
     """
 
     minimum_part_bytes = QUANTUM
@@ -48,6 +48,7 @@ class GCSSink(Sink):
     maximum_parts = 1_000_000
     """Requests of one session; GCS names no limit."""
     parts_at_once = 1
+    kept_bytes = QUANTUM
 
     def __init__(
         self,
@@ -122,8 +123,4 @@ class GCSSink(Sink):
 
     def _generation(self, key: str) -> int:
         there = self.head(key)
-        if there is None:
-            return 0
-        if there.version_id is None:
-            raise StorageUnavailableError(f"{self._calls.uri(key)} has no generation. A retry looks again.")
-        return int(there.version_id)
+        return 0 if there is None else int(there.version_id or 0)

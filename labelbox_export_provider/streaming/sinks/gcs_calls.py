@@ -135,11 +135,11 @@ class GCSCalls:
         same = all(there.metadata.get(name.lower()) == value for name, value in new.metadata.items())
         return there if same else None
 
-    def crc32c(self, key: str, generation: str) -> str | None:
-        """Give the server's own checksum (base64) of a generation; None when it is not there any more."""
-        blob = self._bucket.blob(key, generation=int(generation))
+    def crc32c(self, there: StoredObject) -> str | None:
+        """Give the server's own checksum (base64) of exactly this object; None when it is not there any more."""
+        blob = self._bucket.blob(there.key, generation=int(there.version_id or 0))
         with contextlib.suppress(MissingError):
-            self._call("get", key, lambda: blob.reload(client=self._client, retry=self._retry))
+            self._call("get", there.key, lambda: blob.reload(client=self._client, retry=self._retry))
             return str(blob.crc32c)
         return None
 

@@ -37,6 +37,8 @@ PERMISSIONS: Mapping[str, str] = {
     "delete": "storage.objects.delete",
     "list": "storage.objects.list",
 }
+_NO_PERMISSION = {"", "forbidden", "insufficientPermissions"}
+_TOKEN_ERRORS = {"RefreshError", "DefaultCredentialsError", "MalformedError", "InvalidValue", "OAuthError"}
 _BUSY_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "backendError", "internalError", "quotaExceeded"}
 _ADDRESS = re.compile(r"(?i)https?://\S+")
 _MOST_SAID = 300
@@ -71,6 +73,8 @@ class Refusal:
         cause = getattr(error, "cause", None)
         if type(error).__name__ == "RetryError" and isinstance(cause, BaseException):
             return cls.of_error(cause)
+        if type(error).__name__ in _TOKEN_ERRORS and _may_pass(error):
+            return cls(0, "TransportError", "")
         response = getattr(error, "response", None)
         if hasattr(response, "status_code"):
             return cls.of_response(response)
@@ -113,6 +117,11 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         advice = "The Google Cloud connection's credentials are not accepted. Renew them in the connection, then retry"
     elif refusal.reason == "userProjectMissing" or "requester pays" in said.lower():
         advice = "The bucket makes requesters pay. Set user_project= to the project that pays"
+    elif status == 403 and refusal.reason not in _NO_PERMISSION:
+        advice = (
+            f"The reason that Cloud Storage gives is {refusal.reason!r}. Look at the bucket's retention policy, holds "
+            "and public access settings, and at the project's billing and organization policies"
+        )
     elif status == 403:
         advice = (
             f"The Google Cloud connection's identity needs {PERMISSIONS[operation]} on this bucket. Where a KMS key "
@@ -131,7 +140,7 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         advice = "Look at bucket_name, the object's name and sink_args"
     words = f" ({said})" if said else ""
     return kind(
-        f"{operation} of {where} was answered with HTTP {status}{words}. {advice}. Nothing was published by this call."
+        f"{operation} of {where} was answered with HTTP {status}{words}. {advice}. {_effect(operation, status)}"
     )
 
 
@@ -142,9 +151,9 @@ def overtaken(refused: OvertakenError, *, create_only: bool) -> StorageError:
             f"{refused} Something else is at this name and replace=False. Remove it, choose another name, or set "
             "replace=True."
         )
-    return StorageError(
+    return StorageUnavailableError(
         f"{refused} Another try of the same task has taken over, or somebody else writes there, or this identity "
-        "may not look at what is there (storage.objects.get), and so never overwrites it."
+        "may not look at what is there (storage.objects.get), and so never overwrites it. A retry looks again."
     )
 
 
@@ -171,15 +180,31 @@ def _bucket_is_missing(refusal: Refusal, operation: str) -> bool:
 
 def _without_answer(refusal: Refusal, operation: str, where: str) -> StorageError:
     name = refusal.reason
-    if name in {"RefreshError", "DefaultCredentialsError", "MalformedError", "InvalidValue", "OAuthError"}:
+    if name == "TransportError":
+        return StorageUnavailableError(
+            f"{operation} of {where} was not sent: the token service of the Google Cloud connection gave no answer. "
+            "Nothing was published by this call. A retry may heal it; if not, look at the proxy and at the metadata "
+            "server of the worker."
+        )
+    if name in _TOKEN_ERRORS:
         return StorageError(
             f"{operation} of {where} was not sent ({name}): the Google Cloud connection gives no token. Correct its "
             "key or impersonation_chain (each account in it needs roles/iam.serviceAccountTokenCreator on the next), "
             "then retry. Nothing was published."
         )
-    if name in {"ValueError", "TypeError", "DataCorruption"}:
-        return StorageError(f"{operation} of {where} failed in the client library ({name}). Look at sink_args.")
     return StorageUnavailableError(
-        f"{operation} of {where} got no answer ({name}). Nothing was published by this call. A retry may heal it; if "
-        "not, look at the proxy and at the endpoint of the Google Cloud connection."
+        f"{operation} of {where} got no answer ({name}). {_effect(operation, 0)} A retry may heal it; if not, look at "
+        "the proxy and at the endpoint of the Google Cloud connection."
     )
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether no token came because the token service was out of reach, rather than because it said no."""
+    cause = error.__cause__ or error.__context__
+    return getattr(error, "retryable", False) is True or type(cause).__name__ == "TransportError"
+
+
+def _effect(operation: str, status: int) -> str:
+    if operation in {"create", "delete"} and (status in {0, 408} or status >= 500):
+        return "Whether it took effect is not known; a retry finds out."
+    return "Nothing was published by this call."

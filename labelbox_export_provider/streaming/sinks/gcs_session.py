@@ -160,9 +160,17 @@ class UploadSession:
         if response.status_code in {200, 201}:
             if stretch.crc32c is None:
                 raise self._disorder("made an object before the last bytes were sent")
-            resource: Mapping[str, Any] = response.json()
-            return resource
+            return self._resource(response)
         raise self._refused(Refusal.of_response(response))
+
+    def _resource(self, response: Any) -> Mapping[str, Any]:
+        try:
+            resource = response.json()
+        except ValueError:
+            resource = None
+        if not isinstance(resource, dict) or "generation" not in resource:
+            raise self._disorder("said that the object is whole, but not which generation of it that is")
+        return resource
 
     def _refused(self, refusal: Refusal) -> Exception:
         if refusal.status in {404, 410}:

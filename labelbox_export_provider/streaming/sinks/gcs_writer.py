@@ -63,10 +63,10 @@ class GCSWriter(ObjectWriter):
             return
         try:
             self._send(part)
+            self._account.note(part)
         except BaseException as error:
             self._end_turn(part.number, f"part {part.number} failed ({type(error).__name__})")
             raise
-        self._account.note(part)
         self._end_turn(part.number + 1, None)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
@@ -134,8 +134,8 @@ class GCSWriter(ObjectWriter):
         # The last request needs a byte at least, so never all are sent before it.
         total = len(self._rest) + len(part.body)
         now = (total - 1) // QUANTUM * QUANTUM
-        if part.last and total <= 2 * QUANTUM and self._session is not None:
-            # A short end waits for the last request, rather than be one of its own.
+        if part.last and total <= 2 * QUANTUM and self._new.hold_small and self._session is not None:
+            # A short end waits for the last request, rather than be one of its own. Not where many objects are open.
             now = 0
         if now > 0 and self._open() is not None:
             self._open_session.send(_slices(views, 0, now))
@@ -193,10 +193,10 @@ class GCSWriter(ObjectWriter):
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
         """Find out whether this very object is there: from a call whose answer was lost, or from another try."""
         there = self._calls.of_same_export(self._new)
-        if there is None or there.version_id is None or there.size != expected.size:
+        if there is None or there.size != expected.size:
             return None
         try:
-            if self._calls.crc32c(self._new.key, there.version_id) != checksum.base64_text(expected.crc32c):
+            if self._calls.crc32c(there) != checksum.base64_text(expected.crc32c):
                 return None
         except DeniedError:
             return None
