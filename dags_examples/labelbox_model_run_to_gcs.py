@@ -1,6 +1,7 @@
 """One Labelbox model run with labels and predictions in Google Cloud Storage, every Monday, in one task.
 
-`rerun="replace"` keeps the newest export alone: the objects of the week before are removed once the new ones are whole.
+The object has one name, and `replace=True`: this week's export takes the place of last week's in one moment, once it
+is whole.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ with DAG(
             export_params={"predictions": True, "model_run_details": True, "data_row_details": True},
         ),
         bucket_name=BUCKET,
-        object_prefix="labelbox",
-        rerun="replace",
-        outlets=[Asset(name="labelbox_model_run", uri=f"gs://{BUCKET}/labelbox/data/")],
+        object_name="labelbox/model-runs/{source_id}.ndjson.gz",
+        replace=True,
+        outlets=[Asset(name="labelbox_model_run", uri=f"gs://{BUCKET}/labelbox/model-runs/")],
     )

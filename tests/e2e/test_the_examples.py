@@ -157,13 +157,14 @@ def test_an_example_without_a_window_lands_all_rows_of_its_source(theatre: Theat
 def test_the_example_for_gcs_keeps_the_newest_export_of_its_model_run_alone(theatre: Theatre) -> None:
     for _ in range(2):
         [export], added = theatre.run("labelbox_model_run_to_gcs")
-        assert all(address.startswith(f"gs://{BUCKET}/labelbox/") for address in added)
+        folder = f"gs://{BUCKET}/labelbox/model-runs/"
+        assert all(address.startswith(folder) for address in added)
         [manifest] = manifests(added)
-        assert {found.uri for found in manifest.objects} <= added.keys()
+        [rows] = manifest.objects
+        assert rows.uri == f"{folder}{manifest.export.source.id}.ndjson.gz"
         truth = theatre.labelbox.truth(export.export_id)
-        assert b"".join(row + b"\n" for row in rows_of(added)) == truth != b""
         in_gcs = {name: content for name, content in theatre.landed().items() if name.startswith("gs:")}
-        assert b"".join(row + b"\n" for row in rows_of(in_gcs)) == truth
+        assert b"".join(row + b"\n" for row in rows_of(in_gcs)) == truth != b""
 
 
 def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_once(theatre: Theatre) -> None:
