@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import ssl
 import threading
 import zlib
@@ -88,6 +89,7 @@ class StrictS3:
     calls: list[Call] = field(default_factory=list)
     headers: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     unprotected: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def reset(self) -> None:
@@ -170,7 +172,8 @@ class StrictS3:
     # --- multipart uploads
 
     def _CreateMultipartUpload(self, request: Request, key: str, query: Mapping[str, str]) -> Reply:  # noqa: N802
-        upload = f"u{len(self.calls)}"
+        # Not the number of calls: another request may be counted between this one's and here.
+        upload = f"u{next(self.numbers)}"
         self.uploads[upload] = _Upload(key, _kept(request))
         return _xml("InitiateMultipartUploadResult", f"<UploadId>{upload}</UploadId>")
 
