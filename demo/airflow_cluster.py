@@ -187,14 +187,17 @@ class AirflowCluster:
             raise ComponentEndedError(f"airflow {name} ended by itself; the end of its log:\n{self.log_tail(name)}")
 
     def cli(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run an `airflow` command to its end, whatever its exit status."""
+        """Run an `airflow` command to its end, whatever its exit status; what it wrote is in the answer alone."""
         command = self._airflow(*arguments)
         output, errors = self.home / "command.out", self.home / "command.err"
         output.unlink(missing_ok=True)
         run = self.processes.start("command", command, environment=self.environment, log=output, errors=errors)
         until(f"airflow {' '.join(arguments)} to end", lambda: run.poll() is not None, timeout=timeout, every=0.2)
         del self.processes.children["command"]
-        return subprocess.CompletedProcess(command, run.returncode, output.read_text(), errors.read_text())
+        done = subprocess.CompletedProcess(command, run.returncode, output.read_text(), errors.read_text())
+        output.unlink()
+        errors.unlink(missing_ok=True)
+        return done
 
     def log_tail(self, component: str, lines: int = 40) -> str:
         """Return the last lines that a component wrote."""
