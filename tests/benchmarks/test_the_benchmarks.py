@@ -187,6 +187,7 @@ def test_every_case_has_its_own_name() -> None:
 
 def test_a_missing_server_is_asked_for_once(toy: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
+    monkeypatch.setattr(toy, "gcs_store", "emulator")
     for _ in range(2):
         with pytest.raises(ServerMissingError, match="pip install gcp-storage-emulator"):
             toy.gcs()
