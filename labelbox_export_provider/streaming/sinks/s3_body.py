@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
+from isal import isal_zlib
+
 from labelbox_export_provider.streaming.sinks.base import PartBody
 
 
@@ -18,6 +22,13 @@ class UncopiedBody(PartBody):
         if size is None or size < 0:
             return b"".join(iter(self.take_piece, b""))
         return self.take_piece()
+
+    def crc32(self) -> str:
+        """Give the CRC-32 of the whole part, in base64, as S3 takes it."""
+        value = 0
+        for piece in self.buffers():
+            value = isal_zlib.crc32(piece, value)
+        return b64encode(value.to_bytes(4, "big")).decode()
 
     @classmethod
     def of(cls, body: PartBody) -> UncopiedBody:
