@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +21,14 @@ from support.streaming_stores import (
     s3_client,
 )
 from support.strict_gcs import strict_gcs
+from support.strict_s3 import strict_s3
 
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.gcs import GCSSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
 _numbers = itertools.count()
+client_of = functools.cache(s3_client)
 
 
 @pytest.fixture(scope="session")
@@ -48,24 +51,28 @@ def emulator() -> Iterator[str]:
 
 @pytest.fixture
 def new_bucket() -> Callable[[str], tuple[Any, str]]:
-    """Give a client and an empty bucket at a server."""
+    """Give a client, the same for all tests at a server, and an empty bucket of their own."""
 
     def create(address: str) -> tuple[Any, str]:
-        client, bucket = s3_client(address), f"lake-{next(_numbers)}"
+        client, bucket = client_of(address), f"lake-{next(_numbers)}"
         client.create_bucket(Bucket=bucket)
         return client, bucket
 
     return create
 
 
-SLOWER = [pytest.param(name, marks=pytest.mark.thorough) for name in ("rclone", "gcs")]
+SLOWER = [pytest.param(name, marks=pytest.mark.thorough) for name in ("moto", "rclone", "gcs")]
 
 
-@pytest.fixture(params=["file", "moto", *SLOWER])
+@pytest.fixture(params=["file", "s3", *SLOWER])
 def store(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any) -> Iterator[Store]:
     """An empty store of each kind, to land in."""
     if request.param == "file":
         yield Store(FileSink(tmp_path), lambda: files(tmp_path), f"file://{tmp_path}")
+    elif request.param == "s3":
+        with strict_s3() as server:
+            sink = S3Sink(s3_client(server.address), BUCKET)
+            yield Store(sink, server.visible, f"s3://{BUCKET}")
     elif request.param == "gcs":
         with strict_gcs() as server:
             yield Store(GCSSink(gcs_client(server.address), BUCKET), server.visible, f"gs://{BUCKET}")

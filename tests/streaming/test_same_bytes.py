@@ -26,6 +26,8 @@ from support.streaming_moves import (
 )
 from support.streaming_source import Source, Twist, faults, serve
 
+pytestmark = pytest.mark.thorough
+
 LONG = CONTENT.replace(b'"text":"', b'"text":"' + b"y" * 2500, 1).replace(b"\xe2\x80\xa8", b"___")
 LAST_CUT = content_of(60, last_newline=False).replace(b"\xe2\x80\xa8", b"___")
 WAYS = [1, 4, 16]

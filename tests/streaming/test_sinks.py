@@ -46,6 +46,7 @@ class TestFiles(SinkConformance):
         return file_store(root)
 
 
+@pytest.mark.thorough
 class TestS3OfMoto(SinkConformance):
     lacks: ClassVar = {Promise.CREATION_HAS_NO_RACE: "the server lets a second multipart upload win over a first"}
 
