@@ -17,7 +17,7 @@ from typing import get_args
 
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import StreamTotals, StreamType
-from labelbox_export_provider.labelbox.waiting import CompletedTotals, confirmed_totals
+from labelbox_export_provider.labelbox.waiting import CompletedTotals
 from labelbox_export_provider.spec.errors import TooManyErrorRowsError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, State
@@ -33,6 +33,7 @@ from labelbox_export_provider.streaming.pipeline import StagedStream, Surroundin
 from labelbox_export_provider.streaming.progress import LandingProgress
 from labelbox_export_provider.streaming.sinks.base import JSON, TEXT, NewObject, Sink
 from labelbox_export_provider.streaming.staging import Job, Stager, complete_all, recipe
+from labelbox_export_provider.streaming.totals import ask_totals
 
 __all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
 
@@ -100,13 +101,11 @@ class _Landing:
             logger.info("%s is landed already: %s", self._handle.describe(), verdict.landed.uri)
             self._abort_leftovers(self._fixed_keys())
             return LandedExport(verdict.landed.manifest, verdict.landed.uri, moved=False)
-        totals = self._prepare()
+        stager = Stager(self._job, self._host, create_only=verdict.create_only)
+        totals = self._prepare(stager)
         object_bytes = self._job.object_bytes(totals.result)
         if self._generations is not None:
             self._generations.refuse_another_form(options.compression, object_bytes)
-        if object_bytes is not None and totals.result is not None:
-            self._abort_leftovers(names.data(number) for number in range(1, -(-totals.result.size // object_bytes)))
-        stager = Stager(self._job, self._host, create_only=verdict.create_only)
         try:
             self._check_error_rows(totals.errors, stager)
             errors = stager.stage(StreamType.ERRORS, totals.errors)
@@ -140,15 +139,17 @@ class _Landing:
         self._clear_up(written, landed)
         return landed
 
-    def _prepare(self) -> CompletedTotals:
-        """Take over from earlier tries of this export, and ask for the totals meanwhile."""
-        client, export_id = self._job.client, self._handle.export_id
-        with ThreadPoolExecutor(2, thread_name_prefix="labelbox-prepare") as pool:
-            looked = pool.submit(self._take_over)
-            errors = pool.submit(client.run, confirmed_totals(export_id, StreamType.ERRORS))
-            result = client.run(confirmed_totals(export_id, StreamType.RESULT))
-        looked.result()
-        return CompletedTotals(result, errors.result())
+    def _prepare(self, stager: Stager) -> CompletedTotals:
+        """Take over from earlier tries of this export; ask for the totals and the first file meanwhile."""
+        with ThreadPoolExecutor(5, thread_name_prefix="labelbox-prepare") as pool:
+            looked = [pool.submit(self._take_over)]
+            ahead = pool.submit(stager.ask_ahead, StreamType.RESULT)
+            totals = ask_totals(self._job.client, self._handle.export_id, pool)
+            if totals.result is not None:
+                looked.append(pool.submit(self._abort_leftovers, self._further_keys(totals.result)))
+        for each in (*looked, ahead):
+            each.result()
+        return totals
 
     def _take_over(self) -> None:
         """Stop a try that may still run from publishing, and only then look at what it has published."""
@@ -161,6 +162,11 @@ class _Landing:
         names = self._names
         keys = [names.data(), names.errors, *(names.manifest(state) for state in get_args(State))]
         return keys + ([names.uris] if names.uris is not None else [])
+
+    def _further_keys(self, totals: StreamTotals) -> list[str]:
+        object_bytes = self._job.object_bytes(totals)
+        count = 1 if object_bytes is None else -(-totals.size // object_bytes)
+        return [self._names.data(number) for number in range(1, count)]
 
     def _abort_leftovers(self, keys: Iterable[str]) -> None:
         def clear(key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.spec.dates import iso_utc
+from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames
 from labelbox_export_provider.streaming import packing
@@ -81,6 +83,15 @@ class Stager:
         self._host = host
         self._create_only = create_only
         self._staged: list[StagedStream] = []
+        self._first_files: dict[StreamType, ExportFile] = {}
+
+    def ask_ahead(self, stream: StreamType) -> None:
+        """Ask for the first file of a stream that has one, while there is nothing else to do.
+
+        A failure is left for the moment when the file is needed: it is asked for again then.
+        """
+        with contextlib.suppress(LabelboxExportError):
+            self._first_files[stream] = self._ask(stream, 0)
 
     def stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
         """Move a stream and verify it; None when it is empty."""
@@ -89,6 +100,13 @@ class Stager:
         job, options, sink = self._job, self._job.options, self._job.sink
         is_result = stream is StreamType.RESULT
         object_bytes = job.object_bytes(totals) if is_result else None
+        window = job.handle.window
+        treatment = Treatment(
+            options.compression,
+            window.trim_rule() if window is not None and is_result else None,
+            options.max_trim_line,
+            object_bytes,
+        )
         plan = plan_memory(
             size=object_bytes or totals.size,
             max_memory=options.max_memory,
@@ -99,11 +117,14 @@ class Stager:
             maximum_parts=sink.maximum_parts,
             parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
+            as_it_comes=treatment.keeps_all,
             reserved=sum(staged.kept_in_memory for staged in self._staged) + self._kept(totals, object_bytes),
         )
 
         def ask(offset: int) -> ExportFile:
-            return job.client.run(flows.file_at(job.handle.export_id, stream, offset))
+            # Once only: whoever asks again wants a URL that has not expired.
+            ahead = self._first_files.pop(stream, None) if offset == 0 else None
+            return ahead or self._ask(stream, offset)
 
         def watch(progress: Progress) -> None:
             job.progress.begin(stream.value, totals.lines, progress)
@@ -111,17 +132,11 @@ class Stager:
         def open_object(number: int) -> ObjectWriter:
             return sink.begin(self.new_object(stream, totals, number))
 
-        window = job.handle.window
         staged = stage_stream(
             Stream(f"{job.handle.describe()}, {stream.value} stream", totals, ask),
             host=self._host,
             open_object=open_object,
-            treatment=Treatment(
-                options.compression,
-                window.trim_rule() if window is not None and is_result else None,
-                options.max_trim_line,
-                object_bytes,
-            ),
+            treatment=treatment,
             plan=plan,
             surroundings=replace(job.surroundings, watch=watch),
         )
@@ -145,6 +160,9 @@ class Stager:
             create_only=is_result and self._create_only,
             hold_small=object_bytes is None,
         )
+
+    def _ask(self, stream: StreamType, offset: int) -> ExportFile:
+        return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset))
 
     def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
         """Give what the writers of a split stream may keep, all together."""
