@@ -22,7 +22,7 @@ from labelbox_export_provider.streaming.index import FileIndex
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 512 * 1024
 LOOKAHEAD_BYTES = 64 * 1024
 """How far beyond the wanted range is asked for at first, since the last row of a range ends a little behind it."""
 

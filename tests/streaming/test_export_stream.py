@@ -387,7 +387,7 @@ def test_memory_is_a_few_chunks_and_two_times_the_longest_row_whatever_the_size(
     rows = [b'{"x": "%s"}' % (b"x" * chance.randrange(3000)) for _ in range(1000)]
     longest = b'{"x": "%s"}' % (b"x" * 1_000_000)
     file = b"\n".join([*rows, longest]) + b"\n"
-    files = 12
+    files = 20
 
     with serve(file) as one:
 

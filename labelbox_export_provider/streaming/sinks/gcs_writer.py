@@ -59,11 +59,12 @@ class GCSWriter(ObjectWriter):
             self._whole = part.body
             self._account.note(part)
             return
+        # Before its turn, while an earlier part is on its way: a part that fails fails the object.
+        self._account.note(part)
         if not self._wait_for_turn(part.number):
             return
         try:
             self._send(part)
-            self._account.note(part)
         except BaseException as error:
             self._end_turn(part.number, f"part {part.number} failed ({type(error).__name__})")
             raise
