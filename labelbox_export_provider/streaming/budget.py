@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labelbox_export_provider.spec.errors import ConfigurationError
@@ -69,13 +70,16 @@ def plan_memory(
     parts_at_once: int | None = None,
     members: int | None = None,
     reserved: int = 0,
+    as_it_comes: bool = False,
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
     Given values win; what was not given is made to fit `max_memory`: smaller parts first, then fewer workers.
     `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
-    held for objects until all are published. Fails with `ConfigurationError`, which names the options and a
-    `max_memory` that would do.
+    held for objects until all are published. A stream that is stored `as_it_comes` gains nothing from reading further
+    ahead than the parts that the store takes, so no more is held of it, whatever its size.
+
+    Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
     needed_part = max(minimum_part_bytes, SMALLEST_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
     if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
@@ -89,13 +93,20 @@ def plan_memory(
     most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
     fewest_workers = workers if workers is not None else 1
     budget = int((max_memory - BASE_BYTES) / SAFETY) - reserved
-    for part in dict.fromkeys((wanted, smallest)):
+
+    def planned(count: int, part: int) -> MemoryPlan:
+        held = budget - count * WORKER_BYTES
+        if as_it_comes:
+            held = min(held, max(2, min(count, parts_at_once or count)) * part + SLACK_BYTES)
+        return MemoryPlan(count, part, held)
+
+    for part in _part_sizes(wanted, smallest):
         for count in range(most_workers, fewest_workers - 1, -1):
             # While each worker's part is on its way, another is gathered; two are the least with which it goes on.
             if _needed(count, part, parts=min(count, parts_at_once or count) + 1) <= budget:
-                return MemoryPlan(count, part, budget - count * WORKER_BYTES)
+                return planned(count, part)
     if _needed(fewest_workers, smallest, parts=2) <= budget:
-        return MemoryPlan(fewest_workers, smallest, budget - fewest_workers * WORKER_BYTES)
+        return planned(fewest_workers, smallest)
     enough = int((_needed(fewest_workers, smallest, parts=2) + reserved) * SAFETY) + BASE_BYTES + 1
     given = [f"max_memory={max_memory}"]
     given += [f"workers={workers}"] if workers is not None else []
@@ -108,6 +119,14 @@ def plan_memory(
         f"max_memory={enough} at least ({-(-enough // MIB)} MiB{held}). Raise max_memory, or lower workers or "
         f"part_bytes (a part has at least {needed_part} bytes for this store and export)."
     )
+
+
+def _part_sizes(wanted: int, smallest: int) -> Iterator[int]:
+    """Give the sizes to try: the wanted one, halves of it, the smallest."""
+    while wanted > smallest:
+        yield wanted
+        wanted //= 2
+    yield smallest
 
 
 def _needed(workers: int, part_bytes: int, *, parts: int) -> int:

@@ -30,13 +30,16 @@ def test_the_defaults_are_four_workers_with_parts_of_16_mib() -> None:
     st.integers(8 * MIB, 1024 * MIB),
     st.one_of(st.none(), st.integers(1, 32)),
     st.one_of(st.none(), st.integers(5 * MIB, 64 * MIB)),
+    st.booleans(),
 )
 def test_a_plan_never_exceeds_the_bound_and_given_values_win(
-    size: int, max_memory: int, workers: int | None, part_bytes: int | None
+    size: int, max_memory: int, workers: int | None, part_bytes: int | None, as_it_comes: bool
 ) -> None:
     """G5: one bound, stated."""
     try:
-        plan = plan_memory(size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes)
+        plan = plan_memory(
+            size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes, as_it_comes=as_it_comes
+        )
     except ConfigurationError:
         return
     assert (plan.held_bytes + plan.workers * WORKER_BYTES) * SAFETY <= max_memory
@@ -45,6 +48,21 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
     assert plan.part_bytes >= 5 * MIB
     assert workers in {None, plan.workers}
     assert part_bytes in {None, plan.part_bytes}
+
+
+@pytest.mark.parametrize(("parts_at_once", "parts"), [(None, 4), (1, 2)])
+def test_a_stream_that_is_stored_as_it_comes_is_not_read_further_ahead_than_the_store_takes_parts(
+    parts_at_once: int | None, parts: int
+) -> None:
+    """G5: so exports of any size take the same memory."""
+    plan = plan_memory(size=10 * 1024 * MIB, parts_at_once=parts_at_once, as_it_comes=True)
+    assert plan.workers == 4
+    assert plan.held_bytes == parts * plan.part_bytes + SLACK_BYTES
+
+
+def test_many_workers_for_a_store_that_takes_one_part_at_a_time_halve_the_parts_as_often_as_needed() -> None:
+    plan = plan_memory(size=1024 * MIB, workers=8, minimum_part_bytes=MIB // 4, parts_at_once=1)
+    assert (plan.workers, plan.part_bytes) == (8, 16 * MIB)
 
 
 def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:
