@@ -76,9 +76,9 @@ class Report:
         for each in self.measures():
             unit = f" {each.unit}" if each.unit else ""
             span = f"{min(each.values):.3g} to {max(each.values):.3g}" if each.values else ""
-            target = "" if each.target is None else f"≤ {each.target:.3g}"
+            gate, target = ("" if bound is None else f"≤ {bound:.3g}" for bound in (each.gate, each.target))
             name = each.name.replace("|", "\\|")
-            yield f"| {name} | {each.value:.3g}{unit} | {span} | ≤ {each.gate:.3g} | {target} | {each.verdict} |"
+            yield f"| {name} | {each.value:.3g}{unit} | {span} | {gate} | {target} | {each.verdict} |"
 
     def _cases_table(self) -> Iterator[str]:
         yield (

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from importlib.metadata import requires
@@ -15,6 +16,7 @@ from typing import Any
 
 from benchmarks.clients.common import gcs_bucket, s3_client
 from benchmarks.dataset import Dataset
+from benchmarks.measure import cpu_of
 from benchmarks.servers.ceph import Ceph
 from benchmarks.servers.processes import (
     ServerMissingError,
@@ -27,6 +29,8 @@ from benchmarks.servers.processes import (
 
 ROOT = Path(__file__).parent.parent
 BUCKET = "bench"
+_QUIET = 0.05
+"""Seconds of CPU in half a second, below which a store counts as idle."""
 ACCESS_KEY = "BENCHACCESSKEY"
 SECRET_KEY = "benchsecretkey"
 
@@ -117,6 +121,15 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         if "gcs" in self._addresses:
             for blob in self.gcs_bucket().list_blobs():
                 blob.delete()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the store has done what the last case left it to do, so that the next case does not pay for it."""
+        for _ in range(60):
+            before = sum(map(cpu_of, self.store_pids))
+            time.sleep(0.5)
+            if sum(map(cpu_of, self.store_pids)) - before < _QUIET:
+                return
 
     def _once(self, name: str, start: Any) -> str:
         if name in self._missing:
