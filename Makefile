@@ -5,6 +5,8 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := exec $(VENV)/bin/python
 EXTRAS := all
+# Where Python may not keep what it compiles, every process would compile Airflow again; so it is done once, here.
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
 # Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
 ROWS ?=
@@ -29,7 +31,7 @@ $(STAMP): pyproject.toml constraints/dev.txt
 	  2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV) (a minute or two the first time)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --upgrade pip uv
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python \
+	@$(VENV)/bin/uv pip install --quiet $(COMPILE) --python $(VENV)/bin/python \
 	    --constraint constraints/dev.txt --editable '.[$(EXTRAS)]' --group dev || \
 	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints/dev.txt --editable '.[$(EXTRAS)]' --group dev

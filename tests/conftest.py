@@ -11,7 +11,7 @@ import pytest
 
 _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 
-_OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX")
+_OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
 _OF_THE_TESTS = ("LABELBOX_KILLS", "LABELBOX_SEED", "LABELBOX_SNAPSHOTS")
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
@@ -29,6 +29,12 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.path.join(_HOME, "no-such-file"),  # noqa: PTH118 - a string for the environment
     "NO_COLOR": "1",
 }
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run half as many processes more as there are cores: tests wait for real servers and threads, too."""
+    cores = len(os.sched_getaffinity(0))
+    return cores + (cores + 1) // 2
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

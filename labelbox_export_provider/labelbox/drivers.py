@@ -7,8 +7,10 @@ both share. The API key travels in one header to one address: redirects are not 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
+import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -41,6 +43,8 @@ def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
     Raises `ConnectionSettingsError` when the CA bundle cannot be used.
     """
     if isinstance(settings.verify, bool):
+        if settings.verify and not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
+            return _usual_ssl_context()
         return httpx.create_ssl_context(verify=settings.verify, trust_env=True)
     bundle = Path(settings.verify)
     try:
@@ -52,6 +56,12 @@ def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
             f"The connection's extra 'verify' names the CA bundle {settings.verify!r}, which cannot be used: "
             f"{error.strerror or error}. Legal are true, false, or the path of a file of PEM certificates."
         ) from None
+
+
+@functools.cache
+def _usual_ssl_context() -> ssl.SSLContext:
+    """Give the context of the certificates that httpx brings along, which do not change while the process lives."""
+    return httpx.create_ssl_context(verify=True, trust_env=False)
 
 
 class LabelboxClient:

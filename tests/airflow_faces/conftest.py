@@ -2,11 +2,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.dataset import generate_rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def service_models_are_read_once() -> Iterator[None]:
+    """Keep the files of a MiB that botocore reads and parses anew for the client of every Airflow hook."""
+    load_file = JSONFileLoader.load_file
+    models: dict[str, Any] = {}
+
+    def load_once(self: JSONFileLoader, path: str) -> Any:
+        if path not in models:
+            models[path] = load_file(self, path)
+        return models[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", load_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
