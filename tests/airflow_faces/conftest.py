@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.dataset import generate_rows
@@ -14,10 +13,12 @@ from labelbox_export_provider.testing.dataset import generate_rows
 @pytest.fixture(scope="session", autouse=True)
 def service_models_are_read_once() -> Iterator[None]:
     """Keep the files of a MiB that botocore reads and parses anew for the client of every Airflow hook."""
+    from botocore.loaders import JSONFileLoader
+
     load_file = JSONFileLoader.load_file
     models: dict[str, Any] = {}
 
-    def load_once(self: JSONFileLoader, path: str) -> Any:
+    def load_once(self: Any, path: str) -> Any:
         if path not in models:
             models[path] = load_file(self, path)
         return models[path]

@@ -250,6 +250,19 @@ def test_verify_takes_a_ca_bundle_or_switches_the_check_off(
     assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
 
 
+def test_the_certificates_that_httpx_brings_are_read_once_and_never_where_the_environment_names_a_bundle(
+    secure: ScriptedServer,
+    certificate: tuple[Path, ssl.SSLContext],
+    runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
+    usual = create_ssl_context(settings)
+    assert create_ssl_context(settings) is usual
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
+
+
 def test_a_ca_bundle_that_is_none_is_refused_by_name(certificate: tuple[Path, ssl.SSLContext]) -> None:
     settings = ConnectionSettings(api_key=KEY, verify=__file__)
     with pytest.raises(ConnectionSettingsError, match=r"test_drivers\.py"):
