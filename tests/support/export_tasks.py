@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.streaming.export_task import ExportTask
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 
-_SSL = ssl.create_default_context()
 ROWS = generate_rows(60)
 
 
@@ -58,5 +56,5 @@ def client_of(fake: FakeLabelbox, clock: ManualClock, api_key: str | None = None
         waits.append(seconds)
         clock.advance(seconds)
 
-    with LabelboxClient(settings, sleep=sleep, ssl_context=_SSL) as client:
+    with LabelboxClient(settings, sleep=sleep) as client:
         yield Prompt(fake, clock, client, waits, sleep)

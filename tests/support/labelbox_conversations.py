@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient, LabelboxClient, create_ssl_context
+from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient, LabelboxClient
 from labelbox_export_provider.labelbox.model import Answer, Effect, Flow, Reply, Send, Sleep, TransportFailure
 from labelbox_export_provider.spec.errors import LabelboxExportError
 
@@ -16,7 +16,6 @@ T = TypeVar("T")
 
 KEY = "lbkey-Zq8vT3-do-not-show"
 USER_AGENT = "airflow-provider-labelbox-export/0.0.test"
-_SSL = create_ssl_context(ConnectionSettings(api_key=KEY))
 
 
 @dataclass
@@ -29,17 +28,16 @@ class Runner:
     def run(self, settings: ConnectionSettings, *flows: Flow[Any]) -> Any:
         """Run flows one after the other through one client; gives the last one's value."""
         self.slept.clear()
-        context = _SSL if settings.verify is True else None
         if self.kind == "async":
-            return asyncio.run(self._arun(settings, flows, context))
-        with LabelboxClient(settings, user_agent=USER_AGENT, sleep=self.slept.append, ssl_context=context) as client:
+            return asyncio.run(self._arun(settings, flows))
+        with LabelboxClient(settings, user_agent=USER_AGENT, sleep=self.slept.append) as client:
             return [client.run(flow) for flow in flows][-1]
 
-    async def _arun(self, settings: ConnectionSettings, flows: tuple[Flow[Any], ...], context: Any) -> Any:
+    async def _arun(self, settings: ConnectionSettings, flows: tuple[Flow[Any], ...]) -> Any:
         async def sleep(seconds: float) -> None:
             self.slept.append(seconds)
 
-        async with AsyncLabelboxClient(settings, user_agent=USER_AGENT, sleep=sleep, ssl_context=context) as client:
+        async with AsyncLabelboxClient(settings, user_agent=USER_AGENT, sleep=sleep) as client:
             return [await client.run(flow) for flow in flows][-1]
 
 
