@@ -15,6 +15,8 @@ import google_crc32c
 import pytest
 from support.streaming_http import Reply, Request, http_server
 
+from labelbox_export_provider.streaming import checksum
+
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
 FILES = 70
@@ -46,7 +48,10 @@ PROGRAM = """
                           f"{address}/{{number}}")
     start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
     rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
-    plan = plan_memory(size=size * files, max_memory={max_memory}, members=100)
+    treatment = Treatment({compression!r}, rule if {trim} else None)
+    plan = plan_memory(
+        size=size * files, max_memory={max_memory}, members=100, as_it_comes=treatment.keeps_all
+    )
     host = FileHost(SETTINGS, user_agent="tests")
     google_crc32c.value(b"")
     before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
@@ -54,7 +59,7 @@ PROGRAM = """
         Stream("export e1", StreamTotals(size * files, rows * files), ask),
         host=host,
         open_object=lambda _: Discard(),
-        treatment=Treatment({compression!r}, rule if {trim} else None),
+        treatment=treatment,
         plan=plan,
     )
     # Not ru_maxrss, which counts what the process was before it became this program: a copy of all of pytest.
@@ -69,26 +74,52 @@ PROGRAM = """
 @pytest.mark.parametrize(("compression", "trim"), [("gzip", True), ("zstd", False), (None, False), (None, True)])
 def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, trim: bool, max_memory: int) -> None:
     """Memory does not grow with the export."""
+    result = moved(FILES, 1, compression=compression, trim=trim, max_memory=max_memory)
+    assert result["bytes"] > 280 * MIB
+    print(
+        f"grown by {result['grown'] / MIB:.1f} MiB of {max_memory / MIB:.0f} MiB allowed, {result['workers']} workers"
+    )
+    assert result["grown"] <= max_memory, result
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_a_single_file_of_10_gib_stays_within_max_memory() -> None:
+    """Memory does not grow with a file."""
+    result = moved(1, 2400, compression=None, trim=False, max_memory=128 * MIB)
+    assert result["bytes"] > 10 * 1024 * MIB
+    assert result["grown"] <= 128 * MIB, result
+
+
+def moved(files: int, repeats: int, *, compression: str | None, trim: bool, max_memory: int) -> dict[str, int]:
+    """Move `files` files, each of the same rows `repeats` times, in a process of its own; gives what it says of itself.
+
+    All rows have to be counted, and the CRC32C that the host announces for each file has to be found.
+    """
     chance = random.Random(1)
     texts = (base64.b64encode(chance.randbytes(number % 3600)).decode() for number in range(2500))
-    content = b"".join((ROW % (number, text)).encode() for number, text in enumerate(texts))
-    digest = base64.b64encode(struct.pack(">I", google_crc32c.value(content))).decode()
+    rows = b"".join((ROW % (number, text)).encode() for number, text in enumerate(texts))
+    size = len(rows) * repeats
+    digest = base64.b64encode(struct.pack(">I", repeated_crc32c(rows, repeats))).decode()
+    stock = rows * min(repeats, 8)
 
     def respond(request: Request) -> Reply:
         headers = {"x-goog-hash": f"crc32c={digest}"}
         asked = request.headers.get("range")
         if asked is None:
-            return Reply(200, content, headers)
+            return Reply(200, rows * repeats, headers)
         first, last = (int(part) for part in asked.removeprefix("bytes=").split("-"))
-        headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-        return Reply(206, content[first : last + 1], headers)
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+        begin = first % len(rows)
+        assert begin + last - first < len(stock)
+        return Reply(206, stock[begin : begin + last + 1 - first], headers)
 
     with http_server(respond) as address:
         program = textwrap.dedent(PROGRAM).format(
             tests=str(TESTS),
-            size=len(content),
-            rows=2500,
-            files=FILES,
+            size=size,
+            rows=2500 * repeats,
+            files=files,
             address=address,
             max_memory=max_memory,
             compression=compression,
@@ -96,10 +127,14 @@ def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, tr
         )
         ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
-    assert len(content) * FILES > 280 * MIB
-    assert result["rows"] == 2500 * FILES
-    print(
-        f"grown by {result['grown'] / MIB:.1f} MiB of {max_memory / MIB:.0f} MiB allowed, {result['workers']} workers"
-    )
-    assert result["grown"] <= max_memory, result
+    result: dict[str, int] = json.loads(ended.stdout)
+    assert result["rows"] == 2500 * repeats * files
+    return {**result, "bytes": size * files}
+
+
+def repeated_crc32c(content: bytes, repeats: int) -> int:
+    """Give the CRC32C of content that is repeated, without making it."""
+    one, whole = google_crc32c.value(content), 0
+    for _ in range(repeats):
+        whole = checksum.combine(whole, one, len(content))
+    return whole
