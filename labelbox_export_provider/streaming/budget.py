@@ -22,7 +22,7 @@ SLACK_BYTES = 2 * MIB
 SMALLEST_PART = MIB
 """For stores that would take any size, where calls would cost more than bytes."""
 LARGEST_PART = 16 * MIB
-LARGEST_PART_ALONE = 32 * MIB
+LARGEST_PART_ALONE = 24 * MIB
 """For stores that take one part after the other, where nothing is sent while an answer is awaited."""
 _PARTS_IN_RESERVE = 9_000
 """Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
@@ -97,7 +97,8 @@ def plan_memory(
     def planned(count: int, part: int) -> MemoryPlan:
         held = budget - count * WORKER_BYTES
         if as_it_comes:
-            held = min(held, max(2, min(count, parts_at_once or count)) * part + SLACK_BYTES)
+            # Where parts go one by one: the one that is sent, the next one, and the one that is gathered.
+            held = min(held, max(2, min(count, (parts_at_once or count) + 2)) * part + SLACK_BYTES)
         return MemoryPlan(count, part, held)
 
     for part in _part_sizes(wanted, smallest):

@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import duckdb
 import pytest
 from support.streaming_exports import Desk, desk
-from support.streaming_stores import files, moto_server, s3_client
+from support.streaming_stores import files
 
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import Compression, explicit_names, layout_names
@@ -83,16 +83,6 @@ def test_the_explicit_key_of_the_page_can_be_filled(at: Desk) -> None:
     (key,) = re.findall(r's3_key="(.*?)"', PAGE)
     handle: ExportHandle = at.export(window=MAY)
     assert explicit_names(handle, key, "gzip").data() == "cars/2024-05-01.ndjson.gz"
-
-
-def test_a_store_takes_the_lifecycle_rule() -> None:
-    (rule,) = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
-    with moto_server() as endpoint:
-        client: Any = s3_client(endpoint)
-        client.create_bucket(Bucket="lake")
-        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration=rule)
-        (kept,) = client.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
-    assert kept["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
 def test_an_export_without_data_objects_has_no_list(at: Desk, tmp_path: Path) -> None:

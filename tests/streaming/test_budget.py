@@ -50,7 +50,7 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
     assert part_bytes in {None, plan.part_bytes}
 
 
-@pytest.mark.parametrize(("parts_at_once", "parts"), [(None, 4), (1, 2)])
+@pytest.mark.parametrize(("parts_at_once", "parts"), [(None, 4), (1, 3)])
 def test_a_stream_that_is_stored_as_it_comes_is_not_read_further_ahead_than_the_store_takes_parts(
     parts_at_once: int | None, parts: int
 ) -> None:
@@ -61,8 +61,8 @@ def test_a_stream_that_is_stored_as_it_comes_is_not_read_further_ahead_than_the_
 
 
 def test_many_workers_for_a_store_that_takes_one_part_at_a_time_halve_the_parts_as_often_as_needed() -> None:
-    plan = plan_memory(size=1024 * MIB, workers=8, minimum_part_bytes=MIB // 4, parts_at_once=1)
-    assert (plan.workers, plan.part_bytes) == (8, 16 * MIB)
+    plan = plan_memory(size=1024 * MIB, workers=16, minimum_part_bytes=MIB // 4, parts_at_once=1)
+    assert (plan.workers, plan.part_bytes) == (16, 3 * MIB)
 
 
 def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:

@@ -1,0 +1,63 @@
+"""docs/transfers.md names every option of the transfers with its default, and the pages' single snippets run."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelbox_export_provider import (
+    LabelboxExportToFileOperator,
+    LabelboxExportToGCSOperator,
+    LabelboxExportToS3Operator,
+)
+from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+
+DOCS = Path(__file__).parents[2] / "docs"
+TABLES = dict(
+    re.findall(r"<!-- options: (\w+) -->\n\n(.*?)\n\n<!-- end -->", (DOCS / "transfers.md").read_text(), re.DOTALL)
+)
+OPERATORS: dict[str, Any] = {
+    "shared": LabelboxExportTransferOperator,
+    "s3": LabelboxExportToS3Operator,
+    "gcs": LabelboxExportToGCSOperator,
+    "file": LabelboxExportToFileOperator,
+}
+IN_MIB = {"512 MiB", "128 MiB"}
+
+
+@pytest.mark.parametrize("part", OPERATORS)
+def test_every_option_is_in_its_table_with_its_default(part: str) -> None:
+    shown = dict(re.findall(r"^\| `(\w+)` \| ?(.*?) ?\|", TABLES[part], re.MULTILINE))
+    taken = {
+        name: parameter.default
+        for name, parameter in inspect.signature(OPERATORS[part].__init__).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    assert list(shown) == list(taken)
+    for name, default in taken.items():
+        if shown[name] in IN_MIB:
+            assert default == int(shown[name].partition(" ")[0]) * 1024**2
+        elif default is not None:
+            assert shown[name].strip("`") == (f'"{default}"' if isinstance(default, str) else repr(default)), name
+
+
+def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
+    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", TABLES["shared"], re.MULTILINE))
+    task = LabelboxExportToFileOperator(task_id="t", source={"kind": "project", "project_id": "p"}, root="/")
+    patience = task.patience
+    assert (shown["adopt_within"], task.adopt_within) == ("24 hours", timedelta(hours=24))
+    assert (shown["poke_interval"], patience.poke_interval) == ("5 seconds", timedelta(seconds=5))
+    assert (shown["timeout"], patience.timeout) == ("7 days", timedelta(days=7))
+    assert (shown["limit_timeout"], patience.limit_timeout) == ("6 hours", timedelta(hours=6))
+
+
+def test_the_snippet_of_a_source_in_a_transfer_builds_the_task() -> None:
+    [snippet] = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(snippet, made)
+    assert made["land"].source["dataset_id"] == "cld0000000000000000000000"
