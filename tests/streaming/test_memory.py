@@ -86,7 +86,7 @@ def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, tr
 @pytest.mark.timeout(300)
 def test_a_single_file_of_10_gib_stays_within_max_memory() -> None:
     """Memory does not grow with a file."""
-    result = moved(1, 2400, compression=None, trim=False, max_memory=128 * MIB)
+    result = moved(1, 2450, compression=None, trim=False, max_memory=128 * MIB)
     assert result["bytes"] > 10 * 1024 * MIB
     assert result["grown"] <= 128 * MIB, result
 
