@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
+from labelbox_export_provider.labelbox.retry import ONCE, PATIENT, RetryPolicy
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle
@@ -88,10 +89,10 @@ class Stager:
     def ask_ahead(self, stream: StreamType) -> None:
         """Ask for the first file of a stream that has one, while there is nothing else to do.
 
-        A failure is left for the moment when the file is needed: it is asked for again then.
+        It is asked for once: after a failure it is asked for again when it is needed, which then is told.
         """
         with contextlib.suppress(LabelboxExportError):
-            self._first_files[stream] = self._ask(stream, 0)
+            self._first_files[stream] = self._ask(stream, 0, ONCE)
 
     def stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
         """Move a stream and verify it; None when it is empty."""
@@ -161,8 +162,8 @@ class Stager:
             hold_small=object_bytes is None,
         )
 
-    def _ask(self, stream: StreamType, offset: int) -> ExportFile:
-        return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset))
+    def _ask(self, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> ExportFile:
+        return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset, policy))
 
     def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
         """Give what the writers of a split stream may keep, all together."""

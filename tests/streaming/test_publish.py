@@ -37,6 +37,7 @@ from labelbox_export_provider.testing.faults import (
     BrokenFile,
     CorruptFile,
     ErrorRows,
+    ErrorStatus,
     ExpiredFile,
     LongerFile,
     NullHeader,
@@ -291,6 +292,35 @@ def test_error_rows_within_the_threshold_land_beside_the_results(at: Desk, store
     assert rows_in(seen) == truth(at, handle)
     assert (landed.manifest.errors.rows, landed.manifest.state) == (4, "errors")
     assert landed.summary.errors == 4
+
+
+def test_a_header_of_errors_that_is_merely_late_is_not_taken_for_no_errors(at: Desk, store: Store) -> None:
+    """Errors are data, also where their header comes late."""
+    at.fake.faults.add(ErrorRows(lines=LINES))
+    handle = at.export()
+    at.fake.faults.add(NullHeader(stream="ERRORS"))
+    with pytest.raises(TooManyErrorRowsError, match="4 error rows"):
+        at.land(handle, store.sink)
+    assert rows_in(store.visible()) == []
+
+
+def test_error_rows_without_any_header_are_not_taken_for_no_errors(at: Desk, store: Store) -> None:
+    at.fake.faults.add(ErrorRows(lines=LINES))
+    handle = at.export()
+    at.fake.faults.add(NullHeader(stream="ERRORS", times=None))
+    with pytest.raises(IntegrityError, match="ERRORS stream"):
+        at.land(handle, store.sink)
+    assert store.visible() == {}
+
+
+@pytest.mark.parametrize("operation", ["exportMetadataHeader", "exportFileFromOffset"])
+def test_a_passing_failure_of_the_first_questions_loses_no_error_row(at: Desk, store: Store, operation: Any) -> None:
+    at.fake.faults.add(ErrorRows(lines=LINES))
+    handle = at.export()
+    at.fake.faults.add(ErrorStatus(operation=operation, status=503, times=4))
+    landed = at.land(handle, store.sink, max_error_rows=4)
+    assert landed.manifest.errors.rows == 4
+    assert rows_in(store.visible()) == truth(at, handle)
 
 
 def test_more_error_rows_than_allowed_land_the_errors_but_no_result_and_no_manifest(at: Desk, store: Store) -> None:
