@@ -55,11 +55,16 @@ def expected(content: bytes = CONTENT) -> ExpectedObject:
     return ExpectedObject(len(content), google_crc32c.value(content))
 
 
-def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> None:
+def parts(content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> Iterator[Part]:
     starts = range(0, len(content), part_bytes)
     for number, start in enumerate(starts, 1):
         body = PartBody([content[start : start + part_bytes]])
-        writer.put_part(Part(number, start, body, last=number == len(starts)))
+        yield Part(number, start, body, last=number == len(starts))
+
+
+def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> None:
+    for part in parts(content, part_bytes):
+        writer.put_part(part)
 
 
 def write(server: StrictGCS, *, create_only: bool = False, **options: Any) -> ObjectWriter:
@@ -116,6 +121,25 @@ def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: 
     server.fault = lambda call: None
     writer.abort()
     assert (server.visible(), server.open_uploads()) == ({}, [])
+
+
+def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS) -> None:
+    """Verified before visible: by us, not by the store alone."""
+    server.fault = strike("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
+    writer = sink(server, patience=0.2).begin(NewObject("rows", "text/plain", MINE))
+    failed = 0
+    for part in parts():
+        try:
+            writer.put_part(part)
+        except StorageError:
+            failed += 1
+    assert failed > 1
+    server.fault = lambda call: None
+    asked = len(server.calls)
+    with pytest.raises(IntegrityError, match="Nothing was published"):
+        writer.complete(expected())
+    assert len(server.calls) == asked
+    assert server.visible() == {}
 
 
 def _through(writer: ObjectWriter) -> None:

@@ -20,7 +20,7 @@ from labelbox_export_provider.streaming.sinks.base import (
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
 from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
 from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM, UploadSession
-from labelbox_export_provider.streaming.sinks.part_account import PartAccount
+from labelbox_export_provider.streaming.sinks.part_account import PartAccount, crc32c_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +59,13 @@ class GCSWriter(ObjectWriter):
             self._whole = part.body
             self._account.note(part)
             return
-        # Before its turn, while an earlier part is on its way: a part that fails fails the object.
-        self._account.note(part)
+        # Before its turn, while an earlier part is on its way.
+        crc32c = crc32c_of(part)
         if not self._wait_for_turn(part.number):
             return
         try:
             self._send(part)
+            self._account.note(part, crc32c)
         except BaseException as error:
             self._end_turn(part.number, f"part {part.number} failed ({type(error).__name__})")
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 
 import google_crc32c
 
@@ -24,9 +23,12 @@ class PartAccount:
         self._lock = threading.Lock()
         self._parts: dict[int, tuple[int, int, int]] = {}
 
-    def note(self, part: Part) -> None:
-        """Take in a part that is stored now; the same number again replaces it."""
-        crc32c = _crc32c(part.body.buffers())
+    def note(self, part: Part, crc32c: int | None = None) -> None:
+        """Take in a part that is stored now; the same number again replaces it.
+
+        Whoever has to wait before it is stored may give what `crc32c_of` said meanwhile.
+        """
+        crc32c = crc32c_of(part) if crc32c is None else crc32c
         with self._lock:
             self._parts[part.number] = (part.offset, len(part.body), crc32c)
 
@@ -54,10 +56,10 @@ class PartAccount:
             )
 
 
-def _crc32c(buffers: Iterable[memoryview]) -> int:
-    """Give the CRC32C of buffers in a row; the library takes bytes alone, so what is a piece of some is copied."""
+def crc32c_of(part: Part) -> int:
+    """Give the CRC32C of a part; the library takes bytes alone, so what is a piece of some is copied."""
     value = 0
-    for buffer in buffers:
+    for buffer in part.body.buffers():
         whole = buffer.obj
         if isinstance(whole, bytes) and len(whole) == len(buffer):
             value = google_crc32c.extend(value, whole)
