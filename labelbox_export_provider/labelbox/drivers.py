@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,14 +37,19 @@ NOTICED_WAIT = 5.0
 """Seconds from which on a wait is logged."""
 
 
-def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
+def create_ssl_context(
+    settings: ConnectionSettings, *, used_by: Literal["httpx", "urllib3"] = "httpx"
+) -> ssl.SSLContext:
     """Load the certificates that `verify` asks for; takes tens of milliseconds, so share it between clients.
+
+    Clients of different libraries never share one: urllib3 sets what is checked on the context that it is given, and
+    must not decide about connections that carry the key.
 
     Raises `ConnectionSettingsError` when the CA bundle cannot be used.
     """
     if isinstance(settings.verify, bool):
         if settings.verify and not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
-            return _usual_ssl_context()
+            return _usual_ssl_context(used_by)
         return httpx.create_ssl_context(verify=settings.verify, trust_env=True)
     bundle = Path(settings.verify)
     try:
@@ -59,7 +64,7 @@ def create_ssl_context(settings: ConnectionSettings) -> ssl.SSLContext:
 
 
 @functools.cache
-def _usual_ssl_context() -> ssl.SSLContext:
+def _usual_ssl_context(used_by: str) -> ssl.SSLContext:  # noqa: ARG001  a context for each
     """Give the context of the certificates that httpx brings along, which do not change while the process lives."""
     return httpx.create_ssl_context(verify=True, trust_env=False)
 
@@ -67,7 +72,7 @@ def _usual_ssl_context() -> ssl.SSLContext:
 class LabelboxClient:
     """Runs flows in the calling thread; threads may share it. Use as a context manager or close it.
 
-    `user_agent` names the program that asks, by default this package. File downloads take it over, with `ssl_context`.
+    `user_agent` names the program that asks, by default this package. File downloads take it over.
     """
 
     def __init__(
@@ -81,8 +86,7 @@ class LabelboxClient:
         self.user_agent = user_agent or default_user_agent()
         self._settings = settings
         self._sleep = sleep
-        self.ssl_context = ssl_context or create_ssl_context(settings)
-        self._http = _opened(httpx.Client, settings, self.user_agent, self.ssl_context)
+        self._http = _opened(httpx.Client, settings, self.user_agent, ssl_context)
 
     @property
     def settings(self) -> ConnectionSettings:

@@ -210,7 +210,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
 
     def _open_host(self) -> FileHost:
         client = self._client
-        return FileHost(client.settings, user_agent=client.user_agent, connections=1, ssl_context=client.ssl_context)
+        return FileHost(client.settings, user_agent=client.user_agent, connections=1)
 
     def _has_ended(self) -> bool:
         return self._last_seen is not None and self._last_seen.status in {_COMPLETE, _FAILED, _CANCELED}

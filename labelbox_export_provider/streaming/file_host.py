@@ -59,7 +59,7 @@ class FileResponse:
 
 
 class FileHost:
-    """Connections to file hosts, shared by threads. Making an `ssl_context` takes a while, so one may be given."""
+    """Connections to file hosts, shared by threads."""
 
     def __init__(
         self,
@@ -67,14 +67,13 @@ class FileHost:
         *,
         user_agent: str,
         connections: int = 16,
-        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         scrub.install()
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
-        self._ssl_context = ssl_context
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._ssl_context: ssl.SSLContext | None = None
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
     def get(self, url: str, *, first: int | None = None, last: int | None = None) -> FileResponse:
@@ -116,11 +115,11 @@ class FileHost:
             self._managers.clear()
 
     def _manager(self, scheme: str, netloc: str) -> urllib3.PoolManager:
-        proxy = self._proxy(scheme, netloc)
+        kind = (scheme, self._proxy(scheme, netloc))
         with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = self._create_manager(proxy)
-            return self._managers[proxy]
+            if kind not in self._managers:
+                self._managers[kind] = self._create_manager(*kind)
+            return self._managers[kind]
 
     def _proxy(self, scheme: str, netloc: str) -> str:
         if self._settings.proxy:
@@ -130,9 +129,10 @@ class FileHost:
             return ""
         return proxies.get(scheme) or proxies.get("all") or ""
 
-    def _create_manager(self, proxy: str) -> urllib3.PoolManager:
-        if self._ssl_context is None:
-            self._ssl_context = create_ssl_context(self._settings)
+    def _create_manager(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+        # Loading certificates takes a while, so it is left where nothing is encrypted.
+        if self._ssl_context is None and (scheme == "https" or proxy):
+            self._ssl_context = create_ssl_context(self._settings, used_by="urllib3")
         if not proxy:
             return urllib3.PoolManager(maxsize=self._connections, ssl_context=self._ssl_context)
         try:

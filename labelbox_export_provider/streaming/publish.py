@@ -73,7 +73,7 @@ def land_export(
         progress or LandingProgress(),
         surroundings or Surroundings(),
     )
-    host = FileHost(client.settings, user_agent=client.user_agent, ssl_context=client.ssl_context)
+    host = FileHost(client.settings, user_agent=client.user_agent)
     try:
         return _Landing(job, host, versions).run(exported_at, now)
     finally:

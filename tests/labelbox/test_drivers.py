@@ -259,6 +259,8 @@ def test_the_certificates_that_httpx_brings_are_read_once_and_never_where_the_en
     settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
     usual = create_ssl_context(settings)
     assert create_ssl_context(settings) is usual
+    # What urllib3 sets on its own must not reach connections that carry the key.
+    assert create_ssl_context(settings, used_by="urllib3") is not usual
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import ssl
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from labelbox_export_provider.streaming.export_stream import BufferedStream, Str
 from labelbox_export_provider.streaming.fetch import CHUNK_BYTES
 from labelbox_export_provider.streaming.file_host import FileHost
 
-_SSL = ssl.create_default_context()
 ROWS = [
     b'{"n": 0}',
     '{"text": "a \u2028 b \u0085 c"}'.encode(),
@@ -40,7 +38,7 @@ def stream_of(source: Source, **changes: object) -> BufferedStream:
         where="export e1, RESULT stream",
         totals=source.totals,
         ask=source.ask,
-        open_host=lambda: FileHost(SETTINGS, user_agent="tests", ssl_context=_SSL),
+        open_host=lambda: FileHost(SETTINGS, user_agent="tests"),
         sleep=lambda seconds: None,
     )
     return BufferedStream(replace(given, **changes))  # type: ignore[arg-type]  # a test's own keywords
