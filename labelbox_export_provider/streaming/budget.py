@@ -74,7 +74,7 @@ def plan_memory(
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
-    Given values win; what was not given is made to fit `max_memory`: smaller parts first, then fewer workers.
+    Given values win; what was not given is made to fit `max_memory`: fewer workers first, then parts of half the size.
     `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
     held for objects until all are published. A stream that is stored `as_it_comes` gains nothing from reading further
     ahead than the parts that the store takes, so no more is held of it, whatever its size.

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
@@ -26,19 +27,9 @@ from labelbox_export_provider.testing.workspace import Place
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal comes. Returns the exit code: 0 after a signal, 2 for a wrong argument."""
-    ends = {signal.SIGINT, signal.SIGTERM}
-    for number in ends:
-        # One that is ignored, as in a shell's background, would not be waited for either.
-        signal.signal(number, lambda *_: None)
-    # Blocked from before the servers' threads: a signal that came just before a wait for a handler would be lost.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    try:
-        return _serve(arguments, ends)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(arguments: Sequence[str] | None, ends: set[signal.Signals]) -> int:
+    came: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: came.append(number))
     parser = _parser()
     options = parser.parse_args(arguments)
     with ExitStack() as running:
@@ -48,7 +39,9 @@ def _serve(arguments: Sequence[str] | None, ends: set[signal.Signals]) -> int:
             parser.error(str(error))
         sys.stdout.write(_json(fake) if options.json else _sentences(fake))
         sys.stdout.flush()
-        signal.sigwait(ends)
+        # A wait without end would miss a signal that comes just before it, or at another thread.
+        while not came:
+            time.sleep(0.1)
     return 0
 
 

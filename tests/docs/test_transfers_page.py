@@ -14,7 +14,9 @@ from labelbox_export_provider import (
     LabelboxExportToFileOperator,
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
+    LabelboxHook,
 )
+from labelbox_export_provider.streaming.budget import DEFAULT_WORKERS, LARGEST_PART, LARGEST_PART_ALONE, MIB
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,6 +51,9 @@ def test_every_option_is_in_its_table_with_its_default(part: str) -> None:
 def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
     shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", TABLES["shared"], re.MULTILINE))
     task = LabelboxExportToFileOperator(task_id="t", source={"kind": "project", "project_id": "p"}, root="/")
+    assert shown["labelbox_conn_id"] == f'`"{LabelboxHook.default_conn_name}"`'
+    assert shown["workers"] == f"up to {DEFAULT_WORKERS}"
+    assert shown["part_bytes"] == f"up to {LARGEST_PART // MIB} MiB (GCS: {LARGEST_PART_ALONE // MIB} MiB)"
     patience = task.patience
     assert (shown["adopt_within"], task.adopt_within) == ("24 hours", timedelta(hours=24))
     assert (shown["poke_interval"], patience.poke_interval) == ("5 seconds", timedelta(seconds=5))
