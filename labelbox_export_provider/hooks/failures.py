@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
+from airflow.sdk import BaseOperator
 
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport

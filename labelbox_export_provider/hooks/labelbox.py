@@ -7,11 +7,15 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
-from asgiref.sync import sync_to_async
 
+from labelbox_export_provider.airflow_compat import (
+    AirflowNotFoundException,
+    get_async_connection,
+    get_async_extra,
+    mask_secret_async,
+)
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox import user_agent as agent
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -55,6 +59,8 @@ class LabelboxHook(BaseHook):
             connection = self.get_connection(self.labelbox_conn_id)
         except AirflowNotFoundException:
             raise no_such_connection(self.labelbox_conn_id) from None
+        if connection.password:
+            mask_secret(connection.password)
         return _settings(self.labelbox_conn_id, connection, _extra(self.labelbox_conn_id, connection))
 
     @classmethod
@@ -65,9 +71,11 @@ class LabelboxHook(BaseHook):
         except AirflowNotFoundException:
             raise no_such_connection(labelbox_conn_id) from None
         try:
-            extra = await _async_extra(connection)
+            extra = await get_async_extra(connection)
         except ValueError:
             raise _bad_extra(labelbox_conn_id) from None
+        if connection.password:
+            await mask_secret_async(connection.password)
         return _settings(labelbox_conn_id, connection, extra)
 
     def get_conn(self) -> LabelboxClient:
@@ -133,13 +141,6 @@ def _bad_extra(conn_id: str) -> ConnectionSettingsError:
     )
 
 
-async def _async_extra(connection: Connection) -> dict[str, Any]:
-    """Read the extra without blocking the loop; `aextra_dejson` came with Airflow 3.3.2."""
-    if hasattr(connection, "aextra_dejson"):
-        return dict(await connection.aextra_dejson())
-    return dict(await sync_to_async(lambda: connection.extra_dejson)())
-
-
 def _extra(conn_id: str, connection: Connection) -> dict[str, Any]:
     try:
         return dict(connection.extra_dejson)
@@ -148,8 +149,6 @@ def _extra(conn_id: str, connection: Connection) -> dict[str, Any]:
 
 
 def _settings(conn_id: str, connection: Connection, extra: dict[str, Any]) -> ConnectionSettings:
-    if connection.password:
-        mask_secret(connection.password)
     return ConnectionSettings.from_parts(
         conn_id=conn_id,
         host=connection.host,

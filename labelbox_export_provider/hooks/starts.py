@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from labelbox_export_provider.airflow_compat import never_expire, task_state_store
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.run_facts import run_interval
 from labelbox_export_provider.labelbox import flows
@@ -67,7 +68,7 @@ class ExportStart:
         """
         window = self.resolve(context)
         ti = context["ti"]
-        store = dict(context).get("task_state_store")
+        store = task_state_store(context)
         with self.hook.get_conn() as client:
             owner = client.run(flows.who_am_i())
             mutation_input = self.source.render_input(task_name="", owner_timezone=owner.timezone, window=window)
@@ -138,7 +139,7 @@ def _generation(context: Context) -> str:
 
 def hand_over(context: Context) -> None:
     """Note that the export was given to downstream tasks, so that clearing the task from now on starts a new one."""
-    store = dict(context).get("task_state_store")
+    store = task_state_store(context)
     record = _stored(store)
     if record is not None:
         _save(store, record.model_copy(update={"state": "handed_over"}))
@@ -162,6 +163,4 @@ def _saver(store: Any) -> Callable[[StartRecord], None]:
 
 
 def _save(store: Any, record: StartRecord) -> None:
-    from airflow.sdk.execution_time.context import NEVER_EXPIRE  # only where there is a store
-
-    store.set(STATE_KEY, record.to_json(), retention=NEVER_EXPIRE)
+    store.set(STATE_KEY, record.to_json(), retention=never_expire())

@@ -12,8 +12,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.windows import ResolvedWindow, parse_window
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
 _LONGEST = 80
 

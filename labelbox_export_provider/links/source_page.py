@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+from airflow.sdk import BaseOperatorLink
 
+from labelbox_export_provider.airflow_compat import XCom
 from labelbox_export_provider.hooks.starts import SOURCE_LINK_KEY
 
 if TYPE_CHECKING:

@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseOperator,
-    BaseSensorOperator,
-    PokeReturnValue,
-)
+from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
+from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox.waiting import completed_totals
@@ -128,8 +123,6 @@ class ExportTaskSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the trigger's event; a trigger that died of a bug is raised, never softened."""
-        from airflow.sdk.exceptions import TaskDeferralTimeout
-
         try:
             # Past BaseSensorOperator, whose version lets soft_fail swallow every failure.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)

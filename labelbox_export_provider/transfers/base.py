@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, Asset
+from airflow.sdk import Asset
 
+from labelbox_export_provider.airflow_compat import AirflowSkipException
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException
-
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowOptionalProviderFeatureException
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments

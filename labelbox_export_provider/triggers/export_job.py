@@ -31,8 +31,7 @@ from labelbox_export_provider.triggers.events import NO_REPORT, ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
 HANDLE_KEY = "labelbox_export_handle"
 """XCom key under which a waiting task keeps its handle while it is deferred."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.sdk import BaseOperator
 
+from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_job import ExportJob
@@ -41,8 +42,6 @@ class PhasedOperator(BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; one that Airflow ended, since no trigger reported in time, is told as a time-out."""
-        from airflow.sdk.exceptions import TaskDeferralTimeout
-
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:

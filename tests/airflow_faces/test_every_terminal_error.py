@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowSkipException,
-)
 from support import snapshots
 from support.airflow_tasks import NIGHT
 from support.failing_tasks import CONNECTION, Night
 from support.strict_s3 import Fault
 
 import labelbox_export_provider
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowSkipException
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl_context
 from labelbox_export_provider.spec import errors

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    TaskDeferred,
-)
 from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from support.airflow_tasks import TaskInstance, context_of
 from support.airflow_triggers import events_of, rebuilt, resume
 
 from labelbox_export_provider import ExportTaskSensor, ExportTaskTrigger, ProjectExportOperator
+from labelbox_export_provider.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (

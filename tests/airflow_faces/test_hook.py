@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
+from airflow.sdk import Connection
 
 from labelbox_export_provider import LabelboxHook
 from labelbox_export_provider.labelbox import flows

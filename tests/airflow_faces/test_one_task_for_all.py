@@ -10,12 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSkipException,
-    TaskDeferred,
-)
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.serialization.serialized_objects import DagSerialization
 from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
@@ -29,6 +23,12 @@ from labelbox_export_provider import (
     LabelboxExportToFileOperator,
     LabelboxExportToS3Operator,
     ProjectExportOperator,
+)
+from labelbox_export_provider.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
 )
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.sources import CatalogSource, ProjectSource, SliceSource

@@ -40,7 +40,8 @@ def test_importing_the_operators_loads_no_http_cloud_or_codec_library() -> None:
     loaded = modules_loaded_by(
         f"from labelbox_export_provider import {names}",
         before="import airflow.sdk\n"
-        "from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator, XCom\n"
+        "from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator\n"
+        "from airflow.sdk.execution_time.xcom import XCom\n"
         "import airflow.triggers.base",
     )
     heavy = {module for module in loaded if module.startswith((*HEAVY, "httpx", "urllib3", "airflow.providers.amazon"))}

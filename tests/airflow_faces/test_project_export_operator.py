@@ -8,7 +8,6 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 from airflow.sdk import Param
 from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
 from support.airflow_triggers import resume
@@ -21,6 +20,7 @@ from labelbox_export_provider import (
     ProjectExportParams,
     ProjectFilters,
 )
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.testing import FakeLabelbox

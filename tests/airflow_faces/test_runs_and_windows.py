@@ -12,7 +12,6 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import (
     DAG,
     CronDataIntervalTimetable,
@@ -32,6 +31,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
     window_params,
 )
+from labelbox_export_provider.airflow_compat import AirflowFailException
 from labelbox_export_provider.hooks.run_facts import run_interval
 from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.windows import ResolvedWindow

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.sdk import Asset
 from support.airflow_tasks import NIGHT, TaskInstance, context_of, some_dag
 from support.streaming_stores import (
@@ -33,6 +32,7 @@ from labelbox_export_provider import (
     LabelboxExportToS3Operator,
     ProjectExportOperator,
 )
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowSkipException
 from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
 from labelbox_export_provider.spec.manifest import Manifest
 from labelbox_export_provider.testing import FakeLabelbox

@@ -6,10 +6,11 @@ import asyncio
 import json
 from typing import Any
 
-from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.module_loading import import_string
 from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
+
+from labelbox_export_provider.airflow_compat import TaskDeferred
 
 
 def rebuilt(trigger: BaseTrigger) -> BaseTrigger:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
 from airflow.sdk.exceptions import AirflowRescheduleException
 from support.airflow_tasks import StateStore, TaskInstance, context_of, some_dag
@@ -30,6 +30,7 @@ from labelbox_export_provider import (
     LabelboxExportToS3Operator,
     ProjectExportOperator,
 )
+from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 

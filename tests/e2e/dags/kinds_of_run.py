@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronPartitionTimetable
+from airflow.sdk import DAG, Asset, CronPartitionTimetable
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from labelbox_export_provider import (
     DataIntervalWindow,

@@ -1,0 +1,111 @@
+"""Airflow 3.1 to 3.4 under one set of names: whatever moved, came or is missing between these versions stands here.
+
+Only names that differ between the supported versions, or whose public path does, belong here; everything else is
+imported from `airflow.sdk` directly. docs/compatibility.md says what each version lacks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.execution_time.xcom import XCom
+from asgiref.sync import sync_to_async
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowOptionalProviderFeatureException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+        TaskDeferred,
+    )
+else:
+    try:  # Airflow 3.2 and newer
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowOptionalProviderFeatureException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            TaskDeferralTimeout,
+            TaskDeferred,
+        )
+    except ImportError:
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowOptionalProviderFeatureException,
+            AirflowSensorTimeout,
+            AirflowSkipException,
+            TaskDeferralTimeout,
+            TaskDeferred,
+        )
+
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowOptionalProviderFeatureException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "TaskDeferralTimeout",
+    "TaskDeferred",
+    "XCom",
+    "get_async_connection",
+    "get_async_extra",
+    "mask_secret_async",
+    "never_expire",
+    "task_state_store",
+]
+
+
+async def get_async_connection(conn_id: str) -> Connection:
+    """Return a connection without blocking the event loop.
+
+    Why not always `BaseHook.aget_connection`: before Airflow 3.3.2 it masks secrets with a synchronous call to the
+    supervisor, which fails while another call of the same loop is under way; there a thread reads the connection.
+    Raises `AirflowNotFoundException`.
+    """
+    from airflow.sdk import Connection
+
+    if hasattr(Connection, "aextra_dejson"):  # came with the asynchronous masking
+        return await BaseHook.aget_connection(conn_id)
+    return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+async def get_async_extra(connection: Connection) -> dict[str, Any]:
+    """Return a connection's extra without blocking the event loop; raises `ValueError` where it is not JSON."""
+    if hasattr(connection, "aextra_dejson"):
+        return dict(await connection.aextra_dejson())
+    return dict(await sync_to_async(lambda: connection.extra_dejson)())
+
+
+async def mask_secret_async(secret: str) -> None:
+    """Register a secret with Airflow's masker without blocking the event loop."""
+    try:
+        from airflow.sdk.log import amask_secret  # type: ignore[attr-defined, unused-ignore]
+    except ImportError:
+        from airflow.sdk.log import mask_secret
+
+        await sync_to_async(mask_secret)(secret)
+    else:
+        await amask_secret(secret)
+
+
+def task_state_store(context: Any) -> Any:
+    """Return the task state store of a task's context; None below Airflow 3.3, which has none."""
+    return dict(context).get("task_state_store")
+
+
+def never_expire() -> Any:
+    """Return the retention that keeps an entry of the task state store for ever; only where there is a store."""
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+    return NEVER_EXPIRE
