@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from labelbox_export_provider.testing.export_file import refuse_other_formats
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,9 +55,14 @@ class Export:
 
 def read_export(path: Path) -> Export:
     """Read an export file by the demo's own means, so that what landed is compared with the file itself."""
+    try:
+        refuse_other_formats(path)
+        lines = path.read_bytes().split(b"\n")
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"ROWS: {error}") from None
     rows: list[tuple[datetime | None, bytes]] = []
     counts: dict[str, int] = {}
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -63,9 +70,10 @@ def read_export(path: Path) -> Export:
             details = row["data_row"].get("details") or {}
             for project_id in row.get("projects") or {}:
                 counts[project_id] = counts.get(project_id, 0) + 1
-        except (ValueError, KeyError, AttributeError, TypeError):
+            moment = _moment(details.get("last_activity_at"))
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             raise SystemExit(f"{path}, line {number}: not a data row of a Labelbox export") from None
-        rows.append((_moment(details.get("last_activity_at")), line))
+        rows.append((moment, line))
     if not counts or not any(moment for moment, _ in rows):
         raise SystemExit(
             f"{path} has no row that is in a project and has data_row.details.last_activity_at. "

@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from labelbox_export_provider.testing.export_file import refuse_other_formats
+
 WORKFLOW_STATUSES = {"TO_LABEL": "ToLabel", "IN_REVIEW": "InReview", "IN_REWORK": "InRework", "DONE": "Done"}
 """Spelling in rows -> spelling in filters."""
 
@@ -114,9 +116,10 @@ def read_rows(path: str | Path) -> list[DataRow]:
 
     A row belongs to the projects under its `projects` key, to the model runs under `experiments`, and to the dataset of
     its details. Fields that an export left out are not known to filters:
-    without `data_row.details.last_activity_at` no date filter finds the row. Fails with the line number if a line is
-    no data row.
+    without `data_row.details.last_activity_at` no date filter finds the row. Raises `ValueError` with the line number
+    when a line is not a data row, and with the way to convert it when the file is in another format.
     """
+    refuse_other_formats(path)
     rows: list[DataRow] = []
     with Path(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -130,17 +133,21 @@ def read_rows(path: str | Path) -> list[DataRow]:
 
 def _parse_row(raw: bytes, *, where: str) -> FileRow:
     try:
-        content = json.loads(raw)
-        data_row = content["data_row"]
-        row_id = data_row["id"]
-    except (ValueError, KeyError, TypeError):
+        return _to_row(json.loads(raw), raw)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(
             f"{where}: not a data row; expected a JSON object with data_row.id, one object a line"
         ) from None
+
+
+def _to_row(content: Mapping[str, Any], raw: bytes) -> FileRow:
+    data_row = content["data_row"]
+    if not isinstance(data_row["id"], str):
+        raise TypeError("data_row.id")
     details = data_row.get("details") or {}
     projects = content.get("projects") or {}
     return FileRow(
-        row_id=row_id,
+        row_id=data_row["id"],
         global_key=data_row.get("global_key"),
         dataset_id=details.get("dataset_id"),
         dataset_name=details.get("dataset_name") or "",
