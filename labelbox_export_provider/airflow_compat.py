@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         AirflowException,
         AirflowFailException,
         AirflowNotFoundException,
-        AirflowOptionalProviderFeatureException,
         AirflowSensorTimeout,
         AirflowSkipException,
         TaskDeferralTimeout,
@@ -30,7 +29,6 @@ else:
             AirflowException,
             AirflowFailException,
             AirflowNotFoundException,
-            AirflowOptionalProviderFeatureException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferralTimeout,
@@ -41,7 +39,6 @@ else:
             AirflowException,
             AirflowFailException,
             AirflowNotFoundException,
-            AirflowOptionalProviderFeatureException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferralTimeout,
@@ -52,7 +49,6 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
-    "AirflowOptionalProviderFeatureException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "TaskDeferralTimeout",
@@ -60,6 +56,8 @@ __all__ = [
     "XCom",
     "get_async_connection",
     "get_async_extra",
+    "has_partition_dates",
+    "has_trigger_on_kill",
     "mask_secret_async",
     "never_expire",
     "task_state_store",
@@ -109,3 +107,17 @@ def never_expire() -> Any:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
+
+
+def has_trigger_on_kill() -> bool:
+    """Tell whether a trigger hears that its task was ended by hand; Airflow 3.3 and newer."""
+    from airflow.triggers.base import BaseTrigger
+
+    return hasattr(BaseTrigger, "on_kill")
+
+
+def has_partition_dates() -> bool:
+    """Tell whether runs of partitioned timetables have a date; Airflow 3.3 and newer."""
+    from airflow.sdk.api.datamodels._generated import DagRun
+
+    return "partition_date" in DagRun.model_fields

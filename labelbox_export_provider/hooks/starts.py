@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import never_expire, task_state_store
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.hooks.run_facts import run_interval
+from labelbox_export_provider.hooks.run_facts import resolved
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
 from labelbox_export_provider.spec.errors import LabelboxExportError
@@ -31,7 +31,7 @@ class ExportStart:
     """One start of one task instance.
 
     Without a task state store (`task_state_store` is new in Airflow 3.3) the export's name alone carries the logic: a
-    retry still finds the export, but a cleared task is told from a retry by the name's generation only.
+    retry still finds the export, but a cleared task always starts a new one (docs/compatibility.md).
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ExportStart:
 
     def resolve(self, context: Context) -> ResolvedWindow | None:
         """Give the window of this run; fails with `WindowError` where the run has none."""
-        return None if self.window is None else self.window.resolve(run_interval(context))
+        return None if self.window is None else resolved(self.window, context)
 
     def page(self) -> str | None:
         """Give the address of the source in Labelbox's web app, where it has one."""
@@ -75,7 +75,7 @@ class ExportStart:
             fingerprint = request_fingerprint(
                 self.source.mutation, mutation_input, self.hook.settings.endpoint, owner.organization_id
             )
-            generation = _generation(context)
+            clear_count = _clear_count(context)
             map_index = -1 if ti.map_index is None else ti.map_index
             request = StartRequest(
                 mutation=self.source.mutation,
@@ -85,10 +85,10 @@ class ExportStart:
                     run=(ti.dag_id, ti.run_id, ti.task_id, map_index),
                     kind=self.source.kind,
                     fingerprint=fingerprint,
-                    generation=generation,
+                    generation=clear_count,
                 ),
                 fingerprint=fingerprint,
-                generation=generation,
+                generation=clear_count,
                 user_id=owner.user_id,
                 adopt_within=self.adopt_within,
                 call_limit=self.hook.settings.timeout,
@@ -126,15 +126,18 @@ class ExportStart:
         )
 
 
-def _generation(context: Context) -> str:
+def _clear_count(context: Context) -> str:
     """Tell runs of the task that its user asked for apart; all tries of one have the same.
 
-    Airflow raises both numbers when a task is cleared and none when it is retried. `max_tries` alone may come out as it
-    was where `retries` was lowered in between; `clear_number` is raised for all tasks of the run at once.
+    Airflow raises `max_tries` when a task is cleared and not when it is retried. It may come out as it was where
+    `retries` was lowered in between; `clear_number` covers that, but rises for all tasks of the run at once, also for
+    those that nobody cleared. So it counts only beside a task state store: a retry of such a task finds its export by
+    the record there, while the name alone would miss it and a second export would start.
     """
-    dag_run = dict(context).get("dag_run")
     max_tries = getattr(context["ti"], "max_tries", 0) or 0
-    return f"{max_tries}.{getattr(dag_run, 'clear_number', 0) or 0}"
+    if task_state_store(context) is None:
+        return str(max_tries)
+    return f"{max_tries}.{getattr(dict(context).get('dag_run'), 'clear_number', 0) or 0}"
 
 
 def hand_over(context: Context) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.hooks.failures import project_page, tries
-from labelbox_export_provider.hooks.run_facts import run_interval
+from labelbox_export_provider.hooks.run_facts import resolved
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.windows import ResolvedWindow, parse_window
@@ -48,6 +48,6 @@ def _described(source: Mapping[str, Any]) -> str | None:
 
 def _resolved(window: Any, context: Context) -> ResolvedWindow | None:
     try:
-        return None if window is None else parse_window(window).resolve(run_interval(context))
+        return None if window is None else resolved(parse_window(window), context)
     except LabelboxExportError:
         return None  # the failure that is being told may be this very window

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowOptionalProviderFeatureException
+from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
@@ -59,6 +60,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        require_extra(type(self).__name__, "google", "apache-airflow-providers-google")
         self.bucket_name = bucket_name
         self.object_prefix = object_prefix
         self.object_name = object_name
@@ -94,13 +96,8 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         return self.object_prefix, self._bucket_and_name()[1]
 
     def _open_sink(self) -> Sink:
-        try:
-            from airflow.providers.google.cloud.hooks.gcs import GCSHook
-        except ImportError:
-            raise AirflowOptionalProviderFeatureException(
-                "LabelboxExportToGCSOperator needs Airflow's Google provider: "
-                "pip install 'airflow-provider-labelbox-export[google]'."
-            ) from None
+        from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
         from labelbox_export_provider.streaming.sinks.gcs import GCSSink
 
         if not isinstance(self.sink_args, Mapping):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowOptionalProviderFeatureException
+from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
 from labelbox_export_provider.streaming.sinks.s3_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -54,6 +55,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        require_extra(type(self).__name__, "amazon", "apache-airflow-providers-amazon")
         self.s3_bucket = s3_bucket
         self.s3_prefix = s3_prefix
         self.s3_key = s3_key
@@ -86,13 +88,8 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         return self.s3_prefix, self._bucket_and_key()[1]
 
     def _open_sink(self) -> Sink:
-        try:
-            from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-        except ImportError:
-            raise AirflowOptionalProviderFeatureException(
-                "LabelboxExportToS3Operator needs Airflow's Amazon provider: "
-                "pip install 'airflow-provider-labelbox-export[amazon]'."
-            ) from None
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
         from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
         if not isinstance(self.sink_args, Mapping):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypedDict
 
+from labelbox_export_provider.airflow_compat import has_trigger_on_kill
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+log = logging.getLogger(__name__)
 
 SAFETY = timedelta(minutes=10)
 """How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
@@ -38,6 +42,12 @@ def waiting_trigger(
     """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
     handle = export if isinstance(export, ExportHandle) else None
     now = datetime.now(timezone.utc)
+    if pace["cancel_on_kill"] and not has_trigger_on_kill():
+        log.warning(
+            "cancel_on_kill=True has no effect on this Airflow: triggers hear of the end of their task from Airflow "
+            "3.3 on. If this task is marked as failed or successful while it waits, the export goes on: cancel it in "
+            "Labelbox."
+        )
     trigger = ExportTaskTrigger(
         labelbox_conn_id=labelbox_conn_id,
         export_id=handle.export_id if handle is not None else str(export),

@@ -84,6 +84,21 @@ def test_without_a_state_store_the_name_alone_finds_the_export(fake: FakeLabelbo
     assert len(fake.exports) == 1
 
 
+def test_without_a_store_a_retry_adopts_after_a_sibling_was_cleared(fake: FakeLabelbox) -> None:
+    """Clearing any task of a run raises the run's clear_number, and must not make a retry of this one start again."""
+    first = start_of(fake).execute(context_of(dag_run=SimpleNamespace(clear_number=0)))
+    retry = context_of(ti=TaskInstance(try_number=2), dag_run=SimpleNamespace(clear_number=1))
+    second = start_of(fake).execute(retry)
+    assert (second["export_id"], second["adopted"]) == (first["export_id"], True)
+
+
+def test_without_a_store_a_cleared_task_starts_a_new_export(fake: FakeLabelbox) -> None:
+    """`max_tries` rises for the cleared task alone."""
+    first = start_of(fake).execute(context_of())
+    second = start_of(fake).execute(context_of(ti=TaskInstance(try_number=2, max_tries=4)))
+    assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
+
+
 def test_a_lost_answer_to_the_start_is_followed_by_a_look_not_by_a_second_start(fake: FakeLabelbox) -> None:
     fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
     handle = start_of(fake).execute(context_of(store=StateStore()))
