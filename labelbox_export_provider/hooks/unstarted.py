@@ -1,10 +1,11 @@
-"""What a task can tell when it gives up before its export has a start: its options may be what is wrong."""
+"""What a task can report when it gives up before its export has a start: its options may be what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from labelbox_export_provider.airflow_compat import task_state_store
 from labelbox_export_provider.hooks.failures import project_page, tries
 from labelbox_export_provider.hooks.run_facts import resolved
 from labelbox_export_provider.spec.errors import LabelboxExportError
@@ -35,6 +36,7 @@ def report_unstarted(
         link=project_page(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
         window=_resolved(window, context),
         restarts=True,
+        forgets=task_state_store(context) is None,
         starter=task.task_id,
         **tries(context),
     )

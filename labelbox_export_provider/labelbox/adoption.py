@@ -73,7 +73,7 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class StartedExport:
-    """The export to go on with. `adopted` tells that an earlier try had started it."""
+    """The export of this start. `adopted` tells that another try had started it, not merely that an answer was lost."""
 
     export_id: str
     adopted: bool
@@ -157,9 +157,10 @@ def _find(
             return found
         if not tasks and record.user_id != request.user_id:
             raise AnotherUsersExportError(
-                f"An earlier try of this task began an export as Labelbox user {record.user_id}, and the key of the "
-                f"connection now belongs to user {request.user_id}, who cannot see it. Nothing was started. Put back a "
-                f"key of user {record.user_id}, or clear the task state of this task to start a new export."
+                "An earlier try of this task began an export with the key of another Labelbox user, and this key "
+                f"cannot see it. Nothing was started. Put back a key of user {record.user_id}, or clear the task "
+                "state of this task to start a new export.",
+                details=f"the export is of user {record.user_id}, the connection's key of user {request.user_id}",
             )
         if waited >= visible_by:
             log.info("No export %r to go on with is visible: starting one.", record.export_id or record.name)
@@ -230,11 +231,12 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
             record = record.model_copy(update={"export_id": found.export_id})
             yield Save(record)
             log.info("Found export %s: the start had been carried out.", found.export_id)
-            return StartedExport(found.export_id, adopted=True, record=record)
+            return StartedExport(found.export_id, adopted=False, record=record)
         log.warning("No export named %r became visible: the start had not been carried out.", request.name)
     raise StartUncertainError(
-        f"Labelbox did not answer {MAX_STARTS} starts in a row (last: {reason}), and no export named {request.name!r} "
-        "is visible. The next try looks for it again before it starts anything."
+        f"Labelbox did not answer {MAX_STARTS} starts in a row, and no export of this start is visible. It is looked "
+        "for again before another one is started.",
+        details=f"{reason}; looked for the name {request.name!r}",
     )
 
 

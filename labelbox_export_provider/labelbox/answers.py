@@ -58,7 +58,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """A fault that asking again does not heal. `fate` is LOST where the answer did not say what was done."""
+    """A fault that asking again does not help with. `fate` is LOST where the answer did not say what was done."""
 
     error: LabelboxExportError
     fate: Fate = Fate.REFUSED
@@ -79,6 +79,9 @@ _KNOWN_CODES = (
 )
 _GATEWAY_TRIES = 3
 
+REFUSED = "Labelbox refused the request as it stands; sending it again changes nothing."
+SERVER_FAULT = "Labelbox had a fault on its side."
+
 
 def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0911 - one return per row of the table
     """Sort a reply to `operation` into data, a fault to wait out, or a fault to raise."""
@@ -91,7 +94,7 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
     if body is not None and (definite := _access_error(said, body)):
         return definite
     if reply.status >= 500:
-        return said.again(UnreachableError, "a fault on the server's side", Fate.LOST)
+        return said.again(UnreachableError, SERVER_FAULT, Fate.LOST)
     if reply.status == 429:
         return _limited(said)
     if 300 <= reply.status < 400:
@@ -107,7 +110,9 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
     if body.data is None:
         return Fatal(
             ProtocolError(
-                f"{said}, an answer with neither data nor errors. Does the connection's host name the GraphQL endpoint?"
+                "Labelbox's answer holds neither data nor errors. Does the connection's host name the GraphQL "
+                "endpoint?",
+                details=str(said),
             ),
             Fate.LOST,
         )
@@ -115,7 +120,7 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
 
 
 class _Said:
-    """Who answered what to which operation: the common first half of every message."""
+    """Who answered what to which operation: the details of every message."""
 
     def __init__(self, answer: Answer, operation: str, body: Body | None) -> None:
         self.answer = answer
@@ -130,21 +135,22 @@ class _Said:
     def __str__(self) -> str:
         return f"{self.operation}: {self.answer.host} answered {self._text}"
 
-    def again(self, error: type[TemporaryError], verdict: str, fate: Fate, most_tries: int | None = None) -> Again:
+    def again(self, error: type[TemporaryError], message: str, fate: Fate, most_tries: int | None = None) -> Again:
         after = retry_after(self.answer.headers)
-        return Again(error(f"{self} ({verdict}).", retry_after=after), fate, after, most_tries)
+        return Again(error(message, details=str(self), retry_after=after), fate, after, most_tries)
 
 
 def _no_answer(failure: TransportFailure, operation: str) -> Outcome:
     if failure.kind is FailureKind.UNTRUSTED:
         return Fatal(
             ConnectionSettingsError(
-                f"{operation}: {failure.message}. Set the connection's extra `verify` to the path of the CA bundle "
-                "that signed this certificate; check the host if there should be none of your own."
+                "The certificate of Labelbox's host is not trusted. Set the connection's extra `verify` to the path of "
+                "the CA bundle that signed it; check the host if there should be none of your own.",
+                details=f"{operation}: {failure.message}",
             )
         )
     fate = Fate.NOT_SENT if failure.kind is FailureKind.NOT_SENT else Fate.LOST
-    return Again(UnreachableError(f"{operation}: {failure.message}."), fate)
+    return Again(UnreachableError("Labelbox gave no answer.", details=f"{operation}: {failure.message}"), fate)
 
 
 def _access_error(said: _Said, body: Body) -> Fatal | None:
@@ -158,39 +164,45 @@ def _access_error(said: _Said, body: Body) -> Fatal | None:
 
 def _unauthenticated(said: _Said) -> AuthenticationError:
     return AuthenticationError(
-        f"{said}. The API key is not accepted: mistyped, revoked, expired (keys live at most six months), or API "
+        "The API key is not accepted: mistyped, revoked, expired (keys live at most six months), or API "
         "access is off for the plan. Create a key in Labelbox under Workspace settings > API and store it as "
-        "the password of the Airflow connection."
+        "the password of the Airflow connection.",
+        details=str(said),
     )
 
 
 def _unauthorized(said: _Said) -> AuthorizationError:
     return AuthorizationError(
-        f"{said}. The API key is accepted, but its user may not do this: give the user a role that may see and export "
-        "it, or use the key of a user who has one."
+        "The API key is accepted, but its user may not do this. Give the user a role that may see and export "
+        "it, or use the key of a user who has one.",
+        details=str(said),
     )
 
 
 def _redirected(said: _Said) -> ConnectionSettingsError:
     target = scrub(said.answer.headers.get("location", "nowhere"))
     return ConnectionSettingsError(
-        f"{said.operation}: {said.answer.host} answered HTTP {said.answer.status}, a redirect to {target!r}. Redirects "
-        "are not followed, so that the API key goes nowhere else. The connection's host is probably wrong: set it to "
-        "the GraphQL endpoint itself, by default https://api.labelbox.com/graphql."
+        "The connection's host answers with a redirect, so it probably is wrong. Set it to the GraphQL endpoint "
+        "itself, by default https://api.labelbox.com/graphql. Redirects are not followed, so that the API key goes "
+        "nowhere else.",
+        details=f"{said.operation}: {said.answer.host} answered HTTP {said.answer.status}, a redirect to {target!r}",
     )
 
 
 def _wrong_endpoint(said: _Said) -> ConnectionSettingsError:
     return ConnectionSettingsError(
-        f"{said}. There is no GraphQL endpoint at this address: set the connection's host to it, by default "
-        "https://api.labelbox.com/graphql."
+        "There is no GraphQL endpoint at the connection's host. Set it to the endpoint, by default "
+        "https://api.labelbox.com/graphql.",
+        details=str(said),
     )
 
 
 def _limited(said: _Said) -> Again:
     if any(is_running_export_limit(text) for text in said.texts):
-        return said.again(RunningExportLimitError, "too many exports run at once; none was started", Fate.REFUSED)
-    return said.again(RateLimitedError, "too many requests; this one was not carried out", Fate.REFUSED)
+        return said.again(
+            RunningExportLimitError, "Too many exports run at once in the project or organization.", Fate.REFUSED
+        )
+    return said.again(RateLimitedError, "Labelbox takes no more requests for now: too many in a minute.", Fate.REFUSED)
 
 
 def _not_json(said: _Said) -> Outcome:
@@ -199,7 +211,7 @@ def _not_json(said: _Said) -> Outcome:
         return _by_status(said)
     return said.again(
         UnreachableError,
-        "not JSON: a gateway's page, a cut-off answer, or a host that is not the GraphQL endpoint",
+        "The answer is not JSON: a gateway's page, a cut-off answer, or a host that is not the GraphQL endpoint.",
         Fate.LOST,
         most_tries=_GATEWAY_TRIES,
     )
@@ -215,11 +227,13 @@ def _by_status(said: _Said) -> Outcome:
         return Fatal(_wrong_endpoint(said))
     if status == 407:
         return Fatal(
-            ConnectionSettingsError(f"{said}. The proxy wants credentials: check the connection's extra `proxy`.")
+            ConnectionSettingsError(
+                "The proxy wants credentials: check the connection's extra `proxy`.", details=str(said)
+            )
         )
     if status in (408, 425):
-        return said.again(UnreachableError, "the server gave up waiting", Fate.LOST)
-    return Fatal(RefusedError(f"{said}. Sending it again changes nothing."))
+        return said.again(UnreachableError, "Labelbox gave up waiting for the request.", Fate.LOST)
+    return Fatal(RefusedError(REFUSED, details=str(said)))
 
 
 def _graphql_error(said: _Said, errors: tuple[GraphQLError, ...]) -> Outcome:
@@ -231,15 +245,18 @@ def _graphql_error(said: _Said, errors: tuple[GraphQLError, ...]) -> Outcome:
     if code == "RESOURCE_NOT_FOUND":
         return Fatal(
             NotFoundError(
-                f"{said}. Labelbox knows no such id, or hides it from the user of this key: check the id, and that the "
-                "key belongs to the right organization."
+                "Labelbox knows no such id, or hides it from the user of this key. Check the id, and that the "
+                "key belongs to the right organization.",
+                details=str(said),
             )
         )
     if code is None and said.answer.status >= 400:
         return _by_status(said)
     if code is None:
-        return Fatal(ProtocolError(f"{said}, an error that this package does not know."))
-    return Fatal(RefusedError(f"{said}. Sending it again changes nothing."))
+        return Fatal(
+            ProtocolError("Labelbox answered with an error that this package does not know.", details=str(said))
+        )
+    return Fatal(RefusedError(REFUSED, details=str(said)))
 
 
 def _is_limit(error: GraphQLError) -> bool:
@@ -258,8 +275,9 @@ def _most_telling(errors: tuple[GraphQLError, ...]) -> tuple[str | None, GraphQL
 
 def _internal(said: _Said, status: int | None) -> Outcome:
     if status in (400, 422):
-        return Fatal(RefusedError(f"{said} (status {status} inside). Sending it again changes nothing."))
+        return Fatal(RefusedError(REFUSED, details=f"{said} (status {status} inside)"))
     if status == 426:
-        return Fatal(RefusedError(f"{said} (status 426 inside). The organization's Labelbox plan does not allow it."))
+        message = "The organization's Labelbox plan does not allow this."
+        return Fatal(RefusedError(message, details=f"{said} (status 426 inside)"))
     most_tries = _GATEWAY_TRIES if status in (500, None) else None
-    return said.again(UnreachableError, "a fault on the server's side", Fate.LOST, most_tries)
+    return said.again(UnreachableError, SERVER_FAULT, Fate.LOST, most_tries)

@@ -78,11 +78,14 @@ def start_once(
         if isinstance(outcome, Ok):
             return StartLost(f"{operation}: the answer names no export")
         if outcome.fate is Fate.LOST:
-            return StartLost(str(outcome.error))
+            return StartLost(outcome.error.details or outcome.error.message)
         if isinstance(outcome, Fatal):
             raise outcome.error
         if not wait_at_limit and isinstance(outcome.error, RunningExportLimitError):
-            raise RunningExportLimitError(f"{outcome.error} No export was started.", retry_after=outcome.after)
+            error = outcome.error
+            raise RunningExportLimitError(
+                f"{error.message} No export was started.", details=error.details, retry_after=outcome.after
+            )
         budget.spend(_elapsed(reply))
         yield _sleep_or_raise(budget, outcome, " No export was started.")
 
@@ -119,17 +122,23 @@ def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy =
         owner = yield from who_am_i(policy)
     if user_id is not None and owner.user_id != user_id:
         raise AnotherUsersExportError(
-            f"Export {export_id} was started with a key of user {user_id}, but the connection's key belongs to user "
-            f"{owner.user_id} ({owner.email or 'no e-mail'}) of organization {owner.organization_name or '?'} "
-            f"({owner.organization_id}), who cannot see it. Use a key of user {user_id}, or clear the start task with "
-            "downstream to start the export anew with this key."
+            "The export was started with the key of another Labelbox user, and this key cannot see it. Use a key of "
+            f"user {user_id}, or clear the start task with downstream to start a new export with this key.",
+            details=f"export {export_id} is of user {user_id}, the connection's key of {_described(owner)}",
         )
     if hidden is not None:
         raise hidden
     raise NotFoundError(
-        f"Labelbox shows no export {export_id} to user {owner.user_id} ({owner.email or 'no e-mail'}) of organization "
-        f"{owner.organization_name or '?'} ({owner.organization_id}). Check the id and whose key the connection holds; "
-        "an export of long ago may be gone: clear the start task with downstream to start a new one."
+        f"Labelbox shows no export {export_id} to the user of this key. Check the id and whose key the connection "
+        "holds; an export of long ago may be gone: clear the start task with downstream to start a new one.",
+        details=f"the key is of {_described(owner)}",
+    )
+
+
+def _described(owner: KeyOwner) -> str:
+    return (
+        f"user {owner.user_id} ({owner.email or 'no e-mail'}) in organization {owner.organization_name or '?'} "
+        f"({owner.organization_id})"
     )
 
 
@@ -270,8 +279,9 @@ def _sleep_or_raise(budget: Budget, outcome: Again, so_far: str = "") -> Sleep:
         return Sleep(seconds, str(outcome.error))
     times = "1 try" if budget.tries == 1 else f"{budget.tries} tries"
     raise type(outcome.error)(
-        f"{outcome.error} Gave up after {times} in {budget.seconds:.0f} s; it may pass, so a retry of the "
+        f"{outcome.error.message} Gave up after {times} in {budget.seconds:.0f} s; it may pass, so a retry of the "
         f"task is sound.{so_far}",
+        details=outcome.error.details,
         retry_after=outcome.after,
     )
 

@@ -61,26 +61,41 @@ def look(
     try:
         state = yield from flows.task_state(export_id, user_id, policy)
     except TemporaryError as error:
-        log.warning("Export %s could not be looked at, the wait goes on: %s", export_id, error)
+        log.warning("Export %s could not be looked at, the wait continues: %s", export_id, error)
         return Look(None, f"Export {export_id}: Labelbox did not answer")
     except NotFoundError:
         if started_at is None or now() - started_at > NEWBORN:
             raise
         return Look(None, f"Export {export_id}: not visible yet")
     ended = _ENDED.get(state.status)
-    if ended is None and state.status not in _RUNNING:
-        log.warning("Export %s is in a state that is not known: %r. The wait goes on.", export_id, state.status)
-    return Look(ended, _line(state, started_at or state.created_at, now()), state)
+    if ended is not None:
+        return Look(ended, ended_line(export_id, ended), state)
+    if state.status not in _RUNNING:
+        log.warning("Export %s is in a state that is not known: %r. The wait continues.", export_id, state.status)
+    return Look(None, _running_line(state, started_at or state.created_at, now()), state)
 
 
-def _line(state: ExportTaskState, since: datetime | None, now: datetime) -> str:
-    done = ""
-    if state.completion_percentage is not None:
-        # Whether the service counts to 1 or to 100 is not documented.
-        percent = state.completion_percentage * (100 if state.completion_percentage <= 1 else 1)
-        done = f", {percent:.0f} %"
+def ended_line(export_id: str, ended: Ended) -> str:
+    """Return the sentence about an export that has ended; when it did is not known, only when it was looked at."""
+    return {
+        "COMPLETE": f"Export {export_id} is COMPLETE.",
+        "FAILED": f"Export {export_id} is FAILED and has no result to read. Labelbox gives no reason.",
+        "CANCELED": f"Export {export_id} was canceled and has no result to read.",
+    }[ended]
+
+
+def _running_line(state: ExportTaskState, since: datetime | None, now: datetime) -> str:
     elapsed = "" if since is None else f", {timedelta(seconds=round((now - since).total_seconds()))} since its start"
-    return f"Export {state.export_id}: {state.status}{done}{elapsed}"
+    return f"Export {state.export_id}: {state.status}{_progress(state.completion_percentage)}{elapsed}"
+
+
+def _progress(value: float | None) -> str:
+    if value is None:
+        return ""
+    # Whether the service counts to 1 or to 100 is not documented: a 1 may be the end or the beginning.
+    if 0 < value <= 1:
+        return f", completionPercentage {value:g}"
+    return f", {value:.0f} %"
 
 
 def require_complete(
@@ -95,13 +110,13 @@ def require_complete(
     ended = _ENDED.get(state.status)
     if ended is None:
         raise ExportNotReadyError(
-            f"Export {export_id} is {state.status}: it has no results yet. Put an ExportTaskSensor before the task "
+            f"Export {export_id} is {state.status}, so it has no results yet. Put an ExportTaskSensor before the task "
             "that reads it (export=wait.output), or start it with wait_for_completion=True."
         )
     if ended == "FAILED":
-        raise ExportFailedError(f"Export {export_id} is FAILED and has no result to read. Labelbox gives no reason.")
+        raise ExportFailedError(ended_line(export_id, ended))
     if ended == "CANCELED":
-        raise ExportCanceledError(f"Export {export_id} was canceled and has no result to read.")
+        raise ExportCanceledError(ended_line(export_id, ended))
     return state
 
 
@@ -134,7 +149,7 @@ def confirmed_totals(export_id: str, stream: StreamType, policy: RetryPolicy = P
     A missing result header is believed only after a second read some seconds later and a missing first file, since a
     header that is merely late would turn a full export into an empty one. That of the error stream, which is empty as
     a rule, is believed when there is no first file, without the wait. Fails with `IntegrityError` where header and
-    files disagree; a retry reads anew.
+    files disagree; another try reads them again.
     """
     totals = yield from flows.stream_totals(export_id, stream, policy)
     if totals is not None:
@@ -150,6 +165,6 @@ def _asked_again(export_id: str, stream: StreamType, policy: RetryPolicy) -> Flo
     if totals is None and (yield from flows.has_file(export_id, stream, policy)):
         raise IntegrityError(
             f"Export {export_id} has no header for its {stream.value} stream, which means no rows, but the stream has "
-            "a first file. It is not taken for empty."
+            "a first file. It is not treated as empty."
         )
     return totals

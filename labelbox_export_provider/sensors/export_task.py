@@ -17,7 +17,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle, parse_export
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.triggers.deferral import waiting_trigger
-from labelbox_export_provider.triggers.events import NO_REPORT, ExportEvent
+from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ExportTaskSensor(BaseSensorOperator):
     worker slot; `deferrable=False` gives Airflow's poke and reschedule modes, in which `timeout`, `poke_interval`,
     `exponential_backoff` and `soft_fail` mean the same.
     What it does not do: start, cancel or read anything. Unknown states are waited through, with a warning.
-    How it fails: FAILED and CANCELED without a retry, naming the task to clear, since looking again heals nothing; a
+    How it fails: FAILED and CANCELED without a retry, naming the task to clear, since looking again does not help; a
     refused key and an unknown id likewise. When `timeout` is over, the export goes on, and clearing this task waits on
     for it. `soft_fail` turns the time-out into a skip and nothing else.
 
@@ -66,7 +66,7 @@ class ExportTaskSensor(BaseSensorOperator):
                 "not pass for data. soft_fail=True turns a time-out into a skip."
             )
         if self.poke_interval <= 0:
-            raise ConfigurationError(f"poke_interval={poke_interval!r}: legal is a timedelta or seconds above 0.")
+            raise ConfigurationError(f"poke_interval={poke_interval!r}: must be a timedelta or seconds above 0.")
         if cancel_on_kill and not deferrable:
             raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
         self.export = export
@@ -134,7 +134,7 @@ class ExportTaskSensor(BaseSensorOperator):
             export = parse_export(self.export)
         except LabelboxExportError as error:
             self._give_up(error, context)
-        return self._finish(ExportEvent("TIMEOUT", _id_of(export), NO_REPORT), context)
+        return self._finish(ExportEvent("UNREPORTED", _id_of(export)), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Turn the trigger's event into the result."""
@@ -162,7 +162,7 @@ class ExportTaskSensor(BaseSensorOperator):
     def _time_out(self, error: WaitTimeoutError, context: Context) -> NoReturn:
         text = self._report(error, context).text()
         if self.soft_fail:
-            raise AirflowSkipException(f"Skipped, since soft_fail is set. {text}") from error
+            raise AirflowSkipException(f"Skipped, since soft_fail is set.\n{text}") from error
         raise AirflowSensorTimeout(text) from error
 
     def _report(self, error: LabelboxExportError, context: Context) -> FailureReport:

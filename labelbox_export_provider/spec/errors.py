@@ -13,24 +13,26 @@
     │   └── AnotherUsersExportError     the export belongs to the user of another key
     ├── NotFoundError                   the id is unknown to Labelbox, or hidden from this key
     ├── RefusedError                    Labelbox refused the request as it stands; sending it again changes nothing
-    ├── TemporaryError                  wait: a retry heals it
+    ├── TemporaryError                  wait: retrying helps
     │   ├── RateLimitedError            too many requests per minute
     │   ├── RunningExportLimitError     too many exports run at once
     │   ├── UnreachableError            no sound answer within the time bound
     │   └── StartUncertainError         an export may or may not have started; the next try looks for it first
     ├── ProtocolError                   the answer is not one that the protocol page knows
-    ├── ExportEndedError                the export is dead: clear the start task, re-reading heals nothing
+    ├── ExportEndedError                the export is dead: clear the start task, reading it again does not help
     │   ├── ExportFailedError
     │   └── ExportCanceledError
     ├── ExportNotReadyError             results were asked for before the export ended
-    ├── WaitTimeoutError                the wait ended, the export goes on
+    ├── WaitTimeoutError                the wait ended, the export continues
+    │   └── NoTriggererError            no triggerer reported for that long: start one
     ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
     ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
     └── StorageError                    the store refused
         ├── ObjectExistsError           another export is there, and `replace` or `rerun` refuses
-        └── StorageUnavailableError     a retry may heal it
+        └── StorageUnavailableError     retrying may help
 
-`retryable` says whether Airflow should use a retry for it. Messages never hold a key or a signed URL.
+`retryable` says whether Airflow should use a retry for it. A message begins with the sentence that helps; what was sent
+and answered, word by word, is `details`. Neither ever holds a key or a signed URL.
 """
 
 from __future__ import annotations
@@ -39,13 +41,24 @@ from typing import ClassVar
 
 
 class LabelboxExportError(Exception):
-    """Root of all errors raised on purpose by this package."""
+    """Root of all errors raised on purpose by this package.
+
+    `message` is for whoever has to act, `details` is what was asked and answered on the wire; `str` has both.
+    """
 
     retryable: ClassVar[bool] = False
 
+    def __init__(self, message: str = "", *, details: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} Details: {self.details}" if self.details else self.message
+
 
 class ConfigurationError(LabelboxExportError, ValueError):
-    """A setting is wrong; nothing was sent. The message names the option, the value and the legal values."""
+    """A setting is wrong; nothing was sent. The message names the option, the value and what it must be."""
 
 
 class WindowError(ConfigurationError):
@@ -89,8 +102,8 @@ class TemporaryError(LabelboxExportError):
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *, details: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, details=details)
         self.retry_after = retry_after
 
 
@@ -115,7 +128,7 @@ class ProtocolError(LabelboxExportError):
 
 
 class ExportEndedError(LabelboxExportError):
-    """The export ended without a result; only a new export heals it."""
+    """The export ended without a result; only a new export helps."""
 
 
 class ExportFailedError(ExportEndedError):
@@ -131,11 +144,15 @@ class ExportNotReadyError(LabelboxExportError):
 
 
 class WaitTimeoutError(LabelboxExportError):
-    """The time given to wait is over; the export itself goes on."""
+    """The time given to wait is over; the export itself continues."""
+
+
+class NoTriggererError(WaitTimeoutError):
+    """Airflow itself ended the wait, since no triggerer reported in time."""
 
 
 class IntegrityError(LabelboxExportError):
-    """Bytes, rows or order differ from what Labelbox announced. Nothing was published; a retry reads anew."""
+    """Bytes, rows or order differ from what Labelbox announced. Nothing was published; a retry reads it again."""
 
     retryable: ClassVar[bool] = True
 
@@ -145,7 +162,7 @@ class TooManyErrorRowsError(LabelboxExportError):
 
 
 class StorageError(LabelboxExportError):
-    """The object store refused for a reason that a retry does not heal: no such bucket, no permission."""
+    """The object store refused for a reason that retrying does not help with: no such bucket, no permission."""
 
 
 class ObjectExistsError(StorageError):
@@ -153,6 +170,6 @@ class ObjectExistsError(StorageError):
 
 
 class StorageUnavailableError(StorageError):
-    """The object store could not be reached or failed inside; a retry may heal it."""
+    """The object store could not be reached or failed inside; retrying may help."""
 
     retryable: ClassVar[bool] = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import dataclass, field
 
 from labelbox_export_provider.spec.dates import iso_utc
@@ -17,6 +19,7 @@ from labelbox_export_provider.spec.errors import (
     IntegrityError,
     LabelboxExportError,
     NotFoundError,
+    NoTriggererError,
     ObjectExistsError,
     ProtocolError,
     RefusedError,
@@ -33,7 +36,12 @@ from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 
 NOTHING_WRITTEN = "nothing of this export"
+WIDTH = 160
+"""Longest line of the message, in characters: the log view does not wrap. Addresses are never broken."""
+
+_SENTENCE_END = re.compile(r"(?<=[\w)'\"\]}>/][.?!]) +(?=[A-Z'\"])")
 _UNUSED = "so none is used up"
+_NEW_EXPORT = "starts a new export"
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,9 @@ class FailureReport:
     """What is known when a task gives up; what is unknown is left out of the block.
 
     `window` is for a start that failed before there was a handle, which names its own. `starter` names the task that
-    starts the export, `link` is the source's page, `moved` says bytes and rows out of how
-    many, `in_store` what a reader of the bucket finds now. `restarts` tells that this task starts the export itself, so
-    that its own retry heals a dead one.
+    starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
+    reader of the bucket finds now. `restarts` tells that this task starts the export itself, so that its own retry
+    replaces a dead one. `forgets` tells that such a task starts a new export when it is cleared, whatever failed.
     """
 
     error: LabelboxExportError
@@ -58,6 +66,7 @@ class FailureReport:
     moved: str | None = None
     in_store: str = NOTHING_WRITTEN
     restarts: bool = False
+    forgets: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,9 +75,9 @@ class FailureReport:
         return self.error.retryable or (self.restarts and isinstance(self.error, ExportEndedError))
 
     def text(self) -> str:
-        """Write the block."""
-        lines = [str(self.error), *(f"  {name + ':':<10} {value}" for name, value in self._facts() if value)]
-        return "\n".join(lines)
+        """Return the block: what happened, a sentence a line, then the facts."""
+        lines = _lines(self.error.message)
+        return "\n".join([*lines, *(f"  {name + ':':<10} {value}" for name, value in self._facts() if value)])
 
     def _facts(self) -> list[tuple[str, str | None]]:
         handle = self.handle
@@ -88,6 +97,7 @@ class FailureReport:
             ("try", None if self.try_number is None else f"{self.try_number} of {self.tries or '?'}"),
             ("moved", self.moved),
             ("in store", self._in_store()),
+            ("details", self.error.details),
             *self.extra.items(),
             ("retry", self._retry()),
             ("to do", self._to_do()),
@@ -99,55 +109,77 @@ class FailureReport:
         return self.in_store
 
     def _retry(self) -> str:
-        if self.restarts and isinstance(self.error, ExportEndedError):
-            return "starts a new export"
         if not self.retryable:
-            waited = isinstance(self.error, WaitTimeoutError)
+            waited = isinstance(self.error, WaitTimeoutError) and not isinstance(self.error, NoTriggererError)
             return f"none: {'timeout= is all the time there is' if waited else 'it would end the same way'}, {_UNUSED}"
+        if self._is_last_try():
+            return f"none is left; clearing this task {self._next_start(cleared=True)}"
+        return self._next_start(cleared=False)
+
+    def _is_last_try(self) -> bool:
+        return self.try_number is not None and self.tries is not None and self.try_number >= self.tries
+
+    def _next_start(self, *, cleared: bool) -> str:
+        """Say what this task does when it runs again."""
+        dead = isinstance(self.error, (ExportEndedError, IntegrityError) if cleared else ExportEndedError)
+        if self.restarts and (dead or (cleared and self.forgets)):
+            return _NEW_EXPORT
         if isinstance(self.error, StartUncertainError):
             return "looks for the export by its name and starts one only if there is none"
         if isinstance(self.error, (IntegrityError, StorageError)):
             return "reads the same export again and writes the same objects"
         if self.handle is not None or self.export_id is not None:
-            return "goes on with the same export"
+            return "resumes with the same export"
         return "adopts the export if one was started, else starts it"
 
     def _to_do(self) -> str:
         starter = f"task {self.starter!r}" if self.starter else "the task that starts the export"
-        if self.restarts and isinstance(self.error, ExportEndedError):
-            return f"nothing, if retries are left; else clear {starter} with downstream"
-        for kind, advice in _ADVICE:
-            if isinstance(self.error, kind):
-                return advice.format(starter=starter)
-        return "do what the first line says, then clear this task; if it comes again, report this message"
+        advice = next((advice for kind, advice in _ADVICE if isinstance(self.error, kind)), _GENERAL)
+        if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
+            advice = "clear this task, which starts a new export"
+        advice = advice.format(starter=starter)
+        if self.retryable and not self._is_last_try():
+            return f"nothing while retries are left; after the last one {advice}"
+        return advice
 
 
+def _lines(message: str) -> list[str]:
+    sentences = _SENTENCE_END.split(message)
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
+    ]
+
+
+_GENERAL = "do what the first lines say, then clear this task; if it comes again, report this message"
 _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
-    (ConnectionSettingsError, "mend the connection (Admin, Connections), then clear this task"),
+    (ConnectionSettingsError, "fix the connection (Admin, Connections), then clear this task"),
     (HandleError, "clear {starter} with downstream"),
-    (WindowError, "mend the DAG's schedule or window=, as the first line says; this run stays empty"),
-    (ConfigurationError, "mend the option in the DAG file, then clear this task"),
+    (WindowError, "fix the DAG's schedule or window=, as the first lines say; this run stays empty"),
+    (ConfigurationError, "fix the option in the DAG file, then clear this task"),
     (
         AnotherUsersExportError,
-        "put back a key of the user who started it, or export anew as the first line says, then clear this task",
+        "put back a key of the user who started it, then clear this task, or start a new export",
     ),
     (AuthorizationError, "give the key's user access to the source in Labelbox, then clear this task"),
     (AccessError, "put a valid API key into the connection's password, then clear this task"),
     (NotFoundError, "check the id in the DAG and that the key's user can open the link, then clear this task"),
-    (ExportEndedError, "clear {starter} with downstream: only a new export heals it"),
+    (ExportEndedError, "clear {starter} with downstream: only a new export helps"),
     (ExportNotReadyError, "put an ExportTaskSensor between {starter} and this task, then clear this task"),
     (TooManyErrorRowsError, "read the landed errors, then clear {starter} with downstream or raise max_error_rows"),
-    (WaitTimeoutError, "clear this task to wait on for the same export, or raise timeout="),
+    (NoTriggererError, "start a triggerer, or look why it does not run, then clear this task"),
+    (WaitTimeoutError, "clear this task to wait longer for the same export, or raise timeout="),
     (
         RunningExportLimitError,
-        "nothing, if retries are left; else run fewer exports at once (a pool), then clear this task",
+        "run fewer exports at once (a pool), then clear this task",
     ),
-    (ObjectExistsError, "keep what is there, or let it be replaced as the first line says, then clear this task"),
-    (StorageUnavailableError, "nothing, if retries are left; else check the store, then clear this task"),
-    (StorageError, "mend bucket, permissions or connection, as the first line says, then clear this task"),
-    (RefusedError, "mend what the first line names, then clear this task"),
-    (TemporaryError, "nothing, if retries are left; else clear this task"),
-    (IntegrityError, "nothing, if retries are left; else clear {starter} with downstream"),
+    (ObjectExistsError, "keep what is there, or let it be replaced as the first lines say, then clear this task"),
+    (StorageUnavailableError, "check the store, then clear this task"),
+    (StorageError, "fix bucket, permissions or connection, as the first lines say, then clear this task"),
+    (RefusedError, "fix what the details name, then clear this task"),
+    (TemporaryError, "clear this task"),
+    (IntegrityError, "clear {starter} with downstream"),
     (ProtocolError, "check the connection's host, then clear this task; if it comes again, report this message"),
 )
 """What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""

@@ -42,13 +42,14 @@ def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, r
     origin = there.metadata.get(EXPORT_ID)
     if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == recipe:
         return Verdict(None, create_only=False)
-    whose = f"an object of export {origin}" if origin else "an object that is not of this package"
+    whose = f"An object of export {origin}" if origin else "An object that is not of this package"
     if origin == handle.export_id:
-        whose = "an object of this export, landed with other options"
+        whose = "An object of this export, landed with other options"
     raise ObjectExistsError(
-        f"{sink.uri(key)} holds {whose} ({there.size} bytes) and replace=False, so {handle.describe()} was not landed; "
-        "no bytes were moved and nothing was changed. Remove the object, choose a key that names the window (for "
-        "instance {window_start:%Y-%m-%d}), or set replace=True."
+        f"{whose} is at this key ({there.size} bytes), and replace=False. No bytes were moved and nothing was changed. "
+        "Remove the object, choose a key that names the window (for instance {window_start:%Y-%m-%d}), or set "
+        "replace=True.",
+        details=f"{sink.uri(key)}, for {handle.describe()}",
     )
 
 

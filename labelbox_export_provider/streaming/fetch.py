@@ -192,14 +192,16 @@ class StreamReader:
             )
         if status not in {200, 206}:
             raise ProtocolError(
-                f"{self._described(file)}: its host {response.host} answered HTTP {status}, which no export file is "
-                "known to do. Redirects are not followed. Look at the connection's 'proxy' and the network in between."
+                f"The host of the export's files answered HTTP {status}, which it is not known to do. Look at the "
+                "connection's 'proxy' and the network in between; redirects are not followed.",
+                details=f"{self._described(file)}, from {response.host}",
             )
         encoding = headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise ProtocolError(
-                f"{self._described(file)}: its host {response.host} sends it with Content-Encoding {encoding!r}, "
-                "though it was asked for the plain bytes. A proxy in between may do that."
+                f"The host of the export's files sends them with Content-Encoding {encoding!r}, though the plain bytes "
+                "were asked for. A proxy in between may do that.",
+                details=f"{self._described(file)}, from {response.host}",
             )
         self._note_checksum(response, file)
         if status == 206:
@@ -247,16 +249,16 @@ class StreamReader:
                 f"{self._described(file)} ended after {got} bytes, {file.size} were announced ({failures} tries)."
             )
         raise UnreachableError(
-            f"{self._described(file)} could not be read beyond {got} of its {file.size} bytes, in {failures} tries "
-            f"without progress; the last failure was: {broken}."
+            f"The export's files could not be read to the end: {failures} tries without progress. Retrying may help.",
+            details=f"{self._described(file)} ended at {got} of its {file.size} bytes; the last failure was: {broken}",
         )
 
     def _renewed(self, file: ExportFile, position: int, refusals: int, status: int) -> ExportFile:
         if refusals >= MOST_REFUSALS:
             raise UnreachableError(
-                f"{self._described(file)}: its host answered HTTP {status} to {refusals} URLs one after the other, "
-                f"each fresh from Labelbox. {position - file.start} of {file.size} bytes were read. A retry may heal "
-                "it; a proxy that blocks the file host answers like this, too."
+                f"The host of the export's files refuses them (HTTP {status}), though each of {refusals} URLs was "
+                "fresh from Labelbox. Retrying may help; a proxy that blocks the file host answers like this, too.",
+                details=f"{self._described(file)}, of which {position - file.start} of {file.size} bytes were read",
             )
         logger.info("%s: its URL is refused (HTTP %d); asking for a new one.", self._described(file), status)
         if refusals > 1:

@@ -53,10 +53,11 @@ class Generations:
                 continue
             rows = "" if landed is None else f" with {landed.manifest.rows_landed} rows"
             raise ObjectExistsError(
-                f"{self._handle.describe()} was not landed: another export of this source and window is there, "
-                f"generation {generation}{rows} ({self._sink.uri(key)}), and rerun='refuse'. No bytes were moved. "
-                "Keep that one and mark this task as success, set rerun='add' to land this one beside it or 'replace' "
-                "to land it instead, or remove that generation, its manifest first."
+                f"Another export of this source and window is landed already (generation {generation}{rows}), and "
+                "rerun='refuse'. No bytes were moved. Keep that one and mark this task as success, set "
+                "rerun='add' to land this one beside it or 'replace' to land it instead, or remove that generation, "
+                "its manifest first.",
+                details=self._sink.uri(key),
             )
 
     def look_at_own(self) -> Landed | None:
@@ -72,10 +73,11 @@ class Generations:
         there = (landed.manifest.compression, landed.manifest.max_object_bytes)
         if there != (compression, object_bytes):
             raise ConfigurationError(
-                f"{landed.uri} says that this export is landed with compression={there[0]!r} and "
-                f"max_object_bytes={there[1]!r}. Landed again with compression={compression!r} and "
-                f"max_object_bytes={object_bytes!r}, its rows would be there twice for readers of data/. Land it with "
-                "the options of then, or remove that manifest first: the objects that it names are then replaced."
+                f"This export is landed already with compression={there[0]!r} and max_object_bytes={there[1]!r}. "
+                f"Landed again with compression={compression!r} and max_object_bytes={object_bytes!r}, its rows would "
+                "be there twice for readers of data/. Land it with the options of then, or remove its manifest first: "
+                "the objects that it names are then replaced.",
+                details=landed.uri,
             )
 
     def remove_unnamed(self, written: Collection[str]) -> None:

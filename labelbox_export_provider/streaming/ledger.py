@@ -15,7 +15,7 @@ from labelbox_export_provider.streaming.members import Segment
 
 logger = logging.getLogger(__name__)
 
-NOTHING_PUBLISHED = "Nothing was published; a retry reads it anew."
+NOTHING_PUBLISHED = "Nothing was published; another try reads it again."
 _NEWLINE = 0x0A
 
 
@@ -65,17 +65,17 @@ class Ledger:
     def close(self) -> None:
         """Hold the sums against the totals, after the last member."""
         if self._open is not None:
-            self._mismatch(f"{_described(self._open.file)} was read", self._open.size, self._open.file.size, "bytes")
+            self._mismatch(f"{_described(self._open.file)} has", self._open.size, self._open.file.size, "bytes")
         if self._ended is not None and self._ended.last_byte != _NEWLINE:
             self._newlines += 1
-        self._mismatch("the stream was read", self._size, self._totals.size, "bytes")
-        self._mismatch("the rows were read", self.counts.bytes - self.counts.newlines_added, self._totals.size, "bytes")
+        self._mismatch("the stream has", self._size, self._totals.size, "bytes")
+        self._mismatch("the rows have", self.counts.bytes - self.counts.newlines_added, self._totals.size, "bytes")
         self._mismatch("the stream has", self._newlines, self._totals.lines, "rows")
-        self._mismatch("the rows were counted", self.counts.rows, self._totals.lines, "rows")
+        self._mismatch("the row counters have", self.counts.rows, self._totals.lines, "rows")
 
     def _add_segment(self, segment: Segment) -> None:
         if segment.offset != self._size:
-            self._mismatch(f"bytes from {segment.offset} on came next", segment.offset, self._size, "bytes before them")
+            self._mismatch("the bytes that came next have", segment.offset, self._size, "bytes before them")
         current = self._open or self._begin(segment)
         current.size += segment.size
         current.newlines += segment.newlines
@@ -104,7 +104,7 @@ class Ledger:
 
     def _end(self, current: _OpenFile) -> None:
         file = current.file
-        self._mismatch(f"{_described(file)} was read", current.size, file.size, "bytes")
+        self._mismatch(f"{_described(file)} has", current.size, file.size, "bytes")
         announced = self._checksums.take(file)
         if announced is not None and announced != current.crc32c:
             raise IntegrityError(
@@ -125,7 +125,7 @@ class Ledger:
 
     def _mismatch(self, what: str, got: int, announced: int, unit: str) -> None:
         if got != announced:
-            raise IntegrityError(f"{self._where}: {what}, {got} {unit}; announced were {announced}. {self._advice}")
+            raise IntegrityError(f"{self._where}: {what} {got} {unit}; announced were {announced}. {self._advice}")
 
 
 def _described(file: ExportFile) -> str:

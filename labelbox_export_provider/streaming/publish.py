@@ -191,9 +191,11 @@ class _Landing:
             return
         written = self._complete_errors(errors, stager.stage(StreamType.ERRORS, errors))
         raise TooManyErrorRowsError(
-            f"{self._handle.describe()} has {rows} error rows, more than max_error_rows={self._options.max_error_rows} "
-            f"allows. They are in {written.uri}; no results and no manifest were written. Read them, then mend their "
-            "cause and clear the start task with downstream, or raise max_error_rows and clear this task."
+            f"The export has {rows} error row{'s' * (rows != 1)}, more than "
+            f"max_error_rows={self._options.max_error_rows} allows: they were landed, the results were not. Read them, "
+            "then fix their cause and clear the start task with downstream, or raise max_error_rows and clear this "
+            "task.",
+            details=f"{self._handle.describe()}; error rows in {written.uri}",
         )
 
     def _keys_of(self, errors: StagedStream | None, result: StagedStream | None) -> set[str]:

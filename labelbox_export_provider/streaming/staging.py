@@ -134,7 +134,7 @@ class Stager:
             return sink.begin(self.new_object(stream, totals, number))
 
         staged = stage_stream(
-            Stream(f"{job.handle.describe()}, {stream.value} stream", totals, ask),
+            Stream(f"export {job.handle.export_id}, {stream.value} stream", totals, ask),
             host=self._host,
             open_object=open_object,
             treatment=treatment,

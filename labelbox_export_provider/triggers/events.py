@@ -16,6 +16,7 @@ from labelbox_export_provider.spec.errors import (
     ExportFailedError,
     LabelboxExportError,
     NotFoundError,
+    NoTriggererError,
     ProtocolError,
     RefusedError,
     WaitTimeoutError,
@@ -26,6 +27,7 @@ Outcome = Literal[
     "FAILED",
     "CANCELED",
     "TIMEOUT",
+    "UNREPORTED",
     "AUTH",
     "NOT_ALLOWED",
     "ANOTHER_USER",
@@ -35,20 +37,20 @@ Outcome = Literal[
     "PROTOCOL",
 ]
 
-NO_REPORT = "nothing, since no triggerer reported; look whether one runs"
-"""What was seen of an export when Airflow itself ended the wait."""
+_NOT_LOST = "The export itself continues in Labelbox and is not lost: clear this task and it waits for the same export."
 
 
 @dataclass(frozen=True, slots=True)
 class ExportEvent:
-    """How a wait ended. `message` is fit for people and holds no secret."""
+    """How a wait ended. `message` and `details` are those of an error; neither holds a secret."""
 
     outcome: Outcome
     export_id: str
     message: str = ""
+    details: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the payload of the trigger event."""
+        """Return the payload of the trigger event."""
         return asdict(self)
 
     @classmethod
@@ -56,26 +58,36 @@ class ExportEvent:
         """Read a payload; anything unknown is a `ProtocolError`, never taken for success."""
         if payload is None or payload.get("outcome") not in get_args(Outcome) or not payload.get("export_id"):
             raise ProtocolError(f"The trigger sent an event that this version does not know: {payload!r}.")
-        return cls(payload["outcome"], str(payload["export_id"]), str(payload.get("message", "")))
+        details = payload.get("details")
+        return cls(
+            payload["outcome"],
+            str(payload["export_id"]),
+            str(payload.get("message", "")),
+            None if details is None else str(details),
+        )
 
     @classmethod
     def of(cls, error: LabelboxExportError, export_id: str) -> ExportEvent:
-        """Tell of an error that ends the wait, so that the task can raise it again as what it is."""
+        """Return the event of an error that ends the wait, so that the task can raise it again as what it is."""
         otherwise: Outcome = "PROTOCOL"
         outcome = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), otherwise)
-        return cls(outcome, export_id, str(error))
+        return cls(outcome, export_id, error.message, error.details)
 
     def error(self, timeout: timedelta) -> LabelboxExportError | None:
-        """Give the error that this event stands for, None for COMPLETE; `timeout` is how long the wait might last."""
+        """Return the error that this event stands for, None for COMPLETE; `timeout` is how long the wait might last."""
         if self.outcome == "COMPLETE":
             return None
-        if self.outcome == "TIMEOUT":
-            seen = f" Last seen: {self.message}." if self.message else ""
-            return WaitTimeoutError(
-                f"Waited {timeout} (timeout) for export {self.export_id}, and it has not ended. The export itself goes "
-                f"on in Labelbox and is not lost: clear this task and it waits on for the same export.{seen}"
+        if self.outcome == "UNREPORTED":
+            return NoTriggererError(
+                f"No triggerer reported on export {self.export_id} within {timeout} (timeout). Look whether one runs. "
+                f"{_NOT_LOST}"
             )
-        return _ERRORS[self.outcome](self.message or f"Export {self.export_id}: {self.outcome}.")
+        if self.outcome == "TIMEOUT":
+            return WaitTimeoutError(
+                f"Waited {timeout} (timeout) for export {self.export_id}, and it has not ended. {_NOT_LOST}",
+                details=f"last seen: {self.message}" if self.message else None,
+            )
+        return _ERRORS[self.outcome](self.message or f"Export {self.export_id}: {self.outcome}.", details=self.details)
 
 
 _ERRORS: dict[Outcome, type[LabelboxExportError]] = {

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from labelbox_export_provider.airflow_compat import task_state_store
 from labelbox_export_provider.hooks.failures import give_up, tries
-from labelbox_export_provider.hooks.starts import ExportStart
+from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import (
     ConfigurationError,
     HandleError,
+    IntegrityError,
     LabelboxExportError,
     RateLimitedError,
     RunningExportLimitError,
@@ -27,7 +29,7 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.windows import ResolvedWindow, wait_until
 from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
-from labelbox_export_provider.triggers.events import NO_REPORT, ExportEvent
+from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ class ExportJob:
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
         """Take up the task after a wait that Airflow ended, since no trigger reported in time."""
         handle = self._kept_handle(context)
-        return handle, ExportEvent("TIMEOUT", handle.export_id, NO_REPORT)
+        return handle, ExportEvent("UNREPORTED", handle.export_id)
 
     def _kept_handle(self, context: Context) -> ExportHandle:
         try:
@@ -145,6 +147,8 @@ class ExportJob:
         try:
             totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
         except LabelboxExportError as error:
+            if isinstance(error, IntegrityError):
+                hand_over(context)  # what the export holds will not change: whoever clears the task wants a new one
             give_up(self.report(error, context, handle=handle))
         self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return totals
@@ -166,6 +170,7 @@ class ExportJob:
             link=self._page(),
             window=self._window(context),
             restarts=True,
+            forgets=task_state_store(context) is None,
             starter=self.task.task_id,
             **tries(context),
             **known,
@@ -194,8 +199,9 @@ class ExportJob:
         left = self.patience.limit_timeout - (now - since)
         if left <= timedelta(0):
             raise type(refusal)(
-                f"{refusal} It was refused {times} times since {iso_utc(since)}, which is longer than limit_timeout "
-                f"({self.patience.limit_timeout}).",
+                f"{refusal.message} The start was refused {times} times since {iso_utc(since)}, which is longer than "
+                f"limit_timeout ({self.patience.limit_timeout}).",
+                details=refusal.details,
                 retry_after=refusal.retry_after,
             )
         context["ti"].xcom_push(key=REFUSED_KEY, value={"since": since.isoformat(), "times": times})
@@ -214,7 +220,7 @@ def span(option: str, value: object) -> timedelta:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     length = timedelta(seconds=value) if number else value  # type: ignore[arg-type]  # the line above has looked
     if not isinstance(length, timedelta) or length <= timedelta(0):
-        raise ConfigurationError(f"{option}={value!r}: legal is a timedelta or a number of seconds above 0.")
+        raise ConfigurationError(f"{option}={value!r}: must be a timedelta or a number of seconds above 0.")
     return length
 
 

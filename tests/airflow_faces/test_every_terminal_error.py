@@ -24,6 +24,7 @@ from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl
 from labelbox_export_provider.spec import errors
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.failure_report import WIDTH
 from labelbox_export_provider.streaming.sinks import gcs_errors, s3_errors
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import (
@@ -374,19 +375,19 @@ def all_in_one_for_too_long(night: Night) -> None:
     night.all_in_one(timeout=0.01)
 
 
-@situation(errors.WaitTimeoutError)
+@situation(errors.NoTriggererError)
 def wait_without_a_triggerer(night: Night) -> None:
     night.has_triggerer = False
     night.wait(still_running(night))
 
 
-@situation(errors.WaitTimeoutError)
+@situation(errors.NoTriggererError)
 def all_in_one_without_a_triggerer(night: Night) -> None:
     night.has_triggerer = False
     night.all_in_one()
 
 
-@situation(errors.WaitTimeoutError)
+@situation(errors.NoTriggererError)
 def start_and_wait_without_a_triggerer(night: Night) -> None:
     night.has_triggerer = False
     night.start(wait_for_completion=True)
@@ -567,9 +568,16 @@ in_every_situation = pytest.mark.parametrize("message", SITUATIONS.values(), ids
 def test_the_message_is_the_one_that_was_read_and_found_good(message: Message, request: pytest.FixtureRequest) -> None:
     expected = SITUATIONS[request.node.callspec.id]
     assert type(message.error) is expected.error
+    assert_it_begins_with_what_helps(message)
     assert_it_can_be_acted_on(message, expected)
     assert_it_holds_no_secret(message)
     snapshots.compare(expected.name, message.snapshot())
+
+
+def assert_it_begins_with_what_helps(message: Message) -> None:
+    sentences = message.text.partition("\n  ")[0].splitlines()
+    assert [line for line in sentences if len(line) > WIDTH and str(message.night.root) not in line] == []
+    assert not re.search(r"://|answered HTTP|\b(userId|projectId|taskId)\b", sentences[0])
 
 
 def assert_it_can_be_acted_on(message: Message, expected: Situation) -> None:

@@ -122,7 +122,7 @@ def test_a_time_out_says_that_the_export_goes_on_and_how_it_is_gone_on_with(fake
         run(mode, handle, timeout=0.05)
     text = str(failure.value)
     assert handle["export_id"] in text
-    assert "goes on in Labelbox" in text
+    assert "continues in Labelbox" in text
     assert "clear this task" in text
 
 
@@ -156,7 +156,7 @@ def test_a_refused_look_and_a_broken_connection_are_told_in_the_whole_message_pa
     monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", json.dumps(connection))
     with pytest.raises(AirflowFailException) as settings:
         run(mode, handle, soft_fail=soft_fail, timeout=10)
-    for failure, advice in ((answer, ""), (settings, "mend the connection")):
+    for failure, advice in ((answer, ""), (settings, "fix the connection")):
         message = str(failure.value)
         assert f"export:    {handle['export_id']}" in message
         assert f"to do:     {advice}" in message

@@ -1,4 +1,4 @@
-"""An AWS connection that gives no client is named, with what to mend in it; nothing is sent to the bucket."""
+"""An AWS connection that gives no client is named, with what to fix in it; nothing is sent to the bucket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_token_service_that_fails_is_worth_a_retry(monkeypatch: pytest.MonkeyP
     with http_server(lambda request: answer(500, "InternalFailure")) as address:
         said = open_with(monkeypatch, **token_service(address))
     assert isinstance(said, StorageUnavailableError)
-    assert "A retry may heal it" in str(said)
+    assert "Retrying may help" in str(said)
 
 
 def test_a_token_service_that_cannot_be_reached_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,14 +102,14 @@ def waiter(fake: FakeLabelbox, clock: ManualClock, runner: Runner) -> Waiter:
 @pytest.mark.parametrize(
     ("fault", "after", "ended", "line"),
     [
-        (None, 0.0, None, "IN_PROGRESS, 0 %, 0:00:00 since its start"),
-        (None, RUNS_FOR / 4, None, "IN_PROGRESS, 25 %, 0:02:30 since its start"),
-        (None, RUNS_FOR, "COMPLETE", "COMPLETE, 100 %, 0:10:00 since its start"),
-        (FailedExport(), RUNS_FOR, "FAILED", "FAILED"),
-        (FailedExport(), 0.0, None, "IN_PROGRESS"),
-        (CanceledExport(), RUNS_FOR, "CANCELED", "CANCELED"),
-        (UnknownStatus(status="PAUSED"), 0.0, None, "PAUSED"),
-        (UnknownStatus(status="PAUSED"), RUNS_FOR, "COMPLETE", "COMPLETE"),
+        (None, 0.0, None, ": IN_PROGRESS, 0 %, 0:00:00 since its start"),
+        (None, RUNS_FOR / 4, None, ": IN_PROGRESS, 25 %, 0:02:30 since its start"),
+        (None, RUNS_FOR, "COMPLETE", " is COMPLETE."),
+        (FailedExport(), RUNS_FOR, "FAILED", " is FAILED and has no result to read. Labelbox gives no reason."),
+        (FailedExport(), 0.0, None, ": IN_PROGRESS"),
+        (CanceledExport(), RUNS_FOR, "CANCELED", " was canceled and has no result to read."),
+        (UnknownStatus(status="PAUSED"), 0.0, None, ": PAUSED"),
+        (UnknownStatus(status="PAUSED"), RUNS_FOR, "COMPLETE", " is COMPLETE."),
     ],
 )
 def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
@@ -120,7 +120,7 @@ def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
     waiter.clock.advance(after)
     seen = waiter.look()
     assert seen.ended == ended
-    assert seen.line.startswith(f"Export {waiter.export_id}: {line}")
+    assert seen.line.startswith(f"Export {waiter.export_id}{line}")
 
 
 def test_an_export_that_is_being_canceled_goes_on_until_it_is_canceled(waiter: Waiter) -> None:
@@ -140,17 +140,19 @@ def test_a_state_that_is_not_known_is_waited_out_with_a_warning(
     waiter.start()
     waiter.look()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == [f"Export {waiter.export_id} is in a state that is not known: 'PAUSED'. The wait goes on."]
+    assert warnings == [f"Export {waiter.export_id} is in a state that is not known: 'PAUSED'. The wait continues."]
 
 
-@pytest.mark.parametrize("scale", [1, 100])
-def test_progress_reads_the_same_whether_the_service_counts_to_1_or_to_100(waiter: Waiter, scale: int) -> None:
+@pytest.mark.parametrize(
+    ("scale", "share", "shown"),
+    [(100, 0.5, ", 50 %,"), (1, 0.5, ", completionPercentage 0.5,"), (100, 0.01, ", completionPercentage 1,")],
+)
+def test_no_percentage_is_made_up(waiter: Waiter, scale: int, share: float, shown: str) -> None:
+    """A progress of 1 is not reported as 100 %: whether the service counts to 1 or to 100 is not documented."""
     waiter.fake.change(completion_percentage_of=scale)
     waiter.start()
-    waiter.clock.advance(RUNS_FOR / 2)
-    assert ", 50 %," in waiter.look().line
-    waiter.clock.advance(RUNS_FOR / 2)
-    assert ", 100 %," in waiter.look().line
+    waiter.clock.advance(RUNS_FOR * share)
+    assert shown in waiter.look().line
 
 
 def test_the_elapsed_time_counts_from_the_handle_and_else_from_the_service(waiter: Waiter) -> None:
@@ -198,7 +200,7 @@ def test_a_passing_failure_of_the_service_counts_as_still_running(
     waiter.clock.advance(RUNS_FOR)
     waiter.fake.faults.add(fault)
     assert waiter.look() == Look(None, f"Export {waiter.export_id}: Labelbox did not answer")
-    assert "could not be looked at, the wait goes on" in caplog.text
+    assert "could not be looked at, the wait continues" in caplog.text
     waiter.fake.faults.clear()
     assert waiter.look().ended == "COMPLETE"
 
@@ -327,7 +329,7 @@ def test_a_header_that_is_merely_late_does_not_turn_a_full_stream_into_an_empty_
 def test_a_stream_with_a_file_but_without_a_header_is_not_taken_for_empty(complete: Waiter, stream: Any) -> None:
     complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream, times=None))
     complete.start()
-    with pytest.raises(IntegrityError, match=rf"no header for its {stream} stream.*a first file. It is not taken for"):
+    with pytest.raises(IntegrityError, match=rf"no header for its {stream} stream.*a first file. It is not treated as"):
         complete.totals()
 
 

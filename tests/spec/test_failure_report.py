@@ -10,11 +10,11 @@ from support.spec_handles import handle_json
 
 from labelbox_export_provider.spec import errors
 from labelbox_export_provider.spec.errors import LabelboxExportError
-from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.failure_report import WIDTH, FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]
-GENERAL = "do what the first line says, then clear this task; if it comes again, report this message"
+GENERAL = "do what the first lines say, then clear this task; if it comes again, report this message"
 
 FULL = """\
 export clx1: bytes 0 to 99 came 98 bytes long
@@ -25,9 +25,10 @@ export clx1: bytes 0 to 99 came 98 bytes long
   try:       2 of 3
   moved:     98 of 1700000000 bytes, 0 of 4112 rows
   in store:  nothing of this export by this try
+  details:   FileFromOffset (id clx1): answered
   store:     s3://lake/labels
   retry:     reads the same export again and writes the same objects
-  to do:     nothing, if retries are left; else clear task 'start' with downstream"""
+  to do:     nothing while retries are left; after the last one clear task 'start' with downstream"""
 
 
 def report(error: str, **facts: Any) -> FailureReport:
@@ -36,7 +37,9 @@ def report(error: str, **facts: Any) -> FailureReport:
 
 def test_the_full_block_has_everything_that_the_person_on_call_needs() -> None:
     """Every terminal error can be acted on at 3 a.m."""
-    error = errors.IntegrityError("export clx1: bytes 0 to 99 came 98 bytes long")
+    error = errors.IntegrityError(
+        "export clx1: bytes 0 to 99 came 98 bytes long", details="FileFromOffset (id clx1): answered"
+    )
     handle = ExportHandle.parse(handle_json(adopted=True))
     text = FailureReport(
         error,
@@ -56,7 +59,7 @@ def test_what_is_unknown_is_left_out() -> None:
         "what happened\n"
         "  in store:  nothing of this export\n"
         "  retry:     none: it would end the same way, so none is used up\n"
-        "  to do:     mend the DAG's schedule or window=, as the first line says; this run stays empty"
+        "  to do:     fix the DAG's schedule or window=, as the first lines say; this run stays empty"
     )
 
 
@@ -79,23 +82,24 @@ def test_an_export_without_window_has_no_window_line() -> None:
 
 
 ENDS_THE_SAME = "none: it would end the same way, so none is used up"
-WAIT = "nothing, if retries are left; else clear this task"
+AFTER_THE_LAST = "nothing while retries are left; after the last one "
+WAIT = AFTER_THE_LAST + "clear this task"
 
 
 @pytest.mark.parametrize(
     ("error", "retry", "to_do"),
     [
-        ("ConfigurationError", ENDS_THE_SAME, "mend the option in the DAG file, then clear this task"),
+        ("ConfigurationError", ENDS_THE_SAME, "fix the option in the DAG file, then clear this task"),
         (
             "WindowError",
             ENDS_THE_SAME,
-            "mend the DAG's schedule or window=, as the first line says; this run stays empty",
+            "fix the DAG's schedule or window=, as the first lines say; this run stays empty",
         ),
         ("HandleError", ENDS_THE_SAME, "clear task 'start' with downstream"),
         (
             "ConnectionSettingsError",
             ENDS_THE_SAME,
-            "mend the connection (Admin, Connections), then clear this task",
+            "fix the connection (Admin, Connections), then clear this task",
         ),
         (
             "AuthenticationError",
@@ -110,29 +114,29 @@ WAIT = "nothing, if retries are left; else clear this task"
         (
             "AnotherUsersExportError",
             ENDS_THE_SAME,
-            "put back a key of the user who started it, or export anew as the first line says, then clear this task",
+            "put back a key of the user who started it, then clear this task, or start a new export",
         ),
         (
             "NotFoundError",
             ENDS_THE_SAME,
             "check the id in the DAG and that the key's user can open the link, then clear this task",
         ),
-        ("RefusedError", ENDS_THE_SAME, "mend what the first line names, then clear this task"),
-        ("RateLimitedError", "goes on with the same export", WAIT),
+        ("RefusedError", ENDS_THE_SAME, "fix what the details name, then clear this task"),
+        ("RateLimitedError", "resumes with the same export", WAIT),
         (
             "RunningExportLimitError",
-            "goes on with the same export",
-            "nothing, if retries are left; else run fewer exports at once (a pool), then clear this task",
+            "resumes with the same export",
+            AFTER_THE_LAST + "run fewer exports at once (a pool), then clear this task",
         ),
-        ("UnreachableError", "goes on with the same export", WAIT),
+        ("UnreachableError", "resumes with the same export", WAIT),
         ("StartUncertainError", "looks for the export by its name and starts one only if there is none", WAIT),
         (
             "ProtocolError",
             ENDS_THE_SAME,
             "check the connection's host, then clear this task; if it comes again, report this message",
         ),
-        ("ExportFailedError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export heals it"),
-        ("ExportCanceledError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export heals it"),
+        ("ExportFailedError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export helps"),
+        ("ExportCanceledError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export helps"),
         (
             "ExportNotReadyError",
             ENDS_THE_SAME,
@@ -141,12 +145,17 @@ WAIT = "nothing, if retries are left; else clear this task"
         (
             "WaitTimeoutError",
             "none: timeout= is all the time there is, so none is used up",
-            "clear this task to wait on for the same export, or raise timeout=",
+            "clear this task to wait longer for the same export, or raise timeout=",
+        ),
+        (
+            "NoTriggererError",
+            ENDS_THE_SAME,
+            "start a triggerer, or look why it does not run, then clear this task",
         ),
         (
             "IntegrityError",
             "reads the same export again and writes the same objects",
-            "nothing, if retries are left; else clear task 'start' with downstream",
+            AFTER_THE_LAST + "clear task 'start' with downstream",
         ),
         (
             "TooManyErrorRowsError",
@@ -156,17 +165,17 @@ WAIT = "nothing, if retries are left; else clear this task"
         (
             "StorageError",
             ENDS_THE_SAME,
-            "mend bucket, permissions or connection, as the first line says, then clear this task",
+            "fix bucket, permissions or connection, as the first lines say, then clear this task",
         ),
         (
             "ObjectExistsError",
             ENDS_THE_SAME,
-            "keep what is there, or let it be replaced as the first line says, then clear this task",
+            "keep what is there, or let it be replaced as the first lines say, then clear this task",
         ),
         (
             "StorageUnavailableError",
             "reads the same export again and writes the same objects",
-            "nothing, if retries are left; else check the store, then clear this task",
+            AFTER_THE_LAST + "check the store, then clear this task",
         ),
     ],
 )
@@ -183,14 +192,55 @@ def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError"])
-def test_a_task_that_starts_the_export_itself_heals_a_dead_one_by_its_own_retry(error: str) -> None:
+def test_a_task_that_starts_the_export_itself_replaces_a_dead_one_by_its_own_retry(error: str) -> None:
     assert report(error, restarts=True).retryable
     assert "retry:     starts a new export" in report(error, restarts=True).text()
     assert (
-        "to do:     nothing, if retries are left; else clear task 'all'"
+        "to do:     nothing while retries are left; after the last one clear this task, which starts a new export"
         in report(error, restarts=True, starter="all").text()
     )
     assert not report(error).retryable
+
+
+RETRYABLE = [kind for kind in CLASSES if kind.retryable]
+
+
+@pytest.mark.parametrize("kind", RETRYABLE, ids=lambda kind: kind.__name__)
+def test_the_last_try_promises_no_retry(kind: type[LabelboxExportError]) -> None:
+    """The last try says that no retry is left, what clearing does, and advises without "while retries are left"."""
+    before, last = (
+        FailureReport(kind("x"), export_id="clx1", try_number=number, tries=2).text().splitlines() for number in (1, 2)
+    )
+    assert "left" not in before[-2]
+    assert last[-2].startswith("  retry:     none is left; clearing this task ")
+    assert "retries" not in last[-1]
+    assert "clear" in last[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "does"),
+    [
+        ("StorageUnavailableError", {}, "reads the same export again and writes the same objects"),
+        ("UnreachableError", {"restarts": True}, "resumes with the same export"),
+        ("UnreachableError", {"restarts": True, "forgets": True}, "starts a new export"),
+        ("IntegrityError", {"restarts": True}, "starts a new export"),
+        ("ExportFailedError", {"restarts": True}, "starts a new export"),
+    ],
+)
+def test_the_last_try_says_what_clearing_does(error: str, facts: dict[str, Any], does: str) -> None:
+    """What clearing does may differ from a retry: after a mismatch, and where Airflow has no task state store."""
+    text = report(error, export_id="clx1", try_number=3, tries=3, **facts).text()
+    assert f"  retry:     none is left; clearing this task {does}\n" in text
+
+
+def test_each_sentence_has_its_line_and_none_is_long() -> None:
+    """The log view does not wrap: sentences are split, long ones wrapped, addresses kept whole."""
+    address = f"s3://lake/{'x' * 200}"
+    long = f"Read {address}, then {'word ' * 50}again."
+    lines = FailureReport(errors.RefusedError(f"It is 'a.b' (1.5 s). Fix it! {long}")).text().splitlines()
+    assert lines[:2] == ["It is 'a.b' (1.5 s).", "Fix it!"]
+    assert any(address in line for line in lines)
+    assert all(len(line) <= WIDTH for line in lines if address not in line)
 
 
 def test_of_what_earlier_tries_left_a_later_one_claims_nothing() -> None:

@@ -143,7 +143,7 @@ def test_a_url_that_expires_in_the_middle_of_a_file_is_renewed_there() -> None:
 
 def test_a_host_that_refuses_every_new_url_fails_after_a_few_tries() -> None:
     with reading(twist=lambda number, request, reply: Reply(403)) as (reader, source, _):
-        with pytest.raises(UnreachableError, match=r"HTTP 403 to 4 URLs.*0 of 100000 bytes"):
+        with pytest.raises(UnreachableError, match=r"HTTP 403.*4 URLs.*0 of 100000 bytes"):
             read_all(reader)
         assert len(source.requests) == 4
 
@@ -172,7 +172,7 @@ def test_passing_failures_of_the_host_are_waited_out(status: int) -> None:
 
 def test_a_host_that_never_answers_soundly_fails_with_the_numbers_and_stays_retryable() -> None:
     with reading(twist=lambda number, request, reply: Reply(503)) as (reader, source, waits):
-        with pytest.raises(UnreachableError, match=r"beyond 0 of its 100000 bytes.*HTTP 503") as caught:
+        with pytest.raises(UnreachableError, match=r"ended at 0 of its 100000 bytes.*HTTP 503") as caught:
             read_all(reader)
         assert caught.value.retryable
         assert len(source.requests) == 6
@@ -231,7 +231,7 @@ def test_redirects_are_not_followed() -> None:
     elsewhere = Reply(302, headers={"Location": "http://127.0.0.1:9/secret-path/0?" + SIGNATURE})
     with (
         reading(twist=lambda number, request, reply: elsewhere) as (reader, _, _),
-        pytest.raises(ProtocolError, match=r"302.*Redirects are not followed") as caught,
+        pytest.raises(ProtocolError, match=r"302.*redirects are not followed") as caught,
     ):
         read_all(reader)
     assert SIGNATURE not in str(caught.value)

@@ -116,7 +116,7 @@ def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictG
 def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
     server.fault = strike(operation, Fault("before", 503, "backendError"), for_ever=True)
     writer = sink(server, patience=0.2).begin(NewObject("rows", "text/plain", MINE))
-    with pytest.raises(StorageUnavailableError, match=r"gs://lake/rows was answered with HTTP 503.*retry"):
+    with pytest.raises(StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with HTTP 503"):
         _through(writer)
     server.fault = lambda call: None
     writer.abort()
@@ -150,7 +150,7 @@ def _through(writer: ObjectWriter) -> None:
 def test_a_session_that_is_gone_says_so_and_a_retry_opens_another(server: StrictGCS) -> None:
     writer = write(server)
     server.uploads.clear()
-    with pytest.raises(StorageUnavailableError, match=r"session of gs://lake/rows is gone.*A retry opens another"):
+    with pytest.raises(StorageUnavailableError, match=r"session is gone.*Another try opens a new one.*gs://lake/rows"):
         writer.complete(expected())
     write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
@@ -244,7 +244,7 @@ def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_
     server: StrictGCS, status: int
 ) -> None:
     server.fault = strike("insert", Fault("after", status), for_ever=True)
-    with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; a retry finds out"):
+    with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
         sink(server, patience=0.1).put(NewObject("rows", "text/plain"), b"x")
     assert server.visible() == {"rows": b"x"}
 
@@ -263,13 +263,13 @@ def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_n
         client = storage.Client(project="test", credentials=identity, client_options=options)
         return GCSSink(client, BUCKET, patience=0.1)
 
-    with pytest.raises(StorageUnavailableError, match=r"was not sent: the token service .* gave no answer"):
+    with pytest.raises(StorageUnavailableError, match=r"token service .* gave no answer.*was not sent"):
         bucket_of(f"http://127.0.0.1:{closed_port()}").put(NewObject("rows", "text/plain"), b"x")
     with (
         http_server(
             lambda request: Reply(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
         ) as refusing,
-        pytest.raises(StorageError, match=r"was not sent \(RefreshError\): .* gives no token") as refused,
+        pytest.raises(StorageError, match=r"gives no token.*was not sent \(RefreshError\)") as refused,
     ):
         bucket_of(refusing).put(NewObject("rows", "text/plain"), b"x")
     assert type(refused.value) is StorageError

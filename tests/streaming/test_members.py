@@ -170,7 +170,7 @@ def with_file(number: int, **changes: int) -> list[ExportFile]:
         (replace(SOUND, lines=19), "20 rows; announced were 19"),
         (
             replace(Source.of(CONTENT, [50]), files=[ExportFile(0, 49, 0, 4, "u"), ExportFile(50, 209, 5, 17, "u")]),
-            "bytes 50 to 209 has, 15 rows of its own; announced were 13",
+            "bytes 50 to 209 has 15 rows of its own; announced were 13",
         ),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_member_that_is_left_out_is_noticed() -> None:
                 take(ledger, make_member(member, pieces, rows, packer(None, lambda data: None)))
         ledger.close()
 
-    with pytest.raises(IntegrityError, match="bytes from 120 on came next"):
+    with pytest.raises(IntegrityError, match="the bytes that came next have 120 bytes before them"):
         add_all_but_one()
 
 

@@ -388,7 +388,7 @@ def test_an_explicit_key_with_something_else_is_refused_before_bytes_move(
     before = store.visible()
     at.fake.requests.clear()
     handle = at.export()
-    with pytest.raises(ObjectExistsError, match=r"rows\.gz holds an object.*replace=True") as caught:
+    with pytest.raises(ObjectExistsError, match=r"An object .* is at this key.*replace=True.*rows\.gz") as caught:
         at.land(handle, store.sink, key="rows.gz")
     assert not caught.value.retryable
     assert store.visible() == before

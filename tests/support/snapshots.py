@@ -40,7 +40,11 @@ def of_every_run(text: str, known: dict[str, str], *, kept: frozenset[str] = fro
         lambda moment: moment[0] if moment[0] in kept else "<time>",
         text,
     )
-    text = re.sub(r"\d+ %, \d+:\d\d:\d\d since its start", "<n> %, <elapsed> since its start", text)
+    text = re.sub(
+        r"(?:\d+ %|completionPercentage \S+), \d+:\d\d:\d\d since its start",
+        "<progress>, <elapsed> since its start",
+        text,
+    )
     text = re.sub(r"(Gave up after \d+ tr(?:y|ies)) in \d+ s", r"\1 in <n> s", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
     text = re.sub(r"\[[0-9a-f]{20}\]", "[<digest>]", text)

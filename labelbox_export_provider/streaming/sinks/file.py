@@ -168,7 +168,7 @@ class _FileWriter(ObjectWriter):
     def put_part(self, part: Part) -> None:
         """Write the part at its own place."""
         if self._descriptor is None:
-            raise StorageError(f"{self._path}: a part came after the file was finished.")
+            raise StorageError("A part came after the file was finished.", details=str(self._path))
         position = part.offset
         try:
             for buffer in part.body.buffers():
@@ -198,8 +198,9 @@ class _FileWriter(ObjectWriter):
             _sync_directory(self._path.parent)
         except FileNotFoundError:
             raise StorageError(
-                f"{self._path}: the file written aside is gone, so another try of the same task has taken over. "
-                "Nothing was published by this one."
+                "The file written aside is gone, so another try of the same task has taken over. Nothing was published "
+                "by this one.",
+                details=str(self._path),
             ) from None
         except OSError as error:
             raise _storage_error(error, "publish", self._path) from None
@@ -224,15 +225,18 @@ class _FileWriter(ObjectWriter):
             if _size_and_crc32c(self._path) == (expected.size, expected.crc32c):
                 return
             raise ObjectExistsError(
-                f"{self._path} holds something else and replace=False. Nothing was changed. "
-                "Remove the file, choose another path=, or set replace=True."
+                "The file holds something else and replace=False. Nothing was changed. Remove the file, choose another "
+                "path=, or set replace=True.",
+                details=str(self._path),
             ) from None
         except OSError as error:
             if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
                 raise
             logger.warning("%s: the file system has no hard links, so another writer could be overwritten.", self._path)
             if self._path.exists():
-                raise ObjectExistsError(f"{self._path} exists and replace=False. Nothing was changed.") from None
+                raise ObjectExistsError(
+                    "The file exists and replace=False. Nothing was changed.", details=str(self._path)
+                ) from None
             self._aside.rename(self._path)
 
 
@@ -305,5 +309,7 @@ def _storage_error(error: OSError, action: str, path: Path) -> StorageError:
     kind = StorageUnavailableError if number in _RETRY_HELPS else StorageError
     advice = _ADVICE.get(number, "Look at the file system of the worker")
     return kind(
-        f"Could not {action} {path}: {error.strerror or type(error).__name__}. {advice}. Nothing was published."
+        f"The worker could not {action} the file: {error.strerror or type(error).__name__}. {advice}. Nothing was "
+        "published.",
+        details=str(path),
     )

@@ -97,14 +97,16 @@ def classified(refusal: Refusal, operation: str, bucket: str, key: str) -> Stora
     """Turn a refusal into ours, with the classes that the calls of this package handle themselves."""
     plain = storage_error(refusal, operation, bucket, key)
     if refusal.status == 404 and not _bucket_is_missing(refusal, operation):
-        return MissingError(str(plain))
+        return MissingError(plain.message, details=plain.details)
     if (kind := {412: OvertakenError, 416: PastTheEndError}.get(refusal.status)) is not None:
-        return kind(str(plain))
-    return DeniedError(str(plain)) if refusal.status == 403 and type(plain) is StorageError else plain
+        return kind(plain.message, details=plain.details)
+    if refusal.status == 403 and type(plain) is StorageError:
+        return DeniedError(plain.message, details=plain.details)
+    return plain
 
 
 def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> StorageError:
-    """Turn a refusal into ours; the message names bucket, key, what is missing and the next step."""
+    """Turn a refusal into ours: what is missing and the next step, then call, object and answer as details."""
     where = f"gs://{bucket}/{key}"
     if not refusal.status:
         return _without_answer(refusal, operation, where)
@@ -112,20 +114,20 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
     status, said = refusal.status, refusal.said
     if is_worth_another_call(refusal):
         kind = StorageUnavailableError
-        advice = "A retry may heal it"
+        advice = "Cloud Storage is busy or failed; retrying may help"
     elif status == 401:
         advice = "The Google Cloud connection's credentials are not accepted. Renew them in the connection, then retry"
     elif refusal.reason == "userProjectMissing" or "requester pays" in said.lower():
         advice = "The bucket makes requesters pay. Set user_project= to the project that pays"
     elif status == 403 and refusal.reason not in _NO_PERMISSION:
         advice = (
-            f"The reason that Cloud Storage gives is {refusal.reason!r}. Look at the bucket's retention policy, holds "
-            "and public access settings, and at the project's billing and organization policies"
+            f"Cloud Storage refused the call for the reason {refusal.reason!r}. Look at the bucket's retention policy, "
+            "holds and public access settings, and at the project's billing and organization policies"
         )
     elif status == 403:
         advice = (
-            f"The Google Cloud connection's identity needs {PERMISSIONS[operation]} on this bucket. Where a KMS key "
-            "encrypts it, Cloud Storage's service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
+            f"The Google Cloud connection's identity needs {PERMISSIONS[operation]} on bucket {bucket!r}. Where a KMS "
+            "key encrypts it, Cloud Storage's service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
         )
     elif _bucket_is_missing(refusal, operation):
         advice = f"There is no bucket {bucket!r} for this connection. Create it or correct bucket_name"
@@ -135,12 +137,13 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         advice = "Something else was written there since this try began"
     elif status == 400 and re.search(r"(?i)crc32c|md5|checksum|hash", said):
         kind = StorageUnavailableError
-        advice = "Other bytes arrived than were sent. A retry sends them again; if it does not end, look at the proxy"
+        advice = "Other bytes arrived than were sent. Another try sends them again; if it goes on, look at the proxy"
     else:
-        advice = "Look at bucket_name, the object's name and sink_args"
+        advice = "Cloud Storage refused the call. Look at bucket_name, the object's name and sink_args"
     words = f" ({said})" if said else ""
     return kind(
-        f"{operation} of {where} was answered with HTTP {status}{words}. {advice}. {_effect(operation, status)}"
+        f"{advice}. {_effect(operation, status)}",
+        details=f"{operation} of {where} was answered with HTTP {status}{words}",
     )
 
 
@@ -148,29 +151,32 @@ def overtaken(refused: OvertakenError, *, create_only: bool) -> StorageError:
     """Tell whoever reads the message who else may have written there."""
     if create_only:
         return ObjectExistsError(
-            f"{refused} Something else is at this name and replace=False. Remove it, choose another name, or set "
-            "replace=True."
+            "Something else was written at this name since this try began, and replace=False. Remove it, choose "
+            "another name, or set replace=True. Nothing was published by this call.",
+            details=refused.details,
         )
     return StorageUnavailableError(
-        f"{refused} Another try of the same task has taken over, or somebody else writes there, or this identity "
-        "may not look at what is there (storage.objects.get), and so never overwrites it. A retry looks again."
+        "Another try of the same task has taken over, or somebody else writes there, or this identity "
+        "may not look at what is there (storage.objects.get), and so never overwrites it. Another try looks again.",
+        details=refused.details,
     )
 
 
 def connection_error(error: BaseException, connection: str) -> StorageError:
-    """Turn a failure to build the client, before any call for an object, into what to mend in the connection."""
+    """Turn a failure to build the client, before any call for an object, into what to fix in the connection."""
     name = type(error).__name__
     if name in {"TransportError", "ConnectionError", "ConnectTimeout", "ReadTimeout", "Timeout"}:
         return StorageUnavailableError(
-            f"The Google Cloud connection {connection!r} gives no client: its token service gave no answer ({name}). A "
-            "retry may heal it; if not, look at the proxy and at the metadata server of the worker."
+            f"The Google Cloud connection {connection!r} gives no client: its token service gave no answer. "
+            "Retrying may help; if not, look at the proxy and at the metadata server of the worker.",
+            details=name,
         )
     # Google's texts name files, scopes and accounts, never a key.
     said = _ADDRESS.sub("(address)", str(error).strip().partition("\n")[0])[:_MOST_SAID].rstrip(". ")
     return StorageError(
-        f"The Google Cloud connection {connection!r} gives no client ({name}: {said}). Correct key_path, keyfile_dict, "
-        "project or impersonation_chain, or give the worker default credentials, then retry. Nothing was sent to the "
-        "bucket."
+        f"The Google Cloud connection {connection!r} gives no client. Correct key_path, keyfile_dict, project or "
+        "impersonation_chain, or give the worker default credentials, then retry. Nothing was sent to the bucket.",
+        details=f"{name}: {said}",
     )
 
 
@@ -182,19 +188,20 @@ def _without_answer(refusal: Refusal, operation: str, where: str) -> StorageErro
     name = refusal.reason
     if name == "TransportError":
         return StorageUnavailableError(
-            f"{operation} of {where} was not sent: the token service of the Google Cloud connection gave no answer. "
-            "Nothing was published by this call. A retry may heal it; if not, look at the proxy and at the metadata "
-            "server of the worker."
+            "The token service of the Google Cloud connection gave no answer. Retrying may help; if not, look at the "
+            "proxy and at the metadata server of the worker. Nothing was published by this call.",
+            details=f"{operation} of {where} was not sent",
         )
     if name in _TOKEN_ERRORS:
         return StorageError(
-            f"{operation} of {where} was not sent ({name}): the Google Cloud connection gives no token. Correct its "
-            "key or impersonation_chain (each account in it needs roles/iam.serviceAccountTokenCreator on the next), "
-            "then retry. Nothing was published."
+            "The Google Cloud connection gives no token. Correct its key or impersonation_chain (each account in it "
+            "needs roles/iam.serviceAccountTokenCreator on the next), then retry. Nothing was published.",
+            details=f"{operation} of {where} was not sent ({name})",
         )
     return StorageUnavailableError(
-        f"{operation} of {where} got no answer ({name}). {_effect(operation, 0)} A retry may heal it; if not, look at "
-        "the proxy and at the endpoint of the Google Cloud connection."
+        "Cloud Storage gave no answer. Retrying may help; if not, look at the proxy and at the endpoint of the Google "
+        f"Cloud connection. {_effect(operation, 0)}",
+        details=f"{operation} of {where} got no answer ({name})",
     )
 
 
@@ -206,5 +213,5 @@ def _may_pass(error: BaseException) -> bool:
 
 def _effect(operation: str, status: int) -> str:
     if operation in {"create", "delete"} and (status in {0, 408} or status >= 500):
-        return "Whether it took effect is not known; a retry finds out."
+        return "Whether it took effect is not known; another try finds out."
     return "Nothing was published by this call."

@@ -134,7 +134,9 @@ class UploadSession:
             if (resource := self._put(place, _Rest(stretch.buffers, before - stretch.start), stretch)) is not None:
                 return resource
             if self._confirmed == before:
-                raise _TryAgainError(StorageUnavailableError(f"{self._where()} takes no more bytes. Try again."))
+                raise _TryAgainError(
+                    StorageUnavailableError("Cloud Storage takes no more bytes.", details=self._where())
+                )
         return None if stretch.crc32c is None else self._ask(stretch)
 
     def _ask(self, stretch: _Stretch) -> Mapping[str, Any] | None:
@@ -175,8 +177,9 @@ class UploadSession:
     def _refused(self, refusal: Refusal) -> Exception:
         if refusal.status in {404, 410}:
             return StorageUnavailableError(
-                f"The upload session of {self._where()} is gone (HTTP {refusal.status}): it was cancelled, or is older "
-                "than a week. Nothing was published. A retry opens another."
+                "The upload session is gone: it was cancelled, or is older than a week. Nothing was published. Another "
+                "try opens a new one.",
+                details=f"{self._where()} (HTTP {refusal.status})",
             )
         failure = classified(refusal, "create", self._bucket, self._key)
         return _TryAgainError(failure) if is_worth_another_call(refusal) else failure
@@ -199,8 +202,8 @@ class UploadSession:
 
     def _disorder(self, what: str) -> StorageUnavailableError:
         return StorageUnavailableError(
-            f"The server of {self._where()} {what}. Nothing of this was named by a manifest. A retry opens another "
-            "upload session."
+            f"Cloud Storage {what}. Nothing of this was named by a manifest. Another try opens a new upload session.",
+            details=self._where(),
         )
 
     def _where(self) -> str:

@@ -118,8 +118,8 @@ class GCSWriter(ObjectWriter):
                 return False
             if self._failure is not None:
                 raise StorageError(
-                    f"{self._calls.uri(self._new.key)}: part {number} was not sent, since {self._failure}. Nothing was "
-                    "published."
+                    f"Part {number} was not sent, since {self._failure}. Nothing was published.",
+                    details=self._calls.uri(self._new.key),
                 )
             self._sending = True
             return True
@@ -183,10 +183,11 @@ class GCSWriter(ObjectWriter):
         try:
             self._calls.delete(self._new.key, int(resource["generation"]))
         except StorageError as error:
-            removed = f"It could not be removed: {error}"
+            removed = f"It could not be removed: {error.message}"
         raise IntegrityError(
-            f"{uri}: the store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
-            f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it anew."
+            f"The store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
+            f"{wanted[1]} that were sent. {removed} No manifest names it. Another try writes it again.",
+            details=uri,
         )
 
     def _for_the_reader(self, refused: OvertakenError | DeniedError) -> StorageError:

@@ -39,20 +39,23 @@ class PartAccount:
             offset, part_size, part_crc32c = self._parts[key]
             if key != number or offset != size:
                 raise IntegrityError(
-                    f"{where}: part {number} at byte {size} is missing; the next one is part {key} at byte {offset}. "
-                    "Nothing was published."
+                    f"Part {number} at byte {size} is missing; the next one is part {key} at byte {offset}. Nothing "
+                    "was published.",
+                    details=where,
                 )
             size += part_size
             crc32c = checksum.combine(crc32c, part_crc32c, part_size)
         if size != expected.size:
             raise IntegrityError(
-                f"{where}: {size} bytes in {len(self._parts)} parts were stored, {expected.size} bytes were expected. "
-                "Nothing was published."
+                f"The store has {size} bytes in {len(self._parts)} parts, {expected.size} bytes were expected. Nothing "
+                "was published.",
+                details=where,
             )
         if crc32c != expected.crc32c:
             raise IntegrityError(
-                f"{where}: the stored bytes have the CRC32C {checksum.text(crc32c)}, "
-                f"{checksum.text(expected.crc32c)} was expected. Nothing was published."
+                f"The stored bytes have the CRC32C {checksum.text(crc32c)}, {checksum.text(expected.crc32c)} was "
+                "expected. Nothing was published.",
+                details=where,
             )
 
 

@@ -103,22 +103,23 @@ def classified(error: BaseException, operation: str, bucket: str, key: str) -> S
     plain = storage_error(error, operation, bucket, key)
     code = error_code(error)
     if operation in {"HeadObject", "GetObject", "DeleteObject"} and is_missing(error):
-        return MissingError(str(plain))
+        return MissingError(plain.message, details=plain.details)
     # rclone says so of a list of uploads that is empty.
     if operation in {"AbortMultipartUpload", "ListMultipartUploads"} and code == "NoSuchUpload":
-        return MissingError(str(plain))
+        return MissingError(plain.message, details=plain.details)
     if code in _NOT_OFFERED:
-        return NotOfferedError(str(plain))
-    return DeniedError(str(plain)) if type(plain) is StorageError and is_denied(error) else plain
+        return NotOfferedError(plain.message, details=plain.details)
+    if type(plain) is StorageError and is_denied(error):
+        return DeniedError(plain.message, details=plain.details)
+    return plain
 
 
 def storage_error(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
-    """Turn botocore's exception into ours; the message names bucket, key, what is missing and the next step."""
+    """Turn botocore's exception into ours: what is missing and the next step, then call, key and answer as details."""
     where = f"s3://{bucket}/{key}"
     code, status = error_code(error), error_status(error)
     if not code and not status:
         return _without_answer(error, operation, where)
-    said = f"{operation} of {where} was answered with {code or status} (HTTP {status})."
     kind: type[StorageError] = StorageError
     if code == "NoSuchBucket" or (status == 404 and operation in _ASKS_FOR_THE_BUCKET):
         advice = f"There is no bucket {bucket!r} for this connection. Create it or correct s3_bucket"
@@ -135,27 +136,28 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
             advice += ", without which other generations cannot be found: set rerun='add'"
     elif code in _CHANGED_ON_THE_WAY:
         kind = StorageUnavailableError
-        advice = "Other bytes arrived than were sent. A retry sends them again; if it does not end, look at the proxy"
+        advice = "Other bytes arrived than were sent. Another try sends them again; if it goes on, look at the proxy"
     elif code in _BUSY or status >= 500 or status == 429:
         kind = StorageUnavailableError
-        advice = "A retry may heal it"
+        advice = "The store is busy or failed; retrying may help"
     elif is_denied(error):
         needed = PERMISSIONS.get(operation, "access to the bucket")
         advice = (
-            f"The AWS connection's identity needs {needed} on this bucket and key, and kms:GenerateDataKey and "
-            "kms:Decrypt where a KMS key encrypts it"
+            f"The AWS connection's identity needs {needed} on bucket {bucket!r}. Where a KMS key encrypts it, "
+            "kms:GenerateDataKey and kms:Decrypt are needed, too"
         )
     elif code == "NoSuchUpload":
         advice = (
             "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
         )
     else:
-        advice = "Look at s3_bucket, the key and sink_args"
-    return kind(f"{said} {advice}. Nothing was published by this call.")
+        advice = "The store refused the call. Look at s3_bucket, the key and sink_args"
+    details = f"{operation} of {where} was answered with {code or status} (HTTP {status})"
+    return kind(f"{advice}. Nothing was published by this call.", details=details)
 
 
 def connection_error(error: BaseException, connection: str | None) -> StorageError:
-    """Turn a failure to build the client, before any call for an object, into what to mend in the connection."""
+    """Turn a failure to build the client, before any call for an object, into what to fix in the connection."""
     where = f"The AWS connection {connection!r}" if connection else "boto3's own chain of credentials"
     code, status = error_code(error), error_status(error)
     if code or status:
@@ -163,22 +165,24 @@ def connection_error(error: BaseException, connection: str | None) -> StorageErr
         said = getattr(error, "response", {}).get("Error", {}).get("Message", "")
         kind = StorageUnavailableError if code in _BUSY or status >= 500 or status == 429 else StorageError
         advice = (
-            "A retry may heal it"
+            "Retrying may help"
             if kind is StorageUnavailableError
             else "Correct role_arn, the role's trust policy or the keys of the connection, then retry"
         )
         return kind(
-            f"{where} gives no client: {operation} was answered with {code or status} ({said}). {advice}. "
-            "Nothing was sent to the bucket."
+            f"{where} gives no client. {advice}. Nothing was sent to the bucket.",
+            details=f"{operation} was answered with {code or status} ({said})",
         )
     if is_store_error(error) and type(error).__name__ in _NO_ANSWER:
         return StorageUnavailableError(
-            f"{where} gives no client: its token service gave no answer ({type(error).__name__}). A retry may heal it; "
-            "if not, look at endpoint_url, region and proxy of the connection."
+            f"{where} gives no client: its token service gave no answer. Retrying may help; if not, look at "
+            "endpoint_url, region and proxy of the connection.",
+            details=type(error).__name__,
         )
     return StorageError(
-        f"{where} gives no client ({type(error).__name__}: {error}). Correct region_name, endpoint_url, profile_name, "
-        "role_arn or config_kwargs in its extra, then retry. Nothing was sent to the bucket."
+        f"{where} gives no client. Correct region_name, endpoint_url, profile_name, role_arn or config_kwargs in its "
+        "extra, then retry. Nothing was sent to the bucket.",
+        details=f"{type(error).__name__}: {error}",
     )
 
 
@@ -188,7 +192,8 @@ def _without_answer(error: BaseException, operation: str, where: str) -> Storage
         # The text quotes values, which may be keys; the names are enough.
         names = ", ".join(sorted(set(re.findall(r"parameter (?:in input: )?\"?([\w.]+)", str(error))))) or "an argument"
         return StorageError(
-            f"{operation} of {where} was not sent: the client library refuses {names}. Correct the value in sink_args."
+            f"The client library refuses {names}. Correct the value in sink_args.",
+            details=f"{operation} of {where} was not sent",
         )
     if name in {
         "NoCredentialsError",
@@ -198,10 +203,12 @@ def _without_answer(error: BaseException, operation: str, where: str) -> Storage
         "InvalidRegionError",
     }:
         return StorageError(
-            f"{operation} of {where} was not sent ({name}): the AWS connection is incomplete. Give it credentials or a "
-            "role, and a region, then retry. Nothing was published."
+            "The AWS connection is incomplete. Give it credentials or a role, and a region, then retry. Nothing was "
+            "published.",
+            details=f"{operation} of {where} was not sent ({name})",
         )
     return StorageUnavailableError(
-        f"{operation} of {where} got no answer ({name}). Nothing was published by this call. A retry may heal it; if "
-        "not, look at endpoint_url, region and proxy of the AWS connection."
+        "The store gave no answer. Retrying may help; if not, look at endpoint_url, region and proxy of the AWS "
+        "connection. Nothing was published by this call.",
+        details=f"{operation} of {where} got no answer ({name})",
     )

@@ -91,8 +91,9 @@ class S3Writer(ObjectWriter):
         if there is None or there.size == written.size or (there.etag or "").strip('"') != written.etag:
             return
         raise IntegrityError(
-            f"{written.uri}: the store made {there.size} bytes of {written.size} that were sent. No manifest names the "
-            "object. A retry writes it anew."
+            f"The store made {there.size} bytes of {written.size} that were sent. No manifest names the object. "
+            "Another try writes it again.",
+            details=written.uri,
         )
 
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
