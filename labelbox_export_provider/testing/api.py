@@ -45,11 +45,13 @@ def _page_of_tasks(context: Context, exports: list[Export], arguments: Arguments
     return exports[skip:] if first is None else exports[skip : skip + first]
 
 
-def _task(context: Context, _: object, arguments: Arguments) -> Export:
+def _task(context: Context, _: object, arguments: Arguments) -> Export | None:
     task_id = (arguments.get("where") or {}).get("id")
     for export in context.service.visible_to(context.user):
         if export.export_id == task_id and not export.is_hidden(context.service.clock(), by_id=True):
             return export
+    if context.service.behaviour.unknown_task == "null":
+        return None
     raise not_found("Task", task_id)
 
 
@@ -59,7 +61,7 @@ def _start(place: Literal["Project", "Catalog", "Slice", "ModelRun"]) -> Resolve
         kind, source_id = _source(place, given["filters"])
         asked_streamable = bool(given.get("streamable") or given.get("isStreamableReady"))
         request = ExportRequest(
-            name=given.get("taskName"),
+            name=(given.get("taskName") or "")[: context.service.behaviour.name_characters] or None,
             mutation=f"exportDataRowsIn{place}",
             source_kind=kind,
             source_id=source_id,

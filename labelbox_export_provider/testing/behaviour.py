@@ -47,6 +47,12 @@ class Behaviour:
     """Order of `createdTasks`."""
     created_tasks_by_name: bool = True
     """Whether `createdTasks(where: {name})` is in the schema."""
+    name_characters: int | None = None
+    """Characters of a task's name that are kept; None keeps all."""
+    aliases_per_query: int | None = None
+    """Aliased fields that one query may have; more are refused as too complex. None lifts the limit."""
+    unknown_task: Literal["not_found", "null"] = "not_found"
+    """Whether `task(where)` of an unknown id is an error, or null without one."""
     status_in_task: bool = True
     """Whether `task(where)` has the fields that `createdTasks` has, `status` among them."""
     file_from_line: bool = False
@@ -56,12 +62,18 @@ class Behaviour:
     catalog_predictions: bool = True
     """Whether catalog, dataset and slice exports know `includePredictions`."""
 
+    unknown_project: Literal["not_found", "empty"] = "not_found"
+    """Whether a project export with an unknown id is refused, or is complete and empty."""
+    unknown_model_run: Literal["not_found", "empty"] = "not_found"
+    """Whether a model run export with an unknown id is refused, or is complete and empty."""
     unknown_dataset: Literal["not_found", "empty"] = "not_found"
     """Whether a dataset export with an unknown id is refused, or is complete and empty as one of unknown rows is."""
     id_filters_exclude_each_other: bool = True
     """Whether a search for row ids and global keys at once is refused, or finds rows that both name."""
-    between_includes_ends: bool = True
-    """Whether BETWEEN takes rows exactly on its ends."""
+    between_includes_ends: bool | Literal["start", "end"] = True
+    """Whether BETWEEN takes rows exactly on its ends, or on one of them alone."""
+    offset_dates: Literal["honoured", "named_zone", "owner_zone"] = "honoured"
+    """Whether `+0000` in a date counts, or is ignored: the date is read in the search's or in the key owner's zone."""
     search_resolution: Literal["millisecond", "second"] = "millisecond"
     """Whether the search index knows instants to the millisecond or cuts them to whole seconds."""
     search_lag_seconds: float = 0.0

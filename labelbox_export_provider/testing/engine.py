@@ -58,6 +58,7 @@ class Engine:
 
     def __init__(self, behaviour: Behaviour, resolvers: Mapping[str, Mapping[str, Resolver]]) -> None:
         self._variables_code = behaviour.variables_code
+        self._aliases_per_query = behaviour.aliases_per_query
         scalars = gql.GraphQLSchema(types=_scalars(behaviour))
         self._schema = gql.extend_schema(scalars, gql.parse(schema_text(behaviour)), assume_valid=True)
         for type_name, fields in resolvers.items():
@@ -76,9 +77,15 @@ class Engine:
             return Operation(None, frozenset(), None, _refusal([error], "GRAPHQL_PARSE_FAILED"))
         finder = _FieldFinder()
         gql.visit(document, finder)
-        errors = gql.validate(self._schema, document)
+        errors = gql.validate(self._schema, document) or self._too_complex(finder)
         problem = _refusal(errors, "GRAPHQL_VALIDATION_FAILED") if errors else None
         return Operation(finder.operation_name, frozenset(finder.fields), document, problem)
+
+    def _too_complex(self, finder: _FieldFinder) -> list[gql.GraphQLError]:
+        limit = self._aliases_per_query
+        if limit is None or finder.aliases <= limit:
+            return []
+        return [gql.GraphQLError(f"Query complexity limit exceeded: {finder.aliases} aliases, allowed are {limit}")]
 
     def run(self, operation: Operation, variables: Mapping[str, Any], context: object) -> GraphQLAnswer:
         """Carry a request out."""
@@ -101,8 +108,10 @@ class _FieldFinder(gql.Visitor):
         super().__init__()
         self.fields: set[str] = set()
         self.operation_name: str | None = None
+        self.aliases = 0
 
     def enter_field(self, node: gql.FieldNode, *_: object) -> None:
+        self.aliases += node.alias is not None
         self.fields.add(node.name.value)
 
     def enter_operation_definition(self, node: gql.OperationDefinitionNode, *_: object) -> None:

@@ -26,6 +26,7 @@ class Search:
     behaviour: Behaviour
     now: datetime
     project_id: str | None = None
+    owner_zone: str = "UTC"
 
     def memberships(self, row: DataRow) -> Iterable[Membership]:
         """The row's places in the projects that this search looks at."""
@@ -111,14 +112,25 @@ def _compile_dates(value: Mapping[str, Any], search: Search) -> Callable[[dateti
     if operator == "BETWEEN":
         if not isinstance(bounds, Mapping) or set(bounds) != {"min", "max"}:
             raise bad_request("BETWEEN takes a value with the members min and max")
-        low, high = parse_date(bounds["min"], zone), parse_date(bounds["max"], zone)
-        if search.behaviour.between_includes_ends:
-            return lambda moment: low <= moment <= high
-        return lambda moment: low < moment < high
-    bound = parse_date(bounds, zone)
+        low, high = _instant(bounds["min"], zone, search), _instant(bounds["max"], zone, search)
+        ends = search.behaviour.between_includes_ends
+        on_start, on_end = ends in (True, "start"), ends in (True, "end")
+        return lambda moment: (
+            (low <= moment if on_start else low < moment) and (moment <= high if on_end else moment < high)
+        )
+    bound = _instant(bounds, zone, search)
     if operator == "GREATER_THAN_OR_EQUAL":
         return lambda moment: moment >= bound
     return lambda moment: moment <= bound
+
+
+def _instant(text: object, zone: ZoneInfo, search: Search) -> datetime:
+    reading = search.behaviour.offset_dates
+    moment = parse_date(text, zone)
+    if reading == "honoured" or not _OFFSET_DATE.fullmatch(str(text)):
+        return moment
+    read_in = zone if reading == "named_zone" else ZoneInfo(search.owner_zone)
+    return moment.replace(tzinfo=read_in).astimezone(timezone.utc)
 
 
 def parse_date(text: object, zone: ZoneInfo) -> datetime:

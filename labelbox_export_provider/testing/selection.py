@@ -61,9 +61,11 @@ def rows_in(
 ) -> Sequence[DataRow]:
     """All rows of a source, before filters; an error of the API when there is no such source."""
     if source_kind == "project":
-        return world.in_project(source_id or "")
+        known = behaviour.unknown_project == "not_found" or source_id in world.projects
+        return world.in_project(source_id or "") if known else []
     if source_kind == "model_run":
-        return world.in_model_run(source_id or "")
+        known = behaviour.unknown_model_run == "not_found" or source_id in world.model_runs
+        return world.in_model_run(source_id or "") if known else []
     if source_kind == "slice":
         saved = world.slices.get(source_id or "")
         if saved is None:
@@ -76,14 +78,14 @@ def rows_in(
 
 
 def select(
-    world: World, request: ExportRequest, *, behaviour: Behaviour, now: datetime
+    world: World, request: ExportRequest, *, behaviour: Behaviour, now: datetime, owner_zone: str | None = None
 ) -> tuple[Sequence[DataRow], RowView]:
     """The rows that this request finds now, and how it shows them."""
     kind, source_id = request.source_kind, request.source_id
     view = view_for(kind, source_id, request.params)
     rows = rows_in(world, kind, source_id, behaviour=behaviour, now=now)
     if "searchQuery" in request.filters:
-        search = Search(behaviour, now, source_id if kind == "project" else None)
+        search = Search(behaviour, now, source_id if kind == "project" else None, owner_zone or "UTC")
         test = compile_query(request.filters["searchQuery"]["query"], search)
         rows = [row for row in rows if test(row)]
     return rows, view

@@ -62,7 +62,7 @@ class Service:
         if not user.may_export:
             raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export data rows")
         with self._lock, self.world.lock:
-            rows, view = select(self.world, request, behaviour=self.behaviour, now=now)
+            rows, view = select(self.world, request, behaviour=self.behaviour, now=now, owner_zone=user.timezone)
             self._check_limits(request, now)
             lines = [row.render(view) for row in rows]
             hidden = self._export_fault(HiddenExport, request)
