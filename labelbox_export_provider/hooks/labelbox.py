@@ -59,8 +59,8 @@ class LabelboxHook(BaseHook):
             connection = self.get_connection(self.labelbox_conn_id)
         except AirflowNotFoundException:
             raise no_such_connection(self.labelbox_conn_id) from None
-        if connection.password:
-            mask_secret(connection.password)
+        if key := _key_of(connection):
+            mask_secret(key)
         return _settings(self.labelbox_conn_id, connection, _extra(self.labelbox_conn_id, connection))
 
     @classmethod
@@ -74,8 +74,8 @@ class LabelboxHook(BaseHook):
             extra = await get_async_extra(connection)
         except ValueError:
             raise _bad_extra(labelbox_conn_id) from None
-        if connection.password:
-            await mask_secret_async(connection.password)
+        if key := _key_of(connection):
+            await mask_secret_async(key)
         return _settings(labelbox_conn_id, connection, extra)
 
     def get_conn(self) -> LabelboxClient:
@@ -108,7 +108,9 @@ class LabelboxHook(BaseHook):
         The text goes to the browser as it is, so it holds nothing but the owner's name, organization and time zone.
         """
         try:
-            quick = self.settings.model_copy(update={"timeout": min(self.settings.timeout, TEST_CONNECTION_SECONDS)})
+            timeout = min(self.settings.timeout, TEST_CONNECTION_SECONDS)
+            # Airflow's API server gives the connection that it tests an id of its own.
+            quick = self.settings.model_copy(update={"timeout": timeout, "conn_id": None})
             with _client(quick) as client:
                 owner = client.run(flows.who_am_i(ONCE))
         except LabelboxExportError as error:
@@ -148,10 +150,16 @@ def _extra(conn_id: str, connection: Connection) -> dict[str, Any]:
         raise _bad_extra(conn_id) from None
 
 
+def _key_of(connection: Connection) -> str:
+    """Return what is to be masked: the key as it is used, or the login where the key may be in the wrong field."""
+    return (connection.password or "").strip() or (connection.login or "").strip()
+
+
 def _settings(conn_id: str, connection: Connection, extra: dict[str, Any]) -> ConnectionSettings:
     return ConnectionSettings.from_parts(
         conn_id=conn_id,
         host=connection.host,
+        login=connection.login,
         password=connection.password,
         port=connection.port,
         schema=connection.schema,

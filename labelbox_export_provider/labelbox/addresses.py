@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT_PATH = "/graphql"
+PROXY_FORM = "http://[<user>:<password>@]<host>[:<port>] or https://[<user>:<password>@]<host>[:<port>]"
+
+
+@dataclass(frozen=True)
+class ProxyAddress:
+    """A proxy's URL without the login, which is what a library may be given and may quote, and the login."""
+
+    url: str
+    login: tuple[str, str] | None = field(default=None, repr=False)
 
 
 def tidy_endpoint(text: str, *, port: int | None = None, scheme: str | None = None) -> str:
@@ -33,7 +43,7 @@ def tidy_url(text: str) -> str:
 
 def split_url(text: str) -> SplitResult:
     """Split an http(s) URL that names a host and holds neither credentials nor query nor fragment."""
-    if any(letter.isspace() or not letter.isprintable() for letter in text) or "\\" in text:
+    if _has_odd_letters(text):
         raise ValueError("the URL holds white space, a control character or a backslash")
     try:
         parts = urlsplit(text)
@@ -48,7 +58,38 @@ def split_url(text: str) -> SplitResult:
         raise ValueError("the URL holds a query or fragment ('?' or '#'); leave it out")
     if not host:
         raise ValueError("the URL names no host")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError("the host in the URL is not a host name: a part of it is empty or too long") from None
     return parts
+
+
+def _has_odd_letters(text: str) -> bool:
+    return any(letter.isspace() or not letter.isprintable() for letter in text) or "\\" in text
+
+
+def split_proxy(text: str) -> ProxyAddress:
+    """Split a proxy's address. Raises `ValueError` with a sentence that shows nothing of it."""
+    parts = _proxy_parts(text.strip())
+    if parts is None:
+        raise ValueError(
+            f"it is not an address of the form {PROXY_FORM}. In user and password, write / as %2F, # as %23, ? as %3F, "
+            "@ as %40 and % as %25. The value is not shown, since it may hold a password."
+        )
+    login = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
+    return ProxyAddress(_joined(parts, parts.port, ""), login)
+
+
+def _proxy_parts(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        split_url(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+    except ValueError:
+        return None
+    # A path, query or fragment is the rest of a password that was not percent-encoded.
+    rest = text.partition("://")[2].removeprefix(parts.netloc)
+    return parts if rest in ("", "/") and not _has_odd_letters(text) else None
 
 
 def is_plain_http_outside(url: str) -> bool:

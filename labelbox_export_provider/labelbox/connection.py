@@ -6,7 +6,8 @@ Airflow is not imported: a hook passes the plain parts of its connection to `Con
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -22,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from labelbox_export_provider.labelbox.addresses import is_plain_http_outside, split_url, tidy_endpoint, tidy_url
-from labelbox_export_provider.labelbox.api_key import complaint_about
+from labelbox_export_provider.labelbox.addresses import is_plain_http_outside, split_proxy, tidy_endpoint, tidy_url
+from labelbox_export_provider.labelbox.api_key import IN_LOGIN, complaint_about
 from labelbox_export_provider.labelbox.redaction import scrub
-from labelbox_export_provider.spec.errors import ConnectionSettingsError, ProtocolError
+from labelbox_export_provider.spec.errors import AccessError, ConnectionSettingsError, NotFoundError, ProtocolError
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 DEFAULT_APP_URL = "https://app.labelbox.com"
@@ -38,7 +39,6 @@ _LEGAL = {
     "app_url": "a full URL such as https://app.labelbox.com",
     "timeout": "a number of seconds above 0, such as 60",
     "verify": "true, false, or the path of a CA bundle",
-    "proxy": "http://<host>:<port> or https://<host>:<port>",
     "allow_http": "true or false",
 }
 
@@ -61,6 +61,7 @@ def _number(value: object) -> object:
 class ConnectionSettings(BaseModel):
     """How Labelbox is reached. `timeout` is in seconds and bounds each request; `verify` may name a CA bundle.
 
+    `conn_id` is the Airflow connection that the settings come from, which errors name; None where they do not.
     Neither the key nor the proxy, whose URL may hold a password, is shown by `repr`. Raises pydantic's
     `ValidationError` without the values; `from_parts` raises `ConnectionSettingsError`.
     """
@@ -74,13 +75,16 @@ class ConnectionSettings(BaseModel):
     verify: Annotated[bool | str, BeforeValidator(_flag)] = True
     proxy: Annotated[str | None, Field(repr=False)] = None
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
+    conn_id: str | None = None
 
     @field_validator("api_key")
     @classmethod
     def _key_is_plausible(cls, key: SecretStr) -> SecretStr:
-        if complaint := complaint_about(key.get_secret_value()):
+        # A file that holds a secret often ends in a newline, and so does what was pasted out of one.
+        bare = key.get_secret_value().strip()
+        if complaint := complaint_about(bare):
             raise ValueError(complaint)
-        return key
+        return SecretStr(bare)
 
     @field_validator("endpoint")
     @classmethod
@@ -107,9 +111,7 @@ class ConnectionSettings(BaseModel):
     def _proxy_is_a_url(cls, proxy: str | None) -> str | None:
         if proxy is None or not proxy.strip():
             return None
-        parts = urlsplit(proxy.strip())
-        # A proxy may need a user name and password, which `split_url` refuses.
-        split_url(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+        split_proxy(proxy)
         return proxy.strip().rstrip("/")
 
     @model_validator(mode="after")
@@ -125,24 +127,29 @@ class ConnectionSettings(BaseModel):
         host: str | None,
         password: str | None,
         extra: Mapping[str, object],
+        login: str | None = None,
         port: int | None = None,
         schema: str | None = None,
         conn_id: str,
     ) -> ConnectionSettings:
         """Build settings from the parts of an Airflow connection, or say what is wrong with them.
 
-        Unset and empty parts take the defaults. Every error is a `ConnectionSettingsError` that names the connection,
-        the field, its value unless that may be secret, the legal values and what to do.
+        Unset and empty parts take the defaults; port 0 is what Airflow's form sends for an unset one. Every error is a
+        `ConnectionSettingsError` that names the connection, the field, its value unless that may be secret, the values
+        that it may have and what to do.
         """
         _refuse_unknown(extra, conn_id)
         given: dict[str, Any] = {key: value for key, value in extra.items() if value is not None and value != ""}
-        given["api_key"] = password or ""
+        given.update(api_key=password or "", conn_id=conn_id)
+        if not given["api_key"].strip() and (login or "").strip():
+            raise _wrong(conn_id, "api_key", None, IN_LOGIN)
+        port = port or None
         if host and host.strip():
             try:
                 given["endpoint"] = tidy_endpoint(host, port=port, scheme=_scheme(schema))
             except ValueError as error:
                 raise _wrong(conn_id, "endpoint", host, str(error)) from None
-        elif port is not None:
+        elif port not in (None, 443):
             raise _wrong(conn_id, "port", port, "a port is given but no host")
         try:
             return cls(**given)
@@ -151,6 +158,17 @@ class ConnectionSettings(BaseModel):
             reason = first["ctx"]["error"] if "error" in first.get("ctx", {}) else first["msg"]
             field = str(first["loc"][0]) if first["loc"] else "endpoint"
             raise _wrong(conn_id, field, given.get(field), str(reason)) from None
+
+    @contextmanager
+    def naming_connection(self) -> Iterator[None]:
+        """Let errors about the key, what it may see, and the settings begin with the id of the connection."""
+        try:
+            yield
+        except (AccessError, NotFoundError, ConnectionSettingsError) as error:
+            if self.conn_id is not None:
+                error.message = f"Connection {self.conn_id!r}: {error.message}"
+                error.args = (error.message,)
+            raise
 
     def check_file_url(self, url: str) -> None:
         """Refuse the signed URL of an export file that would be fetched in clear text, or is no http(s) URL.
@@ -206,8 +224,9 @@ def _refuse_unknown(extra: Mapping[str, object], conn_id: str) -> None:
 
 
 def _wrong(conn_id: str, field: str, value: object, reason: str) -> ConnectionSettingsError:
-    if field == "api_key":
-        return ConnectionSettingsError(f"Connection {conn_id!r}, password: {reason}")
+    if field in ("api_key", "proxy"):
+        name = "password" if field == "api_key" else "extra 'proxy'"
+        return ConnectionSettingsError(f"Connection {conn_id!r}, {name}: {reason}")
     name = "host" if field in ("endpoint", "port") else f"extra {field!r}"
     shown = "" if value is None else f" {_shown(field, value)}"
     return ConnectionSettingsError(
@@ -217,7 +236,7 @@ def _wrong(conn_id: str, field: str, value: object, reason: str) -> ConnectionSe
 
 def _shown(field: str, value: object) -> str:
     text = str(value)
-    if field in ("endpoint", "app_url", "proxy"):
+    if field in ("endpoint", "app_url"):
         before, at, after = text.rpartition("@")
         text = f"{'***' if before else ''}{at}{after}"
         head, mark, _ = text.replace("#", "?").partition("?")

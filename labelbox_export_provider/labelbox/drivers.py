@@ -1,4 +1,4 @@
-"""The two clients that run flows over HTTP, and the only module that names httpx.
+"""The two clients that run flows over HTTP.
 
 They differ in `await` alone: what is sent, and what an answer or a failure becomes, is decided by the functions that
 both share. The API key travels in one header to one address: redirects are not followed.
@@ -7,22 +7,21 @@ both share. The API key travels in one header to one address: redirects are not 
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import logging
-import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
+from labelbox_export_provider.labelbox.proxies import proxy_for
 from labelbox_export_provider.labelbox.redaction import scrub
 from labelbox_export_provider.labelbox.user_agent import user_agent as default_user_agent
 from labelbox_export_provider.spec.errors import ConnectionSettingsError
@@ -35,38 +34,6 @@ MAX_BODY = 16 * 2**20
 """Bytes of an answer that are read; a GraphQL answer to any of our operations is far smaller."""
 NOTICED_WAIT = 5.0
 """Seconds from which on a wait is logged."""
-
-
-def create_ssl_context(
-    settings: ConnectionSettings, *, used_by: Literal["httpx", "urllib3"] = "httpx"
-) -> ssl.SSLContext:
-    """Load the certificates that `verify` asks for; takes tens of milliseconds, so share it between clients.
-
-    Clients of different libraries never share one: urllib3 sets what is checked on the context that it is given, and
-    must not decide about connections that carry the key.
-
-    Raises `ConnectionSettingsError` when the CA bundle cannot be used.
-    """
-    if isinstance(settings.verify, bool):
-        if settings.verify and not any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
-            return _usual_ssl_context(used_by)
-        return httpx.create_ssl_context(verify=settings.verify, trust_env=True)
-    bundle = Path(settings.verify)
-    try:
-        if bundle.is_dir():
-            return ssl.create_default_context(capath=str(bundle))
-        return ssl.create_default_context(cafile=str(bundle))
-    except OSError as error:
-        raise ConnectionSettingsError(
-            f"The connection's extra 'verify' names the CA bundle {settings.verify!r}, which cannot be used: "
-            f"{error.strerror or error}. Legal are true, false, or the path of a file of PEM certificates."
-        ) from None
-
-
-@functools.cache
-def _usual_ssl_context(used_by: str) -> ssl.SSLContext:  # noqa: ARG001  a context for each
-    """Give the context of the certificates that httpx brings along, which do not change while the process lives."""
-    return httpx.create_ssl_context(verify=True, trust_env=False)
 
 
 class LabelboxClient:
@@ -95,6 +62,10 @@ class LabelboxClient:
 
     def run(self, flow: Flow[T]) -> T:
         """Perform what the flow asks for until it returns; raises what the flow raises."""
+        with self._settings.naming_connection():
+            return self._run(flow)
+
+    def _run(self, flow: Flow[T]) -> T:
         reply: Reply = None
         try:
             while True:
@@ -152,6 +123,10 @@ class AsyncLabelboxClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform what the flow asks for until it returns; raises what the flow raises."""
+        with self._settings.naming_connection():
+            return await self._run(flow)
+
+    async def _run(self, flow: Flow[T]) -> T:
         reply: Reply = None
         try:
             while True:
@@ -195,30 +170,29 @@ class AsyncLabelboxClient:
 def _opened(
     client: Callable[..., C], settings: ConnectionSettings, user_agent: str, ssl_context: ssl.SSLContext | None
 ) -> C:
-    context = ssl_context or create_ssl_context(settings)
-    try:
-        httpx.URL(settings.endpoint)
-    except httpx.InvalidURL as error:
-        raise ConnectionSettingsError(
-            f"The connection's host {settings.endpoint!r} is no usable URL: {error}."
-        ) from None
-    try:
-        return client(
-            verify=context,
-            proxy=settings.proxy,
-            timeout=settings.timeout,
-            follow_redirects=False,
-            headers={"User-Agent": user_agent},
-        )
-    except (httpx.InvalidURL, ValueError, ImportError) as error:
-        whose = (
-            "The connection's extra 'proxy'"
-            if settings.proxy
-            else "A proxy variable of the environment (HTTPS_PROXY, …)"
-        )
-        raise ConnectionSettingsError(
-            f"{whose} cannot be used: {scrub(str(error))} Legal are http://<host>:<port> and https://<host>:<port>."
-        ) from None
+    with settings.naming_connection():
+        context = ssl_context or create_ssl_context(settings)
+        proxy = _proxy(settings, context)
+        try:
+            httpx.URL(settings.endpoint)
+        except httpx.InvalidURL as error:
+            raise ConnectionSettingsError(f"The host {settings.endpoint!r} is not a usable URL: {error}.") from None
+    return client(
+        verify=context,
+        proxy=proxy,
+        trust_env=False,  # what the environment names is in the context and the proxy already
+        timeout=settings.timeout,
+        follow_redirects=False,
+        headers={"User-Agent": user_agent},
+    )
+
+
+def _proxy(settings: ConnectionSettings, context: ssl.SSLContext) -> httpx.Proxy | None:
+    proxy = proxy_for(settings, settings.endpoint)
+    if proxy is None:
+        return None
+    encrypted = proxy.url.startswith("https:")
+    return httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=context if encrypted else None)
 
 
 def _request(settings: ConnectionSettings, send: Send) -> dict[str, Any]:

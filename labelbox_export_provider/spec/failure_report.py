@@ -154,7 +154,10 @@ def _lines(message: str) -> list[str]:
 
 _GENERAL = "do what the first lines say, then clear this task; if it comes again, report this message"
 _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
-    (ConnectionSettingsError, "fix the connection (Admin, Connections), then clear this task"),
+    (
+        ConnectionSettingsError,
+        "fix the connection (Admin, Connections) or what else the first lines name, then clear this task",
+    ),
     (HandleError, "clear {starter} with downstream"),
     (WindowError, "fix the DAG's schedule or window=, as the first lines say; this run stays empty"),
     (ConfigurationError, "fix the option in the DAG file, then clear this task"),

@@ -6,18 +6,19 @@ replaced by text of ours, since its errors quote URLs.
 
 from __future__ import annotations
 
+import base64
 import ssl
 import threading
 from http.client import HTTPException
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, ReadTimeoutError
 
+from labelbox_export_provider.labelbox.addresses import ProxyAddress
+from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import create_ssl_context
-from labelbox_export_provider.spec.errors import ConnectionSettingsError
+from labelbox_export_provider.labelbox.proxies import proxy_for
 from labelbox_export_provider.streaming import scrub
 
 
@@ -73,7 +74,7 @@ class FileHost:
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
         self._ssl_context: ssl.SSLContext | None = None
-        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, ProxyAddress | None], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
     def get(self, url: str, *, first: int | None = None, last: int | None = None) -> FileResponse:
@@ -82,13 +83,13 @@ class FileHost:
         Fails with `BrokenTransferError` when no answer came, and with the error of `check_file_url` before anything is
         sent to an address that may not be used.
         """
-        self._settings.check_file_url(url)
+        with self._settings.naming_connection():
+            self._settings.check_file_url(url)
+            manager = self._manager(url)
         headers = dict(self._headers)
         if first is not None:
             headers["Range"] = f"bytes={first}-{last}"
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        manager = self._manager(parts.scheme, parts.netloc)
+        host = urlsplit(url).hostname or ""
         failure: BrokenTransferError
         try:
             with scrub.file_request():
@@ -114,45 +115,35 @@ class FileHost:
                 manager.clear()
             self._managers.clear()
 
-    def _manager(self, scheme: str, netloc: str) -> urllib3.PoolManager:
-        kind = (scheme, self._proxy(scheme, netloc))
+    def _manager(self, url: str) -> urllib3.PoolManager:
+        scheme = urlsplit(url).scheme
+        proxy = proxy_for(self._settings, url)
         with self._lock:
-            if kind not in self._managers:
-                self._managers[kind] = self._create_manager(*kind)
-            return self._managers[kind]
+            if (scheme, proxy) not in self._managers:
+                self._managers[scheme, proxy] = self._create_manager(scheme, proxy)
+            return self._managers[scheme, proxy]
 
-    def _proxy(self, scheme: str, netloc: str) -> str:
-        if self._settings.proxy:
-            return self._settings.proxy
-        proxies = getproxies()
-        if proxy_bypass(netloc.rpartition("@")[2]):
-            return ""
-        return proxies.get(scheme) or proxies.get("all") or ""
-
-    def _create_manager(self, scheme: str, proxy: str) -> urllib3.PoolManager:
+    def _create_manager(self, scheme: str, proxy: ProxyAddress | None) -> urllib3.PoolManager:
         # Loading certificates takes a while, so it is left where nothing is encrypted.
-        if self._ssl_context is None and (scheme == "https" or proxy):
+        encrypted = scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+        if self._ssl_context is None and encrypted:
             self._ssl_context = create_ssl_context(self._settings, used_by="urllib3")
-        if not proxy:
+        if proxy is None:
             return urllib3.PoolManager(maxsize=self._connections, ssl_context=self._ssl_context)
-        try:
-            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-            user = unquote(parts.username or "")
-            login = f"{user}:{unquote(parts.password or '')}" if user else None
-            return urllib3.ProxyManager(
-                address,
-                proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
-                maxsize=self._connections,
-                ssl_context=self._ssl_context,
-                proxy_ssl_context=self._ssl_context,
-            )
-        except (HTTPError, ValueError):
-            pass
-        raise ConnectionSettingsError(
-            "The proxy for export files cannot be used. Legal are http://<host>:<port> and https://<host>:<port>, in "
-            "the connection's extra 'proxy' or in the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."
+        return urllib3.ProxyManager(
+            proxy.url,
+            proxy_headers=_proxy_headers(proxy),
+            maxsize=self._connections,
+            ssl_context=self._ssl_context,
+            proxy_ssl_context=self._ssl_context,
         )
+
+
+def _proxy_headers(proxy: ProxyAddress) -> dict[str, str] | None:
+    if proxy.login is None:
+        return None
+    # urllib3's own helper takes Latin-1 only, and quotes a password that is not.
+    return {"proxy-authorization": "Basic " + base64.b64encode(":".join(proxy.login).encode()).decode("ascii")}
 
 
 def _told(error: Exception) -> str:

@@ -19,8 +19,9 @@ from support.strict_s3 import Fault
 
 import labelbox_export_provider
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowSkipException
+from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl_context
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.spec import errors
 from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.errors import LabelboxExportError

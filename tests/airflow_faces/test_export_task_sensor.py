@@ -279,6 +279,16 @@ def test_a_trigger_sends_exactly_one_event(fake: FakeLabelbox) -> None:
     assert (event["outcome"], event["export_id"]) == ("COMPLETE", handle["export_id"])
 
 
+def test_a_trigger_reports_certificates_that_are_gone(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A triggerer whose environment names a missing bundle ends the wait with an event, not with a dead trigger."""
+    trigger = trigger_for(handle_of(fake))
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/bundle.pem")
+    [event] = events_of(trigger)
+    assert event["outcome"] == "CONNECTION"
+    assert "'labelbox_default'" in event["message"]
+    assert "SSL_CERT_FILE is '/no/such/bundle.pem'" in event["message"]
+
+
 def test_a_trigger_keeps_quiet_until_airflow_has_noted_the_deferral(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

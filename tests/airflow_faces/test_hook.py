@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -11,8 +13,15 @@ from airflow.sdk import Connection
 
 from labelbox_export_provider import LabelboxHook
 from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.spec.errors import (
+    AnotherUsersExportError,
+    AuthenticationError,
+    AuthorizationError,
+    NotFoundError,
+)
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
+from labelbox_export_provider.testing.faults import GraphQLErrorAnswer
 
 
 def connection(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> LabelboxHook:
@@ -74,6 +83,62 @@ def test_the_key_is_masked_in_task_logs_as_soon_as_the_connection_is_read(fake: 
 
     LabelboxHook().run(flows.who_am_i())
     assert redact(f"key {fake.api_key}") == "key ***"
+
+
+def test_a_key_with_a_newline_works_and_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key as it is used is masked, not the text of the file that it was read from."""
+    from airflow.sdk.log import redact
+
+    with FakeLabelbox(user=FakeUser(api_key="key-from-a-file-0001")) as fake:
+        assert connection(monkeypatch, host=fake.endpoint, password=f"{fake.api_key}\n").test_connection()[0]
+        assert redact(f"key {fake.api_key}.") == "key ***."
+
+
+def test_a_key_in_the_login_field_is_masked_and_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be the key in the wrong field is treated as one."""
+    from airflow.sdk.log import redact
+
+    ok, text = connection(monkeypatch, login="key-in-the-login-0001").test_connection()
+    assert ok is False
+    assert "login" in text
+    assert redact(f"{text} key-in-the-login-0001.") == f"{text} ***."
+
+
+def test_errors_about_the_key_name_the_connection(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the log of a task learns which of many connections holds the key."""
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_LB_PROD",
+        json.dumps({"conn_type": "labelbox", "host": fake.endpoint, "password": "wrong-key-0001"}),
+    )
+    with pytest.raises(AuthenticationError, match=r"^Connection 'lb_prod': "):
+        LabelboxHook("lb_prod").run(flows.who_am_i())
+    for code, kind in (
+        ("AUTHORIZATION_ERROR", AuthorizationError),
+        ("RESOURCE_NOT_FOUND", NotFoundError),
+    ):
+        fake.faults.add(GraphQLErrorAnswer(code=code))
+        with pytest.raises(kind, match=r"^Connection 'labelbox_default': "):
+            LabelboxHook().run(flows.who_am_i())
+    with pytest.raises(AnotherUsersExportError, match=r"^Connection 'labelbox_default': "):
+        LabelboxHook().run(flows.task_state("cltask000000000000000000", "cluser000000000000000other"))
+
+
+def test_the_loop_is_not_blocked_by_masking(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trigger masks the key with Airflow's asynchronous function, or in a thread where there is none."""
+    from airflow.sdk import log
+
+    masked_by: list[int] = []
+    synchronous = log.mask_secret
+
+    def mask_secret(secret: Any, name: str | None = None) -> None:
+        masked_by.append(threading.get_ident())
+        synchronous(secret, name)
+
+    for module in ("airflow.sdk.log", "labelbox_export_provider.hooks.labelbox"):
+        monkeypatch.setattr(f"{module}.mask_secret", mask_secret)
+    assert asyncio.run(LabelboxHook.async_settings("labelbox_default")).api_key.get_secret_value() == fake.api_key
+    assert threading.get_ident() not in masked_by
+    assert log.redact(f"key {fake.api_key}") == "key ***"
 
 
 def test_the_key_and_its_header_are_in_no_log_record_at_debug_level(

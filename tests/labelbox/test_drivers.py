@@ -6,14 +6,10 @@ import asyncio
 import inspect
 import json
 import logging
-import ssl
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.labelbox_conversations import KEY, USER_AGENT, Runner
 from support.labelbox_scripted_server import Asked, Hangs, Plays, ScriptedServer, bodies, data
-from support.streaming_tls import certificate as own_certificate
 
 from labelbox_export_provider.labelbox import documents, flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -21,11 +17,9 @@ from labelbox_export_provider.labelbox.drivers import (
     MAX_BODY,
     AsyncLabelboxClient,
     LabelboxClient,
-    create_ssl_context,
 )
 from labelbox_export_provider.labelbox.model import Answer, Flow, Reply, Send, Sleep, TransportFailure
-from labelbox_export_provider.labelbox.retry import ONCE, RetryPolicy
-from labelbox_export_provider.spec.errors import AuthenticationError, ConnectionSettingsError, UnreachableError
+from labelbox_export_provider.spec.errors import AuthenticationError, ConnectionSettingsError
 
 OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"id": "o1", "name": "Org"})
 
@@ -160,119 +154,6 @@ def test_one_async_client_runs_many_flows_at_once(server: ScriptedServer, settin
             return len(await asyncio.gather(*(client.run(flows.who_am_i()) for _ in range(20))))
 
     assert asyncio.run(run()) == 20
-
-
-# --- proxies -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy() -> Iterator[ScriptedServer]:
-    with ScriptedServer().serving() as serving:
-        serving.play(OWNER)
-        yield serving
-
-
-def test_the_connections_proxy_is_used_and_wins_over_the_environment(
-    server: ScriptedServer, proxy: ScriptedServer, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    settings = ConnectionSettings(api_key=KEY, endpoint=server.url, proxy=f"http://me:hunter2@{proxy.address}")
-    runner.run(settings, flows.who_am_i(ONCE))
-    assert server.asked == []
-    assert proxy.asked[0].path == server.url
-    assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
-
-
-def test_without_one_the_environments_proxy_is_used(
-    settings: ConnectionSettings, proxy: ScriptedServer, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", f"http://{proxy.address}")
-    runner.run(settings, flows.who_am_i(ONCE))
-    assert len(proxy.asked) == 1
-
-
-def test_a_proxy_that_refuses_to_connect_is_told_apart_and_never_sees_the_key(
-    proxy: ScriptedServer, runner: Runner
-) -> None:
-    proxy.play(Plays(407, ""))
-    settings = ConnectionSettings(
-        api_key=KEY, endpoint="https://labelbox.example", proxy=f"http://me:hunter2@{proxy.address}"
-    )
-    with pytest.raises(UnreachableError, match="the proxy did not connect, 407") as raised:
-        runner.run(settings, flows.who_am_i(ONCE))
-    assert "hunter2" not in str(raised.value)
-    assert [each.method for each in proxy.asked] == ["CONNECT"]
-    assert KEY not in str(proxy.asked)
-
-
-def test_an_unusable_proxy_of_the_environment_is_named(
-    settings: ConnectionSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "gopher://me:hunter2@proxy.example")
-    for client in (LabelboxClient, AsyncLabelboxClient):
-        with pytest.raises(ConnectionSettingsError, match="proxy variable of the environment") as raised:
-            client(settings, user_agent=USER_AGENT)
-        assert "hunter2" not in str(raised.value)
-
-
-# --- certificates --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
-    return own_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture
-def secure(certificate: tuple[Path, ssl.SSLContext]) -> Iterator[ScriptedServer]:
-    with ScriptedServer(certificate[1]).serving() as serving:
-        serving.play(OWNER)
-        yield serving
-
-
-def test_a_certificate_that_is_not_trusted_is_not_waited_out_and_the_fix_is_named(
-    secure: ScriptedServer, runner: Runner
-) -> None:
-    settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
-    with pytest.raises(ConnectionSettingsError, match=r"certificate is not trusted.*'?verify'?"):
-        runner.run(settings, flows.who_am_i(RetryPolicy()))
-    assert runner.slept == []
-    assert secure.asked == []
-
-
-@pytest.mark.parametrize("verify", ["bundle", False])
-def test_verify_takes_a_ca_bundle_or_switches_the_check_off(
-    verify: str | bool, secure: ScriptedServer, certificate: tuple[Path, ssl.SSLContext], runner: Runner
-) -> None:
-    chosen = str(certificate[0]) if verify == "bundle" else verify
-    settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", verify=chosen, timeout=5)
-    assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
-
-
-def test_the_certificates_that_httpx_brings_are_read_once_and_never_where_the_environment_names_a_bundle(
-    secure: ScriptedServer,
-    certificate: tuple[Path, ssl.SSLContext],
-    runner: Runner,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
-    usual = create_ssl_context(settings)
-    assert create_ssl_context(settings) is usual
-    # What urllib3 sets on its own must not reach connections that carry the key.
-    assert create_ssl_context(settings, used_by="urllib3") is not usual
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
-
-
-def test_a_ca_bundle_that_is_none_is_refused_by_name(certificate: tuple[Path, ssl.SSLContext]) -> None:
-    settings = ConnectionSettings(api_key=KEY, verify=__file__)
-    with pytest.raises(ConnectionSettingsError, match=r"test_drivers\.py"):
-        create_ssl_context(settings)
-
-
-def test_a_folder_of_certificates_can_be_a_ca_bundle(tmp_path: Path) -> None:
-    assert create_ssl_context(ConnectionSettings(api_key=KEY, verify=str(tmp_path))).verify_mode is ssl.CERT_REQUIRED
 
 
 def test_variables_travel_as_plain_json(server: ScriptedServer, settings: ConnectionSettings, runner: Runner) -> None:

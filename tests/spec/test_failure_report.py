@@ -99,7 +99,7 @@ WAIT = AFTER_THE_LAST + "clear this task"
         (
             "ConnectionSettingsError",
             ENDS_THE_SAME,
-            "fix the connection (Admin, Connections), then clear this task",
+            "fix the connection (Admin, Connections) or what else the first lines name, then clear this task",
         ),
         (
             "AuthenticationError",

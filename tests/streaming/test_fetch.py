@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import random
 from collections.abc import Callable, Iterator
@@ -287,6 +288,53 @@ def test_downloads_trust_whom_the_connection_trusts(tmp_path: Path) -> None:
             FileHost(SETTINGS, user_agent="tests").get(url)
         assert SIGNATURE not in every_text(caught.value)
         assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SSL_CERT_FILE", "/no/such/bundle.pem"), ("SSL_CERT_DIR", "/no/such/place"), ("SSL_CERT_FILE", "/")],
+)
+def test_certificates_of_the_environment_that_are_gone_are_named(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transfer ends with the variable, its value and the connection instead of a bare error."""
+    monkeypatch.setenv(variable, value)
+    host = FileHost(SETTINGS.model_copy(update={"conn_id": "lb_prod"}), user_agent="tests")
+    with pytest.raises(ConnectionSettingsError, match=rf"'lb_prod': .*{variable} is '{value}'"):
+        host.get("https://127.0.0.1:9/0?" + SIGNATURE)
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy"])
+def test_an_unusable_proxy_is_named_without_its_password(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No piece of a password that was not percent-encoded is in the message."""
+    monkeypatch.setenv(variable, "http://user:Sup3rSecret/x@proxy:3128")
+    with pytest.raises(ConnectionSettingsError, match=rf"{variable} .*%2F") as caught:
+        FileHost(SETTINGS, user_agent="tests").get("http://127.0.0.1:9/0?" + SIGNATURE)
+    assert "Sup3rSecret" not in every_text(caught.value)
+
+
+@pytest.mark.parametrize("entries", ["fd00::/8", "[::1]", "10.0.0.0/8,127.0.0.0/8"])
+def test_networks_in_no_proxy_keep_file_requests_off_the_proxy(entries: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File hosts read NO_PROXY as the API client does: networks match, and what does not match stops nothing."""
+    with http_server(lambda _: Reply(200, b"direct")) as address, http_server(lambda _: Reply(200, b"proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", entries)
+        expected = b"direct" if "127" in entries else b"proxy"
+        assert FileHost(SETTINGS, user_agent="tests").get(f"{address}/0?{SIGNATURE}").read(100) == expected
+
+
+def test_a_proxys_password_may_hold_any_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login outside Latin-1 is sent as UTF-8, as the API client does."""
+    seen: list[Request] = []
+
+    def proxy(request: Request) -> Reply:
+        seen.append(request)
+        return Reply(200, b"through the proxy")
+
+    with http_server(proxy) as address:
+        monkeypatch.setenv("http_proxy", address.replace("http://", "http://user:%E2%82%AC@"))
+        FileHost(SETTINGS, user_agent="tests").get("http://127.0.0.1:9/0?" + SIGNATURE).read(100)
+    assert base64.b64decode(seen[0].headers["proxy-authorization"].removeprefix("Basic ")) == "user:€".encode()
 
 
 # --- secrecy

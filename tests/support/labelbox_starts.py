@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from support.labelbox_conversations import USER_AGENT
 
 from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
+from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient, create_ssl_context
+from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import Flow, Reply, Send
 from labelbox_export_provider.spec.query import request_fingerprint
 from labelbox_export_provider.spec.sources import ProjectSource
