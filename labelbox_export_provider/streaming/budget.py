@@ -47,7 +47,7 @@ def check_memory_options(
             raise ConfigurationError(f"{name}={value!r}: legal is a whole number above 0.")
     if workers is not None and workers > MOST_WORKERS:
         raise ConfigurationError(f"workers={workers}: legal are 1 to {MOST_WORKERS}.")
-    # Which store it will be is not known here, so its own limits are looked at when the transfer begins.
+    # Which store it will be is not known here; `check_part_bytes` knows its own limits.
     plan_memory(
         size=0,
         max_memory=max_memory,
@@ -56,6 +56,14 @@ def check_memory_options(
         minimum_part_bytes=SMALLEST_PART,
         maximum_part_bytes=5 * 1024**4,
     )
+
+
+def check_part_bytes(part_bytes: int | None, smallest: int, largest: int) -> None:
+    """Refuse a size that a store does not take, of whatever export."""
+    if part_bytes is not None and not smallest <= part_bytes <= largest:
+        raise ConfigurationError(
+            f"part_bytes={part_bytes} must be {smallest} to {largest} for this store. Leave it out to have it derived."
+        )
 
 
 def plan_memory(

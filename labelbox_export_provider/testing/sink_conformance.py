@@ -58,6 +58,8 @@ class Store:
     visible: Callable[[], Mapping[str, bytes]]
     litter: Callable[[], Sequence[str]]
     again: Callable[[], Sink]
+    unwritable: Callable[[], Sink] | None = None
+    """Gives a sink for a store that is not there, or that this identity may not write to."""
 
 
 class Promise(Enum):
@@ -303,6 +305,28 @@ class SinkConformance:
         assert store.visible() == {"rows": b"".join(pieces)}
         assert list(store.litter()) == []
 
+    # --- asking before anything is written
+
+    def test_asking_whether_a_key_can_be_written_leaves_nothing(self, store: Store) -> None:
+        """Neither below a prefix where nothing is yet, nor beside an object that is there."""
+        store.sink.check_writable("lake/data/source=project/rows.gz")
+        assert store.visible() == {}
+        store.sink.put(NewObject("rows", TEXT, {EXPORT_ID: "e1"}), b"whole")
+        before = store.sink.head("rows")
+        store.again().check_writable("rows")
+        assert store.visible() == {"rows": b"whole"}
+        assert store.sink.head("rows") == before
+        assert list(store.litter()) == []
+
+    def test_a_store_that_cannot_be_written_says_so_when_it_is_asked(self, store: Store) -> None:
+        """So that an export which it would refuse hours later is not started."""
+        if store.unwritable is None:
+            pytest.skip("the store's class gives no sink that cannot write")
+        with pytest.raises(StorageError):
+            store.unwritable().check_writable("data/rows.gz")
+        assert store.visible() == {}
+        assert list(store.litter()) == []
+
     # --- looking
 
     def test_what_is_not_there_is_none(self, store: Store) -> None:
@@ -381,7 +405,7 @@ class SinkConformance:
             store.sink.delete(key)
             assert store.visible() == {}
 
-    @pytest.mark.parametrize("key", ["", "/rows", "a//b", "../rows", "a/./b", "rows/", "a\x00b"])
+    @pytest.mark.parametrize("key", ["", "/rows", "a//b", "../rows", "a/./b", "rows/", "a\x00b", "a\nb"])
     def test_a_key_that_could_leave_the_store_is_refused(self, store: Store, key: str) -> None:
         """Every call refuses it, before anything is sent."""
         for call in (
@@ -391,6 +415,7 @@ class SinkConformance:
             lambda: store.sink.read(key, limit=1),
             lambda: store.sink.delete(key),
             lambda: store.sink.abort_open_uploads(key),
+            lambda: store.sink.check_writable(key),
             lambda: store.sink.uri(key),
         ):
             with pytest.raises(ConfigurationError, match="relative"):

@@ -25,12 +25,14 @@ from labelbox_export_provider.spec.errors import (
 )
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import ObjectNames, check_key, explicit_names, layout_names
+from labelbox_export_provider.spec.layout import ObjectNames, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import LandedSummary, Versions
 from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
+from labelbox_export_provider.streaming.target_check import ask_store, check_target
+from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 from labelbox_export_provider.triggers.phases import PhasedOperator
 
@@ -189,28 +191,11 @@ class LabelboxExportTransferOperator(PhasedOperator):
     def _check_target(self, prefix_option: str, key_option: str) -> None:
         """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
         self._late = {name: late_paths(getattr(self, name)) for name in self.template_fields}
-        prefix, key = getattr(self, prefix_option), getattr(self, key_option)
-        if (prefix is None) == (key is None):
-            given = "both are given" if key is not None else "neither is"
-            raise ConfigurationError(
-                f"Exactly one of {prefix_option}= (the layout with data/, errors/, manifests/ below it) and "
-                f"{key_option}= (one explicit object) is needed; {given}."
-            )
-        if prefix == "":
-            raise ConfigurationError(f"{prefix_option}='' is not taken for the root by accident: write '/' for it.")
-        if key is not None and self.rerun != "add":
-            raise ConfigurationError(
-                f"rerun={self.rerun!r} belongs to {prefix_option}=, whose names hold the export's generation. With "
-                f"{key_option}= there is one object: replace=False refuses what another export put there, replace=True "
-                "overwrites it."
-            )
-        if key is None and self.replace:
-            raise ConfigurationError(
-                f"replace=True belongs to {key_option}=. Below {prefix_option}= names hold the export's generation, so "
-                "nothing is ever overwritten by another export; rerun='replace' removes older generations."
-            )
-        if key is not None and isinstance(key, str) and not is_template(key):
-            check_key(key)
+        check_one_target(
+            {prefix_option: getattr(self, prefix_option), key_option: getattr(self, key_option)},
+            rerun=self.rerun,
+            replace=self.replace,
+        )
 
     @abstractmethod
     def _open_sink(self) -> Sink:
@@ -231,6 +216,23 @@ class LabelboxExportTransferOperator(PhasedOperator):
         if not self._starts:
             return self._land(context, None, None)
         job = self._job(context)
+        self._ask_store(job, context)
+        return self._start(job, context)
+
+    def start_again(self, context: Context, event: Any = None) -> Any:
+        """Resume the start after a pause of the same try, which has asked the store already."""
+        del event
+        return self._start(self._job(context), context)
+
+    def _ask_store(self, job: ExportJob, context: Context) -> None:
+        """Fail before anything is started where the store would refuse the export hours later."""
+        try:
+            names = self._names(handle_before_start(job.start, context))
+            ask_store(self._open_sink(), names, self._options())
+        except LabelboxExportError as error:
+            give_up(job.report(error, context, in_store="as before; this try has started no export"))
+
+    def _start(self, job: ExportJob, context: Context) -> dict[str, Any]:
         handle = job.started(context, keep_open=True)
         return self._finish(job, handle, job.ended(handle, context), context)
 
@@ -267,12 +269,14 @@ class LabelboxExportTransferOperator(PhasedOperator):
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
+                names, sink, options = self._names(handle), self._open_sink(), self._options()
+                check_target(sink, names, options)
                 landed = land_export(
                     client=client,
                     handle=handle,
-                    names=self._names(handle),
-                    sink=self._open_sink(),
-                    options=self._options(),
+                    names=names,
+                    sink=sink,
+                    options=options,
                     versions=Versions(provider=provider_version(), airflow=airflow_version()),
                     exported_at=state.updated_at,
                     progress=progress,

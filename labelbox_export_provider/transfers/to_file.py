@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.spec.errors import ConfigurationError, StorageUnavailableError
+from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, control_character
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 if TYPE_CHECKING:
     from labelbox_export_provider.streaming.sinks.base import Sink
+
+_MAX_PATH_BYTES = 4095
+"""Of Linux; what a file system takes of it is asked before the start."""
 
 
 class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
@@ -39,14 +43,23 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     def _folder_and_key(self) -> tuple[Path, str | None]:
         """Split a path at the last folder that no field is part of: that one has to exist, those below are made."""
         option, given = ("root", self.root) if self.path is None else ("path", self.path)
+        if given is not None:
+            check_no_address(option, given, "write the path alone, '/{rest}' for instance")
         if given is None or not Path(given).is_absolute():
             raise ConfigurationError(
                 f"{option}={given!r} has to be an absolute path: tasks run in a folder of Airflow's choice."
             )
+        fault = control_character(given)
+        if fault is None and {".", ".."} & set(given.split("/")):
+            fault = "it has a part '.' or '..', which would leave the place that it seems to name"
+        if fault is not None:
+            raise ConfigurationError(f"{option}={given!r} cannot be used: {fault}. Write the path without it.")
         if self.path is None:
             return Path(given), None
         folder = self.path.partition("{")[0].rpartition("/")[0] or "/"
-        return Path(folder), self.path[len(folder) :].lstrip("/")
+        key = self.path[len(folder) :].lstrip("/")
+        check_key_text(option, key, max_bytes=_MAX_PATH_BYTES)
+        return Path(folder), key
 
     def _target(self) -> tuple[str | None, str | None]:
         key = self._folder_and_key()[1]

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
+from labelbox_export_provider.streaming.budget import check_part_bytes
+from labelbox_export_provider.streaming.sinks.bucket_names import check_gcs_bucket
+from labelbox_export_provider.streaming.sinks.gcs_arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
@@ -68,16 +71,34 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         self.impersonation_chain = impersonation_chain
         self.user_project = user_project
         self._check_target("object_prefix", "object_name")
-        if not any(is_template(value) for value in (bucket_name, object_name)):
+        self._check_literals()
+
+    def _check_literals(self) -> None:
+        """Refuse what is known to be wrong while the DAG is parsed; what templates fill in is checked by `_target`."""
+        check_part_bytes(self.part_bytes, QUANTUM, MAXIMUM_PART_BYTES)
+        if not is_template(self.object_prefix):
+            self._checked_prefix()
+        if not is_template(self.bucket_name) and not is_template(self.object_name):
             self._bucket_and_name()
+        elif self.bucket_name is not None and not is_template(self.bucket_name):
+            check_gcs_bucket("bucket_name", self.bucket_name)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
-            GCSArguments.check_names(self.sink_args)
+            GCSArguments.check_literals(self.sink_args)
+
+    def _checked_prefix(self) -> str | None:
+        if self.object_prefix is not None:
+            advice = "write bucket_name='{bucket}' and object_prefix='{rest}'"
+            check_no_address("object_prefix", self.object_prefix, advice)
+            check_prefix("object_prefix", self.object_prefix)
+        return self.object_prefix
 
     def _bucket_and_name(self) -> tuple[str, str | None]:
         """Take apart a full address; bucket and name must not contradict each other."""
         bucket, name = self.bucket_name, self.object_name
+        option = "bucket_name"
         if name is not None and name.startswith("gs://"):
+            option = "The bucket of object_name"
             if bucket is not None:
                 raise ConfigurationError(
                     f"object_name={name!r} is a full address, so bucket_name={bucket!r} must not be given. Leave one "
@@ -90,10 +111,14 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
             )
         if name is not None and not name.strip("/"):
             raise ConfigurationError(f"object_name={self.object_name!r} names no object.")
+        check_gcs_bucket(option, bucket)
+        if name is not None:
+            check_no_address("object_name", name, "only a gs:// address can be given here")
+            check_key_text("object_name", name)
         return bucket, name
 
     def _target(self) -> tuple[str | None, str | None]:
-        return self.object_prefix, self._bucket_and_name()[1]
+        return self._checked_prefix(), self._bucket_and_name()[1]
 
     def _open_sink(self) -> Sink:
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
@@ -102,15 +127,15 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
-        hook = GCSHook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain)
         return GCSSink(
-            self._client(hook), self._bucket_and_name()[0], self.sink_args, user_project=self.user_project or None
+            self._client(GCSHook), self._bucket_and_name()[0], self.sink_args, user_project=self.user_project or None
         )
 
-    def _client(self, hook: GCSHook) -> Any:
-        """Build the client, which may mean to ask for a token; a failure says what to mend in the connection."""
+    def _client(self, hook: type[GCSHook]) -> Any:
+        """Build the client, which may mean to ask for a token; a failure says what to fix in the connection."""
         try:
-            return hook.get_conn()
+            # The hook reads the connection as soon as it is made.
+            return hook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain).get_conn()
         except Exception as error:
             if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
                 raise

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.streaming.budget import check_part_bytes
+from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.streaming.sinks.s3_arguments import (
+    MAXIMUM_PART_BYTES,
+    MINIMUM_PART_BYTES,
+    SinkArguments,
+)
 from labelbox_export_provider.streaming.sinks.s3_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
@@ -62,16 +69,33 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         self.aws_conn_id = aws_conn_id
         self.verify = verify
         self._check_target("s3_prefix", "s3_key")
-        if not any(is_template(value) for value in (s3_bucket, s3_key)):
+        self._check_literals()
+
+    def _check_literals(self) -> None:
+        """Refuse what is known to be wrong while the DAG is parsed; what templates fill in is checked by `_target`."""
+        check_part_bytes(self.part_bytes, MINIMUM_PART_BYTES, MAXIMUM_PART_BYTES)
+        if not is_template(self.s3_prefix):
+            self._checked_prefix()
+        if not is_template(self.s3_bucket) and not is_template(self.s3_key):
             self._bucket_and_key()
+        elif self.s3_bucket is not None and not is_template(self.s3_bucket):
+            check_s3_bucket("s3_bucket", self.s3_bucket)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
-            SinkArguments.parse(self.sink_args)
+            SinkArguments.check_literals(self.sink_args)
+
+    def _checked_prefix(self) -> str | None:
+        if self.s3_prefix is not None:
+            check_no_address("s3_prefix", self.s3_prefix, "write s3_bucket='{bucket}' and s3_prefix='{rest}'")
+            check_prefix("s3_prefix", self.s3_prefix)
+        return self.s3_prefix
 
     def _bucket_and_key(self) -> tuple[str, str | None]:
         """Take apart a full address; bucket and key must not contradict each other."""
         bucket, key = self.s3_bucket, self.s3_key
+        option = "s3_bucket"
         if key is not None and key.startswith("s3://"):
+            option = "The bucket of s3_key"
             if bucket is not None:
                 raise ConfigurationError(
                     f"s3_key={key!r} is a full address, so s3_bucket={bucket!r} must not be given, as in Airflow's own "
@@ -82,10 +106,14 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             raise ConfigurationError("s3_bucket= is needed: the name of a bucket, or a full s3:// address in s3_key=.")
         if key is not None and not key.strip("/"):
             raise ConfigurationError(f"s3_key={self.s3_key!r} names no object.")
+        check_s3_bucket(option, bucket)
+        if key is not None:
+            check_no_address("s3_key", key, "only an s3:// address can be given here")
+            check_key_text("s3_key", key)
         return bucket, key
 
     def _target(self) -> tuple[str | None, str | None]:
-        return self.s3_prefix, self._bucket_and_key()[1]
+        return self._checked_prefix(), self._bucket_and_key()[1]
 
     def _open_sink(self) -> Sink:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -94,13 +122,12 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
-        hook = S3Hook(aws_conn_id=self.aws_conn_id, verify=self.verify)
-        return S3Sink(self._client(hook), self._bucket_and_key()[0], self.sink_args)
+        return S3Sink(self._client(S3Hook), self._bucket_and_key()[0], self.sink_args)
 
-    def _client(self, hook: S3Hook) -> Any:
-        """Build the client, which may mean to assume a role; a failure says what to mend in the connection."""
+    def _client(self, hook: type[S3Hook]) -> Any:
+        """Build the client, which may mean to assume a role; a failure says what to fix in the connection."""
         try:
-            return hook.get_conn()
+            return hook(aws_conn_id=self.aws_conn_id, verify=self.verify).get_conn()
         except Exception as error:
             if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
                 raise

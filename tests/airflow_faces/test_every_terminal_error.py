@@ -469,6 +469,28 @@ def land_in_a_store_that_fails_before_the_manifest(night: Night) -> None:
         night.land(night.start(), s3_bucket="lake")
 
 
+@situation(errors.StorageError)
+def all_in_one_in_a_bucket_that_does_not_exist(night: Night) -> None:
+    with night.s3():
+        night.all_in_one(s3_bucket="no-such-lake")
+
+
+@situation(errors.StorageError)
+def all_in_one_without_a_google_connection(night: Night) -> None:
+    night.patch.delenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", raising=False)
+    night.all_in_one(bucket_name="lake", gcp_conn_id="google_nowhere")
+
+
+@situation(s3_errors.DeniedError)
+def all_in_one_without_the_right_to_use_the_kms_key(night: Night) -> None:
+    words = (
+        "User: arn:aws:iam::111122223333:user/worker is not authorized to perform: kms:GenerateDataKey on resource: "
+        "arn:aws:kms:eu-west-1:111122223333:key/1234abcd because no identity-based policy allows the action"
+    )
+    with night.s3(fault=lambda call: Fault(error="AccessDenied", status=403, message=words)):
+        night.all_in_one(s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "1234abcd"})
+
+
 @situation(s3_errors.DeniedError)
 def land_without_the_right_to_write_to_s3(night: Night) -> None:
     with night.s3(denied=frozenset({"PutObject"})):

@@ -76,16 +76,11 @@ def test_a_wrong_gcs_target_fails_while_the_dag_is_parsed(options: dict[str, Any
         ({"storage_class": 5}, "a str, not int"),
     ],
 )
-def test_a_wrong_value_for_the_store_is_named_before_anything_is_sent(
-    value: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connection = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
-    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(connection))
-    task = LabelboxExportToGCSOperator(
-        task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="a", sink_args=value
-    )
+def test_a_wrong_value_for_the_store_is_named_while_parsing(value: dict[str, Any], word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        task._open_sink()
+        LabelboxExportToGCSOperator(
+            task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="a", sink_args=value
+        )
 
 
 def test_the_client_acts_as_the_last_account_of_the_impersonation_chain(monkeypatch: pytest.MonkeyPatch) -> None:

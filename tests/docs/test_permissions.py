@@ -181,3 +181,19 @@ def _small() -> Any:
     from labelbox_export_provider.streaming.sinks.base import NewObject
 
     return NewObject("rows", "text/plain")
+
+
+@pytest.mark.parametrize("heading", ["The usual policy", "Only writing"])
+def test_each_policy_is_enough_to_ask_before_the_start(server: StrictS3, heading: str) -> None:
+    """Nothing is left, also where the identity may not list what is open."""
+    server.denied = denied_by(block(heading))
+    sink(server).check_writable(f"{PREFIX}/data/rows")
+    assert [call.operation for call in server.calls] == ["CreateMultipartUpload", "AbortMultipartUpload"]
+    assert server.open_uploads() == []
+
+
+def test_without_the_right_to_write_asking_names_it(server: StrictS3) -> None:
+    """Each action that asking needs is that of a call which is made."""
+    server.denied = frozenset({"CreateMultipartUpload"})
+    with pytest.raises(StorageError, match="needs s3:PutObject"):
+        sink(server).check_writable(f"{PREFIX}/data/rows")

@@ -124,3 +124,12 @@ def test_with_the_right_to_create_alone_a_retry_is_refused_at_a_name_that_is_tak
     server.denied -= {"storage.objects.get"}
     at.land(handle, sink(server), prefix="labelbox")
     assert rows_in(server.visible()) == at.fake.rows_for(like=handle.export_id)
+
+
+@pytest.mark.parametrize("heading", ["The usual roles", "Only creating"])
+def test_the_roles_are_enough_to_ask_before_the_start(server: StrictGCS, heading: str) -> None:
+    """An upload is opened and cancelled."""
+    server.denied = denied_by(heading)
+    sink(server).check_writable("labelbox/data/rows")
+    assert [call.operation for call in server.calls if call.operation != "bucket"] == ["open", "cancel"]
+    assert server.open_uploads() == []

@@ -64,6 +64,12 @@ BROKEN = {
         "SELECT id FROM uploads WHERE key = ? AND 0 -- ",
         "next_try_removes",
     ),
+    "a store that refuses is not heard": (
+        """            raise StorageError(f"{self._path}: {error}. Look""",
+        """            return [(0,)]
+            raise StorageError(f"{self._path}: {error}. Look""",
+        "cannot_be_written",
+    ),
     "metadata is dropped": ("{**self._new.metadata, CRC32C", "{CRC32C", "origin_of_an_object"),
 }
 

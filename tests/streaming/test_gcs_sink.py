@@ -30,7 +30,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     PartBody,
 )
 from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
+from labelbox_export_provider.streaming.sinks.gcs_arguments import QUANTUM
 
 CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
 MINE = {EXPORT_ID: "e1"}

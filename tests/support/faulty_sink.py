@@ -66,9 +66,14 @@ class FaultySink(Sink):
         self.maximum_parts = sink.maximum_parts
         self.parts_at_once = sink.parts_at_once
         self.kept_bytes = sink.kept_bytes
+        self.maximum_key_bytes = sink.maximum_key_bytes
+        self.connections = sink.connections
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)
+
+    def check_writable(self, key: str) -> None:
+        self.make("check_writable", key, lambda: self._sink.check_writable(key))
 
     def begin(self, new: NewObject) -> ObjectWriter:
         return _FaultyWriter(self, new.key, self.make("begin", new.key, lambda: self._sink.begin(new)))

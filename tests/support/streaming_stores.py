@@ -159,8 +159,16 @@ def file_store(root: Path) -> Store:
     def seen(*, hidden: bool) -> dict[str, bytes]:
         return {name: data for name, data in files(root).items() if ("/." in f"/{name}") == hidden}
 
+    def below_a_file() -> FileSink:
+        (root.parent / "file").write_text("no directory")
+        return FileSink(root.parent / "file")
+
     return Store(
-        FileSink(root), lambda: seen(hidden=False), lambda: list(seen(hidden=True)), again=lambda: FileSink(root)
+        FileSink(root),
+        lambda: seen(hidden=False),
+        lambda: list(seen(hidden=True)),
+        again=lambda: FileSink(root),
+        unwritable=below_a_file,
     )
 
 
@@ -171,18 +179,19 @@ def s3_store(client: Any, bucket: str) -> Store:
         lambda: objects(client, bucket),
         lambda: open_uploads(client, bucket),
         again=lambda: S3Sink(client, bucket),
+        unwritable=lambda: S3Sink(client, f"no-such-{bucket}"),
     )
 
 
 def strict_store(server: StrictS3, **options: Any) -> Store:
     """A bucket of our own server, looked into from inside."""
 
-    def sink() -> S3Sink:
-        made = S3Sink(s3_client(server.address, **options), BUCKET)
+    def sink(bucket: str = BUCKET) -> S3Sink:
+        made = S3Sink(s3_client(server.address, **options), bucket)
         made.minimum_part_bytes = server.minimum_part_bytes
         return made
 
-    return Store(sink(), server.visible, server.open_uploads, again=sink)
+    return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))
 
 
 def gcs_store(client: Any, bucket: str) -> Store:
@@ -192,13 +201,14 @@ def gcs_store(client: Any, bucket: str) -> Store:
         lambda: gcs_objects(client, bucket),
         list,
         again=lambda: GCSSink(client, bucket),
+        unwritable=lambda: GCSSink(client, f"no-such-{bucket}"),
     )
 
 
 def strict_gcs_store(server: StrictGCS, *, patience: float = 10.0) -> Store:
     """A bucket of our own server for Google Cloud Storage, looked into from inside."""
 
-    def sink() -> GCSSink:
-        return GCSSink(gcs_client(server.address), BUCKET, patience=patience)
+    def sink(bucket: str = BUCKET) -> GCSSink:
+        return GCSSink(gcs_client(server.address), bucket, patience=patience)
 
-    return Store(sink(), server.visible, server.open_uploads, again=sink)
+    return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))

@@ -49,6 +49,7 @@ class Fault:
     error: str = ""
     status: int = 0
     in_body: bool = False
+    message: str = "as told"
 
 
 @dataclass
@@ -331,11 +332,11 @@ def _unwrapped(body: bytes) -> tuple[bytes, dict[str, str]]:
 def _broken(fault: Fault) -> Reply:
     if not fault.error:
         return Reply(no_answer=True)
-    return _error(200 if fault.in_body else fault.status, fault.error)
+    return _error(200 if fault.in_body else fault.status, fault.error, fault.message)
 
 
-def _error(status: int, code: str) -> Reply:
-    return Reply(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode(), XML)
+def _error(status: int, code: str, message: str = "as told") -> Reply:
+    return Reply(status, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode(), XML)
 
 
 def _xml(root: str, inside: str) -> Reply:

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.object_keys import key_fault
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -199,10 +200,23 @@ class Sink(ABC):
     """How many parts of one object the store takes at the same time; None for any number."""
     kept_bytes: int = 0
     """The most that a writer keeps in memory, until it completes, of an object without `hold_small`."""
+    maximum_key_bytes: int | None = None
+    """Longest key in UTF-8; None where the store names no limit of its own."""
+    connections: int | None = None
+    """How many calls the store's client can have open at once; None where workers cannot outnumber them."""
 
     @abstractmethod
     def uri(self, key: str) -> str:
         """Give the address that readers of the store use."""
+
+    def check_writable(self, key: str) -> None:
+        """Fail with the error that writing an object under `key` would fail with; nothing is left or made visible.
+
+        It is asked before an export is started, so that a missing bucket or permission does not cost the export. What
+        is under the key stays; the key may also be one that is never written. To be overridden where `begin` does not
+        call the store.
+        """
+        self.begin(NewObject(key, NDJSON, hold_small=False)).abort()
 
     @abstractmethod
     def begin(self, new: NewObject) -> ObjectWriter:
@@ -238,10 +252,9 @@ class Sink(ABC):
 
 def check_relative_key(key: str) -> str:
     """Refuse a key that could leave the bucket or root, or that stores normalise differently."""
-    parts = key.split("/")
-    if not key or "\x00" in key or any(part in {"", ".", ".."} for part in parts):
+    if fault := key_fault(key):
         raise ConfigurationError(
-            f"{key!r} cannot be an object's key: it has to be relative, without empty parts, '.' or '..'. "
+            f"{key!r} cannot be an object's key: {fault}. It must be relative, in parts separated by single slashes. "
             "Look at the prefix or key option of the transfer."
         )
     return key

@@ -12,17 +12,14 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import google_crc32c
 
-from labelbox_export_provider.spec.errors import (
-    ObjectExistsError,
-    StorageError,
-    StorageUnavailableError,
-)
+from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
     CRC32C,
@@ -36,24 +33,13 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
+from labelbox_export_provider.streaming.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
+from labelbox_export_provider.streaming.sinks.file_errors import storage_error
 from labelbox_export_provider.streaming.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
 
 _ASIDE = ".labelbox-"
-_ATTRIBUTE_PREFIX = "user."
-_NO_ATTRIBUTES = {errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOSPC, errno.E2BIG, errno.ERANGE}
-_ADVICE = {
-    errno.EACCES: "Give the worker's user write access to it",
-    errno.EPERM: "Give the worker's user write access to it",
-    errno.EROFS: "The file system is mounted read-only; mount it for writing or choose another root=",
-    errno.ENOSPC: "Free space on the device, then retry",
-    errno.EDQUOT: "Free space within the quota, then retry",
-    errno.ENOTDIR: "A file stands where a directory is needed; choose another root= or path=",
-    errno.EISDIR: "A directory stands where the file should go; choose another path=",
-    errno.ENAMETOOLONG: "Choose a shorter path= or prefix",
-}
-_RETRY_HELPS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
 
 
 class FileSink(Sink):
@@ -69,6 +55,24 @@ class FileSink(Sink):
     def uri(self, key: str) -> str:
         """Give a `file://` address with the absolute path."""
         return "file://" + quote(str(self._path(key)), safe="/=:,@+!$&'()*;~")
+
+    def check_writable(self, key: str) -> None:
+        """Write a hidden file into the last directory on the way that is there, and remove it; none is made."""
+        path = self._path(key)
+        try:
+            _refuse_directory(path)
+            folder = next(parent for parent in path.parents if parent.exists())
+            _refuse_long_names(folder, path)
+            probe = folder / _new_aside(path).name
+            try:
+                with probe.open("xb") as file:
+                    file.write(b"1")
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                probe.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, "write", path) from None
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Open a file beside the place where the object will be."""
@@ -92,7 +96,7 @@ class FileSink(Sink):
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _storage_error(error, "read", path) from None
+            raise storage_error(error, "read", path) from None
 
     def head(self, key: str) -> StoredObject | None:
         """Look at the file; its metadata is None on file systems without extended attributes."""
@@ -102,10 +106,10 @@ class FileSink(Sink):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _storage_error(error, "look at", path) from None
-        attributes = _read_attributes(path)
+            raise storage_error(error, "look at", path) from None
+        attributes = read_attributes(path)
         if not attributes:
-            attributes = {} if _keeps_attributes(path) else None
+            attributes = {} if keeps_attributes(_new_aside(path)) else None
         return StoredObject(key, size, attributes, None, None)
 
     def list(self, prefix: str) -> Iterator[str]:
@@ -114,7 +118,7 @@ class FileSink(Sink):
 
         def fail(error: OSError) -> None:
             if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                raise _storage_error(error, "list", folder) from None
+                raise storage_error(error, "list", folder) from None
 
         for parent, _, names in os.walk(folder, onerror=fail):
             place = Path(parent).relative_to(self._root.absolute())
@@ -132,7 +136,7 @@ class FileSink(Sink):
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise _storage_error(error, "remove", path) from None
+            raise storage_error(error, "remove", path) from None
 
     def abort_open_uploads(self, key: str) -> int:
         """Remove the files that killed tries left beside the object; a try that still runs cannot finish any more."""
@@ -143,7 +147,7 @@ class FileSink(Sink):
                 leftover.unlink(missing_ok=True)
                 removed += 1
         except OSError as error:
-            raise _storage_error(error, "remove a leftover beside", path) from None
+            raise storage_error(error, "remove a leftover beside", path) from None
         return removed
 
     def _path(self, key: str) -> Path:
@@ -155,7 +159,7 @@ class _FileWriter(ObjectWriter):
         self._new = new
         self._path = path
         self._uri = uri
-        self._aside = path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+        self._aside = _new_aside(path)
         self._account = PartAccount()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +167,7 @@ class _FileWriter(ObjectWriter):
                 self._aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
             )
         except OSError as error:
-            raise _storage_error(error, "write", path) from None
+            raise storage_error(error, "write", path) from None
 
     def put_part(self, part: Part) -> None:
         """Write the part at its own place."""
@@ -178,7 +182,7 @@ class _FileWriter(ObjectWriter):
                     position += written
                     view = view[written:]
         except OSError as error:
-            raise _storage_error(error, "write", self._path) from None
+            raise storage_error(error, "write", self._path) from None
         self._account.note(part)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
@@ -189,7 +193,7 @@ class _FileWriter(ObjectWriter):
         try:
             # A part that was put again may have been longer the first time.
             os.ftruncate(self._descriptor, expected.size)
-            _write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
+            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
             os.fsync(self._descriptor)
             if self._new.create_only:
                 self._link(expected)
@@ -203,7 +207,7 @@ class _FileWriter(ObjectWriter):
                 details=str(self._path),
             ) from None
         except OSError as error:
-            raise _storage_error(error, "publish", self._path) from None
+            raise storage_error(error, "publish", self._path) from None
         self.abort()
         return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
 
@@ -215,7 +219,7 @@ class _FileWriter(ObjectWriter):
                 os.close(descriptor)
             self._aside.unlink(missing_ok=True)
         except OSError as error:
-            raise _storage_error(error, "remove what was written beside", self._path) from None
+            raise storage_error(error, "remove what was written beside", self._path) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:
@@ -240,10 +244,27 @@ class _FileWriter(ObjectWriter):
             self._aside.rename(self._path)
 
 
+def _new_aside(path: Path) -> Path:
+    return path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+
+
 def _aside_head(path: Path) -> str:
     # A digest keeps the name short, whatever the length of the object's own, and free of glob characters. The dot keeps
     # readers of the directory away.
     return f"{_ASIDE}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
+
+
+def _refuse_long_names(folder: Path, path: Path) -> None:
+    longest = os.pathconf(folder, "PC_NAME_MAX")
+    if any(len(os.fsencode(name)) > longest for name in path.relative_to(folder).parts):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+
+
+def _refuse_directory(path: Path) -> None:
+    """Fail as writing would where a directory is in the file's place, or a file in a directory's."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 def _size_and_crc32c(path: Path) -> tuple[int, int]:
@@ -264,52 +285,3 @@ def _sync_directory(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-def _write_attributes(descriptor: int, metadata: Mapping[str, str]) -> None:
-    if not hasattr(os, "setxattr"):
-        return
-    for name, value in metadata.items():
-        try:
-            os.setxattr(descriptor, f"{_ATTRIBUTE_PREFIX}{name}", value.encode())
-        except OSError as error:
-            if error.errno not in _NO_ATTRIBUTES:
-                raise
-            logger.debug("The file system keeps no extended attributes; %s is not recorded with the file.", name)
-            return
-
-
-def _read_attributes(path: Path) -> dict[str, str] | None:
-    if not hasattr(os, "getxattr"):
-        return None
-    with contextlib.suppress(OSError):
-        names = [name for name in os.listxattr(path) if name.startswith(_ATTRIBUTE_PREFIX)]
-        return {
-            name.removeprefix(_ATTRIBUTE_PREFIX).lower(): os.getxattr(path, name).decode("utf-8", "replace")
-            for name in names
-        }
-    return None
-
-
-def _keeps_attributes(path: Path) -> bool:
-    """Find out whether a file without attributes could have had some; asked of a file that is removed at once."""
-    probe = path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
-    try:
-        probe.touch(exist_ok=False)
-        os.setxattr(probe, f"{_ATTRIBUTE_PREFIX}labelbox-probe", b"1")
-    except (OSError, AttributeError):
-        return False
-    finally:
-        probe.unlink(missing_ok=True)
-    return True
-
-
-def _storage_error(error: OSError, action: str, path: Path) -> StorageError:
-    number = error.errno or 0
-    kind = StorageUnavailableError if number in _RETRY_HELPS else StorageError
-    advice = _ADVICE.get(number, "Look at the file system of the worker")
-    return kind(
-        f"The worker could not {action} the file: {error.strerror or type(error).__name__}. {advice}. Nothing was "
-        "published.",
-        details=str(path),
-    )

@@ -13,7 +13,10 @@ from typing import Any
 
 import google_crc32c
 
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.spec.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.streaming.sinks.base import (
+    NDJSON,
     ExpectedObject,
     NewObject,
     ObjectWriter,
@@ -23,10 +26,10 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
+from labelbox_export_provider.streaming.sinks.bucket_names import check_gcs_bucket
+from labelbox_export_provider.streaming.sinks.gcs_arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
 from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
-from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM
 from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
 
 logger = logging.getLogger(__name__)
@@ -44,11 +47,12 @@ class GCSSink(Sink):
     """
 
     minimum_part_bytes = QUANTUM
-    maximum_part_bytes = 5 * 1024**4
+    maximum_part_bytes = MAXIMUM_PART_BYTES
     maximum_parts = 1_000_000
     """Requests of one session; GCS names no limit."""
     parts_at_once = 1
     kept_bytes = QUANTUM
+    maximum_key_bytes = MAX_KEY_BYTES
 
     def __init__(
         self,
@@ -59,11 +63,30 @@ class GCSSink(Sink):
         user_project: str | None = None,
         patience: float = 120.0,
     ) -> None:
+        check_gcs_bucket("bucket_name", bucket)
         self._calls = GCSCalls(client, bucket, GCSArguments.parse(sink_args or {}), user_project, patience)
 
     def uri(self, key: str) -> str:
         """Give the `gs://` address."""
         return self._calls.uri(key)
+
+    def check_writable(self, key: str) -> None:
+        """Open a resumable upload and cancel it. Where the key is taken and may not be overwritten, nothing is learnt.
+
+        The service refuses to open an upload there, which a retry that finds its own object must not fail with.
+        """
+        check_relative_key(key)
+        try:
+            session = self._calls.open_session(NewObject(key, NDJSON), None)
+        except DeniedError:
+            if self.head(key) is None:
+                raise
+            logger.info("%s is there already and may not be overwritten.", self._calls.uri(key))
+            return
+        try:
+            session.cancel()
+        except StorageError as error:
+            logger.info("The upload that tried whether %s can be written was not cancelled: %s", key, error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Prepare an object, and note which generation of it there is now: only that one may be replaced."""

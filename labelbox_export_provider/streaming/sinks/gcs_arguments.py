@@ -1,15 +1,31 @@
-"""`sink_args` of a GCS transfer: what an object can be given when it is created."""
+"""What GCS allows of an upload, and `sink_args` of a GCS transfer: what an object can be given when it is created."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.templates import is_template
 
+QUANTUM = 256 * 1024
+"""Requests of an upload session but the last carry multiples of so many bytes."""
+MAXIMUM_PART_BYTES = 5 * 1024**4
+PREDEFINED_ACLS = (
+    "authenticatedRead",
+    "bucketOwnerFullControl",
+    "bucketOwnerRead",
+    "private",
+    "projectPrivate",
+    "publicRead",
+)
+""""publicReadWrite" is of buckets."""
+_XML_ACLS = {re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", name): name for name in PREDEFINED_ACLS}
+_KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _WHY_NOT = {
     "content_encoding": "it is never set, since readers would decompress twice; use compression=",
     "content_type": "it follows from the content",
@@ -47,14 +63,14 @@ class GCSArguments:
                 reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
                 hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
                 raise ConfigurationError(
-                    f"sink_args: {name!r} cannot be set{reason}.{hint} Legal for GCS: {', '.join(legal)}."
+                    f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(legal)}."
                 )
         return cls(**{name: _checked(name, value) for name, value in given.items()})
 
     @classmethod
-    def check_names(cls, given: Mapping[str, Any]) -> None:
-        """Refuse unknown names, and leave the values, which may still be templates, for later."""
-        cls.parse(dict.fromkeys(given))
+    def check_literals(cls, given: Mapping[str, Any]) -> None:
+        """Refuse wrong names, and wrong values as far as they are known while a DAG is parsed."""
+        cls.parse({name: None if is_template(value) else value for name, value in given.items()})
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -69,7 +85,16 @@ def _checked(name: str, value: Any) -> Any:
                 f"sink_args: {name}={value!r} is not a time in ISO 8601, such as '2026-11-22T02:00:00+00:00'."
             ) from None
     if not isinstance(value, wanted):
-        raise ConfigurationError(f"sink_args: {name} has to be a {wanted.__name__}, not {type(value).__name__}.")
+        raise ConfigurationError(f"sink_args: {name} must be a {wanted.__name__}, not {type(value).__name__}.")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ConfigurationError(f"sink_args: {name}={value.isoformat()!r} has no offset; write it with '+00:00'.")
+    if name == "predefined_acl":
+        value = _XML_ACLS.get(value, value)
+        if value not in PREDEFINED_ACLS:
+            raise ConfigurationError(f"sink_args: {name}={value!r} must be one of {', '.join(PREDEFINED_ACLS)}.")
+    if name == "kms_key_name" and _KMS_KEY.fullmatch(value) is None:
+        raise ConfigurationError(
+            f"sink_args: {name}={value!r} must be the full name of a key, "
+            "'projects/P/locations/L/keyRings/R/cryptoKeys/K'."
+        )
     return value

@@ -54,8 +54,8 @@ class GCSCalls:
         """Give the `gs://` address."""
         return f"gs://{self._name}/{check_relative_key(key)}"
 
-    def open_session(self, new: NewObject, generation: int) -> UploadSession:
-        """Open a resumable upload that can only take the place of this generation; 0 is none."""
+    def open_session(self, new: NewObject, generation: int | None) -> UploadSession:
+        """Open a resumable upload that can only take the place of this generation; 0 is none, None is any."""
         blob = self._new_blob(new, new.metadata)
         url = self._call(
             "create",

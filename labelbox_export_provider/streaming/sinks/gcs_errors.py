@@ -139,7 +139,7 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         kind = StorageUnavailableError
         advice = "Other bytes arrived than were sent. Another try sends them again; if it goes on, look at the proxy"
     else:
-        advice = "Cloud Storage refused the call. Look at bucket_name, the object's name and sink_args"
+        advice = "Cloud Storage refused the call. Look at the object's name and at sink_args"
     words = f" ({said})" if said else ""
     return kind(
         f"{advice}. {_effect(operation, status)}",
@@ -170,6 +170,11 @@ def connection_error(error: BaseException, connection: str) -> StorageError:
             f"The Google Cloud connection {connection!r} gives no client: its token service gave no answer. "
             "Retrying may help; if not, look at the proxy and at the metadata server of the worker.",
             details=name,
+        )
+    if name == "AirflowNotFoundException":
+        return StorageError(
+            f"There is no Airflow connection {connection!r}. Create it (type Google Cloud), or correct gcp_conn_id, "
+            "then retry. Nothing was sent to the bucket."
         )
     # Google's texts name files, scopes and accounts, never a key.
     said = _ADDRESS.sub("(address)", str(error).strip().partition("\n")[0])[:_MOST_SAID].rstrip(". ")

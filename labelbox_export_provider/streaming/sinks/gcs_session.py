@@ -20,9 +20,6 @@ from labelbox_export_provider.streaming.sinks.gcs_errors import (
     is_worth_another_call,
 )
 
-QUANTUM = 256 * 1024
-"""Requests but the last carry multiples of so many bytes."""
-
 _TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
 _PIECE = 1 << 20
 _CONFIRMED = re.compile(r"bytes=0-(\d+)")

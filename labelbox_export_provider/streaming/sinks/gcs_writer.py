@@ -17,9 +17,10 @@ from labelbox_export_provider.streaming.sinks.base import (
     PartBody,
     WrittenObject,
 )
+from labelbox_export_provider.streaming.sinks.gcs_arguments import QUANTUM
 from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
 from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
-from labelbox_export_provider.streaming.sinks.gcs_session import QUANTUM, UploadSession
+from labelbox_export_provider.streaming.sinks.gcs_session import UploadSession
 from labelbox_export_provider.streaming.sinks.part_account import PartAccount, crc32c_of
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,10 @@ from typing import Any
 
 import google_crc32c
 
+from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.spec.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.streaming.sinks.base import (
+    NDJSON,
     ExpectedObject,
     NewObject,
     ObjectWriter,
@@ -22,7 +25,12 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
+from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.streaming.sinks.s3_arguments import (
+    MAXIMUM_PART_BYTES,
+    MINIMUM_PART_BYTES,
+    SinkArguments,
+)
 from labelbox_export_provider.streaming.sinks.s3_calls import S3Calls
 from labelbox_export_provider.streaming.sinks.s3_errors import DeniedError, NotOfferedError
 from labelbox_export_provider.streaming.sinks.s3_writer import S3Writer
@@ -38,14 +46,34 @@ class S3Sink(Sink):
     metadata when an upload begins.
     """
 
-    minimum_part_bytes = 5 * 1024**2
+    minimum_part_bytes = MINIMUM_PART_BYTES
+    maximum_part_bytes = MAXIMUM_PART_BYTES
+    maximum_key_bytes = MAX_KEY_BYTES
 
     def __init__(self, client: Any, bucket: str, sink_args: Mapping[str, Any] | None = None) -> None:
+        check_s3_bucket("s3_bucket", bucket)
+        self.connections = client.meta.config.max_pool_connections
         self._calls = S3Calls(client, bucket, SinkArguments.parse(sink_args or {}))
 
     def uri(self, key: str) -> str:
         """Give the `s3://` address."""
         return self._calls.uri(key)
+
+    def check_writable(self, key: str) -> None:
+        """Create a multipart upload and abort it, which needs the permissions to write, of a KMS key too, and no other.
+
+        It makes no version in a bucket that keeps them, and nothing that a retention rule could hold.
+        """
+        check_relative_key(key)
+        try:
+            upload = self._calls.create_upload(NewObject(key, NDJSON))
+        except NotOfferedError as error:
+            logger.warning("%s Only objects of one part can be written.", error)
+            return
+        try:
+            self._calls.abort_upload(key, upload)
+        except StorageError as error:
+            logger.warning("%s The empty upload that tried the key stays, until a lifecycle rule removes it.", error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Prepare an object; the store is called when the first part comes."""

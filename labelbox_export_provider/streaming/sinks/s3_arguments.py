@@ -1,13 +1,20 @@
-"""`sink_args` of an S3 transfer: which extra arguments there are, and which calls take them."""
+"""What S3 allows of an upload, and `sink_args` of an S3 transfer: which there are, and which calls take them."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.templates import is_template
+
+MINIMUM_PART_BYTES = 5 * 1024**2
+MAXIMUM_PART_BYTES = 5 * 1024**3
 
 _BUCKET = frozenset({"ExpectedBucketOwner", "RequestPayer"})
 _CREATE = frozenset(
@@ -34,6 +41,9 @@ _CREATE = frozenset(
     }
 )
 LEGAL = _BUCKET | _CREATE
+FLAGS = frozenset({"BucketKeyEnabled"})
+TIMES = frozenset({"Expires", "ObjectLockRetainUntilDate"})
+"""All others are text: so says the service model of the client library, which is too heavy to load while parsing."""
 _WHY_NOT = {
     "ContentEncoding": "it is never set, since readers would decompress twice; use compression=",
     "ContentType": "it follows from the content",
@@ -59,14 +69,49 @@ class SinkArguments:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> SinkArguments:
-        """Sort them; fails with `ConfigurationError` on a name that no call of ours takes."""
-        for name in given:
-            if name in LEGAL:
-                continue
-            near = difflib.get_close_matches(str(name), LEGAL, n=1)
-            reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
-            hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
-            raise ConfigurationError(
-                f"sink_args: {name!r} cannot be set{reason}.{hint} Legal for S3: {', '.join(sorted(LEGAL))}."
-            )
+        """Sort them; fails with `ConfigurationError` on names and values that no call of ours takes."""
+        cls.check_literals(given)
         return cls(dict(given), {name: value for name, value in given.items() if name in _BUCKET})
+
+    @classmethod
+    def check_literals(cls, given: Mapping[str, Any]) -> None:
+        """Refuse wrong names, and wrong values as far as they are known while a DAG is parsed."""
+        for name, value in given.items():
+            _check_name(name)
+            if not is_template(value):
+                _check_value(name, value)
+
+
+def _check_name(name: str) -> None:
+    if name in LEGAL:
+        return
+    near = difflib.get_close_matches(str(name), LEGAL, n=1)
+    reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
+    hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
+    raise ConfigurationError(
+        f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(sorted(LEGAL))}."
+    )
+
+
+def _check_value(name: str, value: Any) -> None:
+    if name in FLAGS:
+        good, wanted = isinstance(value, bool), "True or False"
+    elif name in TIMES:
+        good, wanted = _is_time(value), "a datetime, or its text in ISO 8601 such as '2026-11-22T02:00:00+00:00'"
+    else:
+        good, wanted = isinstance(value, str) and bool(value), "a text that is not empty"
+    if good:
+        return
+    hint = " such as 'team=labels&kind=export'" if name == "Tagging" else ""
+    # The value itself may be a secret that was put at the wrong name.
+    raise ConfigurationError(f"sink_args: {name} must be {wanted}{hint}, not {type(value).__name__}.")
+
+
+def _is_time(value: Any) -> bool:
+    if not isinstance(value, str):
+        return isinstance(value, (date, int, float)) and not isinstance(value, bool)
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with contextlib.suppress(ValueError, TypeError):
+            read(value.replace("Z", "+00:00"))
+            return True
+    return False

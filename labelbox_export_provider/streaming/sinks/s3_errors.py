@@ -51,6 +51,10 @@ _BUSY = {
     "ConditionalRequestConflict",
     "RequestTimeTooSkewed",
 }
+_OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_DENIED_ACTION = re.compile(r"not authorized to perform: ([\w:*]+)(?: on resource: \"?([^\s\",]+))?")
+_ADDRESS = re.compile(r"(?i)https?://\S+")
+_MAX_QUOTED = 300
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 _CHANGED_ON_THE_WAY = {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
 _NO_ANSWER = {
@@ -140,20 +144,57 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
     elif code in _BUSY or status >= 500 or status == 429:
         kind = StorageUnavailableError
         advice = "The store is busy or failed; retrying may help"
-    elif is_denied(error):
-        needed = PERMISSIONS.get(operation, "access to the bucket")
-        advice = (
-            f"The AWS connection's identity needs {needed} on bucket {bucket!r}. Where a KMS key encrypts it, "
-            "kms:GenerateDataKey and kms:Decrypt are needed, too"
-        )
-    elif code == "NoSuchUpload":
-        advice = (
-            "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
-        )
     else:
-        advice = "The store refused the call. Look at s3_bucket, the key and sink_args"
-    details = f"{operation} of {where} was answered with {code or status} (HTTP {status})"
+        advice = _advice_on_settings(error, operation, bucket)
+    details = f"{operation} of {where} was answered with {code or status} (HTTP {status}){_quoted(error)}"
     return kind(f"{advice}. Nothing was published by this call.", details=details)
+
+
+def _advice_on_settings(error: BaseException, operation: str, bucket: str) -> str:
+    """Say which permission or setting to change for an answer that will be the same next time."""
+    code = error_code(error)
+    if code.startswith("KMS."):
+        return (
+            "The KMS key cannot be used. Look at its state and region, and at SSEKMSKeyId in sink_args or the bucket's "
+            "default encryption"
+        )
+    if is_denied(error):
+        return _needed(error, operation, bucket)
+    if code == "NoSuchUpload":
+        return "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
+    if code in _OTHER_REGION or error_status(error) in {301, 307}:
+        return "The bucket is in another region. Correct region_name or endpoint_url in the AWS connection's extra"
+    if code == "InvalidBucketName":
+        return "Correct s3_bucket"
+    return "The store refused the call. Look at the key and at sink_args"
+
+
+def _quoted(error: BaseException) -> str:
+    """Return the store's own words; what it says of credentials may hold them and is left out."""
+    words = _ADDRESS.sub("(address)", " ".join(_message(error).split()))[:_MAX_QUOTED].rstrip(". ")
+    return f": {words}" if words and error_code(error) not in _BAD_KEY else ""
+
+
+def _message(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Message") or "") if isinstance(response, dict) else ""
+
+
+def _needed(error: BaseException, operation: str, bucket: str) -> str:
+    """Say which permission is missing; AWS names the action and the resource, other stores do not."""
+    named = _DENIED_ACTION.search(_message(error))
+    if named is not None and named[1].startswith("kms:"):
+        key = f"the KMS key {named[2]}" if named[2] else "the KMS key"
+        return (
+            f"The AWS connection's identity needs {named[1]} on {key} that encrypts the object, in its own policy and "
+            "in that of the key"
+        )
+    needed = PERMISSIONS.get(operation, "access to the bucket")
+    store = f" (the store names {named[1]})" if named is not None and named[1] not in needed else ""
+    return (
+        f"The AWS connection's identity needs {needed} on bucket {bucket!r}{store}. Where a KMS key encrypts it, "
+        "kms:GenerateDataKey and kms:Decrypt are needed, too"
+    )
 
 
 def connection_error(error: BaseException, connection: str | None) -> StorageError:
@@ -190,6 +231,11 @@ def _without_answer(error: BaseException, operation: str, where: str) -> Storage
     name = type(error).__name__
     if name == "ParamValidationError":
         # The text quotes values, which may be keys; the names are enough.
+        if "Invalid bucket name" in str(error):
+            return StorageError(
+                "The bucket has a name that no bucket can have. Correct s3_bucket.",
+                details=f"{operation} of {where} was not sent",
+            )
         names = ", ".join(sorted(set(re.findall(r"parameter (?:in input: )?\"?([\w.]+)", str(error))))) or "an argument"
         return StorageError(
             f"The client library refuses {names}. Correct the value in sink_args.",

@@ -1,0 +1,32 @@
+"""What a file system answers, turned into what the reader should do about it."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+
+_ADVICE = {
+    errno.EACCES: "Give the worker's user write access to it",
+    errno.EPERM: "Give the worker's user write access to it",
+    errno.EROFS: "The file system is mounted read-only; mount it for writing or choose another root=",
+    errno.ENOSPC: "Free space on the device, then retry",
+    errno.EDQUOT: "Free space within the quota, then retry",
+    errno.ENOTDIR: "A file stands where a directory is needed; choose another root= or path=",
+    errno.EISDIR: "A directory stands where the file should go; choose another path=",
+    errno.ENAMETOOLONG: "Choose a shorter path= or prefix",
+}
+_RETRY_HELPS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
+
+
+def storage_error(error: OSError, action: str, path: Path) -> StorageError:
+    """Turn an error of the operating system into ours; the message names the path and the next step."""
+    number = error.errno or 0
+    kind = StorageUnavailableError if number in _RETRY_HELPS else StorageError
+    advice = _ADVICE.get(number, "Look at the file system of the worker")
+    return kind(
+        f"The worker could not {action} the file: {error.strerror or type(error).__name__}. {advice}. Nothing was "
+        "published.",
+        details=str(path),
+    )

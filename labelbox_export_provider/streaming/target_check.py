@@ -1,0 +1,45 @@
+"""Whether an export can be landed at all: asked before it is started, and again before its bytes move."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.layout import Kind, ObjectNames, State
+from labelbox_export_provider.spec.object_keys import check_filled_key
+from labelbox_export_provider.streaming.budget import check_part_bytes
+from labelbox_export_provider.streaming.options import LandingOptions
+from labelbox_export_provider.streaming.sinks.base import Sink
+
+
+def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
+    """Refuse names and options that this store cannot take; the store itself is not asked."""
+    keys = [names.data(), names.errors, *(names.manifest(state) for state in get_args(State))]
+    for key in keys if names.uris is None else [*keys, names.uris]:
+        check_filled_key(key, sink.maximum_key_bytes)
+    check_part_bytes(options.part_bytes, sink.minimum_part_bytes, sink.maximum_part_bytes)
+    if options.workers is not None and sink.connections is not None and options.workers > sink.connections:
+        raise ConfigurationError(
+            f"workers={options.workers} is more than the {sink.connections} connections that the store's client has. "
+            "Lower workers, or raise max_pool_connections: for AWS with "
+            f'{{"config_kwargs": {{"max_pool_connections": {options.workers}}}}} in the extra of the connection.'
+        )
+
+
+def ask_store(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
+    """Fail as the landing would fail where the bucket or a permission is missing; nothing is left in the store.
+
+    The first and the last key that a landing writes are tried, since rights may end at a prefix. What another `rerun`
+    than "add" lists is listed, too.
+    """
+    check_target(sink, names, options)
+    calls = [lambda: sink.check_writable(names.data()), lambda: sink.check_writable(names.manifest("ok"))]
+    window = names.window
+    if window is not None and options.rerun != "add":
+        kinds: tuple[Kind, ...] = get_args(Kind) if options.rerun == "replace" else ("manifests",)
+        calls += [lambda kind=kind: next(iter(sink.list(window.prefix(kind))), None) for kind in kinds]  # type: ignore[misc]  # a default argument binds the loop's value
+    with ThreadPoolExecutor(len(calls), thread_name_prefix="labelbox-ask") as pool:
+        asked = [pool.submit(call) for call in calls]
+    for each in asked:
+        each.result()

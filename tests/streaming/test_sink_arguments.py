@@ -1,0 +1,54 @@
+"""What is written down of the client libraries, which are too heavy to load while parsing, is what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.streaming.sinks.gcs_arguments import PREDEFINED_ACLS, GCSArguments
+from labelbox_export_provider.streaming.sinks.s3_arguments import FLAGS, LEGAL, TIMES
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "PutObject"])
+def test_types_of_s3_arguments_are_those_of_the_service_model(operation: str) -> None:
+    """Flags, times, and texts for all else."""
+    import botocore.session
+
+    model = botocore.session.get_session().get_service_model("s3").operation_model(operation).input_shape
+    types = {name: model.members[name].type_name for name in LEGAL if name in model.members}
+    wanted = {name: "boolean" if name in FLAGS else "timestamp" if name in TIMES else "string" for name in types}
+    assert types == wanted
+    assert types.keys() == LEGAL
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "lake", "Old_Bucket", "b" * 255, "b" * 256, "b/sub", " b", "My Bucket!", "",
+        "arn:aws:s3:eu-west-1:111122223333:accesspoint/lake", "arn:aws-cn:s3:cn-north-1:111122223333:accesspoint:lake",
+        "arn:aws:s3-outposts:eu-west-1:111122223333:outpost/o-1/accesspoint/lake", "arn:aws:s3:::lake",
+    ],
+)  # fmt: skip
+def test_buckets_are_refused_as_the_client_refuses_them(bucket: str) -> None:
+    """No name that works is refused, and none that does not is let through."""
+    from botocore.exceptions import ParamValidationError
+    from botocore.handlers import validate_bucket_name
+
+    try:
+        validate_bucket_name({"Bucket": bucket})
+    except ParamValidationError:
+        with pytest.raises(ConfigurationError, match="s3_bucket"):
+            check_s3_bucket("s3_bucket", bucket)
+    else:
+        check_s3_bucket("s3_bucket", bucket)
+
+
+def test_predefined_acls_are_those_of_the_client_for_objects() -> None:
+    """In both spellings; one of the library's names is for buckets alone."""
+    from google.cloud.storage.acl import ACL
+
+    assert {*PREDEFINED_ACLS, "publicReadWrite"} == ACL.PREDEFINED_JSON_ACLS
+    for spelling, name in ACL.PREDEFINED_XML_ACLS.items():
+        if name in PREDEFINED_ACLS:
+            assert GCSArguments.parse({"predefined_acl": spelling}).predefined_acl == name
