@@ -56,11 +56,13 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "labelbox_export_provider.hooks.labelbox.LabelboxHook",
                 "hook-name": "Labelbox",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login"],
+                    # The list's Test icon works for connections with a stored port only (docs/connection.md).
+                    "hidden-fields": ["schema", "login"],
                     "relabeling": {"password": "API key", "host": "GraphQL endpoint"},
                     "placeholders": {
                         "host": "https://api.labelbox.com/graphql",
                         "password": "from Workspace settings, API",
+                        "port": "443",
                     },
                 },
                 "conn-fields": {

@@ -68,5 +68,12 @@ def test_the_hook_agrees_with_the_connection_type() -> None:
 def test_the_form_has_a_field_for_every_extra_that_the_connection_takes() -> None:
     from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
-    extras = set(ConnectionSettings.model_fields) - {"endpoint", "api_key"}
+    extras = set(ConnectionSettings.model_fields) - {"endpoint", "api_key", "conn_id"}
     assert set(INFO["connection-types"][0]["conn-fields"]) == extras
+
+
+def test_the_form_shows_the_port() -> None:
+    """A stored port is what lets the list's Test icon work, so the form has to have the field."""
+    behaviour = INFO["connection-types"][0]["ui-field-behaviour"]
+    assert "port" not in behaviour["hidden-fields"]
+    assert behaviour["placeholders"]["port"] == "443"
