@@ -5,6 +5,7 @@
     LabelboxExportError                 the root
     ├── ConfigurationError              change the DAG, the connection or the value (also a ValueError)
     │   ├── WindowError                 the run has no usable interval: use the timetable that the message names
+    │   │   └── ManualRunError          the timetable is right: trigger the DAG again, as the message says
     │   ├── HandleError                 the export handle is not one of ours: pass `start.output`
     │   └── ConnectionSettingsError     the Airflow connection cannot work as it stands
     ├── AccessError                     renew the key, or grant it access
@@ -63,6 +64,10 @@ class ConfigurationError(LabelboxExportError, ValueError):
 
 class WindowError(ConfigurationError):
     """The DAG run gives no usable window; the message names the timetable or option that does."""
+
+
+class ManualRunError(WindowError):
+    """A run by hand gives no usable window, though its DAG can; the message says how to trigger it."""
 
 
 class HandleError(ConfigurationError):

@@ -18,6 +18,7 @@ from labelbox_export_provider.spec.errors import (
     HandleError,
     IntegrityError,
     LabelboxExportError,
+    ManualRunError,
     NotFoundError,
     NoTriggererError,
     ObjectExistsError,
@@ -159,6 +160,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
         "fix the connection (Admin, Connections) or what else the first lines name, then clear this task",
     ),
     (HandleError, "clear {starter} with downstream"),
+    (ManualRunError, "trigger the DAG again, as the first lines say; this run stays empty"),
     (WindowError, "fix the DAG's schedule or window=, as the first lines say; this run stays empty"),
     (ConfigurationError, "fix the option in the DAG file, then clear this task"),
     (

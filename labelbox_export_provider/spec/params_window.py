@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
+from labelbox_export_provider.spec.errors import ConfigurationError, ManualRunError, WindowError
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.spec.window_kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
@@ -71,15 +72,19 @@ class ParamsWindow(Window):
             return self._otherwise(run)
         for name, value in given.items():
             if value is None:
-                raise WindowError(
-                    f"{run.describe()} was given {self._other_name(name)!r} and not {name!r}: half a window. Nothing "
-                    "was exported. Fill in both fields, or neither for the run's own window."
+                other = self.end if name == self.start else self.start
+                raise _wrong_form(
+                    run,
+                    f"{run.describe()} was given {_field(run, other)} and not {_field(run, name)}: half a window.",
+                    "both fields filled in, or with neither for the run's own window",
                 )
-        start, end = (self._instant(run, name, value) for name, value in given.items())
+        start, end = (_instant(run, name, value) for name, value in given.items())
         if start >= end:
-            raise WindowError(
-                f"{run.describe()} was given {self.end!r} ({iso_utc(end)}) not after {self.start!r} "
-                f"({iso_utc(start)}); the window is [start, end). Nothing was exported. Correct the two fields."
+            raise _wrong_form(
+                run,
+                f"{run.describe()} was given {_field(run, self.end)} ({iso_utc(end)}) not after "
+                f"{_field(run, self.start)} ({iso_utc(start)}); the window is [start, end).",
+                "an end that lies after the start",
             )
         return self.otherwise.resolved(start, end, queried_from=start)
 
@@ -94,20 +99,32 @@ class ParamsWindow(Window):
 
     def _otherwise(self, run: RunInterval) -> ResolvedWindow:
         try:
-            return self.otherwise.resolve(run)
+            return self.otherwise.resolve(replace(run, has_form=True))
         except WindowError as error:
-            raise WindowError(
-                f"{error} Or trigger it with the fields {self.start!r} and {self.end!r} filled in, which this run left "
-                "empty."
+            fields = f"{_field(run, self.start)} and {_field(run, self.end)}"
+            raise type(error)(
+                f"{error} Or trigger it with the fields {fields} filled in, which this run left empty."
             ) from None
 
-    def _instant(self, run: RunInterval, name: str, value: object) -> datetime:
-        try:
-            return as_utc(value)
-        except ConfigurationError as error:
-            raise WindowError(
-                f"{run.describe()} was given {value!r} in the field {name!r}: {error} Nothing was exported."
-            ) from None
 
-    def _other_name(self, name: str) -> str:
-        return self.end if name == self.start else self.start
+def _field(run: RunInterval, name: str) -> str:
+    """Name a field as the trigger form labels it, and as the API knows it."""
+    label = run.labels.get(name, name)
+    return repr(name) if label == name else f"{label!r} (param {name!r})"
+
+
+def _instant(run: RunInterval, name: str, value: object) -> datetime:
+    try:
+        return as_utc(value)
+    except ConfigurationError as error:
+        raise _wrong_form(
+            run,
+            f"{run.describe()} was given {value!r} in the field {_field(run, name)}: {error}",
+            "an instant in this field, or with both fields empty for the run's own window",
+        ) from None
+
+
+def _wrong_form(run: RunInterval, what: str, needed: str) -> WindowError:
+    if run.run_type and not run.is_manual:  # nobody filled in a form: these are the DAG's own defaults
+        return WindowError(f"{what} Nothing was exported. Correct the defaults of these params in the DAG file.")
+    return ManualRunError(f"{what} Nothing was exported. Trigger the DAG again, with {needed}.")

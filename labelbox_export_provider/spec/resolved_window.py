@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,11 +17,25 @@ FURTHEST_END = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Timetable:
+    """The timetable of a run's DAG, as far as the advice for a refused run depends on it.
+
+    `has_intervals` is False where that is not known. `cron` and `timezone` are those of a timetable that has one each.
+    """
+
+    name: str = ""
+    has_intervals: bool = False
+    cron: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunInterval:
     """What a window may know about a DAG run.
 
     Airflow leaves both ends and the logical date out of runs without a logical date, and gives a partition date to
-    runs of partitioned timetables only. `params` are those that the run was really given, with the DAG's defaults.
+    runs of partitioned timetables only. `params` are those that the run was really given, with the DAG's defaults, and
+    `labels` what the trigger form calls them. Windows do not depend on what follows `partition_date`, messages do.
     """
 
     start: datetime | None
@@ -31,10 +45,19 @@ class RunInterval:
     params: Mapping[str, object] | None = None
     partition_key: str | None = None
     partition_date: datetime | None = None
+    run_type: str = ""
+    timetable: Timetable = Timetable()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    has_form: bool = False
 
     def describe(self) -> str:
         """Name the run at the beginning of a sentence."""
         return f"Run {self.run_id!r}" if self.run_id else "This run"
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether the run can be triggered again with another date or form."""
+        return self.run_type in {"manual", "operator_triggered"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,21 +17,13 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import iso_utc, shifted, to_utc, whole_second
-from labelbox_export_provider.spec.errors import WindowError
+from labelbox_export_provider.spec.errors import ManualRunError, WindowError
 from labelbox_export_provider.spec.option_model import OptionModel
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.spec.trim_rule import MARGIN
+from labelbox_export_provider.spec.window_advice import no_interval, no_partition, zero_width
 from labelbox_export_provider.spec.window_options import Instant, Lookback, Settle, Width, ZoneName, as_utc
-
-USE_INTERVALS = (
-    "Use schedule=CronDataIntervalTimetable('0 2 * * *', timezone='UTC') with catchup=True "
-    "(from airflow.sdk or airflow.timetables.interval), or window=FixedWindow(start, end) for a one-off."
-)
-USE_PARTITIONS = (
-    "Use schedule=CronPartitionTimetable('0 0 * * *', timezone='UTC', run_offset=-1) (from airflow.sdk), whose runs "
-    "have one."
-)
 
 
 class Window(OptionModel):
@@ -125,28 +117,16 @@ class DataIntervalWindow(RecurringWindow):
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
         """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
-        who = run.describe()
         if run.start is None or run.end is None:
-            if run.partition_date is not None:
-                raise WindowError(
-                    f"{who} has no data interval: it is the run of partition {run.partition_key!r}. Nothing was "
-                    "exported. Use window=PartitionWindow(width=timedelta(days=1)), with the width of one partition."
-                )
-            raise WindowError(
-                f"{who} has no data interval: it was triggered without a logical date, by an asset, or belongs to a "
-                f"partitioned timetable. Nothing was exported. {USE_INTERVALS} For runs from the trigger form: "
-                "window=ParamsWindow() with DAG(params=window_params())."
-            )
+            raise no_interval(run)
         start, end = as_utc(run.start), as_utc(run.end)
         if start == end:
-            raise WindowError(
-                f"{who} has a data interval of zero width ({start.isoformat()}): in Airflow 3 a cron string or a "
-                f"timedelta schedule gives the moment of the run, not a day. Nothing was exported. {USE_INTERVALS}"
-            )
+            raise zero_width(run, start)
         if start > end:
-            raise WindowError(
-                f"{who} has a data interval that ends ({end.isoformat()}) before it starts ({start.isoformat()}). "
-                "Nothing was exported. Trigger it with data_interval_start before data_interval_end."
+            raise ManualRunError(
+                f"{run.describe()} has a data interval that ends ({end.isoformat()}) before it starts "
+                f"({start.isoformat()}). Nothing was exported. Trigger the DAG again with data_interval_start before "
+                "data_interval_end."
             )
         return self.recurring(start, end, run)
 
@@ -169,11 +149,7 @@ class PartitionWindow(RecurringWindow):
     def resolve(self, run: RunInterval) -> ResolvedWindow:
         """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
         if run.partition_date is None:
-            key = "" if run.partition_key is None else f" (its key {run.partition_key!r} stands for no date)"
-            raise WindowError(
-                f"{run.describe()} has no partition date{key}, so PartitionWindow has nothing to start from. Nothing "
-                f"was exported. {USE_PARTITIONS} For timetables with data intervals: window=DataIntervalWindow()."
-            )
+            raise no_partition(run)
         start = as_utc(run.partition_date)
         return self.recurring(start, self._end(start), run)
 

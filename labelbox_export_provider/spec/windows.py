@@ -11,7 +11,13 @@ from typing import Any, TypeAlias
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.option_model import plain
 from labelbox_export_provider.spec.params_window import ParamsWindow
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField, wait_until
+from labelbox_export_provider.spec.resolved_window import (
+    ResolvedWindow,
+    RunInterval,
+    Timetable,
+    WindowField,
+    wait_until,
+)
 from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.spec.trim_rule import MARGIN, TrimRule, Verdict
 from labelbox_export_provider.spec.window_kinds import DataIntervalWindow, FixedWindow, PartitionWindow
@@ -25,6 +31,7 @@ __all__ = [
     "PartitionWindow",
     "ResolvedWindow",
     "RunInterval",
+    "Timetable",
     "TrimRule",
     "Verdict",
     "WindowField",

@@ -18,6 +18,7 @@ from support.failing_tasks import CONNECTION, Night
 from support.strict_s3 import Fault
 
 import labelbox_export_provider
+from labelbox_export_provider import ParamsWindow
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowSkipException
 from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -108,6 +109,11 @@ def start_in_a_run_without_width(night: Night) -> None:
 def all_in_one_in_a_run_far_ahead(night: Night) -> None:
     night.now = NIGHT[1] - timedelta(days=2)
     night.all_in_one()
+
+
+@situation(errors.ManualRunError, window=NO_WINDOW)
+def all_in_one_with_half_a_form(night: Night) -> None:
+    night.all_in_one(window=ParamsWindow(), params={"start": "2026-11-22T02:00:00Z", "end": None})
 
 
 @situation(errors.HandleError, source=NO_HANDLE, window=NO_HANDLE)

@@ -6,6 +6,7 @@ Runs are made by Airflow's own timetables, request bodies and task context; only
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice, pairwise
 from typing import Any
@@ -14,14 +15,33 @@ import pendulum
 import pytest
 from airflow.sdk import (
     DAG,
+    Asset,
+    AssetOrTimeSchedule,
     CronDataIntervalTimetable,
     CronPartitionTimetable,
     CronTriggerTimetable,
     DeltaDataIntervalTimetable,
+    Param,
 )
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
-from support.airflow_runs import DAY, PRESSED, Run, asset_triggered, context_of, fired_at, scheduled, triggered
+from airflow.timetables.base import DagRunInfo, TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable as IntervalsOfTheServer
+from airflow.timetables.trigger import CronTriggerTimetable as TriggersOfTheServer
+from support.airflow_runs import (
+    DAY,
+    FIRED,
+    FIRST,
+    PRESSED,
+    Run,
+    asset_triggered,
+    context_of,
+    fired_at,
+    only_run,
+    scheduled,
+    serialized,
+    triggered,
+)
 from support.kinds_of_run import INTERVALS, NIGHTLY, PAGE, PARTITIONS, RUNS, outcome, with_table
 
 from labelbox_export_provider import (
@@ -33,7 +53,7 @@ from labelbox_export_provider import (
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException
 from labelbox_export_provider.hooks.run_facts import run_interval
-from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
+from labelbox_export_provider.spec.errors import ConfigurationError, ManualRunError, WindowError
 from labelbox_export_provider.spec.windows import ResolvedWindow
 from labelbox_export_provider.testing import FakeLabelbox
 
@@ -101,7 +121,107 @@ def test_a_refusal_names_the_timetable_or_window_to_use(how: str) -> None:
     message = str(raised.value)
     assert "Nothing was exported." in message
     fix = "window=PartitionWindow(" if EXPECTED[how] == PARTITION else "schedule=CronDataIntervalTimetable("
+    if isinstance(raised.value, ManualRunError):
+        fix = "Trigger the DAG again with a logical date"
     assert fix in message
+
+
+SPRING = "2026-03-29T10:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "pressed"),
+    [
+        ("0 2 * * *", "Europe/Berlin", SPRING),
+        ("30 1 * * *", "Europe/London", SPRING),
+        ("0 0 * * *", "Africa/Cairo", "2026-04-24T10:30:00Z"),
+    ],
+)
+@pytest.mark.parametrize("timetables", [CronDataIntervalTimetable, IntervalsOfTheServer])
+def test_a_run_by_hand_where_clocks_go_forward_is_not_told_to_change_its_schedule(
+    cron: str, zone: str, pressed: str, timetables: Any
+) -> None:
+    """The timetable that a message would recommend is the DAG's; the night has a scheduled run, as it says."""
+    run = triggered(timetables(cron, timezone=zone), logical_date=pressed)
+    with pytest.raises(ManualRunError) as raised:
+        window_of(run, DataIntervalWindow())
+    message = str(raised.value)
+    assert "of zero width" in message
+    assert "The schedule is right (CronDataIntervalTimetable)" in message
+    assert "clear its scheduled run" in message
+    assert "schedule=" not in message
+    assert run.interval is not None
+    nights = islice(scheduled(run.schedule, datetime.fromisoformat(pressed) - 5 * DAY), 6)
+    assert run.interval[1] in {night.interval[1] for night in nights if night.interval is not None}
+
+
+def test_a_refused_run_says_what_its_timetable_has_to_be() -> None:
+    """The cron and the zone of the DAG are those to keep."""
+    for schedule in (
+        CronTriggerTimetable("30 4 * * 1-5", timezone="Europe/Berlin"),
+        TriggersOfTheServer("30 4 * * 1-5", timezone="Europe/Berlin"),
+        AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable("30 4 * * 1-5", timezone="Europe/Berlin"), assets=[Asset("any")]
+        ),
+    ):
+        with pytest.raises(WindowError) as raised:
+            window_of(fired_at(schedule), DataIntervalWindow())
+        assert "schedule=CronDataIntervalTimetable('30 4 * * 1-5', timezone='Europe/Berlin')" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "advised"),
+    [
+        (
+            pendulum.datetime(2026, 11, 22, tz="Asia/Tokyo"),
+            "CronDataIntervalTimetable('0 4 * * *', timezone='Asia/Tokyo')",
+        ),
+        (datetime(2026, 11, 22, tzinfo=timezone.utc), "CronDataIntervalTimetable('0 4 * * *', timezone='UTC')"),
+        (pendulum.parse("2026-11-22T00:00:00+00:00"), "CronDataIntervalTimetable('0 4 * * *', timezone='UTC')"),
+        (pendulum.parse("2026-11-22T00:00:00+09:00"), "CronDataIntervalTimetable('0 2 * * *', timezone='UTC')"),
+    ],
+)
+def test_a_cron_string_is_advised_in_the_zone_of_its_start_date(start: Any, advised: str) -> None:
+    """Airflow takes the zone from there; an offset is none, so the message gives its example."""
+    dag = DAG("nightly", schedule="0 4 * * *", start_date=start)
+    with pytest.raises(WindowError) as raised:
+        DataIntervalWindow().resolve(run_interval(_facts(fired_at(NIGHTLY)) | {"dag": dag}))
+    assert f"schedule={advised} (from" in str(raised.value)
+
+
+def test_a_run_from_before_a_change_of_timetable_asks_for_a_new_dag_id() -> None:
+    """Cleared or reprocessed it keeps its interval: the timetable that the DAG has by now is not to blame."""
+    run = replace(fired_at(NIGHTLY), schedule=INTERVALS)
+    with pytest.raises(WindowError) as raised:
+        window_of(run, DataIntervalWindow())
+    message = str(raised.value)
+    assert "made under an earlier timetable" in message
+    assert "a new dag_id" in message
+    assert "schedule=" not in message
+
+
+@pytest.mark.parametrize("window", [DataIntervalWindow(), PartitionWindow(DAY)])
+@pytest.mark.parametrize("schedule", [NIGHTLY, timedelta(days=1), "@once"])
+def test_advice_to_change_a_timetable_names_the_new_dag_id(window: Any, schedule: Any) -> None:
+    """Without one, the windows of the runs so far are lost."""
+    run = only_run(schedule) if schedule == "@once" else fired_at(schedule)
+    with pytest.raises(WindowError, match="a new dag_id, and start_date= one interval before the first refused run"):
+        window_of(run, window)
+
+
+def test_a_dag_without_a_schedule_needs_no_new_dag_id() -> None:
+    """Its runs by hand keep no schedule from starting where it should."""
+    for body in ({}, {"logical_date": PRESSED.isoformat()}):
+        with pytest.raises(WindowError) as raised:
+            window_of(triggered(None, **body), DataIntervalWindow())
+        assert "dag_id" not in str(raised.value)
+        assert "window=ParamsWindow() with DAG(params=window_params())" in str(raised.value)
+
+
+def test_a_partitioned_dag_that_is_triggered_without_a_key_asks_for_one() -> None:
+    """Its timetable is the right one already."""
+    with pytest.raises(ManualRunError, match="Trigger the DAG again with a partition key"):
+        window_of(triggered(PARTITIONS), PartitionWindow(DAY))
 
 
 @pytest.mark.parametrize("how", RUNS)
@@ -110,8 +230,11 @@ def test_a_form_left_empty_changes_nothing(how: str) -> None:
     try:
         expected = window_of(run, DataIntervalWindow())
     except WindowError:
-        with pytest.raises(WindowError, match="with the fields 'start' and 'end' filled in"):
+        with pytest.raises(
+            WindowError, match=r"with the fields 'Window start' .* and 'Window end' .* filled in"
+        ) as raised:
             window_of(run, ParamsWindow(), window_params())
+        assert "ParamsWindow()" not in str(raised.value), "which the DAG has"
     else:
         assert window_of(run, ParamsWindow(), window_params()) == expected
 
@@ -125,11 +248,29 @@ def test_a_form_filled_in_gives_any_run_by_hand_its_window(schedule: Any, body: 
 
 @pytest.mark.parametrize(
     ("conf", "part"),
-    [({"start": FORM["start"]}, "'start' and not 'end'"), ({"end": FORM["end"], "start": None}, "'end' and not 'st")],
+    [
+        ({"start": FORM["start"]}, "given 'Window start' (param 'start') and not 'Window end' (param 'end')"),
+        (
+            {"end": FORM["end"], "start": None},
+            "given 'Window end' (param 'end') and not 'Window start' (param 'start')",
+        ),
+    ],
 )
-def test_a_form_half_filled_in_is_refused_by_its_fields(conf: dict[str, Any], part: str) -> None:
-    with pytest.raises(WindowError, match=part):
+def test_a_form_half_filled_in_is_refused_by_the_labels_of_its_fields(conf: dict[str, Any], part: str) -> None:
+    """The remedy is to trigger again; the schedule is right."""
+    with pytest.raises(ManualRunError) as raised:
         window_of(triggered(INTERVALS, conf=conf, logical_date=PRESSED.isoformat()), ParamsWindow(), window_params())
+    assert part in str(raised.value)
+    assert "Trigger the DAG again, with both fields filled in" in str(raised.value)
+    assert "chedule" not in str(raised.value)
+
+
+def test_half_a_window_in_the_defaults_of_the_params_is_not_blamed_on_a_form() -> None:
+    """Nobody fills in a form for a scheduled run."""
+    params = {**window_params(), "start": Param(FORM["start"], type="string")}
+    with pytest.raises(WindowError, match="Correct the defaults of these params in the DAG file") as raised:
+        window_of(fired_at(INTERVALS), ParamsWindow(), params)
+    assert not isinstance(raised.value, ManualRunError)
 
 
 @pytest.mark.parametrize("value", ["tomorrow", "", 7, "2026-01-01"])
@@ -206,6 +347,17 @@ def test_a_trigger_timetable_with_an_interval_leaves_an_hour_out_where_clocks_go
     windows = [DataIntervalWindow().resolve(run_interval(_facts(run))) for run in runs]
     gaps = [after.start - before.end for before, after in pairwise(windows)]
     assert sorted(gaps)[-2:] == [timedelta(0), timedelta(hours=1)]
+
+
+def test_a_coarser_timetable_leaves_a_gap_behind_the_runs_of_a_finer_one() -> None:
+    """docs/windows.md asks for a new `dag_id` with every change of timetable."""
+    last = DagRunInfo.interval(FIRST, FIRED)
+    weekly = serialized(CronDataIntervalTimetable("0 2 * * 0", timezone="UTC")).timetable
+    bounds = TimeRestriction(earliest=FIRST, latest=None, catchup=True)
+    following = weekly.next_dagrun_info_v2(last_dagrun_info=last, restriction=bounds)
+    assert following is not None
+    assert following.data_interval is not None
+    assert following.data_interval.start != FIRED
 
 
 def test_a_partition_of_the_day_that_begins_waits_for_its_end() -> None:

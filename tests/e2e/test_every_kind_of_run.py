@@ -136,9 +136,20 @@ def test_airflow_dags_test_exports_the_last_whole_interval(stage: Stage) -> None
     assert asked["max"] <= export.started_at < asked["max"] + timedelta(days=1)
 
 
+def test_airflow_dags_test_before_the_start_date_is_green_and_runs_nothing(stage: Stage) -> None:
+    """docs/testing-your-dag.md says so: nothing of ours runs that could refuse it."""
+    stage.airflow.api.wait_for_dag("kinds_dags_test")
+    before = len(stage.labelbox.exports)
+    done = stage.airflow.cli("dags", "test", "kinds_dags_test", "2026-05-01T02:00:00+00:00")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "state=success" in done.stdout + done.stderr
+    assert len(stage.labelbox.exports) == before
+
+
 def test_a_run_by_hand_without_a_logical_date_is_refused(stage: Stage) -> None:
     message = refusal_of(stage, "kinds_interval", by_hand(stage, "kinds_interval"))
     assert "has no data interval: it was triggered without a logical date" in message
+    assert "Trigger the DAG again with a logical date: CronDataIntervalTimetable gives" in message
     assert "window=ParamsWindow() with DAG(params=window_params())" in message
 
 
@@ -174,9 +185,12 @@ def test_a_filled_in_form_gives_its_window_with_and_without_a_logical_date(
 @pytest.mark.parametrize(
     ("conf", "part"),
     [
-        ({"start": FORM["start"]}, "was given 'start' and not 'end': half a window"),
-        ({"start": FORM["end"], "end": FORM["start"]}, "not after 'start'"),
-        ({}, "with the fields 'start' and 'end' filled in"),
+        (
+            {"start": FORM["start"]},
+            "was given 'Window start' (param 'start') and not 'Window end' (param 'end'): half a window",
+        ),
+        ({"start": FORM["end"], "end": FORM["start"]}, "not after 'Window start' (param 'start')"),
+        ({}, "with the fields 'Window start' (param 'start') and 'Window end' (param 'end') filled in"),
     ],
 )
 def test_a_form_without_a_whole_window_is_refused_by_its_fields(stage: Stage, conf: dict[str, str], part: str) -> None:

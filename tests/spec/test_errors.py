@@ -54,7 +54,13 @@ def test_every_error_says_in_a_sentence_what_it_means(name: str) -> None:
 
 def test_only_configuration_errors_are_value_errors() -> None:
     value_errors = {name for name, kind in CLASSES.items() if issubclass(kind, ValueError)}
-    assert value_errors == {"ConfigurationError", "WindowError", "HandleError", "ConnectionSettingsError"}
+    assert value_errors == {
+        "ConfigurationError",
+        "WindowError",
+        "ManualRunError",
+        "HandleError",
+        "ConnectionSettingsError",
+    }
 
 
 def test_a_passing_error_carries_the_seconds_that_the_server_asked_for() -> None:

@@ -66,7 +66,8 @@ def test_a_run_without_a_usable_interval_is_refused_with_the_timetable_to_use(
     message = str(raised.value)
     assert [part for part in parts if part not in message] == []
     assert "Nothing was exported." in message
-    assert "CronDataIntervalTimetable('0 2 * * *', timezone='UTC') with catchup=True" in message
+    assert "schedule=CronDataIntervalTimetable('0 2 * * *', timezone='UTC')" in message
+    assert "with catchup=True, a new dag_id" in message
     assert "FixedWindow(start, end)" in message
 
 

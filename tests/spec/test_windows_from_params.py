@@ -65,13 +65,19 @@ def test_a_filled_in_form_has_the_options_of_the_other_window_but_neither_look_b
 @pytest.mark.parametrize(
     ("params", "parts"),
     [
-        ({"start": GIVEN["start"], "end": None}, ["given 'start' and not 'end'", "half a window", "or neither"]),
+        (
+            {"start": GIVEN["start"], "end": None},
+            ["given 'start' and not 'end'", "half a window", "with both fields filled in, or with neither"],
+        ),
         ({"start": None, "end": GIVEN["end"]}, ["given 'end' and not 'start'", "half a window"]),
         ({"start": "", "end": ""}, ["'' in the field 'start'", "is not a date"]),
         ({"start": " ", "end": GIVEN["end"]}, ["' ' in the field 'start'"]),
         ({"start": GIVEN["start"], "end": "None"}, ["'None' in the field 'end'"]),
         ({"start": GIVEN["end"], "end": GIVEN["start"]}, ["'end' (2026-01-01T00:00:00Z) not after 'start'"]),
-        ({"start": GIVEN["start"], "end": GIVEN["start"]}, ["not after 'start'", "Correct the two fields"]),
+        (
+            {"start": GIVEN["start"], "end": GIVEN["start"]},
+            ["not after 'start'", "with an end that lies after the start"],
+        ),
         ({"start": "2026-01-01", "end": GIVEN["end"]}, ["'2026-01-01' in the field 'start'", "needs an instant"]),
         ({"start": "2026-01-01T00:00", "end": GIVEN["end"]}, ["in the field 'start'", "is not a date"]),
         ({"start": "2026-01-01 00:00:00", "end": GIVEN["end"]}, ["in the field 'start'", "needs an instant"]),

@@ -38,13 +38,14 @@ class Run:
     partition_key: str | None = None
     partition_date: datetime | None = None
     conf: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Any = field(default_factory=lambda: AssetAll(Asset("any")))
 
     @classmethod
-    def of(cls, info: DagRunInfo, run_type: str) -> Run:
+    def of(cls, info: DagRunInfo, run_type: str, schedule: Any) -> Run:
         """Take over what a timetable said."""
         interval = None if info.data_interval is None else (info.data_interval.start, info.data_interval.end)
         date = None if info.data_interval is None else info.logical_date
-        return cls(run_type, date, interval, info.partition_key, info.partition_date)
+        return cls(run_type, date, interval, info.partition_key, info.partition_date, schedule=schedule)
 
 
 def serialized(schedule: Any) -> Any:
@@ -62,7 +63,7 @@ def scheduled(schedule: Any, since: datetime = FIRST) -> Iterator[Run]:
         last = dag.timetable.next_dagrun_info_v2(last_dagrun_info=last, restriction=bounds)
         if last is None:
             return
-        yield Run.of(last, "scheduled")
+        yield Run.of(last, "scheduled", schedule)
 
 
 def fired_at(schedule: Any, moment: datetime = FIRED) -> Run:
@@ -74,7 +75,7 @@ def fired_at(schedule: Any, moment: datetime = FIRED) -> Run:
         last = dag.timetable.next_dagrun_info_v2(last_dagrun_info=last, restriction=bounds)
         if last is None:
             raise LookupError(f"{schedule} does not fire from {moment} on")
-    return Run.of(last, "scheduled")
+    return Run.of(last, "scheduled", schedule)
 
 
 def only_run(schedule: Any) -> Run:
@@ -86,7 +87,7 @@ def only_run(schedule: Any) -> Run:
 def backfilled(schedule: Any, day: datetime = FIRST) -> Run:
     """The run of one date of a backfill."""
     [info] = serialized(schedule).iter_dagrun_infos_between(day, day)
-    return Run.of(info, "backfill")
+    return Run.of(info, "backfill", schedule)
 
 
 def triggered(schedule: Any, **body: Any) -> Run:
@@ -100,13 +101,14 @@ def triggered(schedule: Any, **body: Any) -> Run:
         given["partition_key"],
         given["partition_date"],
         given["conf"] or {},
+        schedule,
     )
 
 
 def dags_test(schedule: Any) -> Run:
     """The run of `airflow dags test` without a date: its logical date is now."""
     interval = serialized(schedule).timetable.infer_manual_data_interval(run_after=PRESSED)
-    return Run("manual", PRESSED, (interval.start, interval.end))
+    return Run("manual", PRESSED, (interval.start, interval.end), schedule=schedule)
 
 
 def asset_triggered(key: str | None = None) -> Run:
@@ -116,7 +118,7 @@ def asset_triggered(key: str | None = None) -> Run:
 
 def context_of(run: Run, window: Any, params: Mapping[str, Param] | None = None) -> Context:
     """The context that Airflow's task runner builds for a start task in this run."""
-    with DAG("nightly", schedule=AssetAll(Asset("any")), start_date=FIRST, params=dict(params or {})):
+    with DAG("nightly", schedule=run.schedule, start_date=FIRST, params=dict(params or {})):
         task = ProjectExportOperator(task_id="start", project_id="clp0000000000000000000000", window=window)
     start, end = run.interval or (None, None)
     dag_run = DagRun(
