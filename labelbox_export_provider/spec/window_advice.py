@@ -71,8 +71,8 @@ def no_partition(run: RunInterval) -> WindowError:
         return ManualRunError(f"{refused} Trigger the DAG again with a partition key, such as '2026-11-22T00:00:00'.")
     return WindowError(
         f"{refused} For timetables with data intervals: window=DataIntervalWindow(). For partitions: "
-        "schedule=CronPartitionTimetable('0 0 * * *', timezone='UTC', run_offset=-1) (from airflow.sdk) with "
-        f"catchup=True{_and_new_dag_id(run.timetable)}"
+        "schedule=CronPartitionTimetable('0 0 * * *', timezone='UTC', run_offset=-1) (from airflow.sdk of Airflow 3.3) "
+        f"with catchup=True{_and_new_dag_id(run.timetable)}"
     )
 
 

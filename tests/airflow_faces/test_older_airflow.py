@@ -50,7 +50,7 @@ def test_a_partition_window_names_the_airflow_it_needs(fake: FakeLabelbox, wrap:
     """Below 3.3 no run has a partition date, so another timetable would not help."""
     window = wrap(PartitionWindow(width=86400))
     task = ProjectExportOperator(task_id="start", project_id=fake.project_id, window=window)
-    with pytest.raises(AirflowFailException, match=r"they come with Airflow 3\.3\. Upgrade it, or use"):
+    with pytest.raises(AirflowFailException, match=r"they come with Airflow 3\.3\.\sUpgrade it, or use"):
         task.execute(context_of())
 
 
