@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check-account",
         help="settle on your account what Labelbox's documentation leaves open",
-        description="Settles on your account what Labelbox's documentation leaves open, with exports of one data row "
+        description="Settles on your account what Labelbox's documentation leaves open,\nwith exports of one data row "
         "at most, and compares it with what this package assumes.",
         epilog=check_account.EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -18,6 +18,7 @@ exit codes:
   0    what could be settled is as the provider assumes; or, without --yes, the plan was printed
   1    at least one answer differs from what the provider assumes: please attach the JSON to an issue
   2    the check could not be carried out: an option, the key, the network, the data row
+  130  Ctrl-C
 """
 
 

@@ -46,6 +46,8 @@ def _wrapped(row: Sequence[str]) -> list[str]:
 def as_json(account: Account, *, error: str | None) -> str:
     """Return the report to attach to an issue; `error` says why a check ended early."""
     endpoint = account.client.settings.endpoint
+    if error is not None and endpoint != DEFAULT_ENDPOINT:
+        error = error.replace(urlsplit(endpoint).netloc, "the endpoint")
     content: dict[str, Any] = {
         "v": 1,
         "provider_version": provider_version(),

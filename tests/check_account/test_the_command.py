@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.check_account import check, run_command
+from support.check_account import COMMAND, check, run_command
 
+from labelbox_export_provider.check_account.plan import MOST_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS
+from labelbox_export_provider.check_account.questions import NEEDS_ROW, QUESTIONS
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, HtmlAnswer, LostAnswer, RefusedFile
 
@@ -160,6 +165,33 @@ def test_secrets_in_answers_are_not_shown(fake: FakeLabelbox, tmp_path: Path, op
     fake.faults.add(GraphQLErrorAnswer(operation=operation, code="OPERATION_NOT_ALLOWED", message=message, times=None))
     checked = check(fake, tmp_path, "--data-row-id", fake.row_ids()[0])
     assert "OPERATION_NOT_ALLOWED" in checked.out + checked.err
+    assert "127.0.0.1" not in str(checked.report)
+
+
+def test_ctrl_c_ends_it(fake: FakeLabelbox) -> None:
+    """Ctrl-C while an export runs ends the command with a sentence."""
+    fake.change(seconds_per_export=60)
+    command = [*COMMAND, "--yes", "--endpoint", fake.endpoint]
+    environment = {**os.environ, "LABELBOX_API_KEY": fake.api_key}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "starting an export of a data row that does not exist\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr.read() == "Interrupted. Exports that were started end by themselves.\n"
+
+
+def test_the_page_names_what_there_is() -> None:
+    """The page in docs/ lists the options of the command and the numbers of the plan."""
+    page = (Path(__file__).parents[2] / "docs" / "check-your-account.md").read_text()
+    options = run_command("--help").out
+    assert set(re.findall(r"^\| `(--[a-z-]+)", page, re.MULTILINE)) == {
+        *re.findall(r"^  (--[a-z-]+)", options, re.MULTILINE)
+    }
+    assert f"{len(NEEDS_ROW)} of the {len(QUESTIONS)} questions stay open" in page
+    assert (MOST_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS) == (6, 1, 4)
 
 
 def test_the_exit_code_says_that_something_differs(fake: FakeLabelbox, tmp_path: Path) -> None:
