@@ -123,14 +123,14 @@ def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy =
     if user_id is not None and owner.user_id != user_id:
         raise AnotherUsersExportError(
             "The export was started with the key of another Labelbox user, and this key cannot see it. Use a key of "
-            f"user {user_id}, or clear the start task with downstream to start a new export with this key.",
+            f"user {user_id}, or start a new export with this key.",
             details=f"export {export_id} is of user {user_id}, the connection's key of {_described(owner)}",
         )
     if hidden is not None:
         raise hidden
     raise NotFoundError(
         f"Labelbox shows no export {export_id} to the user of this key. Check the id and whose key the connection "
-        "holds; an export of long ago may be gone: clear the start task with downstream to start a new one.",
+        "holds; an export of long ago may be gone: start a new one.",
         details=f"the key is of {_described(owner)}",
     )
 
@@ -279,8 +279,8 @@ def _sleep_or_raise(budget: Budget, outcome: Again, so_far: str = "") -> Sleep:
         return Sleep(seconds, str(outcome.error))
     times = "1 try" if budget.tries == 1 else f"{budget.tries} tries"
     raise type(outcome.error)(
-        f"{outcome.error.message} Gave up after {times} in {budget.seconds:.0f} s; it may pass, so a retry of the "
-        f"task is sound.{so_far}",
+        f"{outcome.error.message} Gave up after {times} in {budget.seconds:.0f} s; trying again later may help."
+        f"{so_far}",
         details=outcome.error.details,
         retry_after=outcome.after,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 import pytest
@@ -16,6 +16,7 @@ from labelbox_export_provider.spec.errors import (
     ExportNotReadyError,
     HandleError,
     IntegrityError,
+    LabelboxExportError,
     NotFoundError,
     WaitTimeoutError,
 )
@@ -26,6 +27,7 @@ from labelbox_export_provider.testing.faults import (
     ErrorStatus,
     FailedExport,
     HiddenExport,
+    HtmlAnswer,
     LostAnswer,
     NullHeader,
     UnknownStatus,
@@ -334,3 +336,24 @@ def test_requests_and_downloads_name_this_package_unless_told_otherwise(someone:
     agents = {request.headers["user-agent"] for request in (*someone.fake.requests.api, *someone.fake.requests.files)}
     assert len(agents) == 1
     assert agents.pop().startswith("airflow-provider-labelbox-export/")
+
+
+def _fails(action: Callable[[], object]) -> str:
+    with pytest.raises(LabelboxExportError) as caught:
+        action()
+    return str(caught.value)
+
+
+def test_a_script_is_not_told_what_to_do_in_airflow(someone: Prompt) -> None:
+    """There is no task to clear and no retry of one where nothing but Python runs."""
+    task = someone.start()
+    messages = [_fails(lambda: someone.get_task("cltask000000000000000000"))]
+    with client_of(someone.fake, someone.clock, someone.fake.add_user().api_key) as other:
+        messages.append(_fails(lambda: other.get_task(handle_of(task, someone.fake.user.user_id))))
+    messages.append(_fails(task.get_total_lines))
+    someone.fake.faults.add(HtmlAnswer(status=503, times=None))
+    messages.append(_fails(task.refresh))
+    assert "trying again later may help" in messages[-1]
+    for message in messages:
+        for word in ("retry of the task", "clear ", "downstream", "Sensor", "wait_for_completion"):
+            assert word not in message
