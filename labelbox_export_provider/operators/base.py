@@ -49,11 +49,13 @@ class ExportOperator(PhasedOperator):
     :param filters: which data rows; joined by AND.
     :param window: `DataIntervalWindow()` for last night's changes, `FixedWindow(start, end)`, None for no date filter.
     :param task_name: readable head of the export's name in Labelbox; dag and task id by default.
-    :param wait_for_completion: defer until the export has ended; a FAILED export is then healed by this task's retry.
+    :param wait_for_completion: defer until the export has ended; a retry of this task then replaces a FAILED export.
     :param adopt_within: an unfinished start is gone on with if its export is younger than this.
     :param poke_interval: seconds between looks while waiting, growing to a minute.
     :param timeout: longest wait for the export's end, per try.
     :param limit_timeout: longest wait for its start while too many exports run, per try; deferred, without a retry.
+    :param cancel_on_kill: with `wait_for_completion`: cancel the export when somebody marks this task as failed or
+        successful while it is deferred.
     """
 
     source_model: ClassVar[type[Source]]
@@ -77,6 +79,7 @@ class ExportOperator(PhasedOperator):
         poke_interval: float | timedelta = 5.0,
         timeout: float | timedelta = timedelta(days=7),
         limit_timeout: float | timedelta = timedelta(hours=6),
+        cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -87,7 +90,7 @@ class ExportOperator(PhasedOperator):
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
         self.adopt_within = span("adopt_within", adopt_within)
-        self.patience = Patience.of(poke_interval, timeout, limit_timeout)
+        self.patience = Patience.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
         for name, given in (("export_params", export_params), ("filters", filters)):
             model = self.source_model.model_fields[name].annotation
             if isinstance(model, type) and issubclass(model, OptionModel):
@@ -166,4 +169,4 @@ class ExportOperator(PhasedOperator):
             source = {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
             conn_id = self.labelbox_conn_id
             give_up(report_unstarted(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id))
-        return ExportJob(self, start, self.patience)
+        return ExportJob(self, start, self.patience, self.start_refused)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
-
-from airflow.sdk import Asset
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
@@ -26,12 +25,13 @@ from labelbox_export_provider.spec.errors import (
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, explicit_names, layout_names
-from labelbox_export_provider.spec.manifest import LandedSummary, Versions
+from labelbox_export_provider.spec.manifest import Versions
 from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 from labelbox_export_provider.streaming.target_check import ask_store, check_target
+from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 from labelbox_export_provider.triggers.phases import PhasedOperator
@@ -68,6 +68,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
     :param poke_interval: seconds between looks while waiting (5 by default), growing to a minute.
     :param timeout: longest wait for the export's end, per try; 7 days by default.
     :param limit_timeout: longest wait for its start while too many exports run, per try; 6 hours by default.
+    :param cancel_on_kill: cancel the export when somebody marks this task as failed or successful while it is deferred.
     :param compression: "gzip", "zstd" (needs the `zstd` extra), or None for plain NDJSON. `Content-Encoding` is never
         set.
     :param on_empty: for an export without rows: "manifest_only", "write_empty" (an object without rows), or "skip_task"
@@ -101,6 +102,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         limit_timeout: float | timedelta | None = None,
+        cancel_on_kill: bool = False,
         compression: Compression | None = "gzip",
         on_empty: OnEmpty = "manifest_only",
         max_error_rows: int = 0,
@@ -125,9 +127,14 @@ class LabelboxExportTransferOperator(PhasedOperator):
             5.0 if poke_interval is None else poke_interval,
             timedelta(days=7) if timeout is None else timeout,
             timedelta(hours=6) if limit_timeout is None else limit_timeout,
+            cancel_on_kill=cancel_on_kill,
         )
         self._check_origin(
-            adopt_within=adopt_within, poke_interval=poke_interval, timeout=timeout, limit_timeout=limit_timeout
+            adopt_within=adopt_within,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            limit_timeout=limit_timeout,
+            cancel_on_kill=cancel_on_kill or None,
         )
         self.compression = compression
         self.on_empty = on_empty
@@ -141,7 +148,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.sink_args: Any = {} if sink_args is None else sink_args
         self._options()
 
-    def _check_origin(self, **only_numbers: object) -> None:
+    def _check_origin(self, **others: object) -> None:
         """Refuse none or two of `export=` and `source=`, and what belongs to the other one."""
         if (self.export is None) == (self.source is None):
             given = "both are given" if self.export is not None else "neither is"
@@ -154,7 +161,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             return
         if isinstance(self.export, (str, Mapping)) and not is_template(self.export):
             ExportHandle.parse(self.export)
-        options = {name: getattr(self, name) for name in ("window", "labelbox_conn_id", "task_name")} | only_numbers
+        options = {name: getattr(self, name) for name in ("window", "labelbox_conn_id", "task_name")} | others
         misplaced = [f"{name}=" for name, value in options.items() if value is not None]
         if misplaced:
             raise ConfigurationError(
@@ -252,7 +259,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             give_up(
                 report_unstarted(error, self, context, source=self.source, window=self.window, labelbox_conn_id=conn_id)
             )
-        return ExportJob(self, start, self.patience)
+        return ExportJob(self, start, self.patience, self.start_refused)
 
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         job.require_complete(handle, event, context)
@@ -263,6 +270,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         from labelbox_export_provider.streaming.publish import land_export
 
         progress = LandingProgress()
+        begun = time.monotonic()
         try:
             self._check_rendered()
             handle = handle or ExportHandle.parse(self.export)
@@ -283,8 +291,9 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 )
         except LabelboxExportError as error:
             self._give_up(error, context, handle, progress, job)
+        self.log.info("%s", landing_line(landed, time.monotonic() - begun))
+        send_asset_events(self.outlets, context, landed, self._target()[1])
         summary = landed.summary
-        self._announce(summary, context)
         if job is not None:
             hand_over(context)
         if landed.skip:
@@ -292,14 +301,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
         return summary.model_dump(mode="json")
-
-    def _announce(self, summary: LandedSummary, context: Context) -> None:
-        """Put the short form on the events of the task's assets, for DAGs that are scheduled on them."""
-        plain = summary.model_dump(mode="json")
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra = plain
-        self.log.info("Landed %s rows of export %s: %s", summary.rows, summary.export_id, summary.manifest_uri)
 
     def _give_up(
         self,

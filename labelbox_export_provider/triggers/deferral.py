@@ -60,8 +60,12 @@ def waiting_trigger(
     return trigger, timeout + SAFETY
 
 
-def resting_trigger(until: datetime, now: datetime) -> DateTimeTrigger:
-    """Make the trigger that lets a task rest until a moment, or a little longer where that is very near to now."""
+def resting_trigger(until: datetime, now: datetime, patience: timedelta) -> tuple[DateTimeTrigger, timedelta]:
+    """Return the trigger that lets a task rest until a moment, and the time after which Airflow itself ends the rest.
+
+    The rest is a little longer where the moment is very near to now. `patience` is how long a triggerer may be late.
+    """
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only where something rests
 
-    return DateTimeTrigger(moment=max(until, now + QUIET))
+    moment = max(until, now + QUIET)
+    return DateTimeTrigger(moment=moment), moment - now + patience + SAFETY

@@ -22,6 +22,7 @@ from labelbox_export_provider.spec.errors import (
     HandleError,
     IntegrityError,
     LabelboxExportError,
+    NoTriggererError,
     RateLimitedError,
     RunningExportLimitError,
 )
@@ -36,37 +37,54 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
 HANDLE_KEY = "labelbox_export_handle"
-"""XCom key under which a waiting task keeps its handle while it is deferred."""
-REFUSED_KEY = "labelbox_start_refused"
-"""XCom key under which a try keeps since when, and how often, its start was refused for too many running exports."""
+"""XCom key under which a deferred task keeps its handle, or what it waits for before it has one."""
+RESTS_UNTIL = "rests_until"
+"""Member of that XCom while there is no handle yet."""
+REFUSED = "refused"
+"""Keyword of the deferral that holds since when, and how often, the start of a try was refused at a limit."""
 LONGEST_REST = 300.0
 """Seconds between two starts at most, while too many exports run."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a task waits, and how often it looks. Both limits hold per try."""
+    """How long a task waits, how often it looks, and whether its end by hand cancels the export.
+
+    Both limits hold per try.
+    """
 
     poke_interval: timedelta
     timeout: timedelta
     limit_timeout: timedelta
+    cancel_on_kill: bool
 
     @classmethod
-    def of(cls, poke_interval: object, timeout: object, limit_timeout: object) -> Patience:
-        """Read the three options; fails with `ConfigurationError`, which names the one that is wrong."""
-        return cls(span("poke_interval", poke_interval), span("timeout", timeout), span("limit_timeout", limit_timeout))
+    def of(cls, poke_interval: object, timeout: object, limit_timeout: object, *, cancel_on_kill: object) -> Patience:
+        """Read the four options; fails with `ConfigurationError`, which names the one that is wrong."""
+        if not isinstance(cancel_on_kill, bool):
+            raise ConfigurationError(f"cancel_on_kill={cancel_on_kill!r}: must be True or False.")
+        return cls(
+            span("poke_interval", poke_interval),
+            span("timeout", timeout),
+            span("limit_timeout", limit_timeout),
+            cancel_on_kill,
+        )
 
 
 class ExportJob:
     """The export of one task, from its start to its end.
 
-    `task` is resumed as a `PhasedOperator` is. Every failure is raised with the block of `FailureReport`.
+    `task` is resumed as a `PhasedOperator` is, and `refused` is what its deferral kept of earlier refusals of this
+    start. Every failure is raised with the block of `FailureReport`.
     """
 
-    def __init__(self, task: BaseOperator, start: ExportStart, patience: Patience) -> None:
+    def __init__(
+        self, task: BaseOperator, start: ExportStart, patience: Patience, refused: Mapping[str, Any] | None = None
+    ) -> None:
         self.task = task
         self.start = start
         self.patience = patience
+        self.refused = refused
 
     def started(self, context: Context, *, keep_open: bool) -> ExportHandle:
         """Give the handle of the export, or defer until it may be started.
@@ -77,7 +95,7 @@ class ExportJob:
             window = self.start.resolve(context)
             settled = None if window is None else wait_until(window, utc_now())
             if window is not None and settled is not None:
-                self._rest(settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles")
+                self._rest(settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles", context)
             try:
                 handle = self.start.run(context, hand_over=not keep_open)
             except (RunningExportLimitError, RateLimitedError) as refusal:
@@ -107,13 +125,13 @@ class ExportJob:
                 "poke_interval": self.patience.poke_interval.total_seconds(),
                 "max_wait": 60.0,
                 "exponential_backoff": True,
-                "cancel_on_kill": False,
+                "cancel_on_kill": self.patience.cancel_on_kill,
             },
         )
         self.task.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
 
     def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
-        """Take up the task after its wait: the handle that it kept, and what the trigger has to say."""
+        """Resume the task after its wait: return the handle that it kept, and what the trigger reported."""
         handle = self._kept_handle(context)
         try:
             return handle, ExportEvent.parse(payload)
@@ -121,19 +139,32 @@ class ExportJob:
             give_up(self.report(error, context, handle=handle))
 
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
-        """Take up the task after a wait that Airflow ended, since no trigger reported in time."""
+        """Resume the task after a wait that Airflow ended, since no trigger reported in time."""
+        kept = self._kept(context)
+        if isinstance(kept, Mapping) and RESTS_UNTIL in kept:
+            error = NoTriggererError(
+                f"No triggerer resumed this task, which was to start its export at {kept[RESTS_UNTIL]}. Look whether "
+                "one runs. No export was started: clear this task and it starts it."
+            )
+            give_up(self.report(error, context))
         handle = self._kept_handle(context)
         return handle, ExportEvent("UNREPORTED", handle.export_id)
 
     def _kept_handle(self, context: Context) -> ExportHandle:
         try:
-            return ExportHandle.parse(_kept(self.task, context, HANDLE_KEY))
+            return ExportHandle.parse(self._kept(context))
         except HandleError:
             why = (
                 f"The XCom {HANDLE_KEY!r}, in which this task keeps its export while it is deferred, is gone or was "
-                "changed. The export itself goes on: clear this task, and it finds it again."
+                "changed. The export itself continues: clear this task, and it finds it again."
             )
             give_up(self.report(HandleError(why), context))
+
+    def _kept(self, context: Context) -> Any:
+        """Read what this try kept for itself before it was deferred; Airflow clears it when the next try begins."""
+        ti = context["ti"]
+        index = -1 if ti.map_index is None else ti.map_index
+        return ti.xcom_pull(task_ids=self.task.task_id, key=HANDLE_KEY, map_indexes=index)
 
     def require_complete(self, handle: ExportHandle, event: ExportEvent, context: Context) -> None:
         """Let a COMPLETE export pass, and raise what another wait ended with."""
@@ -188,14 +219,21 @@ class ExportJob:
         except LabelboxExportError:
             return None  # the failure that is being told may be this very window
 
-    def _rest(self, until: datetime, why: str) -> NoReturn:
+    def _rest(self, until: datetime, why: str, context: Context, refused: Mapping[str, Any] | None = None) -> NoReturn:
         self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
-        self.task.defer(trigger=resting_trigger(until, utc_now()), method_name="start_again")
+        context["ti"].xcom_push(key=HANDLE_KEY, value={RESTS_UNTIL: iso_utc(until)})
+        trigger, limit = resting_trigger(until, utc_now(), self.patience.limit_timeout)
+        self.task.defer(
+            trigger=trigger,
+            method_name="start_again",
+            kwargs=None if refused is None else {REFUSED: dict(refused)},
+            timeout=limit,
+        )
 
     def _rest_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
         now = utc_now()
-        kept = _kept(self.task, context, REFUSED_KEY) or {"since": now.isoformat(), "times": 0}
-        since, times = datetime.fromisoformat(kept["since"]), int(kept["times"]) + 1
+        before = self.refused or {"since": now.isoformat(), "times": 0}
+        since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
         left = self.patience.limit_timeout - (now - since)
         if left <= timedelta(0):
             raise type(refusal)(
@@ -204,7 +242,6 @@ class ExportJob:
                 details=refusal.details,
                 retry_after=refusal.retry_after,
             )
-        context["ti"].xcom_push(key=REFUSED_KEY, value={"since": since.isoformat(), "times": times})
         pause = min(LONGEST_REST, self.patience.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
         # Starts that were refused together must not come back together.
         pause = max(pause * random.uniform(0.5, 1.5), refusal.retry_after or 0.0)  # noqa: S311  spreads load only
@@ -212,6 +249,8 @@ class ExportJob:
             now + min(timedelta(seconds=pause), left),
             f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "
             "(limit_timeout), and no retry is used up",
+            context,
+            {"since": since.isoformat(), "times": times},
         )
 
 
@@ -227,10 +266,3 @@ def span(option: str, value: object) -> timedelta:
 def utc_now() -> datetime:
     """Give the moment by which windows have settled and rests end."""
     return datetime.now(timezone.utc)
-
-
-def _kept(task: BaseOperator, context: Context, key: str) -> Any:
-    """Read what this try kept for itself before it was deferred; Airflow clears it when the next try begins."""
-    ti = context["ti"]
-    index = -1 if ti.map_index is None else ti.map_index
-    return ti.xcom_pull(task_ids=task.task_id, key=key, map_indexes=index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -10,7 +11,7 @@ from airflow.sdk import BaseOperator
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.export_job import ExportJob
+from labelbox_export_provider.triggers.export_job import REFUSED, ExportJob
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +23,10 @@ class PhasedOperator(BaseOperator):
     A phase begins with `execute` where nothing is started yet, and with `_finish` where the export has ended.
     """
 
+    start_refused: Mapping[str, Any] | None = None
+    """Since when, and how often, the start of this try was refused at a limit; it comes with the deferral, since
+    Airflow logs an error when an XCom is asked for that is not there."""
+
     @abstractmethod
     def _job(self, context: Context) -> ExportJob:
         """Give the export of this task."""
@@ -31,19 +36,21 @@ class PhasedOperator(BaseOperator):
         """Make the result of an export that has ended, or raise what the wait ended with."""
 
     def start_again(self, context: Context, event: Any = None) -> Any:
-        """Go on after a rest; what the trigger says does not matter, since the start looks for itself."""
+        """Resume after a rest; what the trigger reports does not matter, since the start looks for itself."""
         del event
         return self.execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with the export that was waited for, or raise what the wait ended with."""
+        """Resume with the export that was waited for, or raise what the wait ended with."""
         job = self._job(context)
         return self._finish(job, *job.awaited(context, event), context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; one that Airflow ended, since no trigger reported in time, is told as a time-out."""
+        """Resume after a deferral; one that Airflow ended, since no trigger reported in time, is a time-out."""
+        kwargs = dict(next_kwargs or {})
+        self.start_refused = kwargs.pop(REFUSED, None)
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
+            return super().resume_execution(next_method, kwargs, context)
         except TaskDeferralTimeout:
             job = self._job(context)
             return self._finish(job, *job.overdue(context), context)

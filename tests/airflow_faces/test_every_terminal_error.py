@@ -400,6 +400,13 @@ def start_and_wait_without_a_triggerer(night: Night) -> None:
     night.start(wait_for_completion=True)
 
 
+@situation(errors.NoTriggererError)
+def start_that_rests_without_a_triggerer(night: Night) -> None:
+    night.has_triggerer = False
+    night.now = NIGHT[1]  # the window has not settled
+    night.start()
+
+
 @situation(errors.IntegrityError)
 def land_a_file_that_is_corrupt(night: Night) -> None:
     handle = night.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,6 +40,7 @@ from labelbox_export_provider.testing.faults import (
     FailedExport,
     GraphQLErrorAnswer,
     RateLimited,
+    SlowExport,
     TruncatedFile,
 )
 
@@ -68,22 +70,27 @@ class Run:
 
     def to_the_end(self) -> Any:
         """One try with all its phases; time passes while it rests."""
-        context = self.context()
-        task = self.make()
-        task.render_template_fields(context)
         try:
-            return task.execute(context)
+            return self.execute()
         except TaskDeferred as first:
             deferred = first
         while True:
             try:
-                if isinstance(deferred.trigger, DateTimeTrigger):
-                    self.now = max(self.now, deferred.trigger.moment)
-                    self.rests.append(deferred.trigger.moment)
-                    return task.resume_execution(deferred.method_name, {"event": None}, context)
-                return resume(task, deferred, context)
+                return self.resumed(deferred)
             except TaskDeferred as again:
                 deferred = again
+
+    def resumed(self, deferred: TaskDeferred) -> Any:
+        """The next phase, on another worker: a result, or `TaskDeferred` again."""
+        context = self.context()
+        task = self.make()
+        task.render_template_fields(context)
+        if isinstance(deferred.trigger, DateTimeTrigger):
+            self.now = max(self.now, deferred.trigger.moment)
+            self.rests.append(deferred.trigger.moment)
+            kwargs = json.loads(json.dumps(deferred.kwargs or {}))
+            return task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
+        return resume(task, deferred, context)
 
     def retried(self) -> Run:
         """Airflow tries again: the XComs of the last try are gone, the state store is not."""
@@ -225,6 +232,21 @@ def test_an_export_without_rows_skips_the_task_and_counts_as_handed_over(
     assert len(fake.exports) == 2
 
 
+@pytest.mark.parametrize("cancels", [False, True])
+def test_cancel_on_kill_reaches_the_trigger(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    """A transfer with `source=` and an operator that waits hand `cancel_on_kill` to the trigger, as the sensor does."""
+    fake.faults.add(SlowExport(times=2))
+    waits = lambda: ProjectExportOperator(  # noqa: E731  one of two ways to make the task of a run
+        task_id="start", project_id=fake.project_id, wait_for_completion=True, cancel_on_kill=cancels
+    )
+    for one in (run(cancel_on_kill=cancels), Run(waits, monkeypatch)):
+        with pytest.raises(TaskDeferred) as deferred:
+            one.execute()
+        assert deferred.value.trigger.serialize()[1]["cancel_on_kill"] is cancels
+
+
 # --- rests: a window that has not settled, and too many running exports
 
 
@@ -269,26 +291,31 @@ def test_a_window_whose_end_is_more_than_a_day_ahead_is_refused_without_a_retry(
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
 def test_while_too_many_exports_run_it_rests_and_tries_again_with_growing_pauses(
-    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+    fake: FakeLabelbox,
+    run: Callable[..., Run],
+    form: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fake.change(running_exports_per_project=0, running_limit_form=form)
     one = run(poke_interval=20)
     refused = []
+    phase = one.execute
     for _ in range(4):
         with pytest.raises(TaskDeferred) as deferred:
-            one.execute()
+            phase()
         assert isinstance(deferred.value.trigger, DateTimeTrigger)
         refused.append((deferred.value.trigger.moment - one.now).total_seconds())
-        one.now = deferred.value.trigger.moment
+        phase = functools.partial(one.resumed, deferred.value)
     assert refused[3] > refused[0]
     assert "no retry is used up" in capsys.readouterr().out
+    assert "XCom not found" not in caplog.text
     assert fake.exports == []
     fake.change(running_exports_per_project=10)
     with pytest.raises(TaskDeferred) as waiting:
-        one.execute()
+        phase()
     assert isinstance(waiting.value.trigger, ExportTaskTrigger)
     assert len(fake.exports) == 1
-    assert landed(tmp_path) == []
 
 
 def test_starts_that_were_refused_together_do_not_come_back_together(
@@ -363,6 +390,7 @@ def test_too_many_requests_past_the_bound_of_one_look_rest_as_well(
         ({"source": None, "window": None, "export": "{{ x }}", "labelbox_conn_id": "a"}, ["labelbox_conn_id="]),
         ({"source": None, "window": None, "export": "{{ x }}", "adopt_within": 3}, ["adopt_within="]),
         ({"source": None, "window": None, "export": "{{ x }}", "limit_timeout": 3}, ["limit_timeout="]),
+        ({"source": None, "window": None, "export": "{{ x }}", "cancel_on_kill": True}, ["cancel_on_kill="]),
         ({"source": None, "window": None, "export": "{{ x }}", "timeout": 3}, ["timeout="]),
         ({"source": "clp1"}, ["source=", "ProjectSource", "'clp1'"]),
         ({"source": {"project_id": "clp1"}}, ["kind", "'model_run'"]),
@@ -379,6 +407,7 @@ def test_too_many_requests_past_the_bound_of_one_look_rest_as_well(
             ["window=", "last_activity_at"],
         ),
         ({"limit_timeout": 0}, ["limit_timeout=0"]),
+        ({"cancel_on_kill": "yes"}, ["cancel_on_kill='yes'", "True or False"]),
         ({"timeout": "an hour"}, ["timeout='an hour'"]),
         ({"adopt_within": timedelta(0)}, ["adopt_within="]),
         ({"poke_interval": -1}, ["poke_interval=-1"]),

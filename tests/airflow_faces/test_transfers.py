@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from support.airflow_tasks import NIGHT, TaskInstance, context_of, some_dag
 from support.streaming_stores import (
     ACCESS_KEY,
@@ -35,6 +37,7 @@ from labelbox_export_provider import (
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowSkipException
 from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
 from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.streaming.options import LandedExport
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
@@ -49,6 +52,7 @@ from labelbox_export_provider.testing.faults import (
     WrongRanges,
     WrongTotals,
 )
+from labelbox_export_provider.transfers.announcement import landing_line
 
 Operator = LabelboxExportToFileOperator | LabelboxExportToGCSOperator | LabelboxExportToS3Operator
 
@@ -200,7 +204,7 @@ def test_the_same_export_is_not_landed_a_second_time_with_another_compression(fa
     handle = start(fake)
     store.land(handle)
     before = store.look()
-    with pytest.raises(AirflowFailException, match="landed with compression='gzip'"):
+    with pytest.raises(AirflowFailException, match="landed already with compression='gzip'"):
         store.land(handle, compression=None)
     assert store.look() == before
 
@@ -496,6 +500,51 @@ def test_the_short_manifest_is_put_on_the_events_of_the_outlet_assets(fake: Fake
     )
     assert event.extra == summary
     assert len(json.dumps(summary)) < 4096
+
+
+@pytest.mark.parametrize(
+    ("options", "root", "folder"),
+    [
+        ({}, "/manifests/", "/data/source=project/id=clprojectdemo000000000000"),
+        ({"key": "cars/{window_start:%Y/%m}/night.gz"}, "/cars/", "/cars"),
+    ],
+    ids=["layout", "explicit key"],
+)
+@in_every_store
+def test_an_outlet_alias_gets_an_event_of_the_folder_with_the_rows(
+    fake: FakeLabelbox, store: Store, options: dict[str, Any], root: str, folder: str
+) -> None:
+    """A declared `AssetAlias` gets an event: one asset for all windows, with the short manifest as its extra."""
+    alias, events = AssetAlias("nights"), OutletEventAccessors()
+    task = store.operator(export=start(fake), outlets=[alias], **options)
+    summary = task.execute(context_of("land", outlet_events=events))
+    [event] = events[alias].asset_alias_events
+    assert event.extra == summary
+    assert event.dest_asset_key.uri == summary["manifest_uri"].partition(root)[0] + folder
+
+
+def test_what_was_landed_is_one_line_of_the_log(
+    fake: FakeLabelbox, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line has rows, objects, bytes, trimmed rows and seconds."""
+    handle = start(fake)
+    summary = store.land(handle)
+    [trimmed] = [manifest.result.rows_trimmed for manifest in store.manifests()]
+    rows = rf"{summary['rows']} rows in 1 object, \d+ bytes, {trimmed} rows trimmed \(outside of the window\)"
+    what = rf"{rows}, \d+\.\d s\. Manifest: {re.escape(summary['manifest_uri'])}"
+    assert re.search(f"Landed export {handle['export_id']}: {what}", capsys.readouterr().out)
+
+
+def test_the_line_counts_what_was_trimmed_and_what_failed(fake: FakeLabelbox, store: Store) -> None:
+    """Trimmed rows are counted apart from the landed ones, error rows too; a landing that moved nothing says so."""
+    fake.faults.add(ErrorRows())
+    store.land(start(fake), max_error_rows=1)
+    [manifest] = store.manifests()
+    trimmed = manifest.model_copy(update={"result": manifest.result.model_copy(update={"rows_trimmed": 3})})
+    assert "3 rows trimmed (outside of the window), 1 error row, 1.5 s." in landing_line(
+        LandedExport(trimmed, "u"), 1.5
+    )
+    assert "no bytes were moved" in landing_line(LandedExport(manifest, "u", moved=False), 1.5)
 
 
 def test_the_json_schema_in_the_docs_is_that_of_the_manifest() -> None:

@@ -66,6 +66,21 @@ def test_a_sensor_waits_in_the_triggerer_and_goes_on_when_the_export_is_complete
     assert stage.stored_rows("chain/slow/data/")
 
 
+def test_a_start_that_is_refused_at_a_limit_logs_no_error(stage: Stage, tmp_path: Path) -> None:
+    """A first refusal is no error: the task is deferred, and its log has a line of Airflow's about no missing XCom."""
+    stage.labelbox.change(running_exports_per_project=0)
+    run_id = stage.start("single", project_id=FIRST, root=str(tmp_path))
+    try:
+        stage.airflow.api.wait_for_task("single", run_id, "start", states={"deferred"})
+    finally:
+        stage.labelbox.change(running_exports_per_project=10)
+    stage.airflow.api.wait_for_run("single", run_id)
+    assert set(stage.states("single", run_id).values()) == {"success"}, stage.explain("single", run_id)
+    log = "\n".join(stage.airflow.api.log("single", run_id, "start"))
+    assert "Nothing is started before" in log
+    assert "XCom not found" not in log
+
+
 def test_a_failed_export_fails_the_sensor_at_once_and_leaves_nothing_in_the_bucket(stage: Stage) -> None:
     stage.labelbox.faults.add(FailedExport(source_id=FAILING))
     run_id = stage.run("chain", project_id=FAILING, prefix="chain/failing")

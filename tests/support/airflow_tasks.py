@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class TaskInstance:
         self.xcoms[key] = json.loads(json.dumps(value))
 
     def xcom_pull(self, task_ids: str, key: str, map_indexes: int | None = None) -> Any:
+        if key not in self.xcoms:
+            logging.getLogger("airflow.sdk.api.client").error("XCom not found")  # as Airflow's client does
         return self.xcoms.get(key)
 
 

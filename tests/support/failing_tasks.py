@@ -132,10 +132,12 @@ class Night:
                 continue
 
     def _phase_after(self, task: BaseOperator, deferred: TaskDeferred, context: dict[str, Any]) -> Any:
-        if isinstance(deferred.trigger, DateTimeTrigger):
+        if isinstance(deferred.trigger, DateTimeTrigger) and self.has_triggerer:
             self.now = max(self.now, deferred.trigger.moment)
-            return lambda: task.resume_execution(deferred.method_name, {"event": None}, context)
+            kwargs = json.loads(json.dumps(deferred.kwargs or {}))
+            return lambda: task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
         if not self.has_triggerer:
+            assert deferred.timeout is not None, "Airflow would wait for ever"
             timed_out = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}
             return lambda: task.resume_execution(TRIGGER_FAIL_REPR, timed_out, context)
         return lambda: resume(task, deferred, context)
