@@ -16,7 +16,7 @@ from labelbox_export_provider import (
     LabelboxExportToS3Operator,
 )
 
-DATASET_ID = os.environ.get("LABELBOX_DATASET_ID", "cld0000000000000000000000")
+DATASET_ID = os.environ.get("LABELBOX_DATASET_ID", "cldatasetdemo000000000000")
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 

@@ -28,7 +28,7 @@ with DAG(
     LabelboxExportToGCSOperator(
         task_id="land",
         source=ModelRunSource(
-            model_run_id=os.environ.get("LABELBOX_MODEL_RUN_ID", "your-model-run-id"),
+            model_run_id=os.environ.get("LABELBOX_MODEL_RUN_ID", "clmodelrundemo00000000000"),
             export_params={"predictions": True, "model_run_details": True, "data_row_details": True},
         ),
         bucket_name=BUCKET,

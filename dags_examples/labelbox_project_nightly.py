@@ -21,7 +21,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 
-PROJECT_ID = os.environ.get("LABELBOX_PROJECT_ID", "clp0000000000000000000000")
+PROJECT_ID = os.environ.get("LABELBOX_PROJECT_ID", "clprojectdemo000000000000")
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 

@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 
 from labelbox_export_provider import ExportTaskSensor, LabelboxExportToS3Operator, SliceExportOperator
 
-SLICE_ID = os.environ.get("LABELBOX_SLICE_ID", "cls0000000000000000000000")
+SLICE_ID = os.environ.get("LABELBOX_SLICE_ID", "clslicedemo00000000000000")
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
-from labelbox_export_provider.testing.dataset import DEMO_PROJECT_ID, generate_rows
+from labelbox_export_provider.testing.dataset import generate_rows
 from labelbox_export_provider.testing.demo_workspace import generate_workspace
 from labelbox_export_provider.testing.fake import FakeLabelbox
-from labelbox_export_provider.testing.ids import make_id
+from labelbox_export_provider.testing.ids import DEMO_PROJECT_ID, make_id
 from labelbox_export_provider.testing.rows import DataRow, read_rows
 from labelbox_export_provider.testing.streams import StreamLayout
 from labelbox_export_provider.testing.workspace import Place

@@ -11,7 +11,13 @@ from typing import Any
 from labelbox_export_provider.testing.clock import row_text
 from labelbox_export_provider.testing.dataset import make_label, spread_moments
 from labelbox_export_provider.testing.generated_row import GeneratedRow, LabelPart, ProjectPart, RunPart
-from labelbox_export_provider.testing.ids import make_id
+from labelbox_export_provider.testing.ids import (
+    DEMO_DATASET_ID,
+    DEMO_MODEL_RUN_ID,
+    DEMO_PROJECT_ID,
+    DEMO_SLICE_ID,
+    make_id,
+)
 from labelbox_export_provider.testing.kinds import KINDS, Content
 from labelbox_export_provider.testing.rows import WORKFLOW_STATUSES, Membership, RunMembership
 from labelbox_export_provider.testing.workspace import Batch, ModelRun, Place, Slice, Workspace
@@ -21,9 +27,14 @@ PROJECTS = ("Street scenes", "Reviews", "Clips", "Support chats", "Invoices", "C
 SECOND_OPINION, NO_ROWS = "Second opinion", "Project without rows"
 DATASETS = ("Pictures and reviews", "Clips and chats", "Invoices and calls")
 """The dataset of each two media kinds. Every seventh row is in the dataset of rows that are in no project instead."""
+EVERYTHING = "Everything"
 UNLABELED, NO_UPLOADS = "Rows in no project", "Dataset without rows"
 RUNS = {"Detector v1": "Detector", "Detector v2": "Detector", "Reader v1": "Reader", "Run without rows": "Reader"}
 """Model runs and their models."""
+_PROJECT_IDS = {PROJECTS[0]: DEMO_PROJECT_ID}
+_DATASET_IDS = {DATASETS[0]: DEMO_DATASET_ID}
+_SLICE_IDS = {EVERYTHING: DEMO_SLICE_ID}
+_RUN_IDS = {next(iter(RUNS)): DEMO_MODEL_RUN_ID}
 _STATES = tuple(WORKFLOW_STATUSES)
 _SPLITS = ("Training", "Validation", "Test")
 _HISTORY = [{"action": "Create", "created_at": "2024-05-01T00:00:00.000+00:00", "created_by": "ann@example.com"}]
@@ -43,8 +54,9 @@ def generate_workspace(
     workflow states; "Second opinion", which shares every fifth row with them, has other labels on it and knows no row
     in review or rework; three datasets, and one whose rows are in no project; runs of two models that overlap; slices
     that hold all rows, those of one dataset, and those touched since the middle of the time. And of each kind one
-    without rows: project, dataset, batch, model run, slice. `Workspace.id_of` finds them by name. The same arguments
-    make the same bytes.
+    without rows: project, dataset, batch, model run, slice. `Workspace.id_of` finds them by name; the first project,
+    dataset, slice and model run have the ids of `DEMO_PROJECT_ID` and its siblings. The same arguments make the same
+    bytes.
     """
     maker = _Maker(f"workspace {seed}")
     moments = spread_moments(number, start=start, days=days, seed=maker.seed, border_hours=border_hours)
@@ -58,7 +70,7 @@ def generate_workspace(
             Batch(id=make_id(f"{maker.seed} no batch"), name="Batch without rows", project_id=maker.project_id(NO_ROWS))
         ],
         slices=[
-            maker.slice("Everything"),
+            maker.slice(EVERYTHING),
             maker.slice("Clips and chats only", maker.dataset_filter(DATASETS[1])),
             maker.slice("Touched lately", {"type": "data_row_last_activity_at", "value": since}),
             maker.slice("Slice without rows", maker.dataset_filter(NO_UPLOADS)),
@@ -87,22 +99,23 @@ class _Maker:
     seed: str
 
     def project_id(self, name: str) -> str:
-        return make_id(f"{self.seed} project {name}")
+        return _PROJECT_IDS.get(name) or make_id(f"{self.seed} project {name}")
 
     def dataset_id(self, name: str) -> str:
-        return make_id(f"{self.seed} dataset {name}")
+        return _DATASET_IDS.get(name) or make_id(f"{self.seed} dataset {name}")
 
     def model_id(self, name: str) -> str:
         return make_id(f"{self.seed} model {name}")
 
     def run_id(self, name: str) -> str:
-        return make_id(f"{self.seed} run {name}")
+        return _RUN_IDS.get(name) or make_id(f"{self.seed} run {name}")
 
     def dataset_filter(self, name: str) -> Mapping[str, Any]:
         return {"type": "dataset", "operator": "is", "ids": [self.dataset_id(name)]}
 
     def slice(self, name: str, *query: Mapping[str, Any]) -> Slice:
-        return Slice(id=make_id(f"{self.seed} slice {name}"), name=name, description=f"{name}, saved", query=query)
+        slice_id = _SLICE_IDS.get(name) or make_id(f"{self.seed} slice {name}")
+        return Slice(id=slice_id, name=name, description=f"{name}, saved", query=query)
 
     def row(self, index: int, activity: datetime) -> GeneratedRow:
         name = f"{self.seed} row {index}"

@@ -7,6 +7,12 @@ import hashlib
 
 ID_LENGTH = 25
 
+# The ids that docs and example DAGs show, so that what they show runs against the fake as it stands.
+DEMO_PROJECT_ID = "clprojectdemo000000000000"
+DEMO_DATASET_ID = "cldatasetdemo000000000000"
+DEMO_SLICE_ID = "clslicedemo00000000000000"
+DEMO_MODEL_RUN_ID = "clmodelrundemo00000000000"
+
 
 def make_id(seed: str) -> str:
     """The id that belongs to a seed. Two seeds give two ids."""

@@ -26,9 +26,8 @@ def test_every_sample_of_the_page_runs_in_its_order_and_does_what_the_page_says(
     names: dict[str, Any] = {"__name__": "the_page"}
     assert len(SAMPLES) == 7
     for sample in SAMPLES:
-        # The only two things that are not as on the page.
+        # The only thing that is not as on the page.
         code = sample.replace("https://api.labelbox.com/graphql", fake.endpoint)
-        code = code.replace("clp0000000000000000000000", fake.project_id)
         exec(compile(code, str(PAGE), "exec"), names)
 
     (export,) = fake.exports

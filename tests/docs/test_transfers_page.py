@@ -65,4 +65,4 @@ def test_the_snippet_of_a_source_in_a_transfer_builds_the_task() -> None:
     [snippet] = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
     made: dict[str, Any] = {}
     exec(snippet, made)
-    assert made["land"].source["dataset_id"] == "cld0000000000000000000000"
+    assert made["land"].source["dataset_id"] == "cldatasetdemo000000000000"

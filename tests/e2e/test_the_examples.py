@@ -26,7 +26,7 @@ from support.streaming_stores import (
 )
 
 from labelbox_export_provider.spec.manifest import Manifest
-from labelbox_export_provider.testing import FakeLabelbox, generate_workspace
+from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -50,7 +50,6 @@ class Theatre:
             "password": SECRET_KEY,
             "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"},
         }
-        name = labelbox.workspace.id_of
         self.environment = {
             **os.environ,
             **labelbox.airflow_environment(),
@@ -63,10 +62,8 @@ class Theatre:
             "LABELBOX_BUCKET": BUCKET,
             "LABELBOX_GCS_BUCKET": BUCKET,
             "LABELBOX_START_DATE": "2024-01-01",
-            "LABELBOX_PROJECT_ID": name("Clips"),
-            "LABELBOX_DATASET_ID": name("Clips and chats"),
-            "LABELBOX_SLICE_ID": name("Everything"),
-            "LABELBOX_MODEL_RUN_ID": name("Detector v1"),
+            # The trigger form of one example asks for an id; all others have theirs from the fake's first places.
+            "LABELBOX_MODEL_RUN_ID": DEMO_MODEL_RUN_ID,
             "LABELBOX_IDS_PER_EXPORT": "20",
         }
 

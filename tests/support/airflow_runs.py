@@ -119,7 +119,7 @@ def asset_triggered(key: str | None = None) -> Run:
 def context_of(run: Run, window: Any, params: Mapping[str, Param] | None = None) -> Context:
     """The context that Airflow's task runner builds for a start task in this run."""
     with DAG("nightly", schedule=run.schedule, start_date=FIRST, params=dict(params or {})):
-        task = ProjectExportOperator(task_id="start", project_id="clp0000000000000000000000", window=window)
+        task = ProjectExportOperator(task_id="start", project_id="clprojectdemo000000000000", window=window)
     start, end = run.interval or (None, None)
     dag_run = DagRun(
         dag_id="nightly",
