@@ -68,14 +68,23 @@ async def get_async_connection(conn_id: str) -> Connection:
     """Return a connection without blocking the event loop.
 
     Why not always `BaseHook.aget_connection`: before Airflow 3.3.2 it masks secrets with a synchronous call to the
-    supervisor, which fails while another call of the same loop is under way; there a thread reads the connection.
+    supervisor, which fails while another call of the same loop is under way; there a thread reads the connection. So it
+    does under `airflow dags test`, whose supervisor answers no asynchronous call: Airflow then finds those connections
+    alone that are in the environment.
     Raises `AirflowNotFoundException`.
     """
     from airflow.sdk import Connection
 
-    if hasattr(Connection, "aextra_dejson"):  # came with the asynchronous masking
+    if hasattr(Connection, "aextra_dejson") and _supervisor_is_asynchronous():  # the first came with the masking
         return await BaseHook.aget_connection(conn_id)
     return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+def _supervisor_is_asynchronous() -> bool:
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    return supervisor is None or hasattr(supervisor, "asend")
 
 
 async def get_async_extra(connection: Connection) -> dict[str, Any]:

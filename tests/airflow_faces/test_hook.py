@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk import Connection
@@ -160,3 +160,21 @@ def test_requests_name_this_program_truthfully(fake: FakeLabelbox) -> None:
     agent = fake.requests.api[0].headers["user-agent"]
     assert agent.startswith("airflow-provider-labelbox-export/")
     assert "Airflow/3." in agent
+
+
+def test_a_stored_connection_is_found_under_dags_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor of `airflow dags test` answers no asynchronous call, so a trigger asks it from a thread."""
+    from airflow.sdk.execution_time import comms, supervisor
+
+    class Supervisor:
+        def _handle_request(self, message: Any, *_: Any) -> None:
+            rest = dict.fromkeys(("host", "schema", "login", "port", "extra"))
+            given = {"conn_id": "stored", "conn_type": "labelbox", "password": "a-key", **rest}
+            found = comms.ConnectionResult.model_validate(given)
+            in_process.messages.append(found if isinstance(message, comms.GetConnection) else None)
+
+    monkeypatch.delenv("AIRFLOW_CONN_STORED", raising=False)
+    in_process = supervisor.InProcessSupervisorComms(supervisor=cast("Any", Supervisor()))
+    with supervisor.set_supervisor_comms(in_process):
+        settings = asyncio.run(LabelboxHook.async_settings("stored"))
+    assert settings.api_key.get_secret_value() == "a-key"
