@@ -1,7 +1,18 @@
 """Any number of single Labelbox data rows in S3: 2,000 to an export, one mapped task to a chunk.
 
-Labelbox takes 2,000 ids in one export. `chunks` splits the list, `expand` starts an export per chunk. Each mapped task
-waits for its own export, deferred, so that `max_active_tis_per_dag` keeps within Labelbox's limit of running exports.
+Labelbox takes 2,000 ids in one export. `chunks` splits the list of the trigger form, `expand` starts an export per
+chunk. Each mapped task waits for its own export, deferred, so that `max_active_tis_per_dag` keeps within the limit of
+running exports.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`aws_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_IDS_PER_EXPORT` | ids in one export, at most 2000 |
+
+More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.
 """
 
 from __future__ import annotations
@@ -18,6 +29,7 @@ IDS_PER_EXPORT = int(os.environ.get("LABELBOX_IDS_PER_EXPORT", "2000"))
 
 with DAG(
     dag_id="labelbox_data_rows_in_chunks",
+    doc_md=__doc__,
     schedule=None,
     params={"global_keys": Param(["street-1.jpg", "street-2.jpg"], type="array", title="Global keys")},
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},

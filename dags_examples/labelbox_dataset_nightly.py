@@ -1,4 +1,21 @@
-"""Last night's changes of one Labelbox dataset, with its labels of all projects, in S3 every morning."""
+"""Last night's changes of one Labelbox dataset, with its labels of all projects, in S3 every morning.
+
+Task `start` starts the export, `wait` waits for it without a worker, `land` streams it to the bucket.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`aws_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_DATASET_ID` | id of the dataset |
+| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_START_DATE` | start of the first night, such as `2026-11-01` |
+
+Set `start_date` to the first night that you want: `catchup=True` loads every night from then on, and makes up for
+nights on which Airflow was down.
+
+More in the provider's repository: `docs/sources.md`, `docs/windows.md`, `docs/in-the-bucket.md`.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +39,7 @@ START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 
 with DAG(
     dag_id="labelbox_dataset_nightly",
+    doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
     start_date=pendulum.parse(START_DATE, tz="UTC"),
     catchup=True,

@@ -1,6 +1,16 @@
 """One Labelbox model run with labels and predictions in S3, started from Airflow's trigger form.
 
 The form asks for the model run's id: it is the last part of the run's address in Labelbox's web app.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`aws_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_MODEL_RUN_ID` | the id that the form shows at first; may be left out |
+
+More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.
 """
 
 from __future__ import annotations
@@ -16,6 +26,7 @@ BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 
 with DAG(
     dag_id="labelbox_model_run_on_request",
+    doc_md=__doc__,
     schedule=None,
     params={
         "model_run_id": Param(

@@ -2,6 +2,17 @@
 
 The object has one name, and `replace=True`: this week's export takes the place of last week's in one moment, once it
 is whole.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`google_cloud_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_MODEL_RUN_ID` | id of the model run: the last part of its address in Labelbox |
+| `LABELBOX_GCS_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_START_DATE` | a date before the first Monday that you want |
+
+More in the provider's repository: `docs/sources.md`, `docs/transfers.md`, `docs/permissions.md`.
 """
 
 from __future__ import annotations
@@ -18,6 +29,7 @@ BUCKET = os.environ.get("LABELBOX_GCS_BUCKET", "my-data-lake")
 
 with DAG(
     dag_id="labelbox_model_run_to_gcs",
+    doc_md=__doc__,
     # Without a window nothing asks for a data interval, so a plain weekly trigger will do.
     schedule=CronTriggerTimetable("0 5 * * MON", timezone="UTC"),
     start_date=pendulum.parse(os.environ.get("LABELBOX_START_DATE", "2026-01-01"), tz="UTC"),
@@ -34,5 +46,5 @@ with DAG(
         bucket_name=BUCKET,
         object_name="labelbox/model-runs/{source_id}.ndjson.gz",
         replace=True,
-        outlets=[Asset(name="labelbox_model_run", uri=f"gs://{BUCKET}/labelbox/model-runs/")],
+        outlets=[Asset("labelbox_model_run")],
     )

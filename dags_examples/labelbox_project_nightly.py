@@ -1,8 +1,20 @@
-"""Last night's changes of one Labelbox project in S3, every morning.
+"""Last night's changes of one Labelbox project in S3, every morning, in three tasks.
 
-Copy this file, put your ids into it, and create two connections: `labelbox_default` (type Labelbox, the API key as
-password) and `aws_default`. The first run after unpausing loads the first night; `catchup=True` loads every night since
-`start_date` and makes up for nights on which Airflow was down.
+Task `start` starts the export, `wait` waits for it without a worker, `land` streams it to the bucket.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`aws_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_PROJECT_ID` | id of the project: the last part of its address in Labelbox |
+| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_START_DATE` | start of the first night, such as `2026-11-01` |
+
+Set `start_date` to the first night that you want: `catchup=True` loads every night from then on, and makes up for
+nights on which Airflow was down.
+
+More in the provider's repository: `docs/windows.md`, `docs/in-the-bucket.md`, `docs/never-twice.md`.
 """
 
 from __future__ import annotations
@@ -27,6 +39,7 @@ START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 
 with DAG(
     dag_id="labelbox_project_nightly",
+    doc_md=__doc__,
     # A bare cron string would give every run an interval of zero width: see docs/windows.md.
     schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
     start_date=pendulum.parse(START_DATE, tz="UTC"),
@@ -47,5 +60,5 @@ with DAG(
         export=wait.output,
         s3_bucket=BUCKET,
         s3_prefix="labelbox",
-        outlets=[Asset(name="labelbox_project", uri=f"s3://{BUCKET}/labelbox/data/")],
+        outlets=[Asset("labelbox_project")],
     )

@@ -2,6 +2,17 @@
 
 A slice is a saved filter. Labelbox has no date filter for it, so every run exports all of it, and no window is needed:
 a plain cron schedule will do.
+
+Before you unpause it, create the connections `labelbox_default` (type Labelbox, the API key as password) and
+`aws_default`, and set in the environment of all Airflow components, or here in the file:
+
+| variable | what it is |
+|---|---|
+| `LABELBOX_SLICE_ID` | id of the slice |
+| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_START_DATE` | a date before the first Monday that you want |
+
+More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.
 """
 
 from __future__ import annotations
@@ -20,6 +31,7 @@ START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 
 with DAG(
     dag_id="labelbox_slice_weekly",
+    doc_md=__doc__,
     schedule="0 5 * * 1",
     start_date=pendulum.parse(START_DATE, tz="UTC"),
     catchup=False,

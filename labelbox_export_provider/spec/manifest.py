@@ -12,8 +12,9 @@ from labelbox_export_provider.spec.layout import Compression, State
 
 
 class ResultCounts(Record):
-    """What the result stream held, before trimming. `rows_trimmed` were in a window's margin and were left out.
+    """What the result stream held: `rows` are those of the export, `rows_trimmed` of them included.
 
+    `rows_trimmed` were in a window's margin and were left out; how many were landed is the sum of `objects[].rows`.
     `rows_after_end` moved on while the export ran and are kept, as are `rows_before_start` and the rows whose time
     could not be read (`rows_unknown`). All three are 0 where nothing was trimmed, since then no row's time is read.
     `max_row_bytes` includes the newline.
@@ -38,7 +39,7 @@ class ErrorCounts(Record):
 
 
 class LandedObject(Record):
-    """One data object: `bytes` as stored, `source_bytes` of rows in it, CRC32C of what is stored."""
+    """One data object: `rows` landed in it, `bytes` as stored, `source_bytes` of its rows, CRC32C of what is stored."""
 
     uri: str
     rows: int
@@ -104,7 +105,10 @@ class Manifest(Record):
 
 
 class LandedSummary(Record):
-    """The manifest in short: what a transfer returns and puts on its asset event. Stays under 4 KiB at any size."""
+    """The manifest in short: what a transfer returns and puts on its asset event. Stays under 4 KiB at any size.
+
+    `rows` are those landed, `errors` those of the error stream.
+    """
 
     v: Literal[1] = 1
     manifest_uri: str

@@ -28,7 +28,7 @@ class ProgressReport:
         left = f", about {(self.bytes_total - self.bytes_done) / rate:.0f} s left" if rate > 0 else ""
         percent = 100 * self.bytes_done / self.bytes_total if self.bytes_total else 100.0
         return (
-            f"{self.where}: {percent:.0f} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows, "
+            f"{self.where}: {percent:.0f} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
             f"{rate / 1e6:.1f} MB/s{left}"
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pendulum
@@ -33,6 +35,33 @@ def test_a_nightly_example_has_real_data_intervals_and_catches_up(dag_id: str) -
     dag = BAG.dags[dag_id]
     assert type(dag.timetable).__name__ == CronDataIntervalTimetable.__name__
     assert dag.catchup is True
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_says_in_airflow_what_it_does_and_needs(path: Path) -> None:
+    """Every variable and connection that it reads is named, and every page of the docs is there."""
+    page, code = str(BAG.dags[path.stem].doc_md), path.read_text()
+    connections = {"labelbox_default"}
+    connections |= {"aws_default"} if "ToS3" in code else set()
+    connections |= {"google_cloud_default"} if "ToGCS" in code else set()
+    needed = connections | set(re.findall(r'environ\.get\("(\w+)"', code))
+    assert sorted(name for name in needed if f"`{name}`" not in page) == []
+    pages = set(re.findall(r"`(docs/[\w-]+\.md)`", page))
+    assert {"docs/windows.md"} <= pages or "Window(" not in code
+    assert pages
+    assert sorted(name for name in pages if not (ROOT / name).exists()) == []
+
+
+def test_no_example_makes_airflow_load_a_cloud_library_to_parse_it() -> None:
+    """An asset with an address such as s3:// would: Airflow then loads the address handlers of all providers."""
+    program = (
+        "import runpy, sys, airflow.sdk\n"
+        "for path in sys.argv[1:]: runpy.run_path(path)\n"
+        "print(sorted({'boto3', 'botocore', 'google.cloud.storage'} & sys.modules.keys()))"
+    )
+    files = [str(path) for path in sorted(EXAMPLES.glob("*.py"))]
+    done = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_backfill_of_the_readme_ends_where_the_schedule_of_its_dag_begins() -> None:

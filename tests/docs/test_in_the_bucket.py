@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import duckdb
 import pytest
-from support.streaming_exports import Desk, desk
+from support.streaming_exports import Desk, desk, rows_in
 from support.streaming_stores import files
 
 from labelbox_export_provider.spec.handle import ExportHandle
@@ -23,6 +24,7 @@ from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "in-the-bucket.md").read_text()
 MAY = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
+A_NIGHT = FixedWindow("2024-05-07T02:00:00Z", "2024-05-08T02:00:00Z")
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +57,51 @@ def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: 
     assert {row[0]: row[1].timestamp() for row in found}[edited] == pytest.approx(_seconds(expected[edited]))
 
 
-def test_duckdb_lists_what_manifests_name(at: Desk, tmp_path: Path) -> None:
-    landed = at.land(at.export(window=MAY), FileSink(tmp_path / "labelbox"), prefix="", max_object_bytes=64 * 1024)
+def test_duckdb_counts_the_rows_that_were_landed(at: Desk, tmp_path: Path) -> None:
+    """The rows that manifests give objects are those in the folder: trimmed rows do not count."""
+    landed = at.land(at.export(window=A_NIGHT), FileSink(tmp_path / "labelbox"), prefix="", max_object_bytes=64 * 1024)
+    assert landed.manifest.result.rows_trimmed > 0
     found = duckdb.sql(query("manifests", tmp_path)).fetchall()
-    assert sorted(row[3] for row in found) == sorted(each.uri for each in landed.manifest.objects)
-    assert {(row[0], row[2]) for row in found} == {("ok", landed.manifest.result.rows)}
+    assert sorted(row[2:] for row in found) == sorted((each.uri, each.rows) for each in landed.manifest.objects)
+    assert {row[0] for row in found} == {"ok"}
+    assert sum(row[3] for row in found) == len(rows_in(files(tmp_path)))
+
+
+@pytest.fixture
+def with_everything(at: Desk, tmp_path: Path) -> dict[str, float]:
+    """A folder with rows that hold integers beyond 64 bits and U+2028, half of them twice, and what is newest there."""
+    rows = at.fake.rows_for(params={"includeDataRowDetails": True, "includeMetadata": True})
+    half = b"".join(row + b"\n" for row in rows[:110])
+    whole = half + b"".join(row + b"\n" for row in rows[110:])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.00000.ndjson.gz").write_bytes(gzip.compress(half))
+    # As every object: several members one behind the other, which are cut anywhere.
+    (tmp_path / "data" / "b.00000.ndjson.gz").write_bytes(gzip.compress(whole[:50_001]) + gzip.compress(whole[50_001:]))
+    return {
+        row["data_row"]["id"]: _seconds(row["data_row"]["details"]["last_activity_at"]) for row in map(json.loads, rows)
+    }
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars"])
+def test_a_recipe_gives_the_newest_of_each_data_row(
+    with_everything: dict[str, float], tmp_path: Path, reader: str
+) -> None:
+    [code] = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if f"import {reader} as" in block)
+    names: dict[str, Any] = {}
+    exec(code.replace("/data/labelbox", str(tmp_path)), names)
+    newest = names["newest"]
+    found = zip(newest["id"].to_list(), newest["last_activity_at"].to_list(), strict=True)
+    assert sorted((row_id, moment.timestamp()) for row_id, moment in found) == sorted(with_everything.items())
+
+
+@pytest.mark.usefixtures("with_everything")
+def test_pandas_alone_fails_as_the_page_says(tmp_path: Path) -> None:
+    """Should it succeed one day, the page has a simpler recipe to give."""
+    import pandas as pd
+
+    with pytest.raises(ValueError, match=r"Value is too small|Value is too big"):
+        pd.read_json(tmp_path / "data" / "b.00000.ndjson.gz", lines=True, dtype=False)
+    assert '"Value is too big"' in PAGE
 
 
 def test_the_names_at_the_top_are_those_that_are_written(at: Desk) -> None:

@@ -40,6 +40,12 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_readme_leads_to_every_page_by_task() -> None:
+    _, _, index = README.partition("\n## By task\n")
+    linked = re.findall(r"\]\(docs/([\w-]+\.md)\)", index.partition("\n## ")[0])
+    assert sorted(linked) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
 def test_the_commands_in_the_readme_are_targets_of_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:`|\n)make ([a-z]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from labelbox_export_provider import (
+    DataIntervalWindow,
     LabelboxExportToFileOperator,
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
     LabelboxHook,
+    ProjectSource,
 )
 from labelbox_export_provider.streaming.budget import DEFAULT_WORKERS, LARGEST_PART, LARGEST_PART_ALONE, MIB
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -59,6 +61,13 @@ def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
     assert (shown["poke_interval"], patience.poke_interval) == ("5 seconds", timedelta(seconds=5))
     assert (shown["timeout"], patience.timeout) == ("7 days", timedelta(days=7))
     assert (shown["limit_timeout"], patience.limit_timeout) == ("6 hours", timedelta(hours=6))
+
+
+def test_the_snippet_of_a_folder_builds_the_task() -> None:
+    [snippet] = re.findall(r"```python\n(.*?)```", (DOCS / "into-a-folder.md").read_text(), re.DOTALL)
+    names = {"ProjectSource": ProjectSource, "DataIntervalWindow": DataIntervalWindow}
+    task = eval(snippet, {**names, "LabelboxExportToFileOperator": LabelboxExportToFileOperator})
+    assert task.root == "/data/labelbox"
 
 
 def test_the_snippet_of_a_source_in_a_transfer_builds_the_task() -> None:

@@ -1,0 +1,113 @@
+"""docs/tutorial.md: every command and sample runs as it stands there, and prints what the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.streaming_exports import desk
+
+from labelbox_export_provider.spec.windows import FixedWindow
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.testing import DEMO_PROJECT_ID, FakeLabelbox, generate_rows
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+COMMANDS = [block for language, block in BLOCKS if language == "sh"]
+OUTPUTS = [block for language, block in BLOCKS if not language]
+FILES = dict(re.findall(r"^`(\w+\.py)`\n\n```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
+DAG = re.findall(r"^<!-- (dags_examples/\S+) -->\n```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+NIGHTS = (("2024-05-07T02:00:00Z", "2024-05-08T02:00:00Z"), ("2024-05-08T02:00:00Z", "2024-05-09T02:00:00Z"))
+SERVES, LANDED, FOLDER, DUCKDB, PANDAS = OUTPUTS[1:]
+
+
+def plain(text: str) -> list[str]:
+    """The lines without the generations, which differ from export to export, and without padding at their ends."""
+    return [line.rstrip() for line in re.sub(r"\.g[0-9a-f]{8}\.", ".g.", text).strip("\n").splitlines()]
+
+
+def test_the_dag_is_an_example_and_asks_for_the_project_of_the_fake() -> None:
+    [(name, block)] = DAG
+    assert (ROOT / name).read_text().endswith(block)
+    assert block.startswith("from __future__")
+    assert f'"LABELBOX_PROJECT_ID", "{DEMO_PROJECT_ID}"' in block
+    assert f"`dags/{Path(name).name}`" in TEXT
+
+
+def test_the_readers_print_what_the_page_says(tmp_path: Path) -> None:
+    """The two nights are landed without Airflow here."""
+    with FakeLabelbox(generate_rows(2000)) as fake, desk(fake) as at:
+        nights = [
+            at.land(at.export(window=FixedWindow(*night)), FileSink(tmp_path / "lake"), prefix="") for night in NIGHTS
+        ]
+    assert plain(LANDED) == [f"Landed {night.manifest.rows_landed} rows of export ..." for night in nights]
+    files = (path for path in (tmp_path / "lake").rglob("*") if path.is_file())
+    assert plain(FOLDER) == plain("\n".join(sorted(path.relative_to(tmp_path).as_posix() for path in files)))
+    for name, expected in (("with_duckdb.py", DUCKDB), ("with_pandas.py", PANDAS)):
+        done = subprocess.run(
+            [sys.executable, "-c", FILES[name]], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert plain(done.stdout) == plain(expected), done.stderr
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
+def test_every_command_runs_under_airflow(tmp_path: Path) -> None:
+    """In its order, in one shell, but for the fake, which has a terminal of its own on the page."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    setup, fake, *others = (command.replace("8765", port) for command in COMMANDS)
+    [(name, _)] = DAG
+    setup += f"cp '{ROOT / name}' dags/\n"
+    setup += "".join(f"cat > {file} <<'EOF'\n{content}EOF\n" for file, content in FILES.items())
+    environment = {key: value for key, value in os.environ.items() if "AIRFLOW" not in key and "LABELBOX" not in key}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    with in_another_terminal(fake, environment) as told:
+        assert [line for line in plain(SERVES.replace("8765", port)) if line not in told] == []
+        done = subprocess.run(
+            ["bash", "-e", "-c", "\n".join((setup, *others))],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=850,
+            check=False,
+        )
+    output = plain(done.stdout)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert "Connection success!" in done.stdout
+    assert re.findall(r"Landed \d+ rows of export ", done.stdout + done.stderr) == [
+        line.removesuffix("...") for line in LANDED.splitlines()
+    ]
+    for expected in map(plain, (FOLDER, DUCKDB, PANDAS)):
+        assert [line for line in expected if line not in output] == []
+
+
+@contextmanager
+def in_another_terminal(command: str, environment: dict[str, str]) -> Iterator[list[str]]:
+    """The fake's command while it runs; gives the lines with which it began."""
+    bash = shutil.which("bash")
+    assert bash
+    process = subprocess.Popen([bash, "-c", f"exec {command}"], env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        told: list[str] = []
+        deadline = time.monotonic() + 60
+        while not (told and told[-1].startswith("export ")) and time.monotonic() < deadline:
+            told.append(process.stdout.readline().rstrip("\n"))
+        yield told
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
