@@ -16,6 +16,8 @@ from labelbox_export_provider.check_account.questions import QUESTIONS
 from labelbox_export_provider.testing import Behaviour, DataRow, FakeLabelbox, FakeUser, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorRows, FailedExport, HiddenExport, LongerFile
 
+pytestmark = pytest.mark.thorough
+
 WHOLE_SECOND = datetime(2024, 5, 8, 3, 4, 5, tzinfo=timezone.utc)
 FRACTION = WHOLE_SECOND.replace(microsecond=400_000)
 
