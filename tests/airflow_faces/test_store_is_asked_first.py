@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -80,6 +81,21 @@ def test_a_kms_key_that_may_not_be_used_starts_no_export(night: Night, s3: Stric
     assert "s3:PutObject" not in said
 
 
+def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: Night, s3: StrictS3) -> None:
+    """It is needed for parts alone; the upload is aborted all the same."""
+    words = KMS.replace("GenerateDataKey", "Decrypt")
+    denied = Fault(error="AccessDenied", status=403, message=words)
+    s3.fault = lambda call: denied if call.operation == "UploadPart" else None
+    assert "needs kms:Decrypt on the KMS key" in refused(night, s3_bucket="lake")
+    assert s3.open_uploads() == []
+
+
+def test_a_store_that_takes_no_checksums_of_the_client_starts_no_export(night: Night, s3: StrictS3) -> None:
+    """The setting of the connection is named."""
+    s3.fault = lambda call: Fault(error="MissingContentLength", status=411) if call.operation == "UploadPart" else None
+    assert "request_checksum_calculation" in refused(night, s3_bucket="lake")
+
+
 def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: Night, s3: StrictS3) -> None:
     """The store's own words are in the message."""
     s3.fault = lambda call: Fault(error="InvalidStorageClass", status=400, message="The class you gave is not valid")
@@ -113,7 +129,9 @@ def test_asking_leaves_nothing_and_the_export_lands(night: Night, s3: StrictS3) 
     s3.fault = lambda call: started.append(len(night.fake.requests.asking(START))) if call.turn >= 0 else None  # type: ignore[func-returns-value]
     night.all_in_one(s3_bucket="lake")
     asked = [call for call, before in zip(s3.calls, started, strict=True) if not before]
-    assert sorted(call.operation for call in asked) == 2 * ["AbortMultipartUpload"] + 2 * ["CreateMultipartUpload"]
+    assert Counter(call.operation for call in asked) == dict.fromkeys(
+        ("CreateMultipartUpload", "UploadPart", "AbortMultipartUpload"), 2
+    )
     assert {"/".join(call.key.split("/")[:2]) for call in asked} == {"labels/data", "labels/manifests"}
     assert s3.open_uploads() == []
     assert len(s3.visible()) == 3

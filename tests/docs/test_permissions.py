@@ -188,7 +188,7 @@ def test_each_policy_is_enough_to_ask_before_the_start(server: StrictS3, heading
     """Nothing is left, also where the identity may not list what is open."""
     server.denied = denied_by(block(heading))
     sink(server).check_writable(f"{PREFIX}/data/rows")
-    assert [call.operation for call in server.calls] == ["CreateMultipartUpload", "AbortMultipartUpload"]
+    assert [call.operation for call in server.calls] == ["CreateMultipartUpload", "UploadPart", "AbortMultipartUpload"]
     assert server.open_uploads() == []
 
 

@@ -19,6 +19,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     ExpectedObject,
     NewObject,
     ObjectWriter,
+    Part,
     PartBody,
     Sink,
     StoredObject,
@@ -60,9 +61,10 @@ class S3Sink(Sink):
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Create a multipart upload and abort it, which needs the permissions to write, of a KMS key too, and no other.
+        """Create a multipart upload, send it a byte and abort it: what needs every permission to write, and no other.
 
-        It makes no version in a bucket that keeps them, and nothing that a retention rule could hold.
+        A part needs `kms:Decrypt` where the upload needs `kms:GenerateDataKey`, and shows whether the store takes the
+        client's checksums. No version is made in a bucket that keeps them, nor anything that a retention rule holds.
         """
         check_relative_key(key)
         try:
@@ -71,9 +73,15 @@ class S3Sink(Sink):
             logger.warning("%s Only objects of one part can be written.", error)
             return
         try:
+            self._calls.upload_part(key, upload, Part(1, 0, PartBody([b"\n"]), last=True))
+        finally:
+            self._drop(key, upload)
+
+    def _drop(self, key: str, upload: str) -> None:
+        try:
             self._calls.abort_upload(key, upload)
         except StorageError as error:
-            logger.warning("%s The empty upload that tried the key stays, until a lifecycle rule removes it.", error)
+            logger.warning("%s The upload that tried the key stays, until a lifecycle rule removes it.", error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Prepare an object; the store is called when the first part comes."""
