@@ -23,12 +23,13 @@ class ProgressReport:
     seconds: float
 
     def line(self) -> str:
-        """Give one line for a log: percent, rows, rate, time left."""
+        """Return one line for a log: percent, rows, rate, time left."""
         rate = self.bytes_done / self.seconds if self.seconds > 0 else 0.0
         left = f", about {(self.bytes_total - self.bytes_done) / rate:.0f} s left" if rate > 0 else ""
-        percent = 100 * self.bytes_done / self.bytes_total if self.bytes_total else 100.0
+        # Rounded down: 100 % is said of all bytes only.
+        percent = 100 * self.bytes_done // self.bytes_total if self.bytes_total else 100
         return (
-            f"{self.where}: {percent:.0f} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
+            f"{self.where}: {percent} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
             f"{rate / 1e6:.1f} MB/s{left}"
         )
 

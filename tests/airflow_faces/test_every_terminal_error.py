@@ -339,6 +339,13 @@ def all_in_one_whose_export_fails(night: Night) -> None:
 
 
 @situation(errors.ExportFailedError)
+def all_in_one_whose_export_fails_with_the_last_try(night: Night) -> None:
+    night.instance("land").max_tries = 0
+    night.fake.faults.add(FailedExport())
+    night.all_in_one()
+
+
+@situation(errors.ExportFailedError)
 def land_an_export_that_failed(night: Night) -> None:
     night.fake.faults.add(FailedExport())
     night.land(night.start())
@@ -472,6 +479,12 @@ def land_nothing_in_gcs_where_something_appears_meanwhile(night: Night) -> None:
 
 @situation(errors.StorageUnavailableError)
 def land_on_a_share_that_is_not_mounted(night: Night) -> None:
+    night.land(night.start(), root=str(night.root / "share"))
+
+
+@situation(errors.StorageUnavailableError)
+def land_on_such_a_share_with_the_last_try(night: Night) -> None:
+    night.instance("land").max_tries = 0
     night.land(night.start(), root=str(night.root / "share"))
 
 

@@ -162,6 +162,7 @@ def test_progress_is_told_about_every_ten_seconds_with_true_numbers() -> None:
     assert [report.bytes_done for report in reports] == sorted(report.bytes_done for report in reports)
     gaps = [after.seconds - before.seconds for before, after in pairwise(reports)]
     assert all(gap >= 10 for gap in gaps)
+    assert ": 99 % (999 of 1000 bytes)" in ProgressReport("export e1", 999, 1000, 7, 5.0).line()
     line = ProgressReport("export e1", 250, 1000, 7, 5.0).line()
     assert line == "export e1: 25 % (250 of 1000 bytes), 7 rows read, 0.0 MB/s, about 15 s left"
 

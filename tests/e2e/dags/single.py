@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, AssetAlias, Param
 
 from labelbox_export_provider import LabelboxExportToFileOperator, ProjectExportOperator
 
@@ -19,4 +19,10 @@ with DAG(
     start = ProjectExportOperator(
         task_id="start", project_id="{{ params.project_id }}", wait_for_completion=True, poke_interval=1
     )
-    LabelboxExportToFileOperator(task_id="land", export=start.output, root="{{ params.root }}", compression=None)
+    LabelboxExportToFileOperator(
+        task_id="land",
+        export=start.output,
+        root="{{ params.root }}",
+        compression=None,
+        outlets=[AssetAlias("landed_single")],
+    )
