@@ -68,7 +68,9 @@ def check_filled_key(key: str, max_bytes: int | None) -> None:
 def check_no_address(option: str, value: str, advice: str) -> None:
     """Refuse a full address where a name is wanted. `advice` says what to write, from `{bucket}` and `{rest}`."""
     if found := _ADDRESS.match(value):
-        hint = advice.format(bucket=found[2], rest=found[3])
+        hint = "of a web address only the name in it"
+        if found[1].lower() not in {"http", "https"}:
+            hint = advice.format(bucket=found[2], rest=found[3])
         raise ConfigurationError(f"{option}={value!r} is a full address, and a name is needed: {hint}.")
 
 

@@ -53,6 +53,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
     totals, and only then become visible; the manifest comes last and names only whole objects.
     With `source=` this one task does the whole job: it starts the export or goes on with the one that an earlier try
     started, is deferred while time has to pass, and lands. With `export=` it lands what others started and awaited.
+    The store is asked before anything is started, so that a missing bucket or permission does not cost an export.
     What it does not do: change a byte of a row; with `export=`, wait (put an `ExportTaskSensor` before it).
     How it fails: nothing partial is ever visible; a retry writes the same names with the same bytes. More error rows
     than `max_error_rows` land the errors, but no results, and fail without a retry. With `source=` a FAILED export uses

@@ -82,6 +82,8 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
             self._bucket_and_name()
         elif self.bucket_name is not None and not is_template(self.bucket_name):
             check_gcs_bucket("bucket_name", self.bucket_name)
+        elif self.object_name is not None and not is_template(self.object_name):
+            _check_key(self.object_name)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
             GCSArguments.check_literals(self.sink_args)
@@ -113,8 +115,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
             raise ConfigurationError(f"object_name={self.object_name!r} names no object.")
         check_gcs_bucket(option, bucket)
         if name is not None:
-            check_no_address("object_name", name, "only a gs:// address can be given here")
-            check_key_text("object_name", name)
+            _check_key(name)
         return bucket, name
 
     def _target(self) -> tuple[str | None, str | None]:
@@ -142,3 +143,8 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
             failure = connection_error(error, self.gcp_conn_id)
         # Raised outside of the handler, so that the library's own error, which may quote a key, is not chained.
         raise failure
+
+
+def _check_key(key: str) -> None:
+    check_no_address("object_name", key, "only a gs:// address can be given here")
+    check_key_text("object_name", key)

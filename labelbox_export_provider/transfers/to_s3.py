@@ -80,6 +80,8 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             self._bucket_and_key()
         elif self.s3_bucket is not None and not is_template(self.s3_bucket):
             check_s3_bucket("s3_bucket", self.s3_bucket)
+        elif self.s3_key is not None and not is_template(self.s3_key):
+            _check_key(self.s3_key)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
             SinkArguments.check_literals(self.sink_args)
@@ -108,8 +110,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             raise ConfigurationError(f"s3_key={self.s3_key!r} names no object.")
         check_s3_bucket(option, bucket)
         if key is not None:
-            check_no_address("s3_key", key, "only an s3:// address can be given here")
-            check_key_text("s3_key", key)
+            _check_key(key)
         return bucket, key
 
     def _target(self) -> tuple[str | None, str | None]:
@@ -134,3 +135,8 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             failure = connection_error(error, self.aws_conn_id)
         # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
         raise failure
+
+
+def _check_key(key: str) -> None:
+    check_no_address("s3_key", key, "only an s3:// address can be given here")
+    check_key_text("s3_key", key)

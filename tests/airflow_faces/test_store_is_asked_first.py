@@ -311,6 +311,21 @@ def test_an_export_that_others_started_is_landed_without_asking(night: Night, s3
     assert probes(s3) == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "word"), [({"workers": 16}, "max_pool_connections"), ({"s3_prefix": "a" * 1000}, "at most 1024")]
+)
+def test_an_export_of_others_is_checked_before_bytes_move(
+    night: Night, s3: StrictS3, options: dict[str, Any], word: str
+) -> None:
+    """What needs no question to the store is checked with export= as well."""
+    handle = night.start()
+    night.fake.requests.clear()
+    with pytest.raises(AirflowFailException, match=word):
+        night.land(handle, s3_bucket="lake", **options)
+    assert night.fake.requests.files == []
+    assert s3.calls == []
+
+
 def test_a_window_that_cannot_be_is_told_as_before(night: Night, s3: StrictS3) -> None:
     """The names need the window, so its fault comes first."""
     with pytest.raises(AirflowFailException, match="window"):

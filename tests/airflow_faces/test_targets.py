@@ -19,7 +19,7 @@ Operator = LabelboxExportToS3Operator | LabelboxExportToGCSOperator | LabelboxEx
 S3_BUCKETS = [
     ("s3://b", "s3_bucket='b'"),
     ("s3://b/labels", "put 'labels' into the prefix"),
-    ("https://b.s3.amazonaws.com", "full address"),
+    ("https://b.s3.amazonaws.com", "only the name in it"),
     ("arn:aws:s3:::b", "its name is needed: 'b'"),
     ("b/sub", "'sub' belongs to the prefix"),
     (" b", "blank"),
@@ -84,18 +84,20 @@ def test_a_prefix_below_which_no_object_can_be_is_refused(prefix: str, word: str
 
 @pytest.mark.parametrize(("key", "word"), KEYS)
 def test_a_key_that_no_object_can_have_is_refused(key: str, word: str) -> None:
-    """Given alone or as a full address."""
+    """Given alone, as a full address, or beside a bucket that a template fills in."""
     assert word in refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_key=key)
     assert word in refusal(LabelboxExportToS3Operator, s3_key=f"s3://lake/{key}")
     assert word in refusal(LabelboxExportToGCSOperator, bucket_name="lake", object_name=key)
     assert word in refusal(LabelboxExportToGCSOperator, object_name=f"gs://lake/{key}")
+    assert word in refusal(LabelboxExportToS3Operator, s3_bucket="{{ x }}", s3_key=key)
+    assert word in refusal(LabelboxExportToGCSOperator, bucket_name="{{ x }}", object_name=key)
 
 
 @pytest.mark.parametrize(
     ("operator", "options", "word"),
     [
         (LabelboxExportToS3Operator, {"s3_prefix": "s3://b/labels"}, "s3_bucket='b' and s3_prefix='labels'"),
-        (LabelboxExportToS3Operator, {"s3_bucket": "lake", "s3_key": "https://b/x.gz"}, "s3:// address"),
+        (LabelboxExportToS3Operator, {"s3_bucket": "lake", "s3_key": "https://b/x.gz"}, "web address"),
         (LabelboxExportToS3Operator, {"s3_key": "s3://My Bucket!/x.gz"}, "The bucket of s3_key='My Bucket!'"),
         (LabelboxExportToGCSOperator, {"object_prefix": "gs://b/labels"}, "bucket_name='b' and object_prefix='labels'"),
         (LabelboxExportToGCSOperator, {"bucket_name": "lake", "object_name": "s3://b/x.gz"}, "gs:// address"),
