@@ -1,0 +1,97 @@
+"""What each store finds out when it is asked whether a key can be written, beside what all of them promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.streaming_http import Reply, http_server
+from support.streaming_stores import files, gcs_client, s3_client
+from support.strict_gcs import Fault, strict_gcs
+
+from labelbox_export_provider.spec.errors import ConfigurationError, StorageError, StorageUnavailableError
+from labelbox_export_provider.streaming.sinks.base import NewObject
+from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+
+
+def make_directory(root: Path) -> None:
+    (root / "night.gz").mkdir()
+
+
+def make_nothing(root: Path) -> None:
+    assert root.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("before", "key", "word"),
+    [
+        (make_directory, "night.gz", "A directory stands where the file should go"),
+        (make_nothing, f"new/{'n' * 253}.gz", "Choose a shorter path"),
+        (make_nothing, f"{'n' * 256}/night.gz", "Choose a shorter path"),
+    ],
+    ids=["a directory", "a long name", "a long directory"],
+)
+def test_a_file_that_cannot_have_its_name_is_found(
+    tmp_path: Path, before: Callable[[Path], None], key: str, word: str
+) -> None:
+    """Also below directories that are made only when it is written."""
+    before(tmp_path)
+    with pytest.raises(StorageError, match=word):
+        FileSink(tmp_path).check_writable(key)
+    assert files(tmp_path) == {}
+
+
+def test_asking_makes_no_directory(tmp_path: Path) -> None:
+    """The hidden file is put into the last directory that is there."""
+    FileSink(tmp_path).check_writable("data/source=project/id=clp1/night.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_s3_without_multipart_uploads_may_still_take_small_objects(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and no reason to stop."""
+    body = b"<Error><Code>NotImplemented</Code><Message>m</Message></Error>"
+    with http_server(lambda request: Reply(501, body, {"Content-Type": "text/xml"})) as address:
+        S3Sink(s3_client(address, attempts=0), "lake").check_writable("data/rows.gz")
+    assert "Only objects of one part" in caplog.text
+
+
+def test_a_busy_store_is_worth_a_retry() -> None:
+    """So is one that gives no answer."""
+    body = b"<Error><Code>SlowDown</Code><Message>m</Message></Error>"
+    busy = http_server(lambda request: Reply(503, body, {"Content-Type": "text/xml"}))
+    with busy as address, pytest.raises(StorageUnavailableError):
+        S3Sink(s3_client(address, attempts=0), "lake").check_writable("data/rows.gz")
+    with pytest.raises(StorageUnavailableError):
+        S3Sink(s3_client("http://127.0.0.1:9", attempts=0), "lake").check_writable("data/rows.gz")
+
+
+def test_a_taken_name_in_gcs_is_no_missing_permission() -> None:
+    """Unless the identity cannot see that it is taken."""
+    with strict_gcs() as server:
+        sink = GCSSink(gcs_client(server.address), "lake", patience=5)
+        sink.put(NewObject("rows", "text/plain"), b"1")
+        server.denied = frozenset({"storage.objects.delete"})
+        sink.check_writable("rows")
+        server.denied |= {"storage.objects.get"}
+        with pytest.raises(StorageError, match=r"storage\.objects\.create"):
+            sink.check_writable("rows")
+        assert server.open_uploads() == []
+
+
+def test_an_upload_that_gcs_does_not_cancel_does_no_harm() -> None:
+    """It shows nothing, costs nothing and ends in a week."""
+    with strict_gcs() as server:
+        server.fault = lambda call: Fault(status=500) if call.operation == "cancel" else None
+        GCSSink(gcs_client(server.address), "lake", patience=5).check_writable("rows")
+        assert server.visible() == {}
+
+
+def test_a_sink_refuses_what_is_no_bucket() -> None:
+    """Also where no operator has looked at the name before."""
+    with pytest.raises(ConfigurationError, match="s3_bucket='My Bucket!'"):
+        S3Sink(s3_client("http://127.0.0.1:9"), "My Bucket!")
+    with pytest.raises(ConfigurationError, match="bucket_name='My Bucket!'"):
+        GCSSink(gcs_client("http://127.0.0.1:9"), "My Bucket!")
