@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.execution_time.xcom import XCom
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ __all__ = [
     "AirflowSkipException",
     "TaskDeferralTimeout",
     "TaskDeferred",
-    "XCom",
     "get_async_connection",
     "get_async_extra",
     "has_partition_dates",

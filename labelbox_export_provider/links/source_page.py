@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
-from labelbox_export_provider.airflow_compat import XCom
+from labelbox_export_provider.hooks.failures import page_of, project_page
 from labelbox_export_provider.hooks.starts import SOURCE_LINK_KEY
+from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.templates import is_template
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -34,6 +38,25 @@ class LabelboxSourceLink(BaseOperatorLink):
         return self.key
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Give the address that the task pushed, or an empty text when it has not come so far."""
-        del operator
-        return XCom.get_value(key=self.key, ti_key=ti_key) or ""
+        """Return the address of the source, or an empty text where none is known.
+
+        A worker asks for it at the end of every phase and pushes it. It is not read from what the start pushed, since
+        Airflow logs an error when an XCom is asked for that is not there: after each start that was refused at a limit,
+        and in each transfer of an export that another task started.
+        """
+        del ti_key
+        try:
+            return _page(operator) or ""
+        except LabelboxExportError:
+            return ""  # what is wrong with the options is the message of the task itself
+
+
+def _page(operator: BaseOperator) -> str | None:
+    export = getattr(operator, "export", None)
+    if export is not None:
+        return page_of(ExportHandle.parse(export))
+    source = getattr(operator, "source", None)
+    project_id = source.get("project_id") if isinstance(source, Mapping) else getattr(operator, "project_id", None)
+    if not isinstance(project_id, str) or is_template(project_id):
+        return None
+    return project_page(getattr(operator, "labelbox_conn_id", None), project_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,15 +15,19 @@ from support.airflow_triggers import resume
 
 from labelbox_export_provider import (
     DataIntervalWindow,
+    DatasetExportOperator,
     ExportTaskSensor,
     FixedWindow,
+    LabelboxExportToFileOperator,
     ProjectExportOperator,
     ProjectExportParams,
     ProjectFilters,
 )
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
+from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer, SlowExport
@@ -122,6 +127,22 @@ def test_the_link_to_the_project_is_pushed_as_soon_as_the_export_runs(fake: Fake
     start_of(fake).execute(context)
     link = context["ti"].xcoms["labelbox_source_link"]
     assert link == f"https://app.labelbox.com/projects/{fake.project_id}"
+
+
+def test_the_link_is_known_without_asking_for_an_xcom(fake: FakeLabelbox, tmp_path: Path) -> None:
+    """Airflow logs an error about an XCom that is not there, so the link comes from the options or the handle."""
+    page = f"https://app.labelbox.com/projects/{fake.project_id}"
+    start = start_of(fake)
+    handle = start.execute(context_of())
+    with some_dag():
+        land = {"root": str(tmp_path)}
+        whole = LabelboxExportToFileOperator(task_id="w", source=ProjectSource(project_id=fake.project_id), **land)
+        later = LabelboxExportToFileOperator(task_id="l", export=handle, **land)
+        other = DatasetExportOperator(task_id="d", dataset_id="cldataset0000000000000000")
+    links = [LabelboxSourceLink().get_link(task, ti_key=None) for task in (start, whole, later, other)]
+    assert links == [page, page, page, ""]
+    later.export = {"v": 1}
+    assert LabelboxSourceLink().get_link(later, ti_key=None) == ""
 
 
 def test_every_field_may_be_templated_inside_params_and_filters_too(fake: FakeLabelbox) -> None:
@@ -282,7 +303,7 @@ def test_a_connection_that_does_not_exist_is_named_together_with_how_to_make_it(
     assert "AIRFLOW_CONN_LABELBOX_NOWHERE" in text
 
 
-@pytest.mark.parametrize(("key", "word"), [("", "only white space"), ("wrong-key-0001", "key")])
+@pytest.mark.parametrize(("key", "word"), [("", "the api key is empty"), ("wrong-key-0001", "key")])
 def test_an_empty_or_wrong_key_fails_without_a_retry_and_starts_nothing(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, key: str, word: str
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_start_that_is_refused_at_a_limit_logs_no_error(stage: Stage, tmp_path
     assert "Nothing is started before" in log
     assert "XCom not found" not in log
     assert "Landed export" in "\n".join(stage.airflow.api.log("single", run_id, "land"))
+    assert "XCom not found" not in "\n".join(stage.airflow.api.log("single", run_id, "land"))
     [event] = stage.airflow.api.get("/assets/events", source_dag_id="single", source_run_id=run_id)["asset_events"]
     assert event["uri"] == f"file://{tmp_path}/data/source=project/id={FIRST}"
     assert event["extra"]["rows"] > 0
