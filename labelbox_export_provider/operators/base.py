@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from labelbox_export_provider.hooks.default_args import came_by_default, own_params
 from labelbox_export_provider.hooks.failures import give_up
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
@@ -14,15 +15,9 @@ from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.option_model import OptionModel, plain
+from labelbox_export_provider.spec.rendered import read_rendered
 from labelbox_export_provider.spec.sources import Source, refuse_window
-from labelbox_export_provider.spec.templates import (
-    Path,
-    check_options,
-    is_template,
-    late_paths,
-    refuse_empty_text,
-    refuse_vanished,
-)
+from labelbox_export_provider.spec.templates import Path, late_paths
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
@@ -33,6 +28,8 @@ if TYPE_CHECKING:
 
     from labelbox_export_provider.spec.export_params import ExportParams
     from labelbox_export_provider.spec.filters import Filters
+
+_NOT_TEXT = frozenset({"export_params", "filters", "window", "everything", "data_row_ids", "global_keys"})
 
 
 class ExportOperator(PhasedOperator):
@@ -72,7 +69,7 @@ class ExportOperator(PhasedOperator):
         export_params: ExportParams | Mapping[str, Any] | None = None,
         filters: Filters | Mapping[str, Any] | None = None,
         window: AnyWindow | Mapping[str, Any] | None = None,
-        labelbox_conn_id: str = LabelboxHook.default_conn_name,
+        labelbox_conn_id: str | None = LabelboxHook.default_conn_name,
         task_name: str | None = None,
         wait_for_completion: bool = False,
         adopt_within: float | timedelta = timedelta(hours=24),
@@ -83,10 +80,15 @@ class ExportOperator(PhasedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        by_default = came_by_default(kwargs, filters=filters, window=window)
+        if "filters" in by_default and not self.source_model.takes_filters():
+            filters = None
+        if "window" in by_default and not self.source_model.takes_windows():
+            window = None
         self.export_params = plain(export_params)
         self.filters = plain(filters)
         self.window = plain_window(window)
-        self.labelbox_conn_id = labelbox_conn_id
+        self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
         self.adopt_within = span("adopt_within", adopt_within)
@@ -94,51 +96,42 @@ class ExportOperator(PhasedOperator):
         for name, given in (("export_params", export_params), ("filters", filters)):
             model = self.source_model.model_fields[name].annotation
             if isinstance(model, type) and issubclass(model, OptionModel):
-                check_options(model, given if isinstance(given, OptionModel) else getattr(self, name))
+                model.check_known(given if isinstance(given, OptionModel) else getattr(self, name))
         self._refuse_misplaced_params()
 
     def _check_while_parsing(self) -> None:
         """Check what is no template; to be called at the end of a subclass's constructor."""
-        names = (*self.source_options, "export_params", "filters", "window")
+        names = {*self.source_options, *self.template_fields}
         self._late: dict[str, tuple[Path, ...]] = {name: late_paths(getattr(self, name)) for name in names}
         literal = {name: plain(getattr(self, name)) for name in self.source_options}
-        if not is_template(literal):
-            self.source_model.parse({name: value for name, value in literal.items() if value is not None})
+        self.source_model.check_known({name: value for name, value in literal.items() if value is not None})
         if self.window is not None:
             refuse_window(self.source_model)
         check_window(self.window, self.filters)
 
     def _refuse_misplaced_params(self) -> None:
         """Catch `params={"attachments": True}`: Airflow would make a form of it and the export would lack the field."""
-        of_dag = set(self.dag.params) if self.has_dag() else set()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         params_model = self.source_model.model_fields["export_params"].annotation
         known = set(getattr(params_model, "model_fields", ()))
-        misplaced = sorted((set(self.params) - of_dag) & known)
+        misplaced = sorted(known & own_params(self))
         if misplaced:
             raise ConfigurationError(
                 f"params= holds {', '.join(map(repr, misplaced))}, but params belong to Airflow's trigger form. "
                 f"Write export_params={{{', '.join(f'{name!r}: ...' for name in misplaced)}}}."
             )
 
-    def _source(self) -> Source:
-        """Build the source from what the templates rendered to."""
-        values: dict[str, Any] = {}
-        for name in (*self.source_options, "export_params", "filters"):
-            given = self._rendered(name)
-            if given is not None:
-                values[name] = given
-        refuse_empty_text("labelbox_conn_id", self.labelbox_conn_id)
-        return self.source_model.parse(values)
+    def _read_rendered(self) -> None:
+        """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
+        for name, late in self._late.items():
+            text = name not in _NOT_TEXT
+            setattr(self, name, read_rendered(name, getattr(self, name), late, text=text))
 
-    def _rendered(self, name: str) -> Any:
-        """Give a value after rendering; one that a template emptied is refused, not taken for "not given"."""
-        value = getattr(self, name)
-        refuse_empty_text(name, value)
-        refuse_vanished(name, value, self._late[name])
-        return value
+    def _source(self) -> Source:
+        names = (*self.source_options, "export_params", "filters")
+        values = {name: getattr(self, name) for name in names}
+        return self.source_model.parse_rendered({name: value for name, value in values.items() if value is not None})
 
     def _window(self) -> AnyWindow | None:
-        self._rendered("window")
         check_window(self.window, self.filters)
         return None if self.window is None else parse_window(self.window)
 
@@ -157,6 +150,7 @@ class ExportOperator(PhasedOperator):
 
     def _job(self, context: Context) -> ExportJob:
         try:
+            self._read_rendered()
             start = ExportStart(
                 hook=LabelboxHook(self.labelbox_conn_id),
                 source=self._source(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from labelbox_export_provider.hooks.default_args import came_by_default, written_first
 from labelbox_export_provider.operators.base import ExportOperator
 from labelbox_export_provider.spec.option_model import plain
 from labelbox_export_provider.spec.sources import (
@@ -103,6 +104,8 @@ class DataRowsExportOperator(ExportOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        ids = {"data_row_ids": data_row_ids, "global_keys": global_keys}
+        data_row_ids, global_keys = written_first(came_by_default(kwargs, **ids), **ids)
         self.data_row_ids = plain(data_row_ids)
         self.global_keys = plain(global_keys)
         self._check_while_parsing()

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
 from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
+from labelbox_export_provider.hooks.default_args import came_by_default
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.labelbox.external import handle_of
 from labelbox_export_provider.labelbox.waiting import completed_totals
 from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
+from labelbox_export_provider.spec.external_export import ExternalExport, check_export, parse_export
 from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle, parse_export
-from labelbox_export_provider.spec.templates import is_template
+from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.spec.rendered import read_rendered
+from labelbox_export_provider.spec.templates import late_paths
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once
@@ -35,8 +39,10 @@ class ExportTaskSensor(BaseSensorOperator):
     refused key and an unknown id likewise. When `timeout` is over, the export goes on, and clearing this task waits on
     for it. `soft_fail` turns the time-out into a skip and nothing else.
 
-    :param export: the handle that an export operator returns, or the bare id of an export task.
-    :param labelbox_conn_id: only for a bare id; a handle names its own connection.
+    :param export: the handle that an export operator returns. For an export that was started in Labelbox's app or with
+        its SDK `{"export_id": ..., "source": {"kind": "project", "id": ...}}`, of which a handle to land is returned;
+        its bare id is enough to wait.
+    :param labelbox_conn_id: not for a handle, which names its own connection.
     :param cancel_on_kill: cancel the export when somebody marks this task as failed or successful while it is deferred.
     """
 
@@ -47,7 +53,7 @@ class ExportTaskSensor(BaseSensorOperator):
         self,
         *,
         export: Any,
-        labelbox_conn_id: str = LabelboxHook.default_conn_name,
+        labelbox_conn_id: str | None = LabelboxHook.default_conn_name,
         deferrable: bool = True,
         poke_interval: float | timedelta = 5.0,
         exponential_backoff: bool = True,
@@ -58,8 +64,13 @@ class ExportTaskSensor(BaseSensorOperator):
         super().__init__(
             poke_interval=poke_interval, exponential_backoff=exponential_backoff, max_wait=max_wait, **kwargs
         )
-        if export is None or (isinstance(export, str) and not is_template(export)):
-            parse_export(export)
+        by_default = came_by_default(
+            kwargs, cancel_on_kill=cancel_on_kill, never_fail=self.never_fail, silent_fail=self.silent_fail
+        )
+        check_export(export)
+        for option in ("never_fail", "silent_fail"):
+            if option in by_default:
+                setattr(self, option, False)
         if self.never_fail or self.silent_fail:
             raise ConfigurationError(
                 "never_fail and silent_fail are not options of ExportTaskSensor: a failed export or a refused key must "
@@ -67,10 +78,13 @@ class ExportTaskSensor(BaseSensorOperator):
             )
         if self.poke_interval <= 0:
             raise ConfigurationError(f"poke_interval={poke_interval!r}: must be a timedelta or seconds above 0.")
+        if not deferrable and "cancel_on_kill" in by_default:
+            cancel_on_kill = False
         if cancel_on_kill and not deferrable:
             raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
         self.export = export
-        self.labelbox_conn_id = labelbox_conn_id
+        self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
+        self._late = late_paths(self.labelbox_conn_id)
         self.deferrable = deferrable
         self.cancel_on_kill = cancel_on_kill
 
@@ -89,16 +103,16 @@ class ExportTaskSensor(BaseSensorOperator):
         try:
             event = super().execute(context)
         except AirflowSensorTimeout:
-            event = ExportEvent("TIMEOUT", _id_of(export))
+            event = ExportEvent("TIMEOUT", export.export_id)
         except AirflowSkipException:
             if not self.soft_fail:
                 raise
-            event = ExportEvent("TIMEOUT", _id_of(export))
+            event = ExportEvent("TIMEOUT", export.export_id)
         except LabelboxExportError as error:
             self._give_up(error, context)
         return self._finish(event, context)
 
-    def _defer(self, export: ExportHandle | str) -> NoReturn:
+    def _defer(self, export: ExportHandle | ExternalExport) -> NoReturn:
         trigger, limit = waiting_trigger(
             export,
             self._conn_id(export),
@@ -118,7 +132,7 @@ class ExportTaskSensor(BaseSensorOperator):
         event = self._look(parse_export(self.export))
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
-    def _look(self, export: ExportHandle | str) -> ExportEvent | None:
+    def _look(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
         return look_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -134,7 +148,7 @@ class ExportTaskSensor(BaseSensorOperator):
             export = parse_export(self.export)
         except LabelboxExportError as error:
             self._give_up(error, context)
-        return self._finish(ExportEvent("UNREPORTED", _id_of(export)), context)
+        return self._finish(ExportEvent("UNREPORTED", export.export_id), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Turn the trigger's event into the result."""
@@ -152,10 +166,11 @@ class ExportTaskSensor(BaseSensorOperator):
                 self._time_out(error, context)
             if error is not None:
                 raise error
-            totals = LabelboxHook(self._conn_id(export)).run(completed_totals(event.export_id))
+            hook = LabelboxHook(self._conn_id(export))
+            totals = hook.run(completed_totals(event.export_id))
+            plain = _plain(export, hook)
         except LabelboxExportError as error:
             self._give_up(error, context)
-        plain = export.to_json() if isinstance(export, ExportHandle) else {"v": 1, "export_id": export}
         self.log.info("Export %s is complete: %s", event.export_id, totals.to_json())
         return {**plain, "totals": totals.to_json()}
 
@@ -167,7 +182,7 @@ class ExportTaskSensor(BaseSensorOperator):
 
     def _report(self, error: LabelboxExportError, context: Context) -> FailureReport:
         ti = context["ti"]
-        export: ExportHandle | str | None
+        export: ExportHandle | ExternalExport | None
         try:
             export = parse_export(self.export)
         except LabelboxExportError:
@@ -175,7 +190,8 @@ class ExportTaskSensor(BaseSensorOperator):
         return FailureReport(
             error,
             handle=export if isinstance(export, ExportHandle) else None,
-            export_id=None if export is None else _id_of(export),
+            export_id=None if export is None else export.export_id,
+            source=export.source_text if isinstance(export, ExternalExport) else None,
             link=page_of(export if isinstance(export, ExportHandle) else None),
             starter=starter_of(self),
             try_number=getattr(ti, "try_number", None),
@@ -186,9 +202,15 @@ class ExportTaskSensor(BaseSensorOperator):
     def _give_up(self, error: LabelboxExportError, context: Context) -> NoReturn:
         give_up(self._report(error, context))
 
-    def _conn_id(self, export: ExportHandle | str) -> str:
-        return export.labelbox_conn_id if isinstance(export, ExportHandle) else self.labelbox_conn_id
+    def _conn_id(self, export: ExportHandle | ExternalExport) -> str:
+        own = read_rendered("labelbox_conn_id", self.labelbox_conn_id, self._late, text=True)
+        return export.labelbox_conn_id or str(own)
 
 
-def _id_of(export: ExportHandle | str) -> str:
-    return export.export_id if isinstance(export, ExportHandle) else export
+def _plain(export: ExportHandle | ExternalExport, hook: LabelboxHook) -> dict[str, Any]:
+    """Return what goes on to a transfer: a handle, unless the source of the export is unknown."""
+    if isinstance(export, ExternalExport):
+        if export.source is None:
+            return {"v": 1, "export_id": export.export_id}
+        export = hook.run(handle_of(export, export.source, hook.labelbox_conn_id))
+    return export.to_json()

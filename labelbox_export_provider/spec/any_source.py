@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import OptionModel, plain
+from labelbox_export_provider.spec.option_model import plain
+from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
 from labelbox_export_provider.spec.sources import SOURCES, Source, check_everything, refuse_window
-from labelbox_export_provider.spec.templates import check_options, is_template
+from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.spec.windows import check_window
 
 
@@ -20,29 +19,28 @@ def plain_source(value: Any) -> Any:
 
 
 def parse_source(value: object) -> Source:
-    """Build the source from its model or its plain form; text is read as the dict that a template left as text."""
-    if isinstance(value, Source):
-        return value
-    value = _text_as_mapping(value)
-    return _model_of(value).parse(value)
+    """Build the source when the task runs, from its model, its plain form, or text that holds the plain form."""
+    value = text_as_mapping(value)
+    return _model_of(value).parse_rendered(value)
+
+
+def may_take_window(value: object) -> bool:
+    """Return whether a source can be narrowed by date, as far as it is known while a DAG is parsed."""
+    value = text_as_mapping(value)
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    return not isinstance(kind, str) or kind not in SOURCES or SOURCES[kind].takes_windows()
 
 
 def check_source(value: object, window: object) -> None:
     """Check what is known of a source and of its window while a DAG is parsed."""
+    value = text_as_mapping(value)
     known = isinstance(value, Mapping) and not is_template(value.get("kind"))
     if not known and is_template(value):
         check_window(window, None)
         return
     model = _model_of(value)
     given: Mapping[str, Any] = value if isinstance(value, Mapping) else plain_source(value)
-    model.check_names(given)
-    for name in ("export_params", "filters"):
-        options = model.model_fields[name].annotation
-        if isinstance(options, type) and issubclass(options, OptionModel):
-            check_options(options, given.get(name))
-    own = {name: item for name, item in given.items() if name not in {"export_params", "filters"}}
-    if not is_template(own):
-        model.parse(own)
+    model.check_known(given)
     if window is not None:
         refuse_window(model)
     check_window(window, given.get("filters"))
@@ -58,20 +56,9 @@ def _model_of(value: object) -> type[Source]:
         raise ConfigurationError(
             f"source= takes a source such as ProjectSource(project_id=...), or a dict with its kind, such as "
             f"{{'kind': 'project', 'project_id': ...}}; legal kinds: {kinds}. Given: {_shown(value)}."
+            + (f" {HOW_AS_TEXT}" if isinstance(value, str) else "")
         )
     return SOURCES[kind]
-
-
-def _text_as_mapping(value: object) -> object:
-    if isinstance(value, str) and value.strip().startswith("{"):
-        for read in (json.loads, ast.literal_eval):
-            try:
-                given = read(value.strip())
-            except (ValueError, SyntaxError, RecursionError):
-                continue
-            if isinstance(given, Mapping):
-                return given
-    return value
 
 
 def _shown(value: object) -> str:

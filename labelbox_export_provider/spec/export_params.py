@@ -62,6 +62,7 @@ class ExportParams(OptionModel):
     """Params that every source has. All default to off, which is also what Labelbox does."""
 
     noun: ClassVar[str] = "export param"
+    keyword: ClassVar[str] = "export_params"
     on_request: ClassVar[frozenset[str]] = frozenset()
     """Params whose wire name is sent only when they are set, since it is not certain that the source knows it."""
 

@@ -133,9 +133,14 @@ class FailureReport:
             return "resumes with the same export"
         return "adopts the export if one was started, else starts it"
 
+    def _external(self) -> bool:
+        """Return whether no task of this package started the export."""
+        return self.starter is None and (self.export_id is not None if self.handle is None else self.handle.external)
+
     def _to_do(self) -> str:
         starter = f"task {self.starter!r}" if self.starter else "the task that starts the export"
-        advice = next((advice for kind, advice in _ADVICE if isinstance(self.error, kind)), _GENERAL)
+        table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
+        advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)
         if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
         advice = advice.format(starter=starter)
@@ -188,3 +193,13 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (ProtocolError, "check the connection's host, then clear this task; if it comes again, report this message"),
 )
 """What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""
+
+_NEW_EXTERNAL = "start a new export in Labelbox, give its id in export=, then clear this task"
+_EXTERNAL_ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
+    (HandleError, "write export= as the first lines say, then clear this task"),
+    (ExportNotReadyError, "put an ExportTaskSensor with the same export= before this task, then clear this task"),
+    (ExportEndedError, _NEW_EXTERNAL),
+    (IntegrityError, _NEW_EXTERNAL),
+    (TooManyErrorRowsError, "read the landed errors, then raise max_error_rows, or give the id of a new export"),
+)
+"""The same where no task of this package started the export, so that none can be cleared to start another."""

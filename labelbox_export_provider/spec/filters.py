@@ -9,7 +9,8 @@ from typing_extensions import Self
 
 from labelbox_export_provider.spec.dates import read_date, to_utc, whole_second, wire_range
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import OptionModel, as_ids, plain, text_as_list
+from labelbox_export_provider.spec.option_model import OptionModel, as_ids, plain
+from labelbox_export_provider.spec.rendered_text import text_as_list
 
 MAX_IDS = 2_000
 """Entries that Labelbox takes in one id filter."""
@@ -64,6 +65,7 @@ class Filters(OptionModel):
     """What all filter models share: rendering into `searchQuery.query` entries."""
 
     noun: ClassVar[str] = "filter"
+    keyword: ClassVar[str] = "filters"
 
     def render(self, owner_timezone: str | None) -> list[dict[str, object]]:
         """Render the entries of `searchQuery.query` in the order in which the official client sends them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -80,20 +79,28 @@ class ExportHandle(Record):
 
     It is validated wherever it comes in, since an XCom can be edited by hand. `adopted` tells that a try found this
     export running instead of starting it. `query` is what was asked, for the manifest, with long id lists condensed.
+    Of an export that no task of this package started, `filters_digest`, `fingerprint` and `user_id` are None.
     """
 
     v: Literal[1] = 1
     export_id: ExportId
     source: SourceName
-    filters_digest: Digest
+    filters_digest: Digest | None
     labelbox_conn_id: Text
     window: HandleWindow | None
-    user_id: Text
+    user_id: Text | None
     organization_id: Text
-    fingerprint: Digest
+    fingerprint: Digest | None
     started_at: UtcText
     adopted: bool = False
     query: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _started_here_or_not(self) -> Self:
+        known = {self.filters_digest is None, self.fingerprint is None, self.user_id is None}
+        if len(known) > 1 or (self.external and self.window is not None):
+            raise ValueError("filters_digest, fingerprint and user_id belong together, and a window to all three")
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Give the plain form that goes into XCom, manifest and task state."""
@@ -106,7 +113,7 @@ class ExportHandle(Record):
             return value
         if not isinstance(value, Mapping):
             raise HandleError(
-                f"export= takes the handle that an export operator returns (export=start.output), not {_shown(value)}. "
+                f"export= takes the handle that an export operator returns (export=start.output), not {shown(value)}. "
                 "If the start task was skipped or its XCom deleted, clear it with downstream."
             )
         # A sensor returns the handle with the totals it saw; they are news for people, not part of the handle.
@@ -122,22 +129,15 @@ class ExportHandle(Record):
                 "pass export=start.output unchanged, or clear the start task with downstream to get a new one."
             ) from None
 
+    @property
+    def external(self) -> bool:
+        """Whether no task of this package started this export, so that it is unknown what was asked."""
+        return self.filters_digest is None
+
     def describe(self) -> str:
         """Name the export in one line for logs and errors."""
         window = "no window" if self.window is None else f"[{iso_utc(self.window.start)}, {iso_utc(self.window.end)})"
         return f"export {self.export_id} of {self.source.kind} {self.source.id}, {window}"
-
-
-def parse_export(value: object) -> ExportHandle | str:
-    """Read `export=`: a handle, or the bare id of an export task that something else started."""
-    if isinstance(value, str):
-        if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value) is None or value == "None":
-            raise HandleError(
-                f"export={_shown(value)} is neither a handle nor the id of an export task. Pass export=start.output, "
-                "or the task id as Labelbox shows it (letters and digits)."
-            )
-        return value
-    return ExportHandle.parse(value)
 
 
 def started_at_or_window_start(handle: ExportHandle) -> datetime:
@@ -145,6 +145,7 @@ def started_at_or_window_start(handle: ExportHandle) -> datetime:
     return handle.started_at if handle.window is None else handle.window.start
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as Python writes it, short enough for a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import enum
-import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from labelbox_export_provider.spec.dates import refuse_naive
 from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_list, text_as_mapping
+from labelbox_export_provider.spec.templates import inside, is_template, late_paths, refuse_unrendered, stand_ins
 
 ModelT = TypeVar("ModelT", bound="OptionModel")
 
@@ -23,17 +31,22 @@ _DURATION = TypeAdapter(timedelta)
 class OptionModel(BaseModel):
     """A frozen set of options that refuses unknown names.
 
-    `noun` is how messages call one of its members ("export param"), `owner` whom they belong to ("project exports").
-    Every fault in the values is a `ConfigurationError` that names the option and what it may hold.
+    `noun` is how messages call one of its members ("export param"), `owner` whom they belong to ("project exports"),
+    `keyword` the option that takes the model. Every fault in the values is a `ConfigurationError` that names the option
+    and what it may hold. Every field takes a template as text, but for those in `never_templates`; `parse_rendered`
+    refuses what is still one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     noun: ClassVar[str] = "option"
     owner: ClassVar[str] = ""
+    keyword: ClassVar[str] = ""
+    never_templates: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     def __init__(self, /, **values: Any) -> None:
         type(self).check_names(values)
+        type(self).refuse_unseen(values)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -44,19 +57,61 @@ class OptionModel(BaseModel):
         """Build the model from a mapping or from another instance; every fault becomes one `ConfigurationError`."""
         if isinstance(value, cls):
             return value
-        if value is None:
-            value = {}
+        value = {} if value is None else text_as_mapping(value)
         if isinstance(value, OptionModel):
             raise ConfigurationError(
                 f"{type(value).__name__} holds {type(value).noun}s of {type(value).owner or 'another source'}; "
                 f"{cls.owner or 'this option'} take {cls.__name__}."
             )
         if not isinstance(value, Mapping):
+            text = f": {_short(value)}. {HOW_AS_TEXT}" if isinstance(value, str) else "."
             raise ConfigurationError(
                 f"{cls.noun}s of {cls.owner} have to be a mapping such as "
-                f"{{{next(iter(cls.model_fields), 'name')!r}: ...}}, not {type(value).__name__}."
+                f"{{{next(iter(cls.model_fields), 'name')!r}: ...}}, not {type(value).__name__}{text}"
             )
         return cls(**{str(name): item for name, item in value.items()})
+
+    @classmethod
+    def parse_rendered(cls: type[ModelT], value: object) -> ModelT:
+        """Build the model when the task runs; what is still a template then is refused."""
+        model = cls.parse(value)
+        model.refuse_templates()
+        return model
+
+    def refuse_templates(self) -> None:
+        """Refuse a model that is still to be rendered: whoever reads it now would take the template for a value."""
+        refuse_unrendered(type(self).keyword or type(self).__name__, plain(self))
+
+    @classmethod
+    def check_known(cls, given: object) -> None:
+        """Check what is known of options while a DAG is parsed: all names, and the values that are no templates."""
+        given = text_as_mapping(given)
+        if given is not None and (isinstance(given, Mapping) or not is_template(given)):
+            cls.parse(stand_ins(given))
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _keep_templates(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.field_name in cls.never_templates or isinstance(value, (Mapping, BaseModel)):
+            return handler(value)
+        if is_template(value) and all(isinstance(inside(value, path), str) for path in late_paths(value)):
+            return tuple(value) if isinstance(value, list) else value
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, str) and isinstance(annotation, type) and issubclass(annotation, OptionModel):
+            value = annotation.parse(value)
+        return handler(value)
+
+    @classmethod
+    def refuse_unseen(cls, values: Mapping[str, Any]) -> None:
+        """Refuse what another task returns: Airflow does not look into a model for it."""
+        if not any(hasattr(inside(values, path), "iter_references") for path in late_paths(values)):
+            return
+        kind = cls.model_fields["kind"].default if "kind" in cls.model_fields else None
+        written = {} if kind is None else {"kind": kind}
+        raise ConfigurationError(
+            f"{cls.__name__} holds the output of another task, where Airflow does not see it: this task would run "
+            f"before that one. Write the plain dict: {cls.keyword}={_as_written({**written, **values})}."
+        )
 
     @classmethod
     def check_names(cls, value: Mapping[str, object]) -> None:
@@ -88,6 +143,19 @@ class OptionModel(BaseModel):
         return f"{cls.noun} {'.'.join(names)!r} of {cls.owner}: {text} Given: {_short(given)}."
 
 
+def _as_written(value: Any) -> str:
+    """Write a value as it stands in a DAG file; what another task returns by that task's name."""
+    if isinstance(value, BaseModel):
+        value = plain(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name!r}: {_as_written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_as_written, value)) + "]"
+    if hasattr(value, "iter_references"):
+        return next((f"{task.task_id}.output" for task, _ in value.iter_references()), "...")
+    return _short(value)
+
+
 def _article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
@@ -95,19 +163,6 @@ def _article(noun: str) -> str:
 def _short(value: object, limit: int = 120) -> str:
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
-
-
-def text_as_list(value: object) -> object:
-    """Read a list out of text, as a template without native rendering leaves it (JSON or Python form)."""
-    if isinstance(value, str) and value.strip().startswith(("[", "(")):
-        for read in (json.loads, ast.literal_eval):
-            try:
-                given = read(value.strip())
-            except (ValueError, SyntaxError, RecursionError):
-                continue
-            if isinstance(given, (list, tuple)):  # a lone "(x)" is no list
-                return list(given)
-    return value
 
 
 def as_ids(value: object) -> object:
@@ -125,7 +180,7 @@ def plain(value: Any) -> Any:
     Fails with `ConfigurationError` on a `datetime` without time zone, which as text would be read in some zone.
     """
     if isinstance(value, BaseModel):
-        return plain(value.model_dump(mode="python", exclude_unset=True))
+        return plain(value.model_dump(mode="python", exclude_unset=True, warnings=False))
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -50,6 +50,7 @@ class ParamsWindow(Window):
     """
 
     owner: ClassVar[str] = "a window from params"
+    never_templates: ClassVar[frozenset[str]] = frozenset({"kind", "start", "end"})
 
     kind: Literal["params"] = "params"
     start: ParamName = "start"

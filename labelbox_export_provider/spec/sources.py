@@ -48,7 +48,7 @@ LabelboxId = Annotated[str, AfterValidator(_check_id)]
 class Source(OptionModel):
     """What all sources share: the shape of the mutation's input, and how a window becomes part of it."""
 
-    noun: ClassVar[str] = "option"
+    keyword: ClassVar[str] = "source"
     mutation: ClassVar[str]
     kind: SourceKind
     export_params: ExportParams
@@ -74,10 +74,16 @@ class Source(OptionModel):
         filters = cls.model_fields["filters"].annotation
         return "last_activity_at" in getattr(filters, "model_fields", {})
 
+    @classmethod
+    def takes_filters(cls) -> bool:
+        """Return whether Labelbox lets this source be narrowed by filters."""
+        return bool(getattr(cls.model_fields["filters"].annotation, "model_fields", {}))
+
     def render_input(
         self, *, task_name: str, owner_timezone: str | None, window: ResolvedWindow | None
     ) -> dict[str, Any]:
         """Render the mutation's `input`. A trimmed window turns `data_row_details` on, since trimming reads it."""
+        self.refuse_templates()
         query = self.filters.render(owner_timezone)
         params = self.export_params.render()
         if window is not None:

@@ -10,9 +10,12 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import OptionModel
+from labelbox_export_provider.spec.rendered_text import text_as_list, text_as_mapping
 
 Path: TypeAlias = tuple[str | int, ...]
+
+LATER = "{{ given later }}"
+"""Stands for a value that another task will give."""
 
 
 def is_template(value: Any) -> bool:
@@ -29,14 +32,25 @@ def is_template(value: Any) -> bool:
     )
 
 
-def check_options(model: type[OptionModel], given: object) -> None:
-    """Check what is known of options while a DAG is parsed: all names, and the values that are no templates."""
-    if given is None or (is_template(given) and not isinstance(given, Mapping)):
-        return
-    if isinstance(given, Mapping):
-        model.check_names(given)
-        given = {name: value for name, value in given.items() if not is_template(value)}
-    model.parse(given)
+def stand_ins(value: Any) -> Any:
+    """Return a copy in which a template stands for each value that another task will give.
+
+    So that all that is known of options can be checked while a DAG is parsed: models take templates in every field.
+    """
+    if isinstance(value, Mapping):
+        return {key: stand_ins(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [stand_ins(item) for item in value]
+    return LATER if is_template(value) else value
+
+
+def refuse_unrendered(name: str, value: object) -> None:
+    """Refuse what is still a template when the task runs: Airflow renders each text once, and not inside of objects."""
+    for path in late_paths(value):
+        raise ConfigurationError(
+            f"{shown_path(name, path)} is still a template after rendering: {inside(value, path)!r}. Airflow renders a "
+            "text once: make it one template that gives the value itself."
+        )
 
 
 def refuse_empty_text(name: str, value: object) -> None:
@@ -66,14 +80,24 @@ def late_paths(value: object, so_far: Path = ()) -> tuple[Path, ...]:
 def refuse_vanished(name: str, value: Any, paths: tuple[Path, ...]) -> None:
     """Refuse a place that was to be filled in and holds nothing: it would silently mean "no filter"."""
     for path in paths:
-        found = value
-        for step in path:
-            inside = isinstance(found, Mapping) or (isinstance(found, (list, tuple)) and isinstance(step, int))
-            found = found[step] if inside else found
+        found = inside(value, path)
+        found = text_as_list(text_as_mapping(found))
         emptied = found in ({}, [], ()) or (isinstance(found, (list, tuple)) and all(item is None for item in found))
         if found is None or emptied:
-            shown = name + "".join(f"[{step!r}]" for step in path)
             raise ConfigurationError(
-                f"{shown} rendered to {found!r}. A missing value is not taken for 'none': leave the option out, or "
-                "make the template give a value for every run."
+                f"{shown_path(name, path)} rendered to {found!r}. A missing value is not taken for 'none': leave "
+                "the option out, or make the template give a value for every run."
             )
+
+
+def inside(value: Any, path: Path) -> Any:
+    """Return what stands at a place inside a value."""
+    for step in path:
+        holds_it = isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and isinstance(step, int))
+        value = value[step] if holds_it else value
+    return value
+
+
+def shown_path(name: str, path: Path) -> str:
+    """Return a place inside an option as Python writes it, for messages."""
+    return name + "".join(f"[{step!r}]" for step in path)

@@ -29,8 +29,8 @@ from labelbox_export_provider.spec.window_options import Instant, Lookback, Sett
 class Window(OptionModel):
     """What the options of all kinds of window share."""
 
-    noun: ClassVar[str] = "option"
     owner: ClassVar[str] = "a window"
+    keyword: ClassVar[str] = "window"
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class DatedWindow(Window):
 
     @model_validator(mode="after")
     def _trim_what_can_be(self) -> Self:
-        if self.trim and self.field == "label_created_at":
+        if self.trim is True and self.field == "label_created_at":
             raise ValueError(
                 "a label_created_at window cannot be trimmed, since one data row has many labels. "
                 "Leave trim out: rows on a border then land in both windows (at least once)."

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationErr
 
 from labelbox_export_provider.spec.dates import read_date
 from labelbox_export_provider.spec.errors import ConfigurationError
-from labelbox_export_provider.spec.templates import is_template
 
 _DURATION = TypeAdapter(timedelta)
 _MONTHS = re.compile(r"[+-]?P[^T]*[YM]", re.IGNORECASE)
@@ -35,8 +34,7 @@ def _instant_text(value: object) -> object:
 
 
 def _check_instant(text: str) -> str:
-    if not is_template(text):
-        _instant(text)
+    _instant(text)
     return text
 
 
@@ -48,15 +46,10 @@ def _instant(value: object) -> datetime:
 
 
 Instant = Annotated[str, BeforeValidator(_instant_text), AfterValidator(_check_instant)]
-"""Text of an instant with its offset, or a template that becomes one."""
+"""Text of an instant with its offset."""
 
 
 def _span(value: object) -> timedelta:
-    if isinstance(value, str) and is_template(value):
-        raise ValueError(
-            "a model takes no template here; window= also takes the plain form, "
-            "{'kind': 'data_interval', 'lookback': '{{ params.lookback }}'}."
-        )
     try:
         # Python reads True as one second, and pydantic a month as thirty days: neither can have been meant.
         if isinstance(value, bool) or (isinstance(value, str) and _MONTHS.match(value)):

@@ -6,11 +6,12 @@ A window is half-open, `[start, end)` in UTC, and a pure function of the run (`w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.option_model import plain
 from labelbox_export_provider.spec.params_window import ParamsWindow
+from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
 from labelbox_export_provider.spec.resolved_window import (
     ResolvedWindow,
     RunInterval,
@@ -49,14 +50,15 @@ _KINDS: dict[object, type[AnyWindow]] = {model.model_fields["kind"].default: mod
 
 
 def window_kind(value: object) -> type[AnyWindow]:
-    """Tell which class a window is of, given as a model or in its plain form."""
+    """Return the class that a window is of, given as a model, in its plain form, or as text that holds that form."""
+    value = text_as_mapping(value)
     if isinstance(value, _MODELS):
         return type(value)
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ConfigurationError(
             "window= takes DataIntervalWindow(), FixedWindow(start, end), ParamsWindow(), PartitionWindow(width) or "
-            f"None, not {value!r}."
+            f"None, not {value!r}.{f' {HOW_AS_TEXT}' if isinstance(value, str) else ''}"
         )
     return _KINDS[kind]
 
@@ -68,35 +70,16 @@ def plain_window(window: object) -> object:
 
 def check_window(window: object, filters: object) -> None:
     """Check a window as far as it is known while a DAG is parsed, and that no filter is on the same field."""
+    window, filters = text_as_mapping(window), text_as_mapping(filters)
     if window is None or (is_template(window) and not isinstance(window, Mapping)):
         return
     kind = window_kind(window)
+    kind.check_known(window)
     if isinstance(window, Mapping):
-        known = _known(kind, window)
-        kind.parse(known)
         dated = window.get("otherwise", {}) if kind is ParamsWindow else window
         field = dated.get("field", "last_activity_at") if isinstance(dated, Mapping) else None
         if isinstance(filters, Mapping) and filters.get(field) is not None:
             raise ConfigurationError(window_conflict(field))
-
-
-def _known(kind: type[AnyWindow], window: Mapping[str, Any]) -> dict[str, object]:
-    """Leave out what templates will give, but keep a place for the options that a window cannot do without."""
-    kind.check_names(window)
-    needed = {name for name, field in kind.model_fields.items() if field.is_required()}
-    known: dict[str, object] = {}
-    for name, value in window.items():
-        names_a_param = kind is ParamsWindow and name in {
-            "start",
-            "end",
-        }  # which a template must not, and so is refused
-        if not is_template(value) or names_a_param:
-            known[name] = value
-        elif name == "otherwise" and isinstance(value, Mapping):
-            known[name] = _known(window_kind(value), value)
-        elif name in needed:
-            known[name] = "P1D" if kind is PartitionWindow else "{{ later }}"
-    return known
 
 
 def window_conflict(field: object) -> str:
@@ -108,5 +91,5 @@ def window_conflict(field: object) -> str:
 
 
 def parse_window(value: object) -> AnyWindow:
-    """Build a window from its model or from the plain form that an operator keeps while it is templated."""
-    return window_kind(value).parse(value)
+    """Build a window from its model or from the plain form that an operator keeps, once that is rendered."""
+    return window_kind(value).parse_rendered(value)

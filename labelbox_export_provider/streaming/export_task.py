@@ -26,7 +26,8 @@ from labelbox_export_provider.spec.errors import (
     ExportNotReadyError,
     WaitTimeoutError,
 )
-from labelbox_export_provider.spec.handle import ExportHandle, parse_export
+from labelbox_export_provider.spec.external_export import parse_export
+from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.query import request_fingerprint
 from labelbox_export_provider.spec.sources import Source
 from labelbox_export_provider.spec.start_record import MAX_HEAD, StartRecord
@@ -93,10 +94,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         `options` are those of the class. Raises `NotFoundError`, `AnotherUsersExportError` or `HandleError`.
         """
         export = parse_export(task_id)
-        if isinstance(export, ExportHandle):
-            options = {"user_id": export.user_id, **options}
-            export = export.export_id
-        task = cls(client, export, **options)
+        task = cls(client, export.export_id, **{"user_id": export.user_id, **options})
         task.refresh()
         return task
 

@@ -9,15 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
+from labelbox_export_provider.hooks.default_args import came_by_default
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.any_source import check_source, parse_source, plain_source
+from labelbox_export_provider.spec.any_source import parse_source, plain_source
 from labelbox_export_provider.spec.errors import (
-    ConfigurationError,
     IntegrityError,
     LabelboxExportError,
     TooManyErrorRowsError,
@@ -26,12 +26,15 @@ from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, explicit_names, layout_names
 from labelbox_export_provider.spec.manifest import Versions
-from labelbox_export_provider.spec.templates import is_template, late_paths, refuse_empty_text, refuse_vanished
+from labelbox_export_provider.spec.rendered import read_rendered
+from labelbox_export_provider.spec.rendered_text import text_as_mapping
+from labelbox_export_provider.spec.templates import late_paths
 from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 from labelbox_export_provider.streaming.target_check import ask_store, check_target
 from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
+from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, known_of, rerun_of
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 from labelbox_export_provider.triggers.phases import PhasedOperator
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from labelbox_export_provider.streaming.progress import LandingProgress
     from labelbox_export_provider.streaming.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
+
+_NOT_TEXT = frozenset({"export", "source", "window", "impersonation_chain"})
 
 
 class LabelboxExportTransferOperator(PhasedOperator):
@@ -117,25 +122,31 @@ class LabelboxExportTransferOperator(PhasedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.export = export
-        self.source = plain_source(source)
-        self._starts = source is not None  # which a template that renders to None must not change
-        self.window = plain_window(window)
-        self.labelbox_conn_id = labelbox_conn_id
-        self.task_name = task_name
-        self.adopt_within = span("adopt_within", timedelta(hours=24) if adopt_within is None else adopt_within)
-        self.patience = Patience.of(
-            5.0 if poke_interval is None else poke_interval,
-            timedelta(days=7) if timeout is None else timeout,
-            timedelta(hours=6) if limit_timeout is None else limit_timeout,
-            cancel_on_kill=cancel_on_kill,
+        of_source: dict[str, Any] = {
+            "window": window,
+            "labelbox_conn_id": labelbox_conn_id,
+            "task_name": task_name,
+            "adopt_within": adopt_within,
+            "poke_interval": poke_interval,
+            "timeout": timeout,
+            "limit_timeout": limit_timeout,
+            "cancel_on_kill": cancel_on_kill or None,
+        }
+        self._by_default = came_by_default(
+            kwargs, export=export, source=source, rerun=rerun, replace=replace, sink_args=sink_args, **of_source
         )
-        self._check_origin(
-            adopt_within=adopt_within,
-            poke_interval=poke_interval,
-            timeout=timeout,
-            limit_timeout=limit_timeout,
-            cancel_on_kill=cancel_on_kill or None,
+        self.export, source, of_source = choose_origin(export, plain_source(source), self._by_default, of_source)
+        self.source = source
+        self._starts = source is not None  # which a template that renders to None must not change
+        self.window = plain_window(of_source["window"])
+        self.labelbox_conn_id = of_source["labelbox_conn_id"]
+        self.task_name = of_source["task_name"]
+        self.adopt_within = span("adopt_within", _or(of_source["adopt_within"], timedelta(hours=24)))
+        self.patience = Patience.of(
+            _or(of_source["poke_interval"], 5.0),
+            _or(of_source["timeout"], timedelta(days=7)),
+            _or(of_source["limit_timeout"], timedelta(hours=6)),
+            cancel_on_kill=_or(of_source["cancel_on_kill"], False),
         )
         self.compression = compression
         self.on_empty = on_empty
@@ -148,27 +159,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.part_bytes = part_bytes
         self.sink_args: Any = {} if sink_args is None else sink_args
         self._options()
-
-    def _check_origin(self, **others: object) -> None:
-        """Refuse none or two of `export=` and `source=`, and what belongs to the other one."""
-        if (self.export is None) == (self.source is None):
-            given = "both are given" if self.export is not None else "neither is"
-            raise ConfigurationError(
-                "Exactly one of export= (the handle that another task returns, export=wait.output) and source= (what "
-                f"to export, ProjectSource(project_id=...)) is needed; {given}."
-            )
-        if self.source is not None:
-            check_source(self.source, self.window)
-            return
-        if isinstance(self.export, (str, Mapping)) and not is_template(self.export):
-            ExportHandle.parse(self.export)
-        options = {name: getattr(self, name) for name in ("window", "labelbox_conn_id", "task_name")} | others
-        misplaced = [f"{name}=" for name, value in options.items() if value is not None]
-        if misplaced:
-            raise ConfigurationError(
-                f"{', '.join(misplaced)} belong to source=, with which this task starts the export itself. With "
-                "export= the task that started it has decided them: give them there."
-            )
 
     def _options(self) -> LandingOptions:
         return LandingOptions(
@@ -183,27 +173,28 @@ class LabelboxExportTransferOperator(PhasedOperator):
             part_bytes=self.part_bytes,
         )
 
-    def _check_rendered(self) -> None:
-        """Refuse text that a template emptied; a number that native rendering made of it is text again."""
-        for name in self.template_fields:
-            if name in {"export", "sink_args"}:
-                continue
-            value = getattr(self, name)
-            refuse_empty_text(name, value)
-            refuse_vanished(name, value, self._late[name])
-            if name in {"source", "window"}:
-                continue
-            if value is not None and not isinstance(value, str):
-                setattr(self, name, str(value))
+    def _read_rendered(self) -> None:
+        """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
+        for name, late in self._late.items():
+            if name != "sink_args":
+                text = name not in _NOT_TEXT
+                setattr(self, name, read_rendered(name, getattr(self, name), late, text=text))
+        self.sink_args = text_as_mapping(self.sink_args)
 
     def _check_target(self, prefix_option: str, key_option: str) -> None:
         """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
+        if getattr(self, key_option) is None:
+            self.replace = self.replace and "replace" not in self._by_default
+        elif "rerun" in self._by_default:
+            self.rerun = "add"
         self._late = {name: late_paths(getattr(self, name)) for name in self.template_fields}
         check_one_target(
             {prefix_option: getattr(self, prefix_option), key_option: getattr(self, key_option)},
             rerun=self.rerun,
             replace=self.replace,
         )
+        if "rerun" not in self._by_default:
+            check_rerun(self.export, self.rerun)
 
     @abstractmethod
     def _open_sink(self) -> Sink:
@@ -246,11 +237,14 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     def _job(self, context: Context) -> ExportJob:
         try:
-            self._check_rendered()
+            self._read_rendered()
             check_window(self.window, None)
+            source = parse_source(self.source)
+            if "window" in self._by_default and not source.takes_windows():
+                self.window = None
             start = ExportStart(
                 hook=LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name),
-                source=parse_source(self.source),
+                source=source,
                 window=None if self.window is None else parse_window(self.window),
                 task_name=self.task_name,
                 adopt_within=self.adopt_within,
@@ -273,8 +267,9 @@ class LabelboxExportTransferOperator(PhasedOperator):
         progress = LandingProgress()
         begun = time.monotonic()
         try:
-            self._check_rendered()
-            handle = handle or ExportHandle.parse(self.export)
+            self._read_rendered()
+            handle = handle or find_handle(self.export, self.labelbox_conn_id)
+            self.rerun = rerun_of(handle, self.rerun, self._by_default)
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
@@ -317,6 +312,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 handle=handle,
                 link=page_of(handle),
                 starter=starter_of(self),
+                **({} if handle is not None else known_of(self.export)),
                 moved=progress.describe(),
                 in_store=progress.in_store,
                 **tries(context),
@@ -328,3 +324,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 hand_over(context)
             report = job.report(error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store)
         give_up(report)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelbox_export_provider.hooks.default_args import came_by_default, written_first
 from labelbox_export_provider.spec.errors import ConfigurationError, StorageUnavailableError
 from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, control_character
 from labelbox_export_provider.spec.templates import is_template
@@ -32,8 +33,12 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
 
     def __init__(self, *, root: str | Path | None = None, path: str | Path | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        by_default = came_by_default(kwargs, root=root, path=path)
+        root, path = written_first(by_default, root=root, path=path)
         self.root = str(root) if isinstance(root, Path) else root
         self.path = str(path) if isinstance(path, Path) else path
+        if "sink_args" in self._by_default:
+            self.sink_args = {}
         if self.sink_args:
             raise ConfigurationError(f"sink_args={self.sink_args!r}: a directory has none. Leave it out.")
         self._check_target("root", "path")

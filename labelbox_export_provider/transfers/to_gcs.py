@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
+from labelbox_export_provider.hooks.default_args import came_by_default, written_first
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.spec.templates import is_template
@@ -64,9 +65,16 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
     ) -> None:
         super().__init__(**kwargs)
         require_extra(type(self).__name__, "google", "apache-airflow-providers-google")
+        by_default = came_by_default(
+            kwargs, bucket_name=bucket_name, object_prefix=object_prefix, object_name=object_name
+        )
         self.bucket_name = bucket_name
-        self.object_prefix = object_prefix
-        self.object_name = object_name
+        self._bucket_by_default = "bucket_name" in by_default
+        self.object_prefix: str | None
+        self.object_name: str | None
+        self.object_prefix, self.object_name = written_first(
+            by_default, object_prefix=object_prefix, object_name=object_name
+        )
         self.gcp_conn_id = gcp_conn_id
         self.impersonation_chain = impersonation_chain
         self.user_project = user_project
@@ -101,7 +109,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         option = "bucket_name"
         if name is not None and name.startswith("gs://"):
             option = "The bucket of object_name"
-            if bucket is not None:
+            if bucket is not None and not self._bucket_by_default:
                 raise ConfigurationError(
                     f"object_name={name!r} is a full address, so bucket_name={bucket!r} must not be given. Leave one "
                     "of the two out."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
+from labelbox_export_provider.hooks.default_args import came_by_default, written_first
 from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.spec.templates import is_template
@@ -63,9 +64,13 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
     ) -> None:
         super().__init__(**kwargs)
         require_extra(type(self).__name__, "amazon", "apache-airflow-providers-amazon")
+        target = {"s3_prefix": s3_prefix, "s3_key": s3_key}
+        by_default = came_by_default(kwargs, s3_bucket=s3_bucket, **target)
         self.s3_bucket = s3_bucket
-        self.s3_prefix = s3_prefix
-        self.s3_key = s3_key
+        self._bucket_by_default = "s3_bucket" in by_default
+        self.s3_prefix: str | None
+        self.s3_key: str | None
+        self.s3_prefix, self.s3_key = written_first(by_default, **target)
         self.aws_conn_id = aws_conn_id
         self.verify = verify
         self._check_target("s3_prefix", "s3_key")
@@ -98,7 +103,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         option = "s3_bucket"
         if key is not None and key.startswith("s3://"):
             option = "The bucket of s3_key"
-            if bucket is not None:
+            if bucket is not None and not self._bucket_by_default:
                 raise ConfigurationError(
                     f"s3_key={key!r} is a full address, so s3_bucket={bucket!r} must not be given, as in Airflow's own "
                     "operators."

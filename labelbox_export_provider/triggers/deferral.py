@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypedDict
 
 from labelbox_export_provider.airflow_compat import has_trigger_on_kill
+from labelbox_export_provider.spec.external_export import ExternalExport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
@@ -37,10 +38,9 @@ class Pace(TypedDict):
 
 
 def waiting_trigger(
-    export: ExportHandle | str, labelbox_conn_id: str, timeout: timedelta, pace: Pace
+    export: ExportHandle | ExternalExport, labelbox_conn_id: str, timeout: timedelta, pace: Pace
 ) -> tuple[ExportTaskTrigger, timedelta]:
     """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
-    handle = export if isinstance(export, ExportHandle) else None
     now = datetime.now(timezone.utc)
     if pace["cancel_on_kill"] and not has_trigger_on_kill():
         log.warning(
@@ -50,9 +50,9 @@ def waiting_trigger(
         )
     trigger = ExportTaskTrigger(
         labelbox_conn_id=labelbox_conn_id,
-        export_id=handle.export_id if handle is not None else str(export),
-        user_id=None if handle is None else handle.user_id,
-        started_at=None if handle is None else handle.started_at.isoformat(),
+        export_id=export.export_id,
+        user_id=export.user_id,
+        started_at=None if export.started_at is None else export.started_at.isoformat(),
         deadline=(now + timeout).isoformat(),
         not_before=(now + min(QUIET, timeout)).isoformat(),
         **pace,

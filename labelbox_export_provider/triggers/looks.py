@@ -8,23 +8,20 @@ from datetime import datetime, timezone
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox.waiting import look
 from labelbox_export_provider.spec.errors import AccessError, NotFoundError
+from labelbox_export_provider.spec.external_export import ExternalExport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.triggers.events import ExportEvent
 
 
-def look_once(hook: LabelboxHook, export: ExportHandle | str, say: Callable[[str], object]) -> ExportEvent | None:
+def look_once(
+    hook: LabelboxHook, export: ExportHandle | ExternalExport, say: Callable[[str], object]
+) -> ExportEvent | None:
     """Give the event that a trigger would send now, or None while the export runs; `say` takes the line of progress.
 
     Errors that are no event are raised as they come: a bad connection, an answer that the protocol does not know.
     """
-    handle = export if isinstance(export, ExportHandle) else None
-    export_id = handle.export_id if handle is not None else str(export)
-    flow = look(
-        export_id,
-        None if handle is None else handle.user_id,
-        None if handle is None else handle.started_at,
-        lambda: datetime.now(timezone.utc),
-    )
+    export_id = export.export_id
+    flow = look(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc))
     try:
         found = hook.run(flow)
     except (NotFoundError, AccessError) as error:

@@ -234,8 +234,12 @@ def test_what_is_no_handle_is_refused_with_what_to_pass(fake: FakeLabelbox, expo
 def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox) -> None:
     handle = handle_of(fake)
     handle["window"] = {"start": "yesterday"}
+    with pytest.raises(HandleError, match=r"window"):
+        ExportTaskSensor(task_id="wait", export=handle)
+    sensor = ExportTaskSensor(task_id="wait", export="{{ handle }}")
+    sensor.export = handle
     with pytest.raises(AirflowFailException, match=r"window"):
-        ExportTaskSensor(task_id="wait", export=handle).execute(context_of("wait"))
+        sensor.execute(context_of("wait"))
 
 
 @pytest.mark.parametrize("option", ["never_fail", "silent_fail"])

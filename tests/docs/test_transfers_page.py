@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from labelbox_export_provider import (
     DataIntervalWindow,
@@ -71,7 +72,16 @@ def test_the_snippet_of_a_folder_builds_the_task() -> None:
 
 
 def test_the_snippet_of_a_source_in_a_transfer_builds_the_task() -> None:
-    [snippet] = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
+    snippet, *_ = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
     made: dict[str, Any] = {}
     exec(snippet, made)
     assert made["land"].source["dataset_id"] == "cldatasetdemo000000000000"
+
+
+def test_the_snippet_of_an_export_of_somebody_else_builds_the_tasks() -> None:
+    """The dict of the page passes the parse, and the transfer takes what the sensor returns."""
+    *_, snippet = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
+    made: dict[str, Any] = {}
+    with DAG("any", schedule=None):
+        exec(snippet, made)
+    assert made["land"].upstream_task_ids == {"wait"}

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support.spec_handles import WINDOW, handle_json
 
 from labelbox_export_provider.spec.errors import HandleError
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, parse_export, started_at_or_window_start
+from labelbox_export_provider.spec.external_export import ExternalExport, parse_export
+from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, started_at_or_window_start
 from labelbox_export_provider.spec.query import condensed_query
 from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, RunInterval, TrimRule
@@ -95,7 +96,7 @@ def without(name: str) -> dict[str, Any]:
         ({"fingerprint": "sha256:" + "A" * 64}, "fingerprint"),
         ({"labelbox_conn_id": ""}, "labelbox_conn_id"),
         ({"labelbox_conn_id": "x" * 401}, "labelbox_conn_id"),
-        ({"user_id": None}, "user_id"),
+        ({"user_id": None}, "handle"),
         ({"started_at": "2026-11-23T02:05:00"}, "started_at"),
         ({"started_at": "last night"}, "started_at"),
         ({"adopted": "perhaps"}, "adopted"),
@@ -136,10 +137,10 @@ def test_what_is_no_handle_at_all_is_refused_with_what_to_pass(value: object) ->
 
 @pytest.mark.parametrize("export_id", ["clx1", "cm5n0v2e50cyt07x7", "A-b_9"])
 def test_the_bare_id_of_an_export_task_is_taken(export_id: str) -> None:
-    assert parse_export(export_id) == export_id
+    assert parse_export(export_id) == ExternalExport(export_id=export_id)
 
 
-@pytest.mark.parametrize("text", ["", "None", " clx1", "clx1\n", "{'v': 1}", "{{ ti.xcom_pull('start') }}", "x" * 101])
+@pytest.mark.parametrize("text", ["", "None", " clx1", "clx1\n", "{'v': 1", "{{ ti.xcom_pull('start') }}", "x" * 101])
 def test_text_that_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(HandleError, match=r"neither a handle nor the id of an export task. Pass export=start.output"):
         parse_export(text)

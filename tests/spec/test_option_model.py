@@ -16,7 +16,7 @@ from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import ProjectExportParams
 from labelbox_export_provider.spec.filters import ProjectFilters
 from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.templates import check_options, is_template, refuse_empty_text
+from labelbox_export_provider.spec.templates import is_template, refuse_empty_text
 from labelbox_export_provider.spec.windows import DataIntervalWindow
 
 UTC = timezone.utc
@@ -72,7 +72,7 @@ def test_a_template_is_what_is_filled_in_only_when_the_task_runs(value: object, 
     ],
 )
 def test_while_parsing_what_may_still_become_right_is_accepted(options: object) -> None:
-    check_options(ProjectFilters, options)
+    ProjectFilters.check_known(options)
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,17 @@ def test_while_parsing_what_may_still_become_right_is_accepted(options: object) 
         ({"batch_id": "{{ x }}"}, "Did you mean 'batch_ids'?"),
         ({"batch_ids": "{{ x }}", "workflow_status": "done"}, "filter 'workflow_status'"),
         ({"batch_ids": []}, "an empty list is refused"),
-        ("batch_ids", "filters of project exports have to be a mapping such as {'last_activity_at': ...}, not str."),
+        (
+            "batch_ids",
+            "filters of project exports have to be a mapping such as {'last_activity_at': ...}, not str: 'batch_ids'.",
+        ),
         (["batch_ids"], "have to be a mapping"),
         (ProjectExportParams(), "ProjectExportParams holds export params of project exports; project exports take"),
     ],
 )
 def test_while_parsing_what_is_wrong_already_is_refused(options: object, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        check_options(ProjectFilters, options)
+        ProjectFilters.check_known(options)
     assert message in str(raised.value)
 
 

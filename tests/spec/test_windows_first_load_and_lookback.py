@@ -182,7 +182,6 @@ def test_no_row_of_the_look_back_or_the_window_is_ever_dropped(
         ({"lookback": None}, "legal is a timedelta"),
         ({"lookback": float("nan")}, "legal is a timedelta"),
         ({"lookback": float("inf")}, "legal is a timedelta"),
-        ({"lookback": "{{ params.days }}"}, "window= also takes the plain form"),
         ({"settle": -300}, "option 'settle' of a window: -300 seconds is below 0."),
         ({"settle": "5 minutes"}, "Given: '5 minutes'."),
     ],

@@ -1,0 +1,48 @@
+"""Options and params that a task has from its DAG or task group, told from those that its call wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+
+def came_by_default(arguments: Mapping[str, Any], **options: object) -> frozenset[str]:
+    """Return the names of the options that came by `default_args` and that the call did not write.
+
+    Why: a DAG sets `labelbox_conn_id` once for tasks of every kind. Where it does not apply to a task it is ignored,
+    while the same option written in the call is a mistake and is refused. Airflow fills in defaults before a
+    constructor runs and passes those of DAG, task group and call along, merged, among the `arguments` for its own
+    constructor; for a mapped task too, which is built at run time. So what equals its default came by default.
+    """
+    defaults: Mapping[str, Any] = arguments.get("default_args") or {}
+    return frozenset(name for name, value in options.items() if name in defaults and _same(value, defaults[name]))
+
+
+def _same(value: object, default: object) -> bool:
+    return value is default or (type(value) is type(default) and bool(value == default))
+
+
+def written_first(by_default: Collection[str], **options: Any) -> tuple[Any, ...]:
+    """Return options that exclude each other; where the call wrote one of them, those by default become None."""
+    written = {name: value for name, value in options.items() if name not in by_default}
+    if all(value is None for value in written.values()):
+        return tuple(options.values())
+    return tuple(written.get(name) for name in options)
+
+
+def own_params(task: BaseOperator) -> set[str]:
+    """Return the names of the params that a task gives itself, not its DAG."""
+    params: Any = task.params
+    of_dag: Any = task.dag.params if task.has_dag() else {}
+    return {name for name in params if name not in of_dag or _replaces(params, of_dag, name)}
+
+
+def _replaces(params: Any, of_dag: Any, name: str) -> bool:
+    """Return whether a task gives a param that its DAG has, too."""
+    source = getattr(params.get_param(name), "source", None)
+    if source is not None:  # Airflow 3.3 notes where a param came from, older versions do not
+        return bool(source == "task")
+    return bool(params[name] != of_dag[name])

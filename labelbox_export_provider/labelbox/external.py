@@ -1,0 +1,36 @@
+"""The handle of an export that somebody started in Labelbox's app or with its SDK."""
+
+from __future__ import annotations
+
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.model import Flow
+from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.spec.errors import ProtocolError
+from labelbox_export_provider.spec.external_export import ExternalExport
+from labelbox_export_provider.spec.handle import ExportHandle, SourceName
+
+
+def handle_of(
+    export: ExternalExport, source: SourceName, labelbox_conn_id: str, policy: RetryPolicy = PATIENT
+) -> Flow[ExportHandle]:
+    """Return the handle of an export that the key can see; what was asked, and by whom, stays unknown.
+
+    Raises `NotFoundError` or `AccessError` where the key does not see it.
+    """
+    owner = yield from flows.who_am_i(policy)
+    state = yield from flows.task_state(export.export_id, owner.user_id, policy)
+    if state.created_at is None:
+        raise ProtocolError(
+            f"Labelbox does not say when export {export.export_id} was created, and names of objects hold that date."
+        )
+    return ExportHandle(
+        export_id=export.export_id,
+        source=source,
+        filters_digest=None,
+        labelbox_conn_id=labelbox_conn_id,
+        window=None,
+        user_id=None,
+        organization_id=owner.organization_id,
+        fingerprint=None,
+        started_at=state.created_at,
+    )
