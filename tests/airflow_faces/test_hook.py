@@ -24,6 +24,15 @@ from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer
 
 
+def redact(text: str) -> Any:
+    """Return a text as the task's log shows it; the function's place differs between versions of Airflow."""
+    try:
+        from airflow.sdk.log import redact as masked
+    except ImportError:
+        from airflow.sdk._shared.secrets_masker import redact as masked
+    return masked(text)
+
+
 def connection(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> LabelboxHook:
     monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", json.dumps({"conn_type": "labelbox", **parts}))
     return LabelboxHook()
@@ -79,16 +88,12 @@ def test_a_port_nobody_listens_on_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_key_is_masked_in_task_logs_as_soon_as_the_connection_is_read(fake: FakeLabelbox) -> None:
-    from airflow.sdk.log import redact
-
     LabelboxHook().run(flows.who_am_i())
     assert redact(f"key {fake.api_key}") == "key ***"
 
 
 def test_a_key_with_a_newline_works_and_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key as it is used is masked, not the text of the file that it was read from."""
-    from airflow.sdk.log import redact
-
     with FakeLabelbox(user=FakeUser(api_key="key-from-a-file-0001")) as fake:
         assert connection(monkeypatch, host=fake.endpoint, password=f"{fake.api_key}\n").test_connection()[0]
         assert redact(f"key {fake.api_key}.") == "key ***."
@@ -96,8 +101,6 @@ def test_a_key_with_a_newline_works_and_is_masked(monkeypatch: pytest.MonkeyPatc
 
 def test_a_key_in_the_login_field_is_masked_and_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be the key in the wrong field is treated as one."""
-    from airflow.sdk.log import redact
-
     ok, text = connection(monkeypatch, login="key-in-the-login-0001").test_connection()
     assert ok is False
     assert "login" in text
@@ -138,7 +141,7 @@ def test_the_loop_is_not_blocked_by_masking(fake: FakeLabelbox, monkeypatch: pyt
         monkeypatch.setattr(f"{module}.mask_secret", mask_secret)
     assert asyncio.run(LabelboxHook.async_settings("labelbox_default")).api_key.get_secret_value() == fake.api_key
     assert threading.get_ident() not in masked_by
-    assert log.redact(f"key {fake.api_key}") == "key ***"
+    assert redact(f"key {fake.api_key}") == "key ***"
 
 
 def test_the_key_and_its_header_are_in_no_log_record_at_debug_level(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from support.e2e_stage import API_KEY, Stage
@@ -59,3 +62,46 @@ def test_the_connection_test_of_the_form_tells_a_wrong_host_from_a_wrong_key(sta
     answer = _test_connection(stage, password=API_KEY, host="http://127.0.0.1:9/graphql")
     assert answer["status"] is False
     assert "127.0.0.1:9" in answer["message"]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
+
+
+def _recipes(stage: Stage) -> list[list[str]]:
+    """Return the commands of the page, with the stage's key and the stage's endpoint instead of Labelbox's own."""
+    lines = [line for block in PAGE.read_text().split("```")[1::2] for line in block.splitlines() if "airflow " in line]
+    commands = []
+    for line in lines:
+        text = line.replace("$LABELBOX_API_KEY", API_KEY).replace("<API key>", API_KEY)
+        words = shlex.split(text.partition("airflow ")[2])
+        if "--conn-json" in words:
+            place = words.index("--conn-json") + 1
+            words[place] = json.dumps({**json.loads(words[place]), "host": stage.labelbox.endpoint})
+        elif "add" in words:
+            words += ["--conn-host", stage.labelbox.endpoint]
+        if "--conn-port" in words:
+            words[words.index("--conn-port") + 1] = str(urlsplit(stage.labelbox.endpoint).port)
+        commands.append([word.replace("labelbox_default", "labelbox_added") for word in words])
+    return commands
+
+
+def _test_icon(stage: Stage, conn_id: str) -> dict[str, Any]:
+    """Send what the icon in the list of connections sends, an unset port as 0."""
+    stored = stage.airflow.api.get(f"/connections/{conn_id}")
+    texts = {name: stored[name] or "" for name in ("description", "host", "login", "password", "schema")}
+    body = {"connection_id": conn_id, "conn_type": stored["conn_type"], "extra": stored["extra"] or "{}", **texts}
+    answer: dict[str, Any] = stage.airflow.api.send("POST", "/connections/test", {**body, "port": stored["port"] or 0})
+    return answer
+
+
+def test_the_recipes_of_the_command_line_work(stage: Stage) -> None:
+    """Every command of docs/connection.md succeeds, and the list's Test icon works where the page says so."""
+    recipes = _recipes(stage)
+    assert [words[1] for words in recipes] == ["add", "test", "add", "add"]
+    for words in recipes:
+        done = stage.airflow.cli(*words)
+        assert done.returncode == 0, (words[:3], done.stdout[-2000:], done.stderr[-2000:])
+        assert API_KEY not in done.stdout + done.stderr
+    assert _test_icon(stage, "labelbox_added")["status"] is True
+    with pytest.raises(RuntimeError, match=r"answered 400: .*host or port to test differs"):
+        _test_icon(stage, "labelbox_prod")
