@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.serde import deserialize, serialize
 from support.airflow_tasks import context_of, some_dag
+from support.airflow_triggers import through_the_database
 from support.streaming_stores import files
 
 from labelbox_export_provider import (
@@ -214,12 +213,12 @@ def test_a_source_that_a_task_returns_is_a_plain_dict(fake: FakeLabelbox, tmp_pa
     land = dag.get_task("land")
     assert land.upstream_task_ids == {"pick"}
     returned = dag.get_task("pick").python_callable()
-    through_xcom = deserialize(json.loads(json.dumps(serialize(returned))))
+    through_xcom = through_the_database(returned)
     land.source = {**through_xcom, "project_id": fake.project_id}
     with pytest.raises(TaskDeferred):
         land.execute(context_of("land"))
     with pytest.raises(Exception, match="ProjectSource"):
-        deserialize(json.loads(json.dumps(serialize(ProjectSource(project_id="clp1")))))
+        through_the_database(ProjectSource(project_id="clp1"))
     assert files(tmp_path) == {}
 
 

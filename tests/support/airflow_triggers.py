@@ -16,10 +16,11 @@ from labelbox_export_provider.airflow_compat import TaskDeferred
 def rebuilt(trigger: BaseTrigger) -> BaseTrigger:
     """The trigger as another process makes it from what the database holds."""
     path, arguments = trigger.serialize()
-    return import_string(path)(**_through_the_database(arguments))
+    return import_string(path)(**through_the_database(arguments))
 
 
-def _through_the_database(value: Any) -> Any:
+def through_the_database(value: Any) -> Any:
+    """A value as another process reads it from the database: a trigger's arguments, or an XCom."""
     return deserialize(json.loads(json.dumps(serialize(value))))
 
 
@@ -27,7 +28,7 @@ def events_of(trigger: BaseTrigger) -> list[dict[str, Any]]:
     """Every event that a trigger sends, in plain form."""
 
     async def collect() -> list[dict[str, Any]]:
-        return [_through_the_database(event.payload) async for event in rebuilt(trigger).run()]
+        return [through_the_database(event.payload) async for event in rebuilt(trigger).run()]
 
     return asyncio.run(collect())
 
