@@ -80,7 +80,7 @@ class ExportOperator(PhasedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        by_default = came_by_default(kwargs, filters=filters, window=window)
+        by_default = came_by_default(kwargs, filters=filters, window=window, cancel_on_kill=cancel_on_kill)
         if "filters" in by_default and not self.source_model.takes_filters():
             filters = None
         if "window" in by_default and not self.source_model.takes_windows():
@@ -93,6 +93,11 @@ class ExportOperator(PhasedOperator):
         self.wait_for_completion = wait_for_completion
         self.adopt_within = span("adopt_within", adopt_within)
         self.patience = Patience.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
+        if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
+            raise ConfigurationError(
+                "cancel_on_kill=True works with wait_for_completion=True only: set it, or set cancel_on_kill on the "
+                "sensor that waits for this export."
+            )
         for name, given in (("export_params", export_params), ("filters", filters)):
             model = self.source_model.model_fields[name].annotation
             if isinstance(model, type) and issubclass(model, OptionModel):

@@ -409,6 +409,14 @@ def test_a_length_of_time_is_a_timedelta_or_seconds_above_0(option: str, value: 
         ProjectExportOperator(task_id="start", project_id="clp1", **{option: value})
 
 
+def test_cancel_on_kill_needs_a_wait() -> None:
+    """An operator that does not wait refuses `cancel_on_kill=True`, unless it came with the DAG's default_args."""
+    with pytest.raises(ConfigurationError, match="wait_for_completion=True only"):
+        ProjectExportOperator(task_id="start", project_id="clp1", cancel_on_kill=True)
+    with some_dag(default_args={"cancel_on_kill": True}):
+        assert ProjectExportOperator(task_id="start", project_id="clp1").patience.cancel_on_kill
+
+
 def test_the_handle_holds_no_key_and_no_address_of_files(fake: FakeLabelbox) -> None:
     context = context_of(store=(store := StateStore()))
     handle = start_of(fake).execute(context)
