@@ -55,8 +55,8 @@ def choose_origin(
     if isinstance(text_as_mapping(export), str) and not is_template(export):
         _refuse_bare_id(export)
     # A handle names its own connection; what names none takes that of this task.
-    ours = {"labelbox_conn_id"} if is_external(export) else set()
-    misplaced = [f"{name}=" for name in options.keys() - by_default - ours if options[name] is not None]
+    allowed = {*by_default, "labelbox_conn_id"} if is_external(export) else by_default
+    misplaced = [f"{name}=" for name, value in options.items() if value is not None and name not in allowed]
     if misplaced:
         raise ConfigurationError(
             f"{', '.join(misplaced)} belong to source=, with which this task starts the export itself. With "
