@@ -64,6 +64,11 @@ def windows_run(stage: Stage, dag_id: str, number: int, state: str) -> list[tupl
     ]
 
 
+def backfills_ended(stage: Stage) -> bool:
+    """Whether another backfill may be made; Airflow runs one at a time per DAG."""
+    return all(each["completed_at"] for each in stage.airflow.api.get("/backfills", dag_id=OLD)["backfills"])
+
+
 def landed(root: Path, start: datetime, end: datetime) -> list[str]:
     """The ids of the rows in the objects of one window."""
     objects = root.glob(f"data/**/{start:%Y%m%dT%H%M%SZ}_{end:%Y%m%dT%H%M%SZ}.*")
@@ -121,6 +126,7 @@ def test_a_backfill_makes_refused_nights_once_their_runs_are_deleted(stage: Stag
     windows_run(stage, OLD, 1, "success")
     backfill = ("backfill", "create", "--dag-id", OLD, "--from-date", f"{NIGHTS[0]}", "--to-date", f"{NIGHTS[-1]}")
     stage.airflow.cli(*backfill)
+    until("the backfill that makes no run to end", lambda: backfills_ended(stage), timeout=240)
     assert windows_run(stage, OLD, 4, "failed") == [(night, night) for night in NIGHTS], "they are left out"
 
     for run in stage.airflow.api.runs(OLD):
