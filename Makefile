@@ -11,22 +11,24 @@ COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 # Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
 ROWS ?=
 KEEP ?=
+# Only `make matrix` takes this: LINE=airflow-3.1.0 for one of its lines.
+LINE ?=
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e lint format bench constraints clean
+.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format bench constraints clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make the virtual environment
 
 # uv is many times faster than pip; where it cannot reach the package index that pip is configured for, pip does it.
 $(STAMP): pyproject.toml constraints/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.10 to 3.13 is needed and '$(PYTHON)' is another: make ... PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "Python 3.10 to 3.14 is needed and '$(PYTHON)' is another: make ... PYTHON=python3.11" >&2; exit 1; }
 	@$(VENV)/bin/python -c "import sys; sys.exit(f'{sys.version_info[:2]}' != '$$($(PYTHON) -c 'import sys; print(sys.version_info[:2])')')" \
 	  2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV) (a minute or two the first time)"
@@ -56,12 +58,21 @@ thorough: $(STAMP) ## generated campaigns alone: minutes, without Airflow
 e2e: $(STAMP) ## end-to-end tests alone
 	@$(RUN) -m pytest -m e2e -n 0
 
-lint: $(STAMP) ## ruff, mypy and the import rules
+matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised (LINE=airflow-3.1.0 for one)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox $(if $(LINE),--session line scheduler --keywords '$(LINE)')
+
+matrix-short: $(STAMP) ## the oldest line alone, with the tests of the faces: minutes
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session short
+
+lint: $(STAMP) ## ruff, mypy, the import rules, and what is in wheel and source distribution
 	@status=0; \
 	$(VENV)/bin/ruff check || status=$$?; \
 	$(VENV)/bin/ruff format --check || status=$$?; \
 	$(VENV)/bin/mypy || status=$$?; \
 	$(VENV)/bin/lint-imports || status=$$?; \
+	rm -rf build/lint; $(VENV)/bin/hatchling build --directory build/lint >/dev/null || status=$$?; \
+	$(VENV)/bin/twine check --strict build/lint/* || status=$$?; \
+	$(VENV)/bin/python tests/matrix/distributions.py build/lint || status=$$?; \
 	exit $$status
 
 format: $(STAMP) ## let ruff format and mend what it can
@@ -71,12 +82,13 @@ format: $(STAMP) ## let ruff format and mend what it can
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)
 
-constraints: $(STAMP) ## resolve constraints/dev.txt anew for all supported Pythons
+constraints: $(STAMP) ## resolve constraints/ again: dev.txt for all supported Pythons, and a file per line of Airflow
 	@{ head -n 1 constraints/dev.txt; $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --upgrade \
 	    --python-version 3.10 --no-header --no-annotate --all-extras --group dev; } > constraints/dev.new
 	@mv constraints/dev.new constraints/dev.txt
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session constraints
 
 clean: ## remove the virtual environment and everything that the targets made
 	@if [ -x $(VENV)/bin/python ]; then $(VENV)/bin/python -m demo.run --end-stale || true; fi
-	@rm -rf $(VENV) .demo .e2e .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
+	@rm -rf $(VENV) .nox .demo .e2e .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,7 @@ from labelbox_export_provider.airflow_compat import (
     AirflowNotFoundException,
     get_async_connection,
     get_async_extra,
+    get_connection,
     mask_secret_async,
 )
 from labelbox_export_provider.labelbox import flows
@@ -56,7 +57,7 @@ class LabelboxHook(BaseHook):
     def settings(self) -> ConnectionSettings:
         """The connection, checked. Read once: a hook lives no longer than one phase of a task."""
         try:
-            connection = self.get_connection(self.labelbox_conn_id)
+            connection = get_connection(self.labelbox_conn_id)
         except AirflowNotFoundException:
             raise no_such_connection(self.labelbox_conn_id) from None
         if key := _key_of(connection):

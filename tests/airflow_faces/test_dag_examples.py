@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
+from support.airflow_versions import DagBag, DagSerialization
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "dags_examples"

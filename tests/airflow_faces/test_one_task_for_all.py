@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.serialization.serialized_objects import DagSerialization
 from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
 from support.airflow_triggers import resume
+from support.airflow_versions import DagSerialization
 from support.streaming_stores import files
 
 from labelbox_export_provider import (

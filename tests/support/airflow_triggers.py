@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from airflow.sdk.module_loading import import_string
-from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import BaseTrigger
+from support.airflow_versions import deserialize, serialize
 
 from labelbox_export_provider.airflow_compat import TaskDeferred
 

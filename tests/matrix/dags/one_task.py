@@ -1,0 +1,25 @@
+"""One task starts, waits and lands, into a directory."""
+
+from __future__ import annotations
+
+import os
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from labelbox_export_provider import DataIntervalWindow, LabelboxExportToFileOperator, ProjectSource
+
+with DAG(
+    "one_task",
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2024, 5, 8, 2),
+    end_date=pendulum.datetime(2024, 5, 8, 2),
+    catchup=True,
+):
+    LabelboxExportToFileOperator(
+        task_id="land",
+        source=ProjectSource(project_id=os.environ["LABELBOX_PROJECT_ID"]),
+        window=DataIntervalWindow(),
+        root=f"{os.environ['LANDING_DIRECTORY']}/one_task",
+    )

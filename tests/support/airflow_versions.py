@@ -1,0 +1,39 @@
+"""Airflow's own names that the tests use and that moved between the versions that `make matrix` tries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
+    from airflow.sdk.serde import deserialize, serialize
+    from airflow.serialization.serialized_objects import DagSerialization
+else:
+    try:  # Airflow 3.2 and newer
+        from airflow.dag_processing.dagbag import DagBag
+        from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
+        from airflow.sdk.serde import deserialize, serialize
+        from airflow.serialization.serialized_objects import DagSerialization
+    except ImportError:
+        from airflow.exceptions import AirflowRescheduleException, TaskDeferralError
+        from airflow.models.dagbag import DagBag
+        from airflow.serialization.serde import deserialize, serialize
+        from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
+
+__all__ = [
+    "AirflowRescheduleException",
+    "DagBag",
+    "DagSerialization",
+    "TaskDeferralError",
+    "deserialize",
+    "makes_partitioned_runs",
+    "serialize",
+]
+
+
+def makes_partitioned_runs() -> bool:
+    """Whether this Airflow gives runs a partition date; 3.3 and newer."""
+    from labelbox_export_provider.airflow_compat import has_partition_dates
+
+    return has_partition_dates()
