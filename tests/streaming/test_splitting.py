@@ -215,7 +215,9 @@ def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(at: D
     at.land(handle, store.sink, max_object_bytes=OBJECT_BYTES)
     before = store.visible()
     at.fake.requests.clear()
-    with pytest.raises(ConfigurationError, match="landed with compression='gzip' and max_object_bytes=65536") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"landed already with compression='gzip' and max_object_bytes=65536\."
+    ) as caught:
         at.land(handle, store.sink, **OTHER_OPTIONS[name])
     assert "twice" in str(caught.value)
     assert store.visible() == before
