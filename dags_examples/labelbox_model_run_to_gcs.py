@@ -21,7 +21,8 @@ import os
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Asset, CronTriggerTimetable
+from airflow.sdk import DAG, Asset
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from labelbox_export_provider import LabelboxExportToGCSOperator, ModelRunSource
 

@@ -45,4 +45,5 @@ def _replaces(params: Any, of_dag: Any, name: str) -> bool:
     source = getattr(params.get_param(name), "source", None)
     if source is not None:  # Airflow 3.3 notes where a param came from, older versions do not
         return bool(source == "task")
-    return bool(params[name] != of_dag[name])
+    # Not by index, which checks the value: a param that the trigger form has to fill in has none yet.
+    return bool(params.get_param(name).value != of_dag.get_param(name).value)

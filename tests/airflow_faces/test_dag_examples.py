@@ -11,7 +11,7 @@ import pendulum
 import pytest
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
-from support.airflow_versions import DagBag, DagSerialization
+from support.airflow_versions import DagBag, DagSerialization, first_run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "dags_examples"
@@ -71,6 +71,6 @@ def test_the_backfill_of_the_readme_ends_where_the_schedule_of_its_dag_begins() 
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(BAG.dags[dag_id]))
     backfill = list(dag.iter_dagrun_infos_between(pendulum.parse(begin, tz="UTC"), pendulum.parse(end, tz="UTC")))
     bounds = TimeRestriction(earliest=pendulum.instance(dag.start_date), latest=None, catchup=True)
-    first = dag.timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=bounds)
+    first = first_run(dag.timetable, bounds)
     assert backfill[-1].data_interval.end == first.data_interval.start
     assert len(backfill) == 304

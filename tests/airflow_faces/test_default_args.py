@@ -134,6 +134,12 @@ def test_a_sensor_ignores_what_would_not_work_there() -> None:
     assert (sensor.silent_fail, sensor.cancel_on_kill) == (False, False)
 
 
+def test_a_param_without_a_value_does_not_stop_the_parse() -> None:
+    """A form's required param has no value before somebody fills it in, and is not asked for one."""
+    with some_dag(params={"model_run_id": Param("", type="string", minLength=1)}):
+        ModelRunExportOperator(task_id="export", model_run_id="{{ params.model_run_id }}")
+
+
 @pytest.mark.parametrize("of_dag", [False, Param(False, type="boolean")])
 def test_params_of_a_task_are_refused_though_its_dag_has_them_too(of_dag: Any) -> None:
     """`params={"attachments": True}` is a mistake for `export_params`, whatever the DAG's own params are."""

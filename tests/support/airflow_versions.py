@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -27,6 +27,7 @@ __all__ = [
     "DagSerialization",
     "TaskDeferralError",
     "deserialize",
+    "first_run",
     "makes_partitioned_runs",
     "serialize",
 ]
@@ -37,3 +38,17 @@ def makes_partitioned_runs() -> bool:
     from labelbox_export_provider.airflow_compat import has_partition_dates
 
     return has_partition_dates()
+
+
+def first_run(timetable: Any, restriction: Any) -> Any:
+    """Return what the first scheduled run of a timetable is about; the method has another name before Airflow 3.2."""
+    if hasattr(timetable, "next_dagrun_info_v2"):
+        return timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    return timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+
+
+def finds_out_that_connections_are_missing() -> bool:
+    """Whether Airflow's own hooks tell a missing connection outside of a task; before 3.2 that is an ImportError."""
+    from importlib.util import find_spec
+
+    return find_spec("airflow.sdk.serde") is not None
