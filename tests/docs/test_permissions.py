@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from support.faulty_sink import FaultySink, KilledError, SinkFault
 from support.streaming_exports import Desk, desk, rows_in
-from support.streaming_stores import moto_server, s3_client, strict_store
+from support.streaming_stores import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
 from support.strict_s3 import StrictS3, strict_s3
 
 from labelbox_export_provider.spec.errors import StorageError
@@ -165,6 +166,30 @@ def test_a_kms_key_needs_what_the_error_names() -> None:
     with strict_s3(denied=frozenset({"PutObject"})) as server, pytest.raises(StorageError) as caught:
         strict_store(server).sink.put(_small(), b"1")
     assert all(action in str(caught.value) for action in statement["Action"])
+
+
+def test_the_connection_to_another_store_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command of the page, with the address and the keys of a server that is not AWS."""
+    from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
+
+    [command] = re.findall(r"```\n(airflow connections add .*?)```", S3, re.DOTALL)
+    *_, name = (words := shlex.split(command.replace("\\\n", "")))[:4]
+    given = dict(zip(words[4::2], words[5::2], strict=True))
+    assert (given["--conn-login"], given["--conn-password"]) == ("$ACCESS_KEY", "$SECRET_KEY")
+    extra = json.loads(given["--conn-extra"])
+    with moto_server() as address:
+        connection = {
+            "conn_type": given["--conn-type"],
+            "login": ACCESS_KEY,
+            "password": SECRET_KEY,
+            "extra": {**extra, "endpoint_url": address},
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+        s3_client(address).create_bucket(Bucket="lake")
+        task = LabelboxExportToS3Operator(task_id="land", export="{{ x }}", s3_bucket="lake", s3_prefix=PREFIX)
+        task._open_sink().put(_small(), b"1")
+        assert s3_client(address).get_object(Bucket="lake", Key="rows")["Body"].read() == b"1"
+    assert extra.keys() == {"endpoint_url", "region_name"}
 
 
 def test_the_lifecycle_rule_is_one_that_s3_takes() -> None:

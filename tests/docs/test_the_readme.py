@@ -46,6 +46,12 @@ def test_the_readme_leads_to_every_page_by_task() -> None:
     assert sorted(linked) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
+def test_the_environment_is_made_before_the_demo() -> None:
+    first = re.search(r"```\n(make .*?)```", README, re.DOTALL)
+    assert first
+    assert first[1].split("\n")[:2] == ["make install", "make demo"]
+
+
 def test_the_commands_in_the_readme_are_targets_of_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:`|\n)make ([a-z]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from support.streaming_exports import desk
 
+from labelbox_export_provider.labelbox.connection import DEFAULT_APP_URL
 from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.testing import DEMO_PROJECT_ID, FakeLabelbox, generate_rows
@@ -36,6 +38,11 @@ SERVES, LANDED, FOLDER, DUCKDB, PANDAS = OUTPUTS[1:]
 def plain(text: str) -> list[str]:
     """The lines without the generations, which differ from export to export, and without padding at their ends."""
     return [line.rstrip() for line in re.sub(r"\.g[0-9a-f]{8}\.", ".g.", text).strip("\n").splitlines()]
+
+
+def step(number: int) -> str:
+    """The text of one step of the page, without its line breaks."""
+    return " ".join(TEXT.partition(f"\n## {number}. ")[2].partition("\n## ")[0].split())
 
 
 def pattern(line: str) -> re.Pattern[str]:
@@ -66,6 +73,44 @@ def test_the_readers_print_what_the_page_says(tmp_path: Path) -> None:
             [sys.executable, "-c", FILES[name]], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert plain(done.stdout) == plain(expected), done.stderr
+
+
+def test_the_fake_prints_a_line_that_is_not_needed() -> None:
+    """The page shows some of the lines and names the one that looks like a command to run."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with in_another_terminal(COMMANDS[1].replace("8765", "0"), environment) as told:
+        [line] = [line for line in told if line.startswith("export ")]
+    named = re.search(r"`(export \w+)\.\.\.` line is not needed", step(2))
+    assert named
+    assert line.startswith(named[1])
+
+
+def test_the_page_names_the_link_that_leads_nowhere() -> None:
+    """The connection of step 3 has the default web app, which knows nothing of the fake."""
+    assert "app_url" not in COMMANDS[2]
+    assert f"`{DEFAULT_APP_URL.removeprefix('https://')}`" in step(3)
+
+
+def test_the_folder_exists_and_is_exported_before_a_run() -> None:
+    """The page names the folder that is used, and missing, where the variable is not set."""
+    [(_, dag)] = DAG
+    found = re.search(r'"LABELBOX_FOLDER", "(.+?)"', dag)
+    assert found
+    assert f"`{found[1]}`" in step(5)
+    assert "mkdir dags lake" in COMMANDS[0].splitlines()
+    [test] = [command for command in COMMANDS if "airflow dags test" in command]
+    assert test.index("export LABELBOX_FOLDER=$PWD/lake") < test.index("airflow dags test")
+
+
+def test_the_page_quotes_what_airflow_prints_until_a_retry() -> None:
+    """The pause and the number of retries are those of the DAG."""
+    from airflow import sdk
+
+    quoted = "No tasks to run. unrunnable tasks: "
+    assert quoted in inspect.getsource(sdk.DAG.test)
+    assert f"`{quoted}...`" in step(5)
+    assert '{"retries": 3, "retry_delay": timedelta(minutes=5)}' in DAG[0][1]
+    assert "five minutes for the next of its three retries" in step(5)
 
 
 @pytest.mark.e2e
