@@ -175,6 +175,13 @@ class ObjectExistsError(StorageError):
 
 
 class StorageUnavailableError(StorageError):
-    """The object store could not be reached or failed inside; retrying may help."""
+    """The object store could not be reached or failed inside; retrying may help.
+
+    `remedy` is what somebody has to do before a retry helps, as the start of a sentence; None where waiting may do.
+    """
 
     retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str = "", *, details: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(message, details=details)
+        self.remedy = remedy

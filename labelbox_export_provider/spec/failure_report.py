@@ -37,6 +37,8 @@ from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 
 NOTHING_WRITTEN = "nothing of this export"
+NOTHING_STARTED = "as before; this try has started no export"
+_MAYBE_STARTED = "as before; whether this try has started an export is not known"
 WIDTH = 160
 """Longest line of the message, in characters: the log view does not wrap. Addresses are never broken."""
 
@@ -51,8 +53,9 @@ class FailureReport:
 
     `window` is for a start that failed before there was a handle, which names its own. `starter` names the task that
     starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
-    reader of the bucket finds now. `restarts` tells that this task starts the export itself, so that its own retry
-    replaces a dead one. `forgets` tells that such a task starts a new export when it is cleared, whatever failed.
+    reader of the bucket finds now, where the task wrote there. `restarts` tells that this task starts the export
+    itself, so that its own retry replaces a dead one. `forgets` tells that such a task starts a new export when it is
+    cleared, whatever failed.
     """
 
     error: LabelboxExportError
@@ -65,7 +68,7 @@ class FailureReport:
     try_number: int | None = None
     tries: int | None = None
     moved: str | None = None
-    in_store: str = NOTHING_WRITTEN
+    in_store: str | None = None
     restarts: bool = False
     forgets: bool = False
     extra: dict[str, str] = field(default_factory=dict)
@@ -105,9 +108,15 @@ class FailureReport:
         ]
 
     def _in_store(self) -> str:
-        if self.in_store == NOTHING_WRITTEN and (self.try_number or 1) > 1:
+        if self.in_store is None and self.restarts and not self._knows_export():
+            return _MAYBE_STARTED if isinstance(self.error, StartUncertainError) else NOTHING_STARTED
+        found = self.in_store or NOTHING_WRITTEN
+        if found == NOTHING_WRITTEN and (self.try_number or 1) > 1:
             return f"{NOTHING_WRITTEN} by this try"  # what earlier ones left is not known here
-        return self.in_store
+        return found
+
+    def _knows_export(self) -> bool:
+        return self.handle is not None or self.export_id is not None
 
     def _retry(self) -> str:
         if not self.retryable:
@@ -121,17 +130,23 @@ class FailureReport:
         return self.try_number is not None and self.tries is not None and self.try_number >= self.tries
 
     def _next_start(self, *, cleared: bool) -> str:
-        """Say what this task does when it runs again."""
+        """Return what this task does when it runs again."""
+        if self.restarts and isinstance(self.error, StorageError) and not self._knows_export():
+            return f"asks the store again, then {self._next_export(cleared=cleared)}"
+        return self._next_export(cleared=cleared)
+
+    def _next_export(self, *, cleared: bool) -> str:
+        """Return which export this task works on when it runs again."""
         dead = isinstance(self.error, (ExportEndedError, IntegrityError) if cleared else ExportEndedError)
         if self.restarts and (dead or (cleared and self.forgets)):
             return _NEW_EXPORT
         if isinstance(self.error, StartUncertainError):
             return "looks for the export by its name and starts one only if there is none"
+        if not self._knows_export():
+            return "adopts the export if one was started, else starts it"
         if isinstance(self.error, (IntegrityError, StorageError)):
             return "reads the same export again and writes the same objects"
-        if self.handle is not None or self.export_id is not None:
-            return "resumes with the same export"
-        return "adopts the export if one was started, else starts it"
+        return "resumes with the same export"
 
     def _external(self) -> bool:
         """Return whether no task of this package started the export."""
@@ -144,6 +159,10 @@ class FailureReport:
         if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
         advice = advice.format(starter=starter)
+        remedy = self.error.remedy if isinstance(self.error, StorageUnavailableError) else None
+        if remedy is not None:
+            later = "the next retry then continues by itself; after the last try, clear this task"
+            return f"{remedy}, then clear this task" if self._is_last_try() else f"{remedy} now; {later}"
         if self.retryable and not self._is_last_try():
             return f"nothing while retries are left; after the last one {advice}"
         return advice

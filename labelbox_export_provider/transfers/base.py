@@ -229,7 +229,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             names = self._names(handle_before_start(job.start, context))
             ask_store(self._open_sink(), names, self._options())
         except LabelboxExportError as error:
-            give_up(job.report(error, context, in_store="as before; this try has started no export"))
+            give_up(job.report(error, context))
 
     def _start(self, job: ExportJob, context: Context) -> dict[str, Any]:
         handle = job.started(context, keep_open=True)

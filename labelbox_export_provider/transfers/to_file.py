@@ -76,7 +76,8 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
         folder = self._folder_and_key()[0]
         if not folder.is_dir():
             raise StorageUnavailableError(
-                f"The directory {folder} does not exist on this worker. If it is a mount, it is not mounted; if it is "
-                "new, create it first: it is not made here, lest an export lands on the worker's own disk."
+                f"The directory {folder} does not exist on this worker. If it is a mount, mount it; if it is new, "
+                "create it. It is not created here, so that no export lands on the worker's own disk.",
+                remedy="create or mount the directory",
             )
         return FileSink(folder)

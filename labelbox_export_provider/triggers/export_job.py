@@ -26,7 +26,7 @@ from labelbox_export_provider.spec.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.spec.failure_report import FailureReport
+from labelbox_export_provider.spec.failure_report import NOTHING_WRITTEN, FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.windows import ResolvedWindow, wait_until
 from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
@@ -158,7 +158,7 @@ class ExportJob:
                 f"The XCom {HANDLE_KEY!r}, in which this task keeps its export while it is deferred, is gone or was "
                 "changed. The export itself continues: clear this task, and it finds it again."
             )
-            give_up(self.report(HandleError(why), context))
+            give_up(self.report(HandleError(why), context, in_store=NOTHING_WRITTEN))
 
     def _kept(self, context: Context) -> Any:
         """Read what this try kept for itself before it was deferred; Airflow clears it when the next try begins."""

@@ -490,6 +490,17 @@ def land_on_such_a_share_with_the_last_try(night: Night) -> None:
 
 
 @situation(errors.StorageUnavailableError)
+def all_in_one_on_a_share_that_is_not_mounted(night: Night) -> None:
+    night.all_in_one(root=str(night.root / "share"))
+
+
+@situation(errors.StorageUnavailableError)
+def all_in_one_on_such_a_share_with_the_last_try(night: Night) -> None:
+    night.instance("land").max_tries = 0
+    night.all_in_one(root=str(night.root / "share"))
+
+
+@situation(errors.StorageUnavailableError)
 def land_in_a_store_that_fails_before_the_manifest(night: Night) -> None:
     broken = Fault(error="InternalError", status=500)
     with night.s3(fault=lambda call: broken if "uris/" in call.key and call.operation == "PutObject" else None):

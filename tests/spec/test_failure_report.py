@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from labelbox_export_provider.spec import errors
 from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import WIDTH, FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.streaming.sinks.file_errors import storage_error
 
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]
 GENERAL = "do what the first lines say, then clear this task; if it comes again, report this message"
@@ -246,6 +250,52 @@ def test_each_sentence_has_its_line_and_none_is_long() -> None:
 def test_of_what_earlier_tries_left_a_later_one_claims_nothing() -> None:
     assert "in store:  nothing of this export\n" in report("RefusedError", try_number=1).text()
     assert "in store:  nothing of this export by this try\n" in report("RefusedError", try_number=2).text()
+
+
+def test_a_store_that_needs_a_hand_is_not_waited_for() -> None:
+    """While retries are left, the advice is to act now; a full disk does not empty itself."""
+    full = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "write", Path("/lake/rows"))
+    assert full.retryable
+    to_do = [
+        FailureReport(full, export_id="clx1", try_number=number, tries=2).text().splitlines()[-1] for number in (1, 2)
+    ]
+    assert to_do == [
+        f"  to do:     free space on the device{rest}"
+        for rest in (
+            " now; the next retry then continues by itself; after the last try, clear this task",
+            ", then clear this task",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "retry"),
+    [
+        (
+            "StorageUnavailableError",
+            {},
+            "asks the store again, then adopts the export if one was started, else starts it",
+        ),
+        (
+            "StorageUnavailableError",
+            {"try_number": 2, "tries": 2, "forgets": True},
+            "none is left; clearing this task asks the store again, then starts a new export",
+        ),
+        ("UnreachableError", {}, "adopts the export if one was started, else starts it"),
+        ("RefusedError", {"try_number": 2}, ENDS_THE_SAME),
+    ],
+)
+def test_before_the_start_nothing_is_claimed_of_an_export(error: str, facts: dict[str, Any], retry: str) -> None:
+    """The store is as before, in one wording, and no retry reads an export that nobody started."""
+    lines = report(error, restarts=True, **facts).text().splitlines()
+    assert "  in store:  as before; this try has started no export" in lines
+    assert f"  retry:     {retry}" in lines
+
+
+def test_an_uncertain_start_is_not_called_none() -> None:
+    """Labelbox may have started the export, so the block does not deny it."""
+    text = report("StartUncertainError", restarts=True).text()
+    assert "  in store:  as before; whether this try has started an export is not known\n" in text
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
