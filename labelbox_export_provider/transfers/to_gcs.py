@@ -137,7 +137,11 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
         return GCSSink(
-            self._client(GCSHook), self._bucket_and_name()[0], self.sink_args, user_project=self.user_project or None
+            self._client(GCSHook),
+            self._bucket_and_name()[0],
+            self.sink_args,
+            user_project=self.user_project or None,
+            connection=f"the Google Cloud connection {self.gcp_conn_id!r}",
         )
 
     def _client(self, hook: type[GCSHook]) -> Any:

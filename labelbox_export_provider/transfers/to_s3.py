@@ -128,7 +128,9 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
-        return S3Sink(self._client(S3Hook), self._bucket_and_key()[0], self.sink_args)
+        named = repr(self.aws_conn_id) if self.aws_conn_id else "(aws_conn_id=None: boto3's own credentials)"
+        bucket = self._bucket_and_key()[0]
+        return S3Sink(self._client(S3Hook), bucket, self.sink_args, connection=f"the AWS connection {named}")
 
     def _client(self, hook: type[S3Hook]) -> Any:
         """Build the client, which may mean to assume a role; a failure says what to fix in the connection."""

@@ -64,6 +64,7 @@ def test_a_missing_bucket_starts_no_export(night: Night, s3: StrictS3) -> None:
     """The message names the bucket and the option."""
     said = refused(night, s3_bucket="no-such-lake")
     assert "'no-such-lake'" in said
+    assert f"for the AWS connection 'aws_default' (endpoint {s3.address.removeprefix('http://')})" in said
     assert "s3_bucket" in said
     assert "sink_args" not in said
 
@@ -107,7 +108,9 @@ def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: Nig
 
 def test_missing_aws_credentials_start_no_export(night: Night, s3: StrictS3) -> None:
     """An unknown connection leaves boto3 without credentials."""
-    assert "NoCredentialsError" in refused(night, s3_bucket="lake", aws_conn_id="aws_nowhere")
+    said = refused(night, s3_bucket="lake", aws_conn_id="aws_nowhere")
+    assert "NoCredentialsError" in said
+    assert "The AWS connection 'aws_nowhere' is incomplete" in said
 
 
 def test_rights_that_end_at_data_start_no_export(night: Night, s3: StrictS3) -> None:

@@ -39,7 +39,7 @@ class GCSSink(Sink):
     """One bucket. `client` is a ready `google.cloud.storage.Client`, `sink_args` go to the calls that create objects.
 
     `user_project` pays for a bucket whose requester pays. `patience` is for how many seconds a call that the service
-    answers with "busy", or not at all, is made again.
+    answers with "busy", or not at all, is made again. `connection` is what errors call the place of its settings.
 
     GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week.
     A try that still runs is refused by its own completion once a later one has published under the same name; until
@@ -62,9 +62,11 @@ class GCSSink(Sink):
         *,
         user_project: str | None = None,
         patience: float = 120.0,
+        connection: str = "the Google Cloud connection",
     ) -> None:
         check_gcs_bucket("bucket_name", bucket)
-        self._calls = GCSCalls(client, bucket, GCSArguments.parse(sink_args or {}), user_project, patience)
+        arguments = GCSArguments.parse(sink_args or {})
+        self._calls = GCSCalls(client, bucket, arguments, user_project, patience, connection=connection)
 
     def uri(self, key: str) -> str:
         """Give the `gs://` address."""

@@ -17,6 +17,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     StoredObject,
     check_relative_key,
 )
+from labelbox_export_provider.streaming.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
 from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
 from labelbox_export_provider.streaming.sinks.gcs_errors import (
     MissingError,
@@ -38,7 +39,14 @@ class GCSCalls:
     """
 
     def __init__(
-        self, client: Any, bucket: str, arguments: GCSArguments, user_project: str | None, patience: float
+        self,
+        client: Any,
+        bucket: str,
+        arguments: GCSArguments,
+        user_project: str | None,
+        patience: float,
+        *,
+        connection: str,
     ) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -48,6 +56,8 @@ class GCSCalls:
         self._name = bucket
         self._bucket = client.bucket(bucket, user_project=user_project)
         self._arguments = arguments
+        endpoint = getattr(client, "api_endpoint", "")
+        self._connection = with_endpoint(connection, endpoint, GOOGLE_HOSTS)
         self._retry = DEFAULT_RETRY.with_timeout(patience)
 
     def uri(self, key: str) -> str:
@@ -69,7 +79,8 @@ class GCSCalls:
                 retry=self._retry,
             ),
         )
-        return UploadSession(self._client._http, url, self._retry, self._name, new.key)  # noqa: SLF001  see the class
+        http = self._client._http  # noqa: SLF001  see the class
+        return UploadSession(http, url, self._retry, self._name, new.key, connection=self._connection)
 
     def upload(
         self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
@@ -174,6 +185,6 @@ class GCSCalls:
         except Exception as error:
             if not is_store_error(error):
                 raise
-            failure = classified(Refusal.of_error(error), operation, self._name, key)
+            failure = classified(Refusal.of_error(error), operation, self._name, key, self._connection)
         # Raised outside of the handler, so that the library's own error, which may quote a request, is not chained.
         raise failure

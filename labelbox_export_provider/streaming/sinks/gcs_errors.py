@@ -93,9 +93,9 @@ def is_worth_another_call(refusal: Refusal) -> bool:
     return refusal.status in {0, 408, 429} or refusal.status >= 500 or refusal.reason in _BUSY_REASONS
 
 
-def classified(refusal: Refusal, operation: str, bucket: str, key: str) -> StorageError:
+def classified(refusal: Refusal, operation: str, bucket: str, key: str, connection: str) -> StorageError:
     """Turn a refusal into ours, with the classes that the calls of this package handle themselves."""
-    plain = storage_error(refusal, operation, bucket, key)
+    plain = storage_error(refusal, operation, bucket, key, connection)
     if refusal.status == 404 and not _bucket_is_missing(refusal, operation):
         return MissingError(plain.message, details=plain.details)
     if (kind := {412: OvertakenError, 416: PastTheEndError}.get(refusal.status)) is not None:
@@ -105,18 +105,21 @@ def classified(refusal: Refusal, operation: str, bucket: str, key: str) -> Stora
     return plain
 
 
-def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> StorageError:
-    """Turn a refusal into ours: what is missing and the next step, then call, object and answer as details."""
+def storage_error(refusal: Refusal, operation: str, bucket: str, key: str, connection: str) -> StorageError:
+    """Turn a refusal into ours: what is missing and the next step, then call, object and answer as details.
+
+    `connection` is how the message calls it, "the Google Cloud connection 'google_lake'" for instance.
+    """
     where = f"gs://{bucket}/{key}"
     if not refusal.status:
-        return _without_answer(refusal, operation, where)
+        return _without_answer(refusal, operation, where, connection)
     kind: type[StorageError] = StorageError
     status, said = refusal.status, refusal.said
     if is_worth_another_call(refusal):
         kind = StorageUnavailableError
         advice = "Cloud Storage is busy or failed; retrying may help"
     elif status == 401:
-        advice = "The Google Cloud connection's credentials are not accepted. Renew them in the connection, then retry"
+        advice = f"The credentials of {connection} are not accepted. Renew them in the connection, then retry"
     elif refusal.reason == "userProjectMissing" or "requester pays" in said.lower():
         advice = "The bucket makes requesters pay. Set user_project= to the project that pays"
     elif status == 403 and refusal.reason not in _NO_PERMISSION:
@@ -126,11 +129,11 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         )
     elif status == 403:
         advice = (
-            f"The Google Cloud connection's identity needs {PERMISSIONS[operation]} on bucket {bucket!r}. Where a KMS "
+            f"The identity of {connection} needs {PERMISSIONS[operation]} on bucket {bucket!r}. Where a KMS "
             "key encrypts it, Cloud Storage's service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
         )
     elif _bucket_is_missing(refusal, operation):
-        advice = f"There is no bucket {bucket!r} for this connection. Create it or correct bucket_name"
+        advice = f"There is no bucket {bucket!r} for {connection}. Create it or correct bucket_name"
     elif status == 404:
         advice = "There is no such object"
     elif status == 412:
@@ -142,7 +145,7 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str) -> St
         advice = "Cloud Storage refused the call. Look at the object's name and at sink_args"
     words = f" ({said})" if said else ""
     return kind(
-        f"{advice}. {_effect(operation, status)}",
+        f"{advice}.{_effect(operation, status)}",
         details=f"{operation} of {where} was answered with HTTP {status}{words}",
     )
 
@@ -152,7 +155,7 @@ def overtaken(refused: OvertakenError, *, create_only: bool) -> StorageError:
     if create_only:
         return ObjectExistsError(
             "Something else was written at this name since this try began, and replace=False. Remove it, choose "
-            "another name, or set replace=True. Nothing was published by this call.",
+            "another name, or set replace=True.",
             details=refused.details,
         )
     return StorageUnavailableError(
@@ -189,23 +192,23 @@ def _bucket_is_missing(refusal: Refusal, operation: str) -> bool:
     return refusal.status == 404 and (operation in {"create", "list"} or "bucket does not exist" in refusal.said)
 
 
-def _without_answer(refusal: Refusal, operation: str, where: str) -> StorageError:
+def _without_answer(refusal: Refusal, operation: str, where: str, connection: str) -> StorageError:
     name = refusal.reason
     if name == "TransportError":
         return StorageUnavailableError(
-            "The token service of the Google Cloud connection gave no answer. Retrying may help; if not, look at the "
-            "proxy and at the metadata server of the worker. Nothing was published by this call.",
+            f"The token service of {connection} gave no answer. Retrying may help; if not, look at the proxy and at "
+            "the metadata server of the worker.",
             details=f"{operation} of {where} was not sent",
         )
     if name in _TOKEN_ERRORS:
         return StorageError(
-            "The Google Cloud connection gives no token. Correct its key or impersonation_chain (each account in it "
-            "needs roles/iam.serviceAccountTokenCreator on the next), then retry. Nothing was published.",
+            f"{connection[0].upper()}{connection[1:]} gives no token. Correct its key or impersonation_chain (each "
+            "account in it needs roles/iam.serviceAccountTokenCreator on the next), then retry.",
             details=f"{operation} of {where} was not sent ({name})",
         )
     return StorageUnavailableError(
-        "Cloud Storage gave no answer. Retrying may help; if not, look at the proxy and at the endpoint of the Google "
-        f"Cloud connection. {_effect(operation, 0)}",
+        "Cloud Storage gave no answer. Retrying may help; if not, look at the proxy and at the endpoint of "
+        f"{connection}.{_effect(operation, 0)}",
         details=f"{operation} of {where} got no answer ({name})",
     )
 
@@ -218,5 +221,5 @@ def _may_pass(error: BaseException) -> bool:
 
 def _effect(operation: str, status: int) -> str:
     if operation in {"create", "delete"} and (status in {0, 408} or status >= 500):
-        return "Whether it took effect is not known; another try finds out."
-    return "Nothing was published by this call."
+        return " Whether it took effect is not known; another try finds out."
+    return ""

@@ -75,12 +75,13 @@ class UploadSession:
     upload does not use it up.
     """
 
-    def __init__(self, http: Any, url: str, retry: Any, bucket: str, key: str) -> None:
+    def __init__(self, http: Any, url: str, retry: Any, bucket: str, key: str, *, connection: str) -> None:
         self._http = http
         self._url = url
         self._retry = retry
         self._bucket = bucket
         self._key = key
+        self._connection = connection
         self._confirmed = 0
         self._uncertain = False
 
@@ -100,7 +101,7 @@ class UploadSession:
         response = self._request("DELETE", {}, b"")
         # 499 is how GCS says that the session is cancelled.
         if response.status_code not in {200, 204, 404, 410, 412, 499}:
-            raise classified(Refusal.of_response(response), "create", self._bucket, self._key)
+            raise classified(Refusal.of_response(response), "create", self._bucket, self._key, self._connection)
 
     def _send(self, stretch: _Stretch) -> Mapping[str, Any] | None:
         while True:
@@ -178,7 +179,7 @@ class UploadSession:
                 "try opens a new one.",
                 details=f"{self._where()} (HTTP {refusal.status})",
             )
-        failure = classified(refusal, "create", self._bucket, self._key)
+        failure = classified(refusal, "create", self._bucket, self._key, self._connection)
         return _TryAgainError(failure) if is_worth_another_call(refusal) else failure
 
     def _request(self, method: str, headers: Mapping[str, str], body: _Rest | bytes) -> Any:
@@ -191,7 +192,7 @@ class UploadSession:
             if not (is_store_error(error) or isinstance(error, OSError)):
                 raise
             refusal = Refusal.of_error(error)
-            failure = classified(refusal, "create", self._bucket, self._key)
+            failure = classified(refusal, "create", self._bucket, self._key, self._connection)
             if failure.retryable and method == "PUT":
                 failure = _TryAgainError(failure)
         # Raised outside of the handler: the libraries' own errors quote the secret address.

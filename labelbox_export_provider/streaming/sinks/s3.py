@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 class S3Sink(Sink):
     """One bucket. `client` is a ready boto3 S3 client, `sink_args` go to the calls that create objects.
+    `connection` is what errors call the place of its settings.
 
     Creation without overwriting uses `If-None-Match: *`, which AWS honours for both kinds of upload; stores that ignore
     the header overwrite. An object's CRC32C is in its metadata only when it was written in one go, since S3 takes
@@ -51,10 +52,17 @@ class S3Sink(Sink):
     maximum_part_bytes = MAXIMUM_PART_BYTES
     maximum_key_bytes = MAX_KEY_BYTES
 
-    def __init__(self, client: Any, bucket: str, sink_args: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        sink_args: Mapping[str, Any] | None = None,
+        *,
+        connection: str = "the AWS connection",
+    ) -> None:
         check_s3_bucket("s3_bucket", bucket)
         self.connections = client.meta.config.max_pool_connections
-        self._calls = S3Calls(client, bucket, SinkArguments.parse(sink_args or {}))
+        self._calls = S3Calls(client, bucket, SinkArguments.parse(sink_args or {}), connection)
 
     def uri(self, key: str) -> str:
         """Give the `s3://` address."""

@@ -18,6 +18,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
+from labelbox_export_provider.streaming.sinks.connection_names import AWS_HOSTS, with_endpoint
 from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
 from labelbox_export_provider.streaming.sinks.s3_body import UncopiedBody
 from labelbox_export_provider.streaming.sinks.s3_errors import MissingError, classified, is_store_error, storage_error
@@ -44,10 +45,11 @@ class S3Calls:
     the body once more for it, so there it is given one that costs a fifteenth of that.
     """
 
-    def __init__(self, client: Any, bucket: str, arguments: SinkArguments) -> None:
+    def __init__(self, client: Any, bucket: str, arguments: SinkArguments, connection: str) -> None:
         self._client = client
         self._bucket = bucket
         self._arguments = arguments
+        self._connection = with_endpoint(connection, client.meta.endpoint_url, AWS_HOSTS)
         # A checksum that is given over https would make the client sign the body, at three times its own CPU.
         self._gives_checksums = (
             str(client.meta.endpoint_url).startswith("http://")
@@ -82,7 +84,7 @@ class S3Calls:
         try:
             return bytes(body.read(limit))
         except Exception as error:  # noqa: BLE001  botocore wraps whatever its HTTP library raises
-            failure = storage_error(error, "GetObject", self._bucket, key)
+            failure = storage_error(error, "GetObject", self._bucket, key, self._connection)
         finally:
             body.close()
         raise failure
@@ -199,7 +201,7 @@ class S3Calls:
         except Exception as error:
             if not is_store_error(error):
                 raise
-            failure = classified(error, operation, self._bucket, key)
+            failure = classified(error, operation, self._bucket, key, self._connection)
         # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
         raise failure
 

@@ -102,9 +102,9 @@ def is_denied(error: BaseException) -> bool:
     return error_code(error) in _DENIED or (error_status(error) == 403 and error_code(error) not in _BAD_KEY)
 
 
-def classified(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
+def classified(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> StorageError:
     """Turn botocore's exception into ours, with the classes that the calls of this package handle themselves."""
-    plain = storage_error(error, operation, bucket, key)
+    plain = storage_error(error, operation, bucket, key, connection)
     code = error_code(error)
     if operation in {"HeadObject", "GetObject", "DeleteObject"} and is_missing(error):
         return MissingError(plain.message, details=plain.details)
@@ -118,17 +118,20 @@ def classified(error: BaseException, operation: str, bucket: str, key: str) -> S
     return plain
 
 
-def storage_error(error: BaseException, operation: str, bucket: str, key: str) -> StorageError:
-    """Turn botocore's exception into ours: what is missing and the next step, then call, key and answer as details."""
+def storage_error(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> StorageError:
+    """Turn botocore's exception into ours: what is missing and the next step, then call, key and answer as details.
+
+    `connection` is how the message calls it, "the AWS connection 'aws_default'" for instance.
+    """
     where = f"s3://{bucket}/{key}"
     code, status = error_code(error), error_status(error)
     if not code and not status:
-        return _without_answer(error, operation, where)
+        return _without_answer(error, operation, where, connection)
     kind: type[StorageError] = StorageError
     if code == "NoSuchBucket" or (status == 404 and operation in _ASKS_FOR_THE_BUCKET):
-        advice = f"There is no bucket {bucket!r} for this connection. Create it or correct s3_bucket"
+        advice = f"There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket"
     elif code in _BAD_KEY:
-        advice = "The AWS connection's credentials are not accepted. Renew them in the connection, then retry"
+        advice = f"The credentials of {connection} are not accepted. Renew them in the connection, then retry"
     elif code == "MissingContentLength" or status == 411:
         advice = _CHECKSUM_TRAILER
     elif code == "PreconditionFailed" or status == 412:
@@ -145,12 +148,12 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str) -
         kind = StorageUnavailableError
         advice = "The store is busy or failed; retrying may help"
     else:
-        advice = _advice_on_settings(error, operation, bucket)
+        advice = _advice_on_settings(error, operation, bucket, connection)
     details = f"{operation} of {where} was answered with {code or status} (HTTP {status}){_quoted(error)}"
-    return kind(f"{advice}. Nothing was published by this call.", details=details)
+    return kind(f"{advice}.", details=details)
 
 
-def _advice_on_settings(error: BaseException, operation: str, bucket: str) -> str:
+def _advice_on_settings(error: BaseException, operation: str, bucket: str, connection: str) -> str:
     """Say which permission or setting to change for an answer that will be the same next time."""
     code = error_code(error)
     if code.startswith("KMS."):
@@ -159,11 +162,11 @@ def _advice_on_settings(error: BaseException, operation: str, bucket: str) -> st
             "default encryption"
         )
     if is_denied(error):
-        return _needed(error, operation, bucket)
+        return _needed(error, operation, bucket, connection)
     if code == "NoSuchUpload":
         return "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
     if code in _OTHER_REGION or error_status(error) in {301, 307}:
-        return "The bucket is in another region. Correct region_name or endpoint_url in the AWS connection's extra"
+        return f"The bucket is in another region. Correct region_name or endpoint_url of {connection}"
     if code == "InvalidBucketName":
         return "Correct s3_bucket"
     return "The store refused the call. Look at the key and at sink_args"
@@ -180,19 +183,19 @@ def _message(error: BaseException) -> str:
     return str(response.get("Error", {}).get("Message") or "") if isinstance(response, dict) else ""
 
 
-def _needed(error: BaseException, operation: str, bucket: str) -> str:
+def _needed(error: BaseException, operation: str, bucket: str, connection: str) -> str:
     """Say which permission is missing; AWS names the action and the resource, other stores do not."""
     named = _DENIED_ACTION.search(_message(error))
     if named is not None and named[1].startswith("kms:"):
         key = f"the KMS key {named[2]}" if named[2] else "the KMS key"
         return (
-            f"The AWS connection's identity needs {named[1]} on {key} that encrypts the object, in its own policy and "
+            f"The identity of {connection} needs {named[1]} on {key} that encrypts the object, in its own policy and "
             "in that of the key"
         )
     needed = PERMISSIONS.get(operation, "access to the bucket")
     store = f" (the store names {named[1]})" if named is not None and named[1] not in needed else ""
     return (
-        f"The AWS connection's identity needs {needed} on bucket {bucket!r}{store}. Where a KMS key encrypts it, "
+        f"The identity of {connection} needs {needed} on bucket {bucket!r}{store}. Where a KMS key encrypts it, "
         "kms:GenerateDataKey and kms:Decrypt are needed, too"
     )
 
@@ -227,7 +230,7 @@ def connection_error(error: BaseException, connection: str | None) -> StorageErr
     )
 
 
-def _without_answer(error: BaseException, operation: str, where: str) -> StorageError:
+def _without_answer(error: BaseException, operation: str, where: str, connection: str) -> StorageError:
     name = type(error).__name__
     if name == "ParamValidationError":
         # The text quotes values, which may be keys; the names are enough.
@@ -249,12 +252,11 @@ def _without_answer(error: BaseException, operation: str, where: str) -> Storage
         "InvalidRegionError",
     }:
         return StorageError(
-            "The AWS connection is incomplete. Give it credentials or a role, and a region, then retry. Nothing was "
-            "published.",
+            f"{connection[0].upper()}{connection[1:]} is incomplete. Give it credentials or a role, and a region, then "
+            "retry.",
             details=f"{operation} of {where} was not sent ({name})",
         )
     return StorageUnavailableError(
-        "The store gave no answer. Retrying may help; if not, look at endpoint_url, region and proxy of the AWS "
-        "connection. Nothing was published by this call.",
+        f"The store gave no answer. Retrying may help; if not, look at endpoint_url, region and proxy of {connection}.",
         details=f"{operation} of {where} got no answer ({name})",
     )
