@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints/dev.txt
 	  { echo "Python 3.10 to 3.14 is needed and '$(PYTHON)' is another: make ... PYTHON=python3.11" >&2; exit 1; }
 	@$(VENV)/bin/python -c "import sys; sys.exit(f'{sys.version_info[:2]}' != '$$($(PYTHON) -c 'import sys; print(sys.version_info[:2])')')" \
 	  2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
-	@echo "installing into $(VENV) (a minute or two the first time)"
+	@echo "installing into $(VENV) (some minutes the first time)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --upgrade pip uv
 	@$(VENV)/bin/uv pip install --quiet $(COMPILE) --python $(VENV)/bin/python \
 	    --constraint constraints/dev.txt --editable '.[$(EXTRAS)]' --group dev || \
@@ -75,7 +75,7 @@ lint: $(STAMP) ## ruff, mypy, the import rules, and what is in wheel and source 
 	$(VENV)/bin/python tests/matrix/distributions.py build/lint || status=$$?; \
 	exit $$status
 
-format: $(STAMP) ## let ruff format and mend what it can
+format: $(STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
 
