@@ -6,7 +6,7 @@ import textwrap
 
 from labelbox_export_provider.check_account.questions import NEEDS_ROW, QUESTIONS
 
-MOST_OF_ROW = 6
+MAX_OF_ROW = 6
 """Exports of the data row at most: one with its details, two for the offset of dates, three for the ends of ranges."""
 OF_NOTHING = 1
 WITH_UNKNOWN_IDS = 4
@@ -17,7 +17,7 @@ def describe_plan(data_row_id: str | None, *, whose: str) -> str:
     """Return what will be asked and started with this key."""
     asked = len(QUESTIONS) - (0 if data_row_id else len(NEEDS_ROW))
     row = (
-        f"at most {MOST_OF_ROW} of one data row, {data_row_id}: with its details, then the same row in ranges of dates"
+        f"at most {MAX_OF_ROW} of one data row, {data_row_id}: with its details, then the same row in ranges of dates"
         if data_row_id
         else "none of a data row: give --data-row-id ID for the questions that need one"
     )

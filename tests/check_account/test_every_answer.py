@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.check_account import Checked, check
 
-from labelbox_export_provider.check_account.plan import MOST_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS
+from labelbox_export_provider.check_account.plan import MAX_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS
 from labelbox_export_provider.check_account.questions import QUESTIONS
 from labelbox_export_provider.testing import Behaviour, DataRow, FakeLabelbox, FakeUser, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorRows, FailedExport, HiddenExport, LongerFile
@@ -148,7 +148,7 @@ def test_every_other_answer(row: DataRow, tmp_path: Path) -> None:
     assert {name: checked.found(name) for name in expected} == expected
     assert checked.code == 1
     assert checked.facts("cancelable_types") == {"names": ["importDataRows"]}
-    at_most = MOST_OF_ROW + OF_NOTHING + WITH_UNKNOWN_IDS
+    at_most = MAX_OF_ROW + OF_NOTHING + WITH_UNKNOWN_IDS
     assert len(checked.report["exports_started"]) <= at_most
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.check_account import COMMAND, check, run_command
 
-from labelbox_export_provider.check_account.plan import MOST_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS
+from labelbox_export_provider.check_account.plan import MAX_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS
 from labelbox_export_provider.check_account.questions import NEEDS_ROW, QUESTIONS
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, HtmlAnswer, LostAnswer, RefusedFile
@@ -191,7 +191,7 @@ def test_the_page_names_what_there_is() -> None:
         *re.findall(r"^  (--[a-z-]+)", options, re.MULTILINE)
     }
     assert f"{len(NEEDS_ROW)} of the {len(QUESTIONS)} questions stay open" in page
-    assert (MOST_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS) == (6, 1, 4)
+    assert (MAX_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS) == (6, 1, 4)
 
 
 def test_the_exit_code_says_that_something_differs(fake: FakeLabelbox, tmp_path: Path) -> None:
