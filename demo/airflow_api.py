@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -36,7 +37,8 @@ def until(what: str, look: Callable[[], Any], *, timeout: float, every: float = 
 class AirflowApi:
     """Airflow's REST API as the one user of a cluster without log-in.
 
-    Reads are repeated for up to 90 s after a transport error or a 5xx, which SQLite causes under load; writes are not.
+    Reads, and writes that set a value (PATCH), are repeated for up to 90 s after a transport error or a 5xx, which
+    SQLite causes under load. A POST is not: Airflow may have done what it did not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -54,23 +56,29 @@ class AirflowApi:
 
     def get(self, path: str, **query: Any) -> Any:
         """Read one resource below `/api/v2`."""
+        ask = partial(self._client.get, f"/api/v2{path}", params=query, headers={"accept": "application/json"})
+        return self._repeated(ask).raise_for_status().json()
+
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        """Write one resource below `/api/v2` and return the answer, if there is one."""
+        ask = partial(self._client.request, method, f"/api/v2{path}", json=body)
+        answer = self._repeated(ask) if method == "PATCH" else ask()
+        if answer.is_error:
+            raise RuntimeError(f"{method} {path} was answered {answer.status_code}: {answer.text[:2000]}")
+        return answer.json() if answer.content else None
+
+    @staticmethod
+    def _repeated(ask: Callable[[], httpx.Response]) -> httpx.Response:
         deadline = time.monotonic() + 90
         while True:
             try:
-                answer = self._client.get(f"/api/v2{path}", params=query, headers={"accept": "application/json"})
+                answer = ask()
                 if answer.status_code < 500 or time.monotonic() > deadline:
-                    return answer.raise_for_status().json()
+                    return answer
             except httpx.TransportError:
                 if time.monotonic() > deadline:
                     raise
             pause(1)
-
-    def send(self, method: str, path: str, body: object = None) -> Any:
-        """Write one resource below `/api/v2` and return the answer, if there is one."""
-        answer = self._client.request(method, f"/api/v2{path}", json=body)
-        if answer.is_error:
-            raise RuntimeError(f"{method} {path} was answered {answer.status_code}: {answer.text[:2000]}")
-        return answer.json() if answer.content else None
 
     def pages(self, path: str, key: str, **query: Any) -> list[dict[str, Any]]:
         """Read every page of a list."""

@@ -1,4 +1,7 @@
-"""One stage for all end-to-end tests of a session: starting Airflow takes half a minute."""
+"""One stage for all end-to-end tests of a session that can share one: starting Airflow takes half a minute.
+
+Tests that start an Airflow of their own come first, so that no two run at a time on a small machine.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent.parent / "dags_examples" / "labelbox_project_nightly.py"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "stage" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
