@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelbox_export_provider.errors import LabelboxExportError
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
     from labelbox_export_provider.hooks.trigger_form import window_params
     from labelbox_export_provider.labelbox.connection import ConnectionSettings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         SliceExportOperator,
     )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor
-    from labelbox_export_provider.spec.errors import LabelboxExportError
     from labelbox_export_provider.spec.export_params import (
         CatalogExportParams,
         DataRowsExportParams,
@@ -69,7 +69,7 @@ _HOMES = {
     "ExportTaskTrigger": "triggers.export_task",
     "FixedWindow": "spec.windows",
     "LabelboxClient": "labelbox.drivers",
-    "LabelboxExportError": "spec.errors",
+    "LabelboxExportError": "errors",
     "LabelboxExportToFileOperator": "transfers.to_file",
     "LabelboxExportToGCSOperator": "transfers.to_gcs",
     "LabelboxExportToS3Operator": "transfers.to_s3",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from labelbox_export_provider.check_account.plan import describe_plan
 from labelbox_export_provider.check_account.questions import NOT_REACHED
+from labelbox_export_provider.errors import AccessError, LabelboxExportError
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.spec.errors import AccessError, LabelboxExportError
 
 OK, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\

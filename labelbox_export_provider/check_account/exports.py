@@ -9,13 +9,7 @@ from typing import Any
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.ask import Asked, codes_of, recorded
-from labelbox_export_provider.labelbox import documents, flows, results
-from labelbox_export_provider.labelbox.adoption import VISIBLE_WITHIN
-from labelbox_export_provider.labelbox.bodies import read_body
-from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
-from labelbox_export_provider.labelbox.model import Answer, Reply, StartLost, StreamTotals, StreamType
-from labelbox_export_provider.labelbox.retry import RetryPolicy
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,
     LabelboxExportError,
@@ -24,6 +18,12 @@ from labelbox_export_provider.spec.errors import (
     StartUncertainError,
     WaitTimeoutError,
 )
+from labelbox_export_provider.labelbox import documents, flows, results
+from labelbox_export_provider.labelbox.adoption import VISIBLE_WITHIN
+from labelbox_export_provider.labelbox.bodies import read_body
+from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
+from labelbox_export_provider.labelbox.model import Answer, Reply, StartLost, StreamTotals, StreamType
+from labelbox_export_provider.labelbox.retry import RetryPolicy
 from labelbox_export_provider.spec.sources import Source
 from labelbox_export_provider.spec.start_record import MAX_HEAD
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, TinyExport, start
+from labelbox_export_provider.errors import StartUncertainError
 from labelbox_export_provider.labelbox import documents
-from labelbox_export_provider.spec.errors import StartUncertainError
 from labelbox_export_provider.spec.sources import DatasetSource, ModelRunSource, ProjectSource, Source
 
 UNKNOWN_ID = "clcheckaccountnosuchid000"

@@ -13,10 +13,10 @@ import google_crc32c
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.ask import Asked
 from labelbox_export_provider.check_account.exports import TinyExport, read_totals
+from labelbox_export_provider.errors import IntegrityError, UnreachableError
 from labelbox_export_provider.labelbox import documents, results
 from labelbox_export_provider.labelbox.documents import Document
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
-from labelbox_export_provider.spec.errors import IntegrityError, UnreachableError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost, FileResponse
 

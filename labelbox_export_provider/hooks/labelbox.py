@@ -17,13 +17,13 @@ from labelbox_export_provider.airflow_compat import (
     get_connection,
     mask_secret_async,
 )
+from labelbox_export_provider.errors import ConnectionSettingsError, LabelboxExportError
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox import user_agent as agent
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import Flow
 from labelbox_export_provider.labelbox.retry import ONCE
 from labelbox_export_provider.labelbox.user_agent import provider_version
-from labelbox_export_provider.spec.errors import ConnectionSettingsError, LabelboxExportError
 
 if TYPE_CHECKING:
     from labelbox_export_provider.labelbox.drivers import LabelboxClient

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import task_state_store
+from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.failures import project_page, tries
 from labelbox_export_provider.hooks.run_facts import resolved
-from labelbox_export_provider.spec.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.windows import ResolvedWindow, parse_window
 

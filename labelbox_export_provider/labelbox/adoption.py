@@ -16,6 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    LabelboxExportError,
+    NotFoundError,
+    StartUncertainError,
+)
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
 from labelbox_export_provider.labelbox.model import (
@@ -31,13 +38,6 @@ from labelbox_export_provider.labelbox.model import (
 )
 from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
 from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    LabelboxExportError,
-    NotFoundError,
-    StartUncertainError,
-)
 from labelbox_export_provider.spec.start_record import StartRecord
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from labelbox_export_provider.labelbox.bodies import Body, GraphQLError, read_body
-from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
-from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
-from labelbox_export_provider.labelbox.redaction import scrub
-from labelbox_export_provider.labelbox.retry import retry_after
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     AuthenticationError,
     AuthorizationError,
     ConnectionSettingsError,
@@ -29,6 +24,11 @@ from labelbox_export_provider.spec.errors import (
     TemporaryError,
     UnreachableError,
 )
+from labelbox_export_provider.labelbox.bodies import Body, GraphQLError, read_body
+from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
+from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.labelbox.retry import retry_after
 
 
 class Fate(enum.Enum):

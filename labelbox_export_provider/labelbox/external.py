@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from labelbox_export_provider.errors import ProtocolError
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.model import Flow
 from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
-from labelbox_export_provider.spec.errors import ProtocolError
 from labelbox_export_provider.spec.external_export import ExternalExport
 from labelbox_export_provider.spec.handle import ExportHandle, SourceName
 

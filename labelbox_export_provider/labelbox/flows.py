@@ -12,6 +12,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+    RunningExportLimitError,
+)
 from labelbox_export_provider.labelbox import documents, results
 from labelbox_export_provider.labelbox.answers import Again, Fatal, Fate, Ok, classify
 from labelbox_export_provider.labelbox.bodies import read_body
@@ -31,14 +39,6 @@ from labelbox_export_provider.labelbox.model import (
     StreamType,
 )
 from labelbox_export_provider.labelbox.retry import PATIENT, Budget, RetryPolicy
-from labelbox_export_provider.spec.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    NotFoundError,
-    ProtocolError,
-    RefusedError,
-    RunningExportLimitError,
-)
 
 EXPORT_TASK_TYPE = "export-data-rows"
 TASKS_PER_PAGE = 100

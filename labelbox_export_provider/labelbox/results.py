@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from labelbox_export_provider.errors import IntegrityError, NotFoundError, ProtocolError, RefusedError
 from labelbox_export_provider.labelbox.model import (
     ExportFile,
     ExportTaskState,
@@ -21,7 +22,6 @@ from labelbox_export_provider.labelbox.model import (
     StreamType,
 )
 from labelbox_export_provider.labelbox.redaction import scrub
-from labelbox_export_provider.spec.errors import IntegrityError, NotFoundError, ProtocolError, RefusedError
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
 _LARGEST = 2**64 - 1

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.model import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
-from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,
     ExportNotReadyError,
@@ -19,6 +16,9 @@ from labelbox_export_provider.spec.errors import (
     NotFoundError,
     TemporaryError,
 )
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.model import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
+from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
 
 log = logging.getLogger(__name__)
 

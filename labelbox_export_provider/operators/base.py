@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.hooks.default_args import came_by_default, own_params
 from labelbox_export_provider.hooks.failures import give_up
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.option_model import OptionModel, plain
 from labelbox_export_provider.spec.rendered import read_rendered

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 
 LEGAL_FORMS = (
     "'YYYY-MM-DD', 'YYYY-MM-DD hh:mm:ss' (both in the key owner's time zone), ISO 8601 with offset such as "

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError, field_validator
 
-from labelbox_export_provider.spec.errors import HandleError
+from labelbox_export_provider.errors import HandleError
 from labelbox_export_provider.spec.handle import ExportHandle, ExportId, Record, SourceName, Text, shown
 from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
 from labelbox_export_provider.spec.templates import is_template

@@ -6,8 +6,7 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     AccessError,
     AnotherUsersExportError,
     AuthorizationError,
@@ -33,6 +32,7 @@ from labelbox_export_provider.spec.errors import (
     WaitTimeoutError,
     WindowError,
 )
+from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 

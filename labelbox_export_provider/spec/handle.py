@@ -18,8 +18,8 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from labelbox_export_provider.errors import HandleError
 from labelbox_export_provider.spec.dates import iso_utc, whole_second
-from labelbox_export_provider.spec.errors import HandleError
 from labelbox_export_provider.spec.windows import MARGIN, ResolvedWindow, TrimRule, WindowField
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]+$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 
 MAX_KEY_BYTES = 1024
 """Of S3 and of Google Cloud Storage alike, in UTF-8."""

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 from typing_extensions import Self
 
+from labelbox_export_provider.errors import ManualRunError, WindowError
 from labelbox_export_provider.spec.dates import iso_utc, shifted, to_utc, whole_second
-from labelbox_export_provider.spec.errors import ManualRunError, WindowError
 from labelbox_export_provider.spec.option_model import OptionModel
 from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField
 from labelbox_export_provider.spec.templates import is_template

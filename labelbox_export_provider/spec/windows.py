@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.option_model import plain
 from labelbox_export_provider.spec.params_window import ParamsWindow
 from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping

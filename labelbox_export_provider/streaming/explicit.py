@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labelbox_export_provider.spec.errors import ObjectExistsError
+from labelbox_export_provider.errors import ObjectExistsError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames
 from labelbox_export_provider.spec.manifest import Manifest

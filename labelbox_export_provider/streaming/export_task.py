@@ -14,18 +14,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from labelbox_export_provider.errors import (
+    ConfigurationError,
+    ExportFailedError,
+    ExportNotReadyError,
+    WaitTimeoutError,
+)
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import StartRequest, saving, start_or_adopt
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.labelbox.retry import PATIENT
 from labelbox_export_provider.labelbox.waiting import confirmed_totals, look
-from labelbox_export_provider.spec.errors import (
-    ConfigurationError,
-    ExportFailedError,
-    ExportNotReadyError,
-    WaitTimeoutError,
-)
 from labelbox_export_provider.spec.external_export import parse_export
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.query import request_fingerprint
@@ -55,7 +55,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
     State is that of the last look: `get_task`, `wait_till_done` and `refresh` look. `status` is Labelbox's own text.
     `has_result` and all that reads streams raise `ExportNotReadyError` while the task is neither COMPLETE nor FAILED;
     users of other clients know it as `ExportTask.TaskNotReadyException` or `ExportTask.ExportTaskException`, and both
-    names are here. Every other error is one of `labelbox_export_provider.spec.errors`.
+    names are here. Every other error is one of `labelbox_export_provider.errors`.
 
     `sleep` takes seconds, `clock` gives seconds that only go forward, `now` the date and time. With `owns_client` the
     client is closed with the task, which then is to be used as a context manager.

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import get_args
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ConfigurationError,
     ObjectExistsError,
     StorageError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.streaming.lines import RowCounts
 from labelbox_export_provider.streaming.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
 

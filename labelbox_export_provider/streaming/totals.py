@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
+from labelbox_export_provider.errors import TemporaryError
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import StreamType
 from labelbox_export_provider.labelbox.retry import ONCE
 from labelbox_export_provider.labelbox.waiting import CompletedTotals, confirmed_totals
-from labelbox_export_provider.spec.errors import TemporaryError
 
 
 def ask_totals(client: LabelboxClient, export_id: str, pool: Executor) -> CompletedTotals:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeVar
 import google_crc32c
 import pytest
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ConfigurationError,
     IntegrityError,
     ObjectExistsError,

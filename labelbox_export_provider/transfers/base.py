@@ -9,6 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
+from labelbox_export_provider.errors import (
+    IntegrityError,
+    LabelboxExportError,
+    TooManyErrorRowsError,
+)
 from labelbox_export_provider.hooks.default_args import came_by_default
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
@@ -17,11 +22,6 @@ from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.spec.any_source import parse_source, plain_source
-from labelbox_export_provider.spec.errors import (
-    IntegrityError,
-    LabelboxExportError,
-    TooManyErrorRowsError,
-)
 from labelbox_export_provider.spec.failure_report import FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import ObjectNames, explicit_names, layout_names

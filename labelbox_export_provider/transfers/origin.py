@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.hooks.default_args import written_first
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox.external import handle_of
 from labelbox_export_provider.spec.any_source import check_source, may_take_window
-from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
 from labelbox_export_provider.spec.external_export import (
     WRITE_EXTERNAL,
     ExternalExport,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.spec.layout import check_key
 from labelbox_export_provider.spec.templates import is_template

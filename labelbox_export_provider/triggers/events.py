@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
     AuthorizationError,

@@ -13,11 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labelbox_export_provider.airflow_compat import task_state_store
-from labelbox_export_provider.hooks.failures import give_up, tries
-from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ConfigurationError,
     HandleError,
     IntegrityError,
@@ -26,6 +22,10 @@ from labelbox_export_provider.spec.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
+from labelbox_export_provider.hooks.failures import give_up, tries
+from labelbox_export_provider.hooks.starts import ExportStart, hand_over
+from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
+from labelbox_export_provider.spec.dates import iso_utc
 from labelbox_export_provider.spec.failure_report import NOTHING_WRITTEN, FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.windows import ResolvedWindow, wait_until

@@ -22,7 +22,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
     SliceExportOperator,
 )
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 

@@ -22,7 +22,7 @@ from labelbox_export_provider.airflow_compat import (
     AirflowSkipException,
     TaskDeferred,
 )
-from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
+from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (
     CanceledExport,

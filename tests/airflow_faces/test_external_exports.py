@@ -19,7 +19,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException, TaskDeferred
-from labelbox_export_provider.spec.errors import ConfigurationError, HandleError
+from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.streaming.export_task import ExportTask

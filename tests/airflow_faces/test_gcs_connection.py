@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelbox_export_provider.spec.errors import ConfigurationError, StorageError
+from labelbox_export_provider.errors import ConfigurationError, StorageError
 from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
 
 KEY = "-----BEGIN PRIVATE KEY-----\nnot-a-key-but-secret\n-----END PRIVATE KEY-----\n"

@@ -19,7 +19,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException, TaskDeferred
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import SlowExport
 

@@ -20,7 +20,7 @@ from labelbox_export_provider import (
     ProjectSource,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException, TaskDeferred
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.testing import FakeLabelbox
 
 NATIVE = pytest.mark.parametrize("native", [False, True])

@@ -52,8 +52,8 @@ from labelbox_export_provider import (
     window_params,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException
+from labelbox_export_provider.errors import ConfigurationError, ManualRunError, WindowError
 from labelbox_export_provider.hooks.run_facts import run_interval
-from labelbox_export_provider.spec.errors import ConfigurationError, ManualRunError, WindowError
 from labelbox_export_provider.spec.windows import ResolvedWindow
 from labelbox_export_provider.testing import FakeLabelbox
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.streaming_http import Reply, http_server
 
-from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
 
 ROLE = "arn:aws:iam::111122223333:role/lake"

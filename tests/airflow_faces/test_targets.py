@@ -12,7 +12,7 @@ from labelbox_export_provider import (
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
 )
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 
 Operator = LabelboxExportToS3Operator | LabelboxExportToGCSOperator | LabelboxExportToFileOperator
 

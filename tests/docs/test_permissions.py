@@ -16,7 +16,7 @@ from support.streaming_exports import Desk, desk, rows_in
 from support.streaming_stores import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
 from support.strict_s3 import StrictS3, strict_s3
 
-from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.streaming.sinks.s3_errors import PERMISSIONS
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows

@@ -12,7 +12,7 @@ from support.streaming_exports import Desk, desk, rows_in
 from support.streaming_stores import gcs_client
 from support.strict_gcs import _NEEDS, StrictGCS, strict_gcs
 
-from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.streaming.sinks.gcs import GCSSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 

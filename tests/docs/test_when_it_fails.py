@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import snapshots
 
-from labelbox_export_provider.spec.errors import StorageUnavailableError
+from labelbox_export_provider.errors import StorageUnavailableError
 from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -16,7 +16,7 @@ import pytest
 from support.judge_cases import write_cases
 from support.sdk_requests import ID, Request, sdk_request
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.sources import SOURCES
 
 OWNER_ZONE = "America/New_York"

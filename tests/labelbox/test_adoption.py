@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 from support.labelbox_starts import CALL_LIMIT, LOOK, START, StartingTask, WorkerKilled, after, before, kill
 
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.adoption import LOOK_EVERY, MAX_STARTS, VISIBLE_WITHIN
-from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
     AuthorizationError,
@@ -25,6 +22,9 @@ from labelbox_export_provider.spec.errors import (
     StartUncertainError,
     UnreachableError,
 )
+from labelbox_export_provider.labelbox import flows
+from labelbox_export_provider.labelbox.adoption import LOOK_EVERY, MAX_STARTS, VISIBLE_WITHIN
+from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, FakeUser, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,

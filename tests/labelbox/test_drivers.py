@@ -11,6 +11,7 @@ import pytest
 from support.labelbox_conversations import KEY, USER_AGENT, Runner
 from support.labelbox_scripted_server import Asked, Hangs, Plays, ScriptedServer, bodies, data
 
+from labelbox_export_provider.errors import AuthenticationError, ConnectionSettingsError
 from labelbox_export_provider.labelbox import documents, flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.drivers import (
@@ -19,7 +20,6 @@ from labelbox_export_provider.labelbox.drivers import (
     LabelboxClient,
 )
 from labelbox_export_provider.labelbox.model import Answer, Flow, Reply, Send, Sleep, TransportFailure
-from labelbox_export_provider.spec.errors import AuthenticationError, ConnectionSettingsError
 
 OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"id": "o1", "name": "Org"})
 

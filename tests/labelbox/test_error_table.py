@@ -9,14 +9,14 @@ import pytest
 from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import Drops, Hangs, Plays, ScriptedServer, Step, closed_port, data, graphql_error
 
+from labelbox_export_provider import errors
+from labelbox_export_provider.errors import ConnectionSettingsError as SettingsError
+from labelbox_export_provider.errors import RunningExportLimitError
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
 from labelbox_export_provider.labelbox.model import KeyOwner, Started, StartLost
 from labelbox_export_provider.labelbox.retry import RetryPolicy
-from labelbox_export_provider.spec import errors
-from labelbox_export_provider.spec.errors import ConnectionSettingsError as SettingsError
-from labelbox_export_provider.spec.errors import RunningExportLimitError
 
 ATTEMPTS = 4
 FEW = 3

@@ -8,6 +8,16 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import answer, by_hand
 
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    IntegrityError,
+    NotFoundError,
+    ProtocolError,
+    RateLimitedError,
+    RefusedError,
+    UnreachableError,
+)
 from labelbox_export_provider.labelbox import documents, flows
 from labelbox_export_provider.labelbox.model import (
     Answer,
@@ -22,16 +32,6 @@ from labelbox_export_provider.labelbox.model import (
     TransportFailure,
 )
 from labelbox_export_provider.labelbox.retry import ONCE, RetryPolicy
-from labelbox_export_provider.spec.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    IntegrityError,
-    NotFoundError,
-    ProtocolError,
-    RateLimitedError,
-    RefusedError,
-    UnreachableError,
-)
 
 POLICY = RetryPolicy(attempts=5, first_wait=1, max_wait=8, total_seconds=100, jitter=lambda: 1.0)
 INPUT = {"taskName": "nightly", "filters": {"projectId": "clp1"}, "params": {}}

@@ -11,11 +11,11 @@ import pytest
 from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import Asked, Drops, Hangs, Plays, ScriptedServer, data
 
+from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.labelbox import documents, flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import StreamType
 from labelbox_export_provider.labelbox.retry import RetryPolicy
-from labelbox_export_provider.spec.errors import LabelboxExportError
 
 POLICY = RetryPolicy(attempts=2)
 SIGNATURE = "s1gnatur3-do-not-show"

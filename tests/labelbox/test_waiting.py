@@ -10,6 +10,17 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import Runner
 
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthenticationError,
+    AuthorizationError,
+    ExportCanceledError,
+    ExportFailedError,
+    ExportNotReadyError,
+    IntegrityError,
+    LabelboxExportError,
+    NotFoundError,
+)
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
@@ -23,17 +34,6 @@ from labelbox_export_provider.labelbox.waiting import (
     completed_totals,
     look,
     require_complete,
-)
-from labelbox_export_provider.spec.errors import (
-    AnotherUsersExportError,
-    AuthenticationError,
-    AuthorizationError,
-    ExportCanceledError,
-    ExportFailedError,
-    ExportNotReadyError,
-    IntegrityError,
-    LabelboxExportError,
-    NotFoundError,
 )
 from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from labelbox_export_provider.spec import errors
-from labelbox_export_provider.spec.errors import LabelboxExportError, TemporaryError
+from labelbox_export_provider import errors
+from labelbox_export_provider.errors import LabelboxExportError, TemporaryError
 
 RETRYABLE = {
     "TemporaryError",

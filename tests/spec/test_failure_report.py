@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from support.spec_handles import handle_json
 
-from labelbox_export_provider.spec import errors
-from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider import errors
+from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.spec.failure_report import WIDTH, FailureReport
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.streaming.sinks.file_errors import storage_error

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spec_handles import WINDOW, handle_json
 
-from labelbox_export_provider.spec.errors import HandleError
+from labelbox_export_provider.errors import HandleError
 from labelbox_export_provider.spec.external_export import ExternalExport, parse_export
 from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, started_at_or_window_start
 from labelbox_export_provider.spec.query import condensed_query

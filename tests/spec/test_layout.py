@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spec_handles import WINDOW, handle_json
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import (
     KEY_FIELDS,

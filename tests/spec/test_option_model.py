@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import ProjectExportParams
 from labelbox_export_provider.spec.filters import ProjectFilters
 from labelbox_export_provider.spec.option_model import plain

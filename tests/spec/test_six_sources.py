@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.docs_tables import PAGE, with_tables
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.option_model import plain
 from labelbox_export_provider.spec.sources import SOURCES, Source
 from labelbox_export_provider.spec.windows import FixedWindow, RunInterval

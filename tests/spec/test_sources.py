@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import ProjectExportParams
 from labelbox_export_provider.spec.filters import ProjectFilters
 from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.any_source import check_source, parse_source, plain_source
-from labelbox_export_provider.spec.errors import ConfigurationError
 from labelbox_export_provider.spec.export_params import CatalogExportParams, ModelRunExportParams, ProjectExportParams
 from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
 from labelbox_export_provider.spec.option_model import OptionModel, plain

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.windows import (
     DataIntervalWindow,
     FixedWindow,

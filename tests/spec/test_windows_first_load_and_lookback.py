@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.handle import HandleWindow
 from labelbox_export_provider.spec.windows import (
     DataIntervalWindow,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelbox_export_provider.spec.errors import ConfigurationError, WindowError
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 from labelbox_export_provider.spec.windows import (
     DataIntervalWindow,
     FixedWindow,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.budget import (
     MIB,
     SAFETY,

@@ -10,7 +10,7 @@ from support.streaming_http import Reply, http_server
 from support.streaming_stores import files, gcs_client, s3_client
 from support.strict_gcs import Fault, strict_gcs
 
-from labelbox_export_provider.spec.errors import ConfigurationError, StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
 from labelbox_export_provider.streaming.sinks.base import NewObject
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.gcs import GCSSink

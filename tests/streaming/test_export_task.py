@@ -10,7 +10,7 @@ import pytest
 from support.export_tasks import Prompt, client_of, prompt
 
 from labelbox_export_provider import ExportTask, StreamType
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     ExportFailedError,
     ExportNotReadyError,

@@ -8,7 +8,7 @@ import pytest
 from support.export_tasks import prompt
 
 from labelbox_export_provider import StreamType
-from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.testing import StreamLayout
 from labelbox_export_provider.testing.faults import (
     BrokenFile,

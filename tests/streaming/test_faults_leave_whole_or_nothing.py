@@ -32,7 +32,7 @@ from support.streaming_stores import BUCKET, file_store, gcs_client, gcs_store, 
 from support.strict_gcs import StrictGCS
 from support.strict_s3 import StrictS3
 
-from labelbox_export_provider.spec.errors import LabelboxExportError
+from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import Compression
 from labelbox_export_provider.spec.manifest import Manifest

@@ -16,15 +16,15 @@ from support.streaming_http import Reply, Request, http_server
 from support.streaming_source import SETTINGS, SIGNATURE, Source, Twist, faults, serve
 from support.streaming_tls import certificate
 
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import ExportFile
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ConnectionSettingsError,
     IntegrityError,
     LabelboxExportError,
     ProtocolError,
     UnreachableError,
 )
+from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.streaming.fetch import StreamReader
 from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost
 from labelbox_export_provider.streaming.index import FileIndex

@@ -15,7 +15,7 @@ from support.streaming_http import Reply, http_server
 from support.streaming_stores import BUCKET, gcs_client
 from support.strict_gcs import Call, Fault, StrictGCS, strict_gcs
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     IntegrityError,
     ObjectExistsError,
     StorageError,

@@ -12,7 +12,7 @@ from support.streaming_exports import Desk, desk, rows_in, without_versions
 from support.streaming_landing import Killed, KilledAt, Store, truth
 from support.streaming_stores import files
 
-from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError
+from labelbox_export_provider.errors import ObjectExistsError, StorageError
 from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.spec.layout import generation
 from labelbox_export_provider.spec.manifest import Manifest

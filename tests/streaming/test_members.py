@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
-from labelbox_export_provider.spec.errors import IntegrityError
 from labelbox_export_provider.spec.layout import Compression
 from labelbox_export_provider.spec.windows import TrimRule
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece

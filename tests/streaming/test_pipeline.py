@@ -14,7 +14,7 @@ from support.streaming_moves import CONTENT, MemoryStore, MemoryWriter, Setting,
 from support.streaming_source import serve
 from support.streaming_stores import files, objects, open_uploads
 
-from labelbox_export_provider.spec.errors import IntegrityError, StorageError, UnreachableError
+from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.streaming.budget import MIB
 from labelbox_export_provider.streaming.progress import ProgressReport
 from labelbox_export_provider.streaming.sinks.base import (

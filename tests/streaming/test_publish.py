@@ -18,7 +18,7 @@ from support.streaming_exports import Desk, desk, manifest_in, rows_in, without_
 from support.streaming_landing import Killed, KilledAt, Store, truth
 from support.streaming_stores import files, open_uploads, s3_client
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     ConfigurationError,
     IntegrityError,
     ObjectExistsError,

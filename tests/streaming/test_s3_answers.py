@@ -15,7 +15,7 @@ from support.streaming_stores import s3_client
 from support.streaming_tls import certificate
 from support.strict_s3 import Call, Fault, StrictS3, strict_s3
 
-from labelbox_export_provider.spec.errors import (
+from labelbox_export_provider.errors import (
     IntegrityError,
     ObjectExistsError,
     StorageError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.streaming.sinks.gcs_arguments import PREDEFINED_ACLS, GCSArguments
 from labelbox_export_provider.streaming.sinks.s3_arguments import FLAGS, LEGAL, TIMES

@@ -27,7 +27,7 @@ from support.streaming_stores import (
 from support.strict_gcs import strict_gcs
 from support.strict_s3 import strict_s3
 
-from labelbox_export_provider.spec.errors import ConfigurationError, StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
 from labelbox_export_provider.streaming.sinks.base import ExpectedObject, NewObject, ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.streaming.sinks.base import (
     ExpectedObject,
     NewObject,

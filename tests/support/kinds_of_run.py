@@ -34,8 +34,8 @@ from support.airflow_runs import (
 )
 
 from labelbox_export_provider import DataIntervalWindow, PartitionWindow
+from labelbox_export_provider.errors import WindowError
 from labelbox_export_provider.hooks.run_facts import run_interval
-from labelbox_export_provider.spec.errors import WindowError
 
 PAGE = Path(__file__).parents[2] / "docs" / "windows.md"
 BEGIN, END = "<!-- made from Airflow's own timetables -->", "<!-- end -->"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.object_keys import check_no_address
 
 _S3_NAME = re.compile(r"[a-zA-Z0-9._-]{1,255}", re.ASCII)

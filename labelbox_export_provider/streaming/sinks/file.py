@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import google_crc32c
 
-from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError
+from labelbox_export_provider.errors import ObjectExistsError, StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
     CRC32C,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 
 _ADVICE = {
     errno.EACCES: "Give the worker's user write access to it",

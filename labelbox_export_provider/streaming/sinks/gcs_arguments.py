@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 
 QUANTUM = 256 * 1024

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import ObjectExistsError, StorageError, StorageUnavailableError
 
 
 class MissingError(StorageError):

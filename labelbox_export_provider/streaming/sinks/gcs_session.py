@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.spec.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.streaming.sinks.gcs_errors import (
     Refusal,
     classified,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from labelbox_export_provider.spec.errors import IntegrityError, StorageError
+from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
     ExpectedObject,

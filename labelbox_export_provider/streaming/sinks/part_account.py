@@ -6,7 +6,7 @@ import threading
 
 import google_crc32c
 
-from labelbox_export_provider.spec.errors import IntegrityError
+from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import ExpectedObject, Part
 

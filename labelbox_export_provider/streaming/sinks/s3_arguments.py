@@ -10,7 +10,7 @@ from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from labelbox_export_provider.spec.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.spec.templates import is_template
 
 MINIMUM_PART_BYTES = 5 * 1024**2

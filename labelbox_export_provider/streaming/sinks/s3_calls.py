@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from labelbox_export_provider.spec.errors import StorageError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.sinks.base import (
     CRC32C,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labelbox_export_provider.spec.errors import ObjectExistsError, StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import ObjectExistsError, StorageError, StorageUnavailableError
 
 
 class MissingError(StorageError):

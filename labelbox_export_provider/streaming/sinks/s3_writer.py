@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from labelbox_export_provider.spec.errors import IntegrityError, StorageError
+from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.streaming.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
