@@ -9,6 +9,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelbox_export_provider.domain.request.export_params import (
+        CatalogExportParams,
+        DataRowsExportParams,
+        DatasetExportParams,
+        ModelRunExportParams,
+        ProjectExportParams,
+        SliceExportParams,
+    )
+    from labelbox_export_provider.domain.request.filters import CatalogFilters, DatasetFilters, ProjectFilters
+    from labelbox_export_provider.domain.request.sources import (
+        CatalogSource,
+        DataRowsSource,
+        DatasetSource,
+        ModelRunSource,
+        ProjectSource,
+        SliceSource,
+    )
+    from labelbox_export_provider.domain.windows.windows import (
+        DataIntervalWindow,
+        FixedWindow,
+        ParamsWindow,
+        PartitionWindow,
+    )
     from labelbox_export_provider.errors import LabelboxExportError
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
     from labelbox_export_provider.hooks.trigger_form import window_params
@@ -25,24 +48,6 @@ if TYPE_CHECKING:
         SliceExportOperator,
     )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor
-    from labelbox_export_provider.spec.export_params import (
-        CatalogExportParams,
-        DataRowsExportParams,
-        DatasetExportParams,
-        ModelRunExportParams,
-        ProjectExportParams,
-        SliceExportParams,
-    )
-    from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
-    from labelbox_export_provider.spec.sources import (
-        CatalogSource,
-        DataRowsSource,
-        DatasetSource,
-        ModelRunSource,
-        ProjectSource,
-        SliceSource,
-    )
-    from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, ParamsWindow, PartitionWindow
     from labelbox_export_provider.streaming.export_task import ExportTask
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
@@ -51,23 +56,23 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CatalogExportOperator": "operators.export",
-    "CatalogExportParams": "spec.export_params",
-    "CatalogFilters": "spec.filters",
-    "CatalogSource": "spec.sources",
+    "CatalogExportParams": "domain.request.export_params",
+    "CatalogFilters": "domain.request.filters",
+    "CatalogSource": "domain.request.sources",
     "ConnectionSettings": "labelbox.connection",
-    "DataIntervalWindow": "spec.windows",
+    "DataIntervalWindow": "domain.windows.windows",
     "DataRowsExportOperator": "operators.export",
-    "DataRowsExportParams": "spec.export_params",
-    "DataRowsSource": "spec.sources",
+    "DataRowsExportParams": "domain.request.export_params",
+    "DataRowsSource": "domain.request.sources",
     "DatasetExportOperator": "operators.export",
-    "DatasetExportParams": "spec.export_params",
-    "DatasetFilters": "spec.filters",
-    "DatasetSource": "spec.sources",
+    "DatasetExportParams": "domain.request.export_params",
+    "DatasetFilters": "domain.request.filters",
+    "DatasetSource": "domain.request.sources",
     "ExportOperator": "operators.base",
     "ExportTask": "streaming.export_task",
     "ExportTaskSensor": "sensors.export_task",
     "ExportTaskTrigger": "triggers.export_task",
-    "FixedWindow": "spec.windows",
+    "FixedWindow": "domain.windows.windows",
     "LabelboxClient": "labelbox.drivers",
     "LabelboxExportError": "errors",
     "LabelboxExportToFileOperator": "transfers.to_file",
@@ -75,17 +80,17 @@ _HOMES = {
     "LabelboxExportToS3Operator": "transfers.to_s3",
     "LabelboxHook": "hooks.labelbox",
     "ModelRunExportOperator": "operators.export",
-    "ModelRunExportParams": "spec.export_params",
-    "ModelRunSource": "spec.sources",
-    "ParamsWindow": "spec.windows",
-    "PartitionWindow": "spec.windows",
+    "ModelRunExportParams": "domain.request.export_params",
+    "ModelRunSource": "domain.request.sources",
+    "ParamsWindow": "domain.windows.windows",
+    "PartitionWindow": "domain.windows.windows",
     "ProjectExportOperator": "operators.export",
-    "ProjectExportParams": "spec.export_params",
-    "ProjectFilters": "spec.filters",
-    "ProjectSource": "spec.sources",
+    "ProjectExportParams": "domain.request.export_params",
+    "ProjectFilters": "domain.request.filters",
+    "ProjectSource": "domain.request.sources",
     "SliceExportOperator": "operators.export",
-    "SliceExportParams": "spec.export_params",
-    "SliceSource": "spec.sources",
+    "SliceExportParams": "domain.request.export_params",
+    "SliceSource": "domain.request.sources",
     "StreamType": "labelbox.model",
     "window_params": "hooks.trigger_form",
 }

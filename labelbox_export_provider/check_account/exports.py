@@ -9,6 +9,8 @@ from typing import Any
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.ask import Asked, codes_of, recorded
+from labelbox_export_provider.domain.records.start_record import MAX_HEAD
+from labelbox_export_provider.domain.request.sources import Source
 from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,
@@ -24,8 +26,6 @@ from labelbox_export_provider.labelbox.bodies import read_body
 from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
 from labelbox_export_provider.labelbox.model import Answer, Reply, StartLost, StreamTotals, StreamType
 from labelbox_export_provider.labelbox.retry import RetryPolicy
-from labelbox_export_provider.spec.sources import Source
-from labelbox_export_provider.spec.start_record import MAX_HEAD
 
 _STARTING = RetryPolicy(attempts=10, total_seconds=300)
 _LOOK_EVERY = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, TinyExport, start
+from labelbox_export_provider.domain.request.sources import DatasetSource, ModelRunSource, ProjectSource, Source
 from labelbox_export_provider.errors import StartUncertainError
 from labelbox_export_provider.labelbox import documents
-from labelbox_export_provider.spec.sources import DatasetSource, ModelRunSource, ProjectSource, Source
 
 UNKNOWN_ID = "clcheckaccountnosuchid000"
 """In the form of Labelbox's ids, and nobody's."""

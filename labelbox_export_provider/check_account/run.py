@@ -18,11 +18,11 @@ from labelbox_export_provider.check_account.tasks import (
     ask_time_zone,
     settle_task,
 )
+from labelbox_export_provider.domain.request.sources import DataRowsSource
 from labelbox_export_provider.errors import ExportFailedError, NotFoundError
 from labelbox_export_provider.labelbox import documents, results
 from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.retry import ONCE
-from labelbox_export_provider.spec.sources import DataRowsSource
 
 
 def identify(client: LabelboxClient, *, say: Callable[[str], object], timeout: float) -> Account:

@@ -9,8 +9,8 @@ from typing import Any
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, follow, start
 from labelbox_export_provider.check_account.questions import Verdict
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow
-from labelbox_export_provider.spec.sources import CatalogSource
+from labelbox_export_provider.domain.request.sources import CatalogSource
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow
 from labelbox_export_provider.streaming.trim import last_activity_at
 
 _SECOND = timedelta(seconds=1)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NoReturn, TypedDict
 from airflow.sdk import BaseOperator
 
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException
+from labelbox_export_provider.domain.records.failure_report import FailureReport
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.sources import ProjectSource
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

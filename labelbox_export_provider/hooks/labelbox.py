@@ -26,8 +26,8 @@ from labelbox_export_provider.labelbox.retry import ONCE
 from labelbox_export_provider.labelbox.user_agent import provider_version
 
 if TYPE_CHECKING:
+    from labelbox_export_provider.domain.records.handle import ExportHandle
     from labelbox_export_provider.labelbox.drivers import LabelboxClient
-    from labelbox_export_provider.spec.handle import ExportHandle
     from labelbox_export_provider.streaming.export_task import ExportTask
 
 __all__ = ["LabelboxHook", "airflow_version", "no_such_connection", "provider_version", "user_agent"]

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import has_partition_dates
+from labelbox_export_provider.domain.windows.windows import (
+    AnyWindow,
+    PartitionWindow,
+    ResolvedWindow,
+    RunInterval,
+    Timetable,
+)
 from labelbox_export_provider.errors import ManualRunError, WindowError
-from labelbox_export_provider.spec.windows import AnyWindow, PartitionWindow, ResolvedWindow, RunInterval, Timetable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

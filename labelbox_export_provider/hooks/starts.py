@@ -7,16 +7,16 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import never_expire, task_state_store
+from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
+from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.domain.request.sources import Source
+from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.run_facts import resolved
 from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
-from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
-from labelbox_export_provider.spec.sources import Source
-from labelbox_export_provider.spec.start_record import StartRecord, start_name
-from labelbox_export_provider.spec.windows import AnyWindow, ResolvedWindow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

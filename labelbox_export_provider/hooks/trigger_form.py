@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labelbox_export_provider.spec.params_window import ParamsWindow
+from labelbox_export_provider.domain.windows.params import ParamsWindow
 
 if TYPE_CHECKING:
     from airflow.sdk import Param

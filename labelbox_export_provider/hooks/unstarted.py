@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import task_state_store
+from labelbox_export_provider.domain.records.failure_report import FailureReport
+from labelbox_export_provider.domain.windows.windows import ResolvedWindow, parse_window
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.failures import project_page, tries
 from labelbox_export_provider.hooks.run_facts import resolved
-from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.windows import ResolvedWindow, parse_window
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.records.start_record import StartRecord
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthorizationError,
@@ -37,8 +39,6 @@ from labelbox_export_provider.labelbox.model import (
     TaskStatus,
 )
 from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.start_record import StartRecord
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.failures import page_of, project_page
 from labelbox_export_provider.hooks.starts import SOURCE_LINK_KEY
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.templates import is_template
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from labelbox_export_provider.domain.options.option_model import OptionModel, plain
+from labelbox_export_provider.domain.options.rendered import read_rendered
+from labelbox_export_provider.domain.options.templates import Path, late_paths
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.request.sources import Source, refuse_window
+from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.hooks.default_args import came_by_default, own_params
 from labelbox_export_provider.hooks.failures import give_up
@@ -13,12 +19,6 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.option_model import OptionModel, plain
-from labelbox_export_provider.spec.rendered import read_rendered
-from labelbox_export_provider.spec.sources import Source, refuse_window
-from labelbox_export_provider.spec.templates import Path, late_paths
-from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
 from labelbox_export_provider.triggers.phases import PhasedOperator
@@ -26,8 +26,8 @@ from labelbox_export_provider.triggers.phases import PhasedOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.spec.export_params import ExportParams
-    from labelbox_export_provider.spec.filters import Filters
+    from labelbox_export_provider.domain.request.export_params import ExportParams
+    from labelbox_export_provider.domain.request.filters import Filters
 
 _NOT_TEXT = frozenset({"export_params", "filters", "window", "everything", "data_row_ids", "global_keys"})
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from labelbox_export_provider.hooks.default_args import came_by_default, written_first
-from labelbox_export_provider.operators.base import ExportOperator
-from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.sources import (
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.request.sources import (
     CatalogSource,
     DataRowsSource,
     DatasetSource,
@@ -18,6 +16,8 @@ from labelbox_export_provider.spec.sources import (
     Source,
     check_everything,
 )
+from labelbox_export_provider.hooks.default_args import came_by_default, written_first
+from labelbox_export_provider.operators.base import ExportOperator
 
 
 class ProjectExportOperator(ExportOperator):

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
 from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
+from labelbox_export_provider.domain.options.rendered import read_rendered
+from labelbox_export_provider.domain.options.templates import late_paths
+from labelbox_export_provider.domain.records.external_export import ExternalExport, check_export, parse_export
+from labelbox_export_provider.domain.records.failure_report import FailureReport
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
 from labelbox_export_provider.hooks.default_args import came_by_default
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.labelbox.external import handle_of
 from labelbox_export_provider.labelbox.waiting import completed_totals
-from labelbox_export_provider.spec.external_export import ExternalExport, check_export, parse_export
-from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.rendered import read_rendered
-from labelbox_export_provider.spec.templates import late_paths
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once

@@ -14,6 +14,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from labelbox_export_provider.domain.records.external_export import parse_export
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.start_record import MAX_HEAD, StartRecord
+from labelbox_export_provider.domain.request.query import request_fingerprint
+from labelbox_export_provider.domain.request.sources import Source
 from labelbox_export_provider.errors import (
     ConfigurationError,
     ExportFailedError,
@@ -26,11 +31,6 @@ from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.labelbox.model import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.labelbox.retry import PATIENT
 from labelbox_export_provider.labelbox.waiting import confirmed_totals, look
-from labelbox_export_provider.spec.external_export import parse_export
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.query import request_fingerprint
-from labelbox_export_provider.spec.sources import Source
-from labelbox_export_provider.spec.start_record import MAX_HEAD, StartRecord
 from labelbox_export_provider.streaming.export_stream import BufferedStream, ParsedRows, StreamSource
 from labelbox_export_provider.streaming.export_task_state import TaskProperties
 from labelbox_export_provider.streaming.file_host import FileHost

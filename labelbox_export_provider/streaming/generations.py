@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import get_args
 
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.object_names import Compression, Kind, ObjectNames, WindowNames
 from labelbox_export_provider.errors import (
     ConfigurationError,
     ObjectExistsError,
     StorageError,
     StorageUnavailableError,
 )
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import Compression, Kind, ObjectNames, WindowNames
 from labelbox_export_provider.streaming.manifests import Landed, own_manifest, read_manifest
 from labelbox_export_provider.streaming.sinks.base import STARTED_AT, Sink
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest
+from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.layout import Compression
-from labelbox_export_provider.spec.manifest import LandedSummary, Manifest
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_memory_options
 from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from isal import isal_zlib
 
-from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.streaming.sinks.base import GZIP, NDJSON, ZSTD
 
 BLOCK_BYTES = 1024**2

@@ -9,6 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
+from labelbox_export_provider.domain.options.rendered import read_rendered
+from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
+from labelbox_export_provider.domain.options.templates import late_paths
+from labelbox_export_provider.domain.records.failure_report import FailureReport
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import Versions
+from labelbox_export_provider.domain.records.object_names import ObjectNames, explicit_names, layout_names
+from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
+from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import (
     IntegrityError,
     LabelboxExportError,
@@ -21,15 +30,6 @@ from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.any_source import parse_source, plain_source
-from labelbox_export_provider.spec.failure_report import FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import ObjectNames, explicit_names, layout_names
-from labelbox_export_provider.spec.manifest import Versions
-from labelbox_export_provider.spec.rendered import read_rendered
-from labelbox_export_provider.spec.rendered_text import text_as_mapping
-from labelbox_export_provider.spec.templates import late_paths
-from labelbox_export_provider.spec.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 from labelbox_export_provider.streaming.target_check import ask_store, check_target
@@ -42,8 +42,8 @@ from labelbox_export_provider.triggers.phases import PhasedOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.spec.layout import Compression
-    from labelbox_export_provider.spec.sources import Source
+    from labelbox_export_provider.domain.records.object_names import Compression
+    from labelbox_export_provider.domain.request.sources import Source
     from labelbox_export_provider.streaming.progress import LandingProgress
     from labelbox_export_provider.streaming.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.domain.records.object_names import check_key
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, SourceName
-from labelbox_export_provider.spec.layout import check_key
-from labelbox_export_provider.spec.templates import is_template
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

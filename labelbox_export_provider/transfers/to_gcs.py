@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
+from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
+from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.hooks.default_args import came_by_default, written_first
-from labelbox_export_provider.spec.object_keys import check_key_text, check_no_address, check_prefix
-from labelbox_export_provider.spec.templates import is_template
 from labelbox_export_provider.streaming.budget import check_part_bytes
 from labelbox_export_provider.streaming.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.streaming.sinks.gcs_arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments

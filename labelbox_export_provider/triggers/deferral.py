@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypedDict
 
 from labelbox_export_provider.airflow_compat import has_trigger_on_kill
-from labelbox_export_provider.spec.external_export import ExternalExport
-from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.domain.records.external_export import ExternalExport
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 if TYPE_CHECKING:

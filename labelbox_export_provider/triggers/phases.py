@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
-from labelbox_export_provider.spec.handle import ExportHandle
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_job import REFUSED, ExportJob
 

@@ -22,8 +22,8 @@ from labelbox_export_provider import (
     ProjectExportOperator,
     SliceExportOperator,
 )
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 
 USUAL: dict[str, Any] = {

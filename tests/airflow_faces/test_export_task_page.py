@@ -49,7 +49,7 @@ def test_every_sample_of_the_page_runs_in_its_order_and_does_what_the_page_says(
 def test_the_hook_closes_the_client_that_it_opened_for_a_task(fake: FakeLabelbox) -> None:
     hook = LabelboxHook()
     from labelbox_export_provider import ExportTask
-    from labelbox_export_provider.spec.sources import ProjectSource
+    from labelbox_export_provider.domain.request.sources import ProjectSource
 
     with hook.get_conn() as client:
         uid = ExportTask.start(client, ProjectSource(project_id=fake.project_id)).uid

@@ -19,9 +19,9 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException, TaskDeferred
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError, HandleError
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.streaming.export_task import ExportTask
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import FailedExport

@@ -31,8 +31,8 @@ from labelbox_export_provider.airflow_compat import (
     AirflowSkipException,
     TaskDeferred,
 )
+from labelbox_export_provider.domain.request.sources import CatalogSource, ProjectSource, SliceSource
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.sources import CatalogSource, ProjectSource, SliceSource
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (
     CanceledExport,

@@ -24,10 +24,10 @@ from labelbox_export_provider import (
     ProjectFilters,
 )
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer, SlowExport

@@ -14,10 +14,10 @@ import pytest
 from support.streaming_exports import Desk, desk, rows_in
 from support.streaming_stores import files
 
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import Compression, explicit_names, layout_names
-from labelbox_export_provider.spec.manifest import LandedSummary, ResultCounts
-from labelbox_export_provider.spec.windows import FixedWindow
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import LandedSummary, ResultCounts
+from labelbox_export_provider.domain.records.object_names import Compression, explicit_names, layout_names
+from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.streaming.options import OnEmpty, Rerun
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows

@@ -25,7 +25,7 @@ from support.streaming_stores import (
     s3_client,
 )
 
-from labelbox_export_provider.spec.manifest import Manifest
+from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

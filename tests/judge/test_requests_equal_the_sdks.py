@@ -16,8 +16,8 @@ import pytest
 from support.judge_cases import write_cases
 from support.sdk_requests import ID, Request, sdk_request
 
+from labelbox_export_provider.domain.request.sources import SOURCES
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.sources import SOURCES
 
 OWNER_ZONE = "America/New_York"
 ID_OPTION = {"project": "project_id", "dataset": "dataset_id", "slice": "slice_id", "model_run": "model_run_id"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import Runner
 
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
@@ -35,7 +36,6 @@ from labelbox_export_provider.labelbox.waiting import (
     look,
     require_complete,
 )
-from labelbox_export_provider.spec.sources import ProjectSource
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,

@@ -11,8 +11,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.domain.options.dates import (
+    End,
+    iso_utc,
+    read_date,
+    to_utc,
+    whole_second,
+    wire_range,
+    wire_text,
+)
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.dates import End, iso_utc, read_date, to_utc, whole_second, wire_range, wire_text
 
 UTC = timezone.utc
 ZONES = [

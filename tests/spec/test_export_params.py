@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.request.export_params import ProjectExportParams
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.export_params import ProjectExportParams
-from labelbox_export_provider.spec.option_model import plain
 
 WIRE = {
     "attachments": "includeAttachments",

@@ -12,9 +12,9 @@ import pytest
 from support.spec_handles import handle_json
 
 from labelbox_export_provider import errors
+from labelbox_export_provider.domain.records.failure_report import WIDTH, FailureReport
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.spec.failure_report import WIDTH, FailureReport
-from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.streaming.sinks.file_errors import storage_error
 
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.request.filters import MAX_IDS, ProjectFilters
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.filters import MAX_IDS, ProjectFilters
-from labelbox_export_provider.spec.option_model import plain
 
 UTC = timezone.utc
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spec_handles import WINDOW, handle_json
 
+from labelbox_export_provider.domain.records.external_export import ExternalExport, parse_export
+from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, started_at_or_window_start
+from labelbox_export_provider.domain.request.query import condensed_query
+from labelbox_export_provider.domain.request.sources import ProjectSource
+from labelbox_export_provider.domain.windows.windows import DataIntervalWindow, FixedWindow, RunInterval, TrimRule
 from labelbox_export_provider.errors import HandleError
-from labelbox_export_provider.spec.external_export import ExternalExport, parse_export
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, started_at_or_window_start
-from labelbox_export_provider.spec.query import condensed_query
-from labelbox_export_provider.spec.sources import ProjectSource
-from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, RunInterval, TrimRule
 
 DOCUMENTED = """
 {"v": 1, "export_id": "clx9", "source": {"kind": "project", "id": "clp1"}, "filters_digest": "sha256:%(a)s",

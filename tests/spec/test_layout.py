@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spec_handles import WINDOW, handle_json
 
-from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import (
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.object_names import (
     KEY_FIELDS,
     Kind,
     ObjectNames,
@@ -22,6 +21,7 @@ from labelbox_export_provider.spec.layout import (
     generation,
     layout_names,
 )
+from labelbox_export_provider.errors import ConfigurationError
 
 G = generation("clx1")
 

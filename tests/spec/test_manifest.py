@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from support.spec_handles import WINDOW, handle_json
 
-from labelbox_export_provider.spec.manifest import LandedSummary, Manifest
+from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest
 from labelbox_export_provider.streaming.options import LandedExport
 
 HANDLE = json.dumps(handle_json())

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.options.templates import is_template, refuse_empty_text
+from labelbox_export_provider.domain.request.export_params import ProjectExportParams
+from labelbox_export_provider.domain.request.filters import ProjectFilters
+from labelbox_export_provider.domain.windows.windows import DataIntervalWindow
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.export_params import ProjectExportParams
-from labelbox_export_provider.spec.filters import ProjectFilters
-from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.templates import is_template, refuse_empty_text
-from labelbox_export_provider.spec.windows import DataIntervalWindow
 
 UTC = timezone.utc
 

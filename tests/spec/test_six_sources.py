@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.docs_tables import PAGE, with_tables
 
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.request.sources import SOURCES, Source
+from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.sources import SOURCES, Source
-from labelbox_export_provider.spec.windows import FixedWindow, RunInterval
 
 OWN: dict[str, dict[str, Any]] = {
     "project": {"project_id": "clp1"},

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from labelbox_export_provider.domain.request.export_params import ProjectExportParams
+from labelbox_export_provider.domain.request.filters import ProjectFilters
+from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
+from labelbox_export_provider.domain.request.sources import ProjectSource
+from labelbox_export_provider.domain.windows.windows import FixedWindow, ResolvedWindow, RunInterval
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.export_params import ProjectExportParams
-from labelbox_export_provider.spec.filters import ProjectFilters
-from labelbox_export_provider.spec.query import condensed_query, query_digest, request_fingerprint
-from labelbox_export_provider.spec.sources import ProjectSource
-from labelbox_export_provider.spec.windows import FixedWindow, ResolvedWindow, RunInterval
 
 NO_PARAMS = """{
     "mediaTypeOverride": null, "includeAttachments": false, "includeMetadata": false, "includeEmbeddings": false,

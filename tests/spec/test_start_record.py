@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from labelbox_export_provider.spec.start_record import MAX_HEAD, StartRecord, start_name
+from labelbox_export_provider.domain.records.start_record import MAX_HEAD, StartRecord, start_name
 
 RECORD = {
     "name": "nightly export [0123456789abcdef0123]",

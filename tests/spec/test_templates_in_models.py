@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
-from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.any_source import check_source, parse_source, plain_source
-from labelbox_export_provider.spec.export_params import CatalogExportParams, ModelRunExportParams, ProjectExportParams
-from labelbox_export_provider.spec.filters import CatalogFilters, DatasetFilters, ProjectFilters
-from labelbox_export_provider.spec.option_model import OptionModel, plain
-from labelbox_export_provider.spec.sources import SOURCES, DataRowsSource, ProjectSource
-from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.spec.windows import (
+from labelbox_export_provider.domain.options.option_model import OptionModel, plain
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.request.export_params import (
+    CatalogExportParams,
+    ModelRunExportParams,
+    ProjectExportParams,
+)
+from labelbox_export_provider.domain.request.filters import CatalogFilters, DatasetFilters, ProjectFilters
+from labelbox_export_provider.domain.request.source_option import check_source, parse_source, plain_source
+from labelbox_export_provider.domain.request.sources import SOURCES, DataRowsSource, ProjectSource
+from labelbox_export_provider.domain.windows.windows import (
     DataIntervalWindow,
     FixedWindow,
     ParamsWindow,
@@ -24,6 +27,7 @@ from labelbox_export_provider.spec.windows import (
     parse_window,
     plain_window,
 )
+from labelbox_export_provider.errors import ConfigurationError
 
 LATER = "{{ params.later }}"
 MODELS: list[type[OptionModel]] = [

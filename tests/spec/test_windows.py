@@ -12,8 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.windows import (
+from labelbox_export_provider.domain.windows.windows import (
     DataIntervalWindow,
     FixedWindow,
     ResolvedWindow,
@@ -24,6 +23,7 @@ from labelbox_export_provider.spec.windows import (
     plain_window,
     window_kind,
 )
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 
 UTC = timezone.utc
 NO_INTERVAL = RunInterval(None, None, "manual__1")

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.handle import HandleWindow
-from labelbox_export_provider.spec.windows import (
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.records.handle import HandleWindow
+from labelbox_export_provider.domain.windows.windows import (
     DataIntervalWindow,
     PartitionWindow,
     ResolvedWindow,
@@ -22,6 +21,7 @@ from labelbox_export_provider.spec.windows import (
     parse_window,
     plain_window,
 )
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 
 UTC = timezone.utc
 OPENING = "2026-11-01T02:00:00Z"

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelbox_export_provider.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.windows import (
+from labelbox_export_provider.domain.windows.windows import (
     DataIntervalWindow,
     FixedWindow,
     ParamsWindow,
@@ -19,6 +18,7 @@ from labelbox_export_provider.spec.windows import (
     parse_window,
     plain_window,
 )
+from labelbox_export_provider.errors import ConfigurationError, WindowError
 
 NIGHT = (datetime(2026, 11, 22, 2, tzinfo=timezone.utc), datetime(2026, 11, 23, 2, tzinfo=timezone.utc))
 EMPTY = {"start": None, "end": None}

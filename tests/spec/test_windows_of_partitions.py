@@ -8,9 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.windows.windows import (
+    PartitionWindow,
+    RunInterval,
+    check_window,
+    parse_window,
+    plain_window,
+)
 from labelbox_export_provider.errors import ConfigurationError, WindowError
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.windows import PartitionWindow, RunInterval, check_window, parse_window, plain_window
 
 DAY = timedelta(days=1)
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.windows import DataIntervalWindow, FixedWindow, ResolvedWindow, RunInterval
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.windows.windows import DataIntervalWindow, FixedWindow, ResolvedWindow, RunInterval
 
 UTC = timezone.utc
 

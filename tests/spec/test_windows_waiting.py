@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelbox_export_provider.errors import WindowError
-from labelbox_export_provider.spec.windows import (
+from labelbox_export_provider.domain.windows.windows import (
     AnyWindow,
     DataIntervalWindow,
     FixedWindow,
@@ -18,6 +17,7 @@ from labelbox_export_provider.spec.windows import (
     RunInterval,
     wait_until,
 )
+from labelbox_export_provider.errors import WindowError
 
 UTC = timezone.utc
 END = datetime(2026, 11, 23, 2, tzinfo=UTC)

@@ -10,6 +10,7 @@ import pytest
 from support.export_tasks import Prompt, client_of, prompt
 
 from labelbox_export_provider import ExportTask, StreamType
+from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     ExportFailedError,
@@ -20,7 +21,6 @@ from labelbox_export_provider.errors import (
     NotFoundError,
     WaitTimeoutError,
 )
-from labelbox_export_provider.spec.handle import ExportHandle
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
     ErrorRows,

@@ -32,11 +32,11 @@ from support.streaming_stores import BUCKET, file_store, gcs_client, gcs_store, 
 from support.strict_gcs import StrictGCS
 from support.strict_s3 import StrictS3
 
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.domain.records.object_names import Compression
+from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import Compression
-from labelbox_export_provider.spec.manifest import Manifest
-from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, faults, generate_rows
@@ -468,7 +468,7 @@ PROGRAM = """
     import sys
     from types import SimpleNamespace
     sys.path.insert(0, {tests!r})
-    from labelbox_export_provider.spec.handle import ExportHandle
+    from labelbox_export_provider.domain.records.handle import ExportHandle
     from labelbox_export_provider.streaming import budget
     from labelbox_export_provider.streaming.sinks import gcs_writer
     from labelbox_export_provider.streaming.sinks.file import FileSink

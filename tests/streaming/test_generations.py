@@ -12,11 +12,11 @@ from support.streaming_exports import Desk, desk, rows_in, without_versions
 from support.streaming_landing import Killed, KilledAt, Store, truth
 from support.streaming_stores import files
 
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.domain.records.object_names import generation
+from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.layout import generation
-from labelbox_export_provider.spec.manifest import Manifest
-from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.sinks.base import NewObject
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows

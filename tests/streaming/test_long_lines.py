@@ -25,7 +25,7 @@ PROGRAM = """
     from datetime import datetime, timedelta, timezone
     import google_crc32c
     from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
-    from labelbox_export_provider.spec.windows import TrimRule
+    from labelbox_export_provider.domain.windows.windows import TrimRule
     from labelbox_export_provider.streaming.budget import plan_memory
     from labelbox_export_provider.streaming.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from labelbox_export_provider.spec.layout import Compression
+from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.streaming.packing import content_type, nothing, packer, recipe
 
 READERS: dict[Compression | None, Callable[[bytes], bytes]] = {

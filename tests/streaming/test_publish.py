@@ -18,6 +18,7 @@ from support.streaming_exports import Desk, desk, manifest_in, rows_in, without_
 from support.streaming_landing import Killed, KilledAt, Store, truth
 from support.streaming_stores import files, open_uploads, s3_client
 
+from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import (
     ConfigurationError,
     IntegrityError,
@@ -27,7 +28,6 @@ from labelbox_export_provider.errors import (
     TooManyErrorRowsError,
     UnreachableError,
 )
-from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.options import LandingOptions
 from labelbox_export_provider.streaming.sinks.base import NewObject
 from labelbox_export_provider.streaming.sinks.file import FileSink
@@ -489,7 +489,7 @@ def test_the_report_of_a_failure_knows_what_was_moved_and_what_is_in_the_store(a
     """G11: every terminal error can be acted on at 3 a.m."""
     from support.streaming_exports import VERSIONS
 
-    from labelbox_export_provider.spec.layout import layout_names
+    from labelbox_export_provider.domain.records.object_names import layout_names
     from labelbox_export_provider.streaming.publish import LandingProgress, land_export
 
     handle = at.export()

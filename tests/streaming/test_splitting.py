@@ -16,8 +16,8 @@ from support.streaming_exports import Desk, desk, manifest_in, rows_in, unpacked
 from support.streaming_landing import Killed, KilledAt, Store, truth
 from support.streaming_stores import files, open_uploads
 
+from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
-from labelbox_export_provider.spec.windows import FixedWindow
 from labelbox_export_provider.streaming.sinks.file import FileSink
 from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generate_rows

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelbox_export_provider.spec.sources import SOURCES
+from labelbox_export_provider.domain.request.sources import SOURCES
 
 PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
 BEGIN, END = "<!-- made from the models: {} -->", "<!-- end -->"

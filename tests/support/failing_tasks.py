@@ -31,7 +31,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 from labelbox_export_provider.airflow_compat import TaskDeferred
-from labelbox_export_provider.spec.sources import ProjectSource
+from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 
 JOB = "labelbox_export_provider.triggers.export_job"

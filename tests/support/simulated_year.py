@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 
 from support.spec_handles import handle_json
 
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow
-from labelbox_export_provider.spec.layout import layout_names
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, wait_until
-from labelbox_export_provider.spec.sources import ProjectSource
-from labelbox_export_provider.spec.window_kinds import DataIntervalWindow
+from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow
+from labelbox_export_provider.domain.records.object_names import layout_names
+from labelbox_export_provider.domain.request.sources import ProjectSource
+from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, RunInterval, wait_until
 from labelbox_export_provider.streaming.lines import RowTrimmer
 from labelbox_export_provider.streaming.trim import Verdicts
 

@@ -10,7 +10,7 @@ from typing import Any
 import google_crc32c
 from support.streaming_source import SETTINGS, Source
 
-from labelbox_export_provider.spec.windows import TrimRule
+from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.streaming.budget import MIB, MemoryPlan
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.pipeline import (

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from labelbox_export_provider.domain.options.object_keys import key_fault
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.object_keys import key_fault
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from labelbox_export_provider.domain.options.object_keys import check_no_address
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.object_keys import check_no_address
 
 _S3_NAME = re.compile(r"[a-zA-Z0-9._-]{1,255}", re.ASCII)
 """botocore's own rule, which is wider than that of AWS: stores that speak S3 have older or other rules."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
 
+from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.templates import is_template
 
 QUANTUM = 256 * 1024
 """Requests of an upload session but the last carry multiples of so many bytes."""

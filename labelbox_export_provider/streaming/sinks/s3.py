@@ -12,8 +12,8 @@ from typing import Any
 
 import google_crc32c
 
+from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.spec.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.streaming.sinks.base import (
     NDJSON,
     ExpectedObject,

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.templates import is_template
 
 MINIMUM_PART_BYTES = 5 * 1024**2
 MAXIMUM_PART_BYTES = 5 * 1024**3

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.params_window import ParamsWindow
-from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
-from labelbox_export_provider.spec.resolved_window import (
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.options.rendered_text import HOW_AS_TEXT, text_as_mapping
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow, FixedWindow, PartitionWindow
+from labelbox_export_provider.domain.windows.params import ParamsWindow
+from labelbox_export_provider.domain.windows.resolved import (
     ResolvedWindow,
     RunInterval,
     Timetable,
     WindowField,
     wait_until,
 )
-from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.spec.trim_rule import MARGIN, TrimRule, Verdict
-from labelbox_export_provider.spec.window_kinds import DataIntervalWindow, FixedWindow, PartitionWindow
+from labelbox_export_provider.domain.windows.trim_rule import MARGIN, TrimRule, Verdict
+from labelbox_export_provider.errors import ConfigurationError
 
 __all__ = [
     "MARGIN",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from labelbox_export_provider.domain.options.dates import iso_utc, wire_range
 from labelbox_export_provider.errors import WindowError
-from labelbox_export_provider.spec.dates import iso_utc, wire_range
 
 WindowField = Literal["last_activity_at", "label_created_at"]
 

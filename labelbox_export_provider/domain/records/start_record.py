@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal
 
-from labelbox_export_provider.spec.handle import Digest, ExportId, Record, Text, UtcText
+from labelbox_export_provider.domain.records.handle import Digest, ExportId, Record, Text, UtcText
 
 MAX_HEAD = 80
 

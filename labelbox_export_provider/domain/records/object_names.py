@@ -23,8 +23,8 @@ from datetime import datetime, timezone
 from typing import Literal, get_args
 from urllib.parse import quote
 
+from labelbox_export_provider.domain.records.handle import ExportHandle, started_at_or_window_start
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.handle import ExportHandle, started_at_or_window_start
 
 Compression = Literal["gzip", "zstd"]
 State = Literal["ok", "empty", "errors"]

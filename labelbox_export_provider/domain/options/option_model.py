@@ -18,10 +18,16 @@ from pydantic import (
     field_validator,
 )
 
+from labelbox_export_provider.domain.options.dates import refuse_naive
+from labelbox_export_provider.domain.options.rendered_text import HOW_AS_TEXT, text_as_list, text_as_mapping
+from labelbox_export_provider.domain.options.templates import (
+    inside,
+    is_template,
+    late_paths,
+    refuse_unrendered,
+    stand_ins,
+)
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.dates import refuse_naive
-from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_list, text_as_mapping
-from labelbox_export_provider.spec.templates import inside, is_template, late_paths, refuse_unrendered, stand_ins
 
 ModelT = TypeVar("ModelT", bound="OptionModel")
 

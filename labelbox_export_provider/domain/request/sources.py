@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.export_params import (
+from labelbox_export_provider.domain.options.option_model import OptionModel
+from labelbox_export_provider.domain.request.export_params import (
     CatalogExportParams,
     DataRowsExportParams,
     DatasetExportParams,
@@ -18,7 +18,7 @@ from labelbox_export_provider.spec.export_params import (
     ProjectExportParams,
     SliceExportParams,
 )
-from labelbox_export_provider.spec.filters import (
+from labelbox_export_provider.domain.request.filters import (
     DATE_FILTERS,
     CatalogFilters,
     DatasetFilters,
@@ -29,9 +29,9 @@ from labelbox_export_provider.spec.filters import (
     NoSliceFilters,
     ProjectFilters,
 )
-from labelbox_export_provider.spec.option_model import OptionModel
-from labelbox_export_provider.spec.query import digest
-from labelbox_export_provider.spec.windows import ResolvedWindow, window_conflict
+from labelbox_export_provider.domain.request.query import digest
+from labelbox_export_provider.domain.windows.windows import ResolvedWindow, window_conflict
+from labelbox_export_provider.errors import ConfigurationError
 
 SourceKind = Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
 

@@ -6,6 +6,9 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow
 from labelbox_export_provider.errors import (
     AccessError,
     AnotherUsersExportError,
@@ -32,9 +35,6 @@ from labelbox_export_provider.errors import (
     WaitTimeoutError,
     WindowError,
 )
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.handle import ExportHandle
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow
 
 NOTHING_WRITTEN = "nothing of this export"
 NOTHING_STARTED = "as before; this try has started no export"

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from labelbox_export_provider.domain.options.rendered_text import text_as_list, text_as_mapping
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.rendered_text import text_as_list, text_as_mapping
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError, field_validator
 
+from labelbox_export_provider.domain.options.rendered_text import HOW_AS_TEXT, text_as_mapping
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.records.handle import ExportHandle, ExportId, Record, SourceName, Text, shown
 from labelbox_export_provider.errors import HandleError
-from labelbox_export_provider.spec.handle import ExportHandle, ExportId, Record, SourceName, Text, shown
-from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
-from labelbox_export_provider.spec.templates import is_template
 
 WRITE_EXTERNAL = 'export={"export_id": "...", "source": {"kind": "project", "id": "..."}}'
 """How to name an export that no task of this package started."""

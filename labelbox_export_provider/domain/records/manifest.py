@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.spec.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
-from labelbox_export_provider.spec.layout import Compression, State
+from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
+from labelbox_export_provider.domain.records.object_names import Compression, State
 
 
 class ResultCounts(Record):

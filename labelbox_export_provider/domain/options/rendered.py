@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labelbox_export_provider.spec.rendered_text import text_as_mapping
-from labelbox_export_provider.spec.templates import Path, refuse_empty_text, refuse_unrendered, refuse_vanished
+from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
+from labelbox_export_provider.domain.options.templates import (
+    Path,
+    refuse_empty_text,
+    refuse_unrendered,
+    refuse_vanished,
+)
 
 
 def read_rendered(name: str, value: Any, late: tuple[Path, ...], *, text: bool) -> Any:

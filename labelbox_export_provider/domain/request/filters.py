@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, model_validator
 from typing_extensions import Self
 
+from labelbox_export_provider.domain.options.dates import read_date, to_utc, whole_second, wire_range
+from labelbox_export_provider.domain.options.option_model import OptionModel, as_ids, plain
+from labelbox_export_provider.domain.options.rendered_text import text_as_list
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.dates import read_date, to_utc, whole_second, wire_range
-from labelbox_export_provider.spec.option_model import OptionModel, as_ids, plain
-from labelbox_export_provider.spec.rendered_text import text_as_list
 
 MAX_IDS = 2_000
 """Entries that Labelbox takes in one id filter."""

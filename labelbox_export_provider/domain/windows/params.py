@@ -10,12 +10,12 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.windows.fields import as_utc
+from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, RunInterval
 from labelbox_export_provider.errors import ConfigurationError, ManualRunError, WindowError
-from labelbox_export_provider.spec.dates import iso_utc
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval
-from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.spec.window_kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
-from labelbox_export_provider.spec.window_options import as_utc
 
 OtherWindow: TypeAlias = DataIntervalWindow | FixedWindow | PartitionWindow
 

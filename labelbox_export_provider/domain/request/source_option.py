@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labelbox_export_provider.domain.options.option_model import plain
+from labelbox_export_provider.domain.options.rendered_text import HOW_AS_TEXT, text_as_mapping
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.request.sources import SOURCES, Source, check_everything, refuse_window
+from labelbox_export_provider.domain.windows.windows import check_window
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.option_model import plain
-from labelbox_export_provider.spec.rendered_text import HOW_AS_TEXT, text_as_mapping
-from labelbox_export_provider.spec.sources import SOURCES, Source, check_everything, refuse_window
-from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.spec.windows import check_window
 
 
 def plain_source(value: Any) -> Any:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
+from labelbox_export_provider.domain.options.dates import read_date
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.spec.dates import read_date
 
 _DURATION = TypeAdapter(timedelta)
 _MONTHS = re.compile(r"[+-]?P[^T]*[YM]", re.IGNORECASE)

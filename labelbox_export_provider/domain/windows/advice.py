@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from labelbox_export_provider.domain.windows.resolved import RunInterval, Timetable
 from labelbox_export_provider.errors import ManualRunError, WindowError
-from labelbox_export_provider.spec.resolved_window import RunInterval, Timetable
 
 # Airflow makes no run for a logical date that has one, and resumes a schedule after the last run that it finds.
 NEW_DAG_ID = (

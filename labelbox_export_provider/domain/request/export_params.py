@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from labelbox_export_provider.spec.option_model import OptionModel, as_ids
+from labelbox_export_provider.domain.options.option_model import OptionModel, as_ids
 
 MediaType = Literal[
     "AUDIO",

@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 from typing_extensions import Self
 
+from labelbox_export_provider.domain.options.dates import iso_utc, shifted, to_utc, whole_second
+from labelbox_export_provider.domain.options.option_model import OptionModel
+from labelbox_export_provider.domain.options.templates import is_template
+from labelbox_export_provider.domain.windows.advice import no_interval, no_partition, zero_width
+from labelbox_export_provider.domain.windows.fields import Instant, Lookback, Settle, Width, ZoneName, as_utc
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, RunInterval, WindowField
+from labelbox_export_provider.domain.windows.trim_rule import MARGIN
 from labelbox_export_provider.errors import ManualRunError, WindowError
-from labelbox_export_provider.spec.dates import iso_utc, shifted, to_utc, whole_second
-from labelbox_export_provider.spec.option_model import OptionModel
-from labelbox_export_provider.spec.resolved_window import ResolvedWindow, RunInterval, WindowField
-from labelbox_export_provider.spec.templates import is_template
-from labelbox_export_provider.spec.trim_rule import MARGIN
-from labelbox_export_provider.spec.window_advice import no_interval, no_partition, zero_width
-from labelbox_export_provider.spec.window_options import Instant, Lookback, Settle, Width, ZoneName, as_utc
 
 
 class Window(OptionModel):

@@ -18,9 +18,9 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from labelbox_export_provider.domain.options.dates import iso_utc, whole_second
+from labelbox_export_provider.domain.windows.windows import MARGIN, ResolvedWindow, TrimRule, WindowField
 from labelbox_export_provider.errors import HandleError
-from labelbox_export_provider.spec.dates import iso_utc, whole_second
-from labelbox_export_provider.spec.windows import MARGIN, ResolvedWindow, TrimRule, WindowField
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]+$")]
 ExportId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]

@@ -1,0 +1,1 @@
+"""How options of operators are checked, templated and rendered."""

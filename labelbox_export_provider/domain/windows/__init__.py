@@ -1,0 +1,1 @@
+"""The time windows of a run and the rows that belong to them."""
