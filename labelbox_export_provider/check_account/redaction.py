@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.redaction import scrub
 
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[a-zA-Z]{2,}")
 _PATH = re.compile(r"(?i)\b((?:https?|s3|gs)://[^\s/\"'<>]+)/[^\s\"'<>]*")

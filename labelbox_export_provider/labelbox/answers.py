@@ -27,8 +27,8 @@ from labelbox_export_provider.errors import (
 from labelbox_export_provider.labelbox.bodies import Body, GraphQLError, read_body
 from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
 from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
-from labelbox_export_provider.labelbox.redaction import scrub
 from labelbox_export_provider.labelbox.retry import retry_after
+from labelbox_export_provider.redaction import scrub
 
 
 class Fate(enum.Enum):

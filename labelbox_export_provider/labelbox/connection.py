@@ -26,7 +26,7 @@ from pydantic import (
 from labelbox_export_provider.errors import AccessError, ConnectionSettingsError, NotFoundError, ProtocolError
 from labelbox_export_provider.labelbox.addresses import is_plain_http_outside, split_proxy, tidy_endpoint, tidy_url
 from labelbox_export_provider.labelbox.api_key import IN_LOGIN, complaint_about
-from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.redaction import scrub
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 DEFAULT_APP_URL = "https://app.labelbox.com"

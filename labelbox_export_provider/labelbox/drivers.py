@@ -23,8 +23,8 @@ from labelbox_export_provider.labelbox.certificates import create_ssl_context
 from labelbox_export_provider.labelbox.connection import ConnectionSettings
 from labelbox_export_provider.labelbox.model import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
 from labelbox_export_provider.labelbox.proxies import proxy_for
-from labelbox_export_provider.labelbox.redaction import scrub
 from labelbox_export_provider.labelbox.user_agent import user_agent as default_user_agent
+from labelbox_export_provider.redaction import scrub
 
 log = logging.getLogger(__name__)
 

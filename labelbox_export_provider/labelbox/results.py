@@ -21,7 +21,7 @@ from labelbox_export_provider.labelbox.model import (
     StreamTotals,
     StreamType,
 )
-from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.redaction import scrub
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
 _LARGEST = 2**64 - 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.labelbox.redaction import scrub
+from labelbox_export_provider.redaction import scrub
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VySWQiOiJjbDEifQ.c2lnbmF0dXJlLXNlY3JldA"
 
