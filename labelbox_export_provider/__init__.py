@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelbox_export_provider.client.http_clients import LabelboxClient
+    from labelbox_export_provider.client.settings import ConnectionSettings
+    from labelbox_export_provider.client.types import StreamType
     from labelbox_export_provider.domain.request.export_params import (
         CatalogExportParams,
         DataRowsExportParams,
@@ -35,9 +38,6 @@ if TYPE_CHECKING:
     from labelbox_export_provider.errors import LabelboxExportError
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
     from labelbox_export_provider.hooks.trigger_form import window_params
-    from labelbox_export_provider.labelbox.connection import ConnectionSettings
-    from labelbox_export_provider.labelbox.drivers import LabelboxClient
-    from labelbox_export_provider.labelbox.model import StreamType
     from labelbox_export_provider.operators.base import ExportOperator
     from labelbox_export_provider.operators.export import (
         CatalogExportOperator,
@@ -59,7 +59,7 @@ _HOMES = {
     "CatalogExportParams": "domain.request.export_params",
     "CatalogFilters": "domain.request.filters",
     "CatalogSource": "domain.request.sources",
-    "ConnectionSettings": "labelbox.connection",
+    "ConnectionSettings": "client.settings",
     "DataIntervalWindow": "domain.windows.windows",
     "DataRowsExportOperator": "operators.export",
     "DataRowsExportParams": "domain.request.export_params",
@@ -73,7 +73,7 @@ _HOMES = {
     "ExportTaskSensor": "sensors.export_task",
     "ExportTaskTrigger": "triggers.export_task",
     "FixedWindow": "domain.windows.windows",
-    "LabelboxClient": "labelbox.drivers",
+    "LabelboxClient": "client.http_clients",
     "LabelboxExportError": "errors",
     "LabelboxExportToFileOperator": "transfers.to_file",
     "LabelboxExportToGCSOperator": "transfers.to_gcs",
@@ -91,7 +91,7 @@ _HOMES = {
     "SliceExportOperator": "operators.export",
     "SliceExportParams": "domain.request.export_params",
     "SliceSource": "domain.request.sources",
-    "StreamType": "labelbox.model",
+    "StreamType": "client.types",
     "window_params": "hooks.trigger_form",
 }
 

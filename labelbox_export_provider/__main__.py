@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from labelbox_export_provider.check_account import command as check_account
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 KEY_VARIABLE = "LABELBOX_API_KEY"
 ENDPOINT_VARIABLE = "LABELBOX_ENDPOINT"

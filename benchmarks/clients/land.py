@@ -8,12 +8,12 @@ from typing import Any
 
 from benchmarks.clients.common import Notes, gcs_bucket, s3_client
 from benchmarks.dataset import MARGIN, WINDOW_END, WINDOW_START
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.polling import require_complete
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import layout_names
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.streaming.publish import LandingOptions, land_export
 from labelbox_export_provider.streaming.sinks.base import Sink
 

@@ -10,9 +10,9 @@ from typing import Any
 from labelbox_export_provider.check_account.ask import Asked, ask
 from labelbox_export_provider.check_account.questions import BY_ID, NOT_REACHED, QUESTIONS, Finding, Verdict
 from labelbox_export_provider.check_account.redaction import Redactor, short_hash
-from labelbox_export_provider.labelbox.documents import Document
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import Flow, KeyOwner, T
+from labelbox_export_provider.client.graphql import Document
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.types import Flow, KeyOwner, T
 
 
 @dataclass

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from labelbox_export_provider.client.graphql import Document
+from labelbox_export_provider.client.reply_bodies import read_body
+from labelbox_export_provider.client.reply_errors import Again, Ok, classify
+from labelbox_export_provider.client.retry import Budget, RetryPolicy
+from labelbox_export_provider.client.types import Answer, Flow, Reply, Send, Sleep
 from labelbox_export_provider.errors import (
     AuthenticationError,
     ConnectionSettingsError,
     LabelboxExportError,
     NotFoundError,
 )
-from labelbox_export_provider.labelbox.answers import Again, Ok, classify
-from labelbox_export_provider.labelbox.bodies import read_body
-from labelbox_export_provider.labelbox.documents import Document
-from labelbox_export_provider.labelbox.model import Answer, Flow, Reply, Send, Sleep
-from labelbox_export_provider.labelbox.retry import Budget, RetryPolicy
 
 T = TypeVar("T")
 POLICY = RetryPolicy(attempts=4, total_seconds=60)

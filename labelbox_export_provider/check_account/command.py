@@ -9,8 +9,8 @@ from pathlib import Path
 
 from labelbox_export_provider.check_account.plan import describe_plan
 from labelbox_export_provider.check_account.questions import NOT_REACHED
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AccessError, LabelboxExportError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 OK, DIFFERS, FAILED, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = """\
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, read_settings: Callable[[], ConnectionSetti
 def _carry_out(options: argparse.Namespace, settings: ConnectionSettings) -> int:
     from labelbox_export_provider.check_account import report
     from labelbox_export_provider.check_account.run import check, identify
-    from labelbox_export_provider.labelbox.drivers import LabelboxClient
+    from labelbox_export_provider.client.http_clients import LabelboxClient
 
     with LabelboxClient(settings) as client:
         account = identify(client, say=_say, timeout=options.timeout)

@@ -9,6 +9,12 @@ from typing import Any
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.ask import Asked, codes_of, recorded
+from labelbox_export_provider.client import flows, graphql, parsing
+from labelbox_export_provider.client.graphql import START_BY_MUTATION
+from labelbox_export_provider.client.reply_bodies import read_body
+from labelbox_export_provider.client.retry import RetryPolicy
+from labelbox_export_provider.client.start_or_adopt import VISIBLE_WITHIN
+from labelbox_export_provider.client.types import Answer, Reply, StartLost, StreamTotals, StreamType
 from labelbox_export_provider.domain.records.start_record import MAX_HEAD
 from labelbox_export_provider.domain.request.sources import Source
 from labelbox_export_provider.errors import (
@@ -20,12 +26,6 @@ from labelbox_export_provider.errors import (
     StartUncertainError,
     WaitTimeoutError,
 )
-from labelbox_export_provider.labelbox import documents, flows, results
-from labelbox_export_provider.labelbox.adoption import VISIBLE_WITHIN
-from labelbox_export_provider.labelbox.bodies import read_body
-from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
-from labelbox_export_provider.labelbox.model import Answer, Reply, StartLost, StreamTotals, StreamType
-from labelbox_export_provider.labelbox.retry import RetryPolicy
 
 _STARTING = RetryPolicy(attempts=10, total_seconds=300)
 _LOOK_EVERY = 1.0
@@ -127,7 +127,7 @@ def follow(account: Account, export: TinyExport, *, look_up_name: bool = False) 
 
 def _look(account: Account, export: TinyExport, elapsed: float) -> None:
     variables = {"userId": account.owner.user_id, "taskId": export.export_id}
-    found = _tasks(account.ask(documents.CREATED_TASK_BY_ID, variables))
+    found = _tasks(account.ask(graphql.CREATED_TASK_BY_ID, variables))
     if not found:
         return
     export.task = found[0]
@@ -140,7 +140,7 @@ def _look(account: Account, export: TinyExport, elapsed: float) -> None:
 
 def _look_up_name(account: Account, export: TinyExport) -> None:
     variables = {"userId": account.owner.user_id, "name": export.name, "skip": 0, "first": 5}
-    export.by_name = account.ask(documents.CREATED_TASKS_BY_NAME, variables)
+    export.by_name = account.ask(graphql.CREATED_TASKS_BY_NAME, variables)
     if any(task.get("id") == export.export_id for task in _tasks(export.by_name)):
         export.named_after = account.clock() - export.begun
 
@@ -160,10 +160,10 @@ def _tasks(asked: Asked) -> list[Mapping[str, Any]]:
 def read_totals(account: Account, export_id: str, stream: StreamType) -> tuple[Any, StreamTotals | None]:
     """Return the raw header of a stream and its totals; a missing header is believed at the second look."""
     for last in (False, True):
-        asked = account.ask(documents.STREAM_HEADER, {"where": {"id": export_id}, "streamType": stream.value})
+        asked = account.ask(graphql.STREAM_HEADER, {"where": {"id": export_id}, "streamType": stream.value})
         if asked.error is not None:
             raise asked.error
-        totals = results.stream_totals(asked.data, export_id, stream)
+        totals = parsing.stream_totals(asked.data, export_id, stream)
         if totals is not None or last or stream is StreamType.ERRORS:
             break
         account.sleep(_LOOK_EVERY)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, TinyExport, start
+from labelbox_export_provider.client import graphql
 from labelbox_export_provider.domain.request.sources import DatasetSource, ModelRunSource, ProjectSource, Source
 from labelbox_export_provider.errors import StartUncertainError
-from labelbox_export_provider.labelbox import documents
 
 UNKNOWN_ID = "clcheckaccountnosuchid000"
 """In the form of Labelbox's ids, and nobody's."""
@@ -14,7 +14,7 @@ UNKNOWN_ID = "clcheckaccountnosuchid000"
 
 def ask_unknown_task(account: Account) -> None:
     """Ask for the header of a task that does not exist."""
-    asked = account.ask(documents.STREAM_HEADER, {"where": {"id": UNKNOWN_ID}, "streamType": "RESULT"})
+    asked = account.ask(graphql.STREAM_HEADER, {"where": {"id": UNKNOWN_ID}, "streamType": "RESULT"})
     if asked.error is None:
         is_null = asked.data.get("task") is None
         account.settle("unknown_task", "a null task" if is_null else "a task", "ok" if is_null else "differs")

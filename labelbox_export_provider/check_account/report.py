@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.questions import Finding
 from labelbox_export_provider.check_account.redaction import short_hash
-from labelbox_export_provider.labelbox.connection import DEFAULT_ENDPOINT
-from labelbox_export_provider.labelbox.user_agent import provider_version
+from labelbox_export_provider.client.settings import DEFAULT_ENDPOINT
+from labelbox_export_provider.client.user_agent import provider_version
 
 _WIDTHS = (38, 36, 36, 7)
 _HEADS = ("question", "found", "the provider assumes", "")

@@ -18,19 +18,19 @@ from labelbox_export_provider.check_account.tasks import (
     ask_time_zone,
     settle_task,
 )
+from labelbox_export_provider.client import graphql, parsing
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.domain.request.sources import DataRowsSource
 from labelbox_export_provider.errors import ExportFailedError, NotFoundError
-from labelbox_export_provider.labelbox import documents, results
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.retry import ONCE
 
 
 def identify(client: LabelboxClient, *, say: Callable[[str], object], timeout: float) -> Account:
     """Ask whose key it is, once: a wrong key or address shows at once."""
-    asked = client.run(ask(documents.WHO_AM_I, {}, ONCE))
+    asked = client.run(ask(graphql.WHO_AM_I, {}, ONCE))
     if asked.error is not None:
         raise asked.error
-    owner = results.key_owner(asked.data)
+    owner = parsing.key_owner(asked.data)
     redactor = Redactor()
     redactor.hide((client.settings.api_key.get_secret_value(), owner.email, owner.user_id, owner.organization_id))
     return Account(client=client, owner=owner, say=say, timeout=timeout, redactor=redactor)

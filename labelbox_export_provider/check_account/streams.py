@@ -13,10 +13,10 @@ import google_crc32c
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.ask import Asked
 from labelbox_export_provider.check_account.exports import TinyExport, read_totals
+from labelbox_export_provider.client import graphql, parsing
+from labelbox_export_provider.client.graphql import Document
+from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.errors import IntegrityError, UnreachableError
-from labelbox_export_provider.labelbox import documents, results
-from labelbox_export_provider.labelbox.documents import Document
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost, FileResponse
 
@@ -76,10 +76,10 @@ def settle_row(account: Account, export: TinyExport, totals: StreamTotals) -> by
 
 def _file(account: Account, export: TinyExport, stream: StreamType) -> tuple[ExportFile, Mapping[str, Any]]:
     variables = {"where": {"id": export.export_id}, "streamType": stream.value, "offset": "0"}
-    asked = account.ask(documents.FILE_FROM_OFFSET, variables)
+    asked = account.ask(graphql.FILE_FROM_OFFSET, variables)
     if asked.error is not None:
         raise asked.error
-    return results.export_file(asked.data, export.export_id, stream, 0), asked.data["task"]["exportFileFromOffset"]
+    return parsing.export_file(asked.data, export.export_id, stream, 0), asked.data["task"]["exportFileFromOffset"]
 
 
 def _settle_uint64(account: Account, header: Any, file: Mapping[str, Any]) -> None:

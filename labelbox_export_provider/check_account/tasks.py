@@ -10,10 +10,10 @@ from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import TinyExport
 from labelbox_export_provider.check_account.identifiers import UNKNOWN_ID
 from labelbox_export_provider.check_account.questions import Verdict
-from labelbox_export_provider.labelbox import documents, flows
-from labelbox_export_provider.labelbox.adoption import VISIBLE_WITHIN
-from labelbox_export_provider.labelbox.documents import Document
-from labelbox_export_provider.labelbox.results import cancelable_types
+from labelbox_export_provider.client import flows, graphql
+from labelbox_export_provider.client.graphql import Document
+from labelbox_export_provider.client.parsing import cancelable_types
+from labelbox_export_provider.client.start_or_adopt import VISIBLE_WITHIN
 
 ALIASES = (100, 25, 5)
 
@@ -34,7 +34,7 @@ def ask_time_zone(account: Account) -> None:
 
 def ask_cancelable_types(account: Account) -> None:
     """Ask which types of task can be canceled."""
-    asked = account.ask(documents.CANCELABLE_TASK_TYPES, {})
+    asked = account.ask(graphql.CANCELABLE_TASK_TYPES, {})
     if asked.error is not None:
         account.settle("cancelable_types", f"refused, {asked.refusal}", "ok")
         return
@@ -93,7 +93,7 @@ def _settle_percentage(account: Account, export: TinyExport) -> None:
 
 
 def _ask_task(account: Account, export: TinyExport) -> None:
-    asked = account.ask(documents.TASK, {"where": {"id": export.export_id}})
+    asked = account.ask(graphql.TASK, {"where": {"id": export.export_id}})
     if asked.error is not None:
         account.settle("status_in_task", f"no, {asked.refusal}", "ok", status=asked.status)
         return
@@ -104,7 +104,7 @@ def _ask_task(account: Account, export: TinyExport) -> None:
 
 def ask_order(account: Account) -> None:
     """Look in which order the newest tasks are listed; those of this check are among them."""
-    asked = account.ask(documents.CREATED_TASKS, {"userId": account.owner.user_id, "skip": 0, "first": 20})
+    asked = account.ask(graphql.CREATED_TASKS, {"userId": account.owner.user_id, "skip": 0, "first": 20})
     user = asked.data.get("user")
     tasks: Any = user.get("createdTasks") if isinstance(user, Mapping) else None
     if not isinstance(tasks, list):

@@ -17,17 +17,17 @@ from labelbox_export_provider.airflow_compat import (
     get_connection,
     mask_secret_async,
 )
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client import user_agent as agent
+from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Flow
+from labelbox_export_provider.client.user_agent import provider_version
 from labelbox_export_provider.errors import ConnectionSettingsError, LabelboxExportError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox import user_agent as agent
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import Flow
-from labelbox_export_provider.labelbox.retry import ONCE
-from labelbox_export_provider.labelbox.user_agent import provider_version
 
 if TYPE_CHECKING:
+    from labelbox_export_provider.client.http_clients import LabelboxClient
     from labelbox_export_provider.domain.records.handle import ExportHandle
-    from labelbox_export_provider.labelbox.drivers import LabelboxClient
     from labelbox_export_provider.streaming.export_task import ExportTask
 
 __all__ = ["LabelboxHook", "airflow_version", "no_such_connection", "provider_version", "user_agent"]
@@ -39,7 +39,7 @@ T = TypeVar("T")
 class LabelboxHook(BaseHook):
     """Talks to Labelbox with the key of an Airflow connection of type `labelbox`.
 
-    `run` carries out one flow of `labelbox_export_provider.labelbox.flows` in a worker; triggers use `async_settings`
+    `run` carries out one flow of `labelbox_export_provider.client.flows` in a worker; triggers use `async_settings`
     and share an asynchronous client of their own. The key is registered with Airflow's secret masker and goes to the
     GraphQL endpoint only. Every fault of the connection is a `ConnectionSettingsError` that names the field.
     """
@@ -122,7 +122,7 @@ class LabelboxHook(BaseHook):
 
 
 def _client(settings: ConnectionSettings) -> LabelboxClient:
-    from labelbox_export_provider.labelbox.drivers import (
+    from labelbox_export_provider.client.http_clients import (
         LabelboxClient,
     )  # brings httpx, which DAG parsing does not need
 

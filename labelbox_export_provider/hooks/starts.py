@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import never_expire, task_state_store
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.start_or_adopt import StartedExport, StartRequest, saving, start_or_adopt
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
@@ -15,8 +17,6 @@ from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedW
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.hooks.run_facts import resolved
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

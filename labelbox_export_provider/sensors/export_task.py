@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
 from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
+from labelbox_export_provider.client.external_export import handle_of
+from labelbox_export_provider.client.polling import completed_totals
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.templates import late_paths
 from labelbox_export_provider.domain.records.external_export import ExternalExport, check_export, parse_export
@@ -18,8 +20,6 @@ from labelbox_export_provider.errors import ConfigurationError, LabelboxExportEr
 from labelbox_export_provider.hooks.default_args import came_by_default
 from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.labelbox.external import handle_of
-from labelbox_export_provider.labelbox.waiting import completed_totals
 from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once

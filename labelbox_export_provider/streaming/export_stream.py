@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.fetch import Piece, StreamReader
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.index import FileIndex

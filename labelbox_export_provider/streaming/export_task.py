@@ -14,6 +14,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.polling import confirmed_totals, look
+from labelbox_export_provider.client.retry import PATIENT
+from labelbox_export_provider.client.start_or_adopt import StartRequest, saving, start_or_adopt
+from labelbox_export_provider.client.types import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.start_record import MAX_HEAD, StartRecord
@@ -25,12 +31,6 @@ from labelbox_export_provider.errors import (
     ExportNotReadyError,
     WaitTimeoutError,
 )
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.adoption import StartRequest, saving, start_or_adopt
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import KeyOwner, StreamTotals, StreamType, TaskStatus
-from labelbox_export_provider.labelbox.retry import PATIENT
-from labelbox_export_provider.labelbox.waiting import confirmed_totals, look
 from labelbox_export_provider.streaming.export_stream import BufferedStream, ParsedRows, StreamSource
 from labelbox_export_provider.streaming.export_task_state import TaskProperties
 from labelbox_export_provider.streaming.file_host import FileHost

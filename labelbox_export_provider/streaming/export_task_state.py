@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.types import ExportTaskState, KeyOwner
 from labelbox_export_provider.errors import NotFoundError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import ExportTaskState, KeyOwner
 
 
 @dataclass(frozen=True, slots=True)

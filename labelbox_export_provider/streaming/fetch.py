@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import IntegrityError, ProtocolError, UnreachableError
-from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost, FileResponse
 from labelbox_export_provider.streaming.index import FileIndex

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, ReadTimeoutError
 
-from labelbox_export_provider.labelbox.addresses import ProxyAddress
-from labelbox_export_provider.labelbox.certificates import create_ssl_context
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.proxies import proxy_for
+from labelbox_export_provider.client.addresses import ProxyAddress
+from labelbox_export_provider.client.certificates import create_ssl_context
+from labelbox_export_provider.client.proxies import proxy_for
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.streaming import scrub
 
 

@@ -16,8 +16,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError, LabelboxExportError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 
 MOST_CALLS = 8
 """Calls for files ahead that are under way at once."""

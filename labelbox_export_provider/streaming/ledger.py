@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums
 from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Protocol
 
-from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.trim import Verdicts, glance, last_activity_at
 
 MAX_TRIM_LINE = 128 * 1024**2

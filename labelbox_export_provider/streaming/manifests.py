@@ -9,9 +9,9 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
-from labelbox_export_provider.labelbox.model import StreamTotals
 from labelbox_export_provider.streaming import checksum
 from labelbox_export_provider.streaming.lines import RowCounts
 from labelbox_export_provider.streaming.sinks.base import Sink, WrittenObject

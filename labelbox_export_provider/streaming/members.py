@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import google_crc32c
 
-from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.fetch import Piece
 from labelbox_export_provider.streaming.lines import RowCounts, RowFilter, newline_is_missing
 from labelbox_export_provider.streaming.packing import Packer

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.blocks import BLOCK_BYTES, BlockPool, BlockWriter
 from labelbox_export_provider.streaming.budget import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, StreamReader

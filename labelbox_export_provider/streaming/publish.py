@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import get_args
 
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.polling import CompletedTotals
+from labelbox_export_provider.client.types import StreamTotals, StreamType
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
 from labelbox_export_provider.errors import TooManyErrorRowsError
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import StreamTotals, StreamType
-from labelbox_export_provider.labelbox.waiting import CompletedTotals
 from labelbox_export_provider.streaming import packing
 from labelbox_export_provider.streaming.explicit import look
 from labelbox_export_provider.streaming.file_host import FileHost

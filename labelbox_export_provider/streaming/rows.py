@@ -13,8 +13,8 @@ from typing import Any
 
 import google_crc32c
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import ProtocolError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing

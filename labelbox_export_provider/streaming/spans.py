@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from labelbox_export_provider.labelbox.model import ExportFile
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.blocks import Output
 from labelbox_export_provider.streaming.fetch import Piece
 from labelbox_export_provider.streaming.index import FileIndex

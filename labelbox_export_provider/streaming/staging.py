@@ -8,14 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.retry import ONCE, PATIENT, RetryPolicy
+from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals, StreamType
-from labelbox_export_provider.labelbox.retry import ONCE, PATIENT, RetryPolicy
 from labelbox_export_provider.streaming import packing
 from labelbox_export_provider.streaming.budget import plan_memory
 from labelbox_export_provider.streaming.file_host import FileHost

@@ -11,8 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.labelbox.model import StreamTotals
 from labelbox_export_provider.streaming.blocks import Output
 from labelbox_export_provider.streaming.fetch import Piece, StreamReader
 from labelbox_export_provider.streaming.index import FileIndex

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.polling import CompletedTotals, confirmed_totals
+from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.types import StreamType
 from labelbox_export_provider.errors import TemporaryError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import StreamType
-from labelbox_export_provider.labelbox.retry import ONCE
-from labelbox_export_provider.labelbox.waiting import CompletedTotals, confirmed_totals
 
 
 def ask_totals(client: LabelboxClient, export_id: str, pool: Executor) -> CompletedTotals:

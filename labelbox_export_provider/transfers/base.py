@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
+from labelbox_export_provider.client.polling import require_complete
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
 from labelbox_export_provider.domain.options.templates import late_paths
@@ -28,7 +29,6 @@ from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
-from labelbox_export_provider.labelbox.waiting import require_complete
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun

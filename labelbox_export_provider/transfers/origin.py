@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from labelbox_export_provider.client.external_export import handle_of
 from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.domain.records.external_export import (
@@ -21,7 +22,6 @@ from labelbox_export_provider.domain.windows.windows import plain_window
 from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.hooks.default_args import written_first
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.labelbox.external import handle_of
 
 if TYPE_CHECKING:
     from labelbox_export_provider.streaming.options import Rerun

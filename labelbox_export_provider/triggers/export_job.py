@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labelbox_export_provider.airflow_compat import task_state_store
+from labelbox_export_provider.client.polling import CompletedTotals, completed_totals
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN, FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -28,7 +29,6 @@ from labelbox_export_provider.errors import (
 )
 from labelbox_export_provider.hooks.failures import give_up, tries
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.labelbox.waiting import CompletedTotals, completed_totals
 from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.looks import look_once

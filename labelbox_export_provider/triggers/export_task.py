@@ -10,11 +10,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.polling import look
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AuthenticationError, LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.waiting import look
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client
 

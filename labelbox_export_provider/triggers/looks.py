@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+from labelbox_export_provider.client.polling import look
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import AccessError, NotFoundError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.labelbox.waiting import look
 from labelbox_export_provider.triggers.events import ExportEvent
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.hooks.labelbox import user_agent
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 if TYPE_CHECKING:
-    from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient
+    from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
 
 
 @dataclass
@@ -32,7 +32,7 @@ _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _
 @asynccontextmanager
 async def shared_client(settings: ConnectionSettings) -> AsyncIterator[AsyncLabelboxClient]:
     """Lend the running loop's client for these settings; the last holder closes it."""
-    from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient
+    from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
 
     on_this_loop = _leases.setdefault(asyncio.get_running_loop(), {})
     lease = on_this_loop.get(settings)

@@ -21,12 +21,12 @@ from support.strict_s3 import Fault
 import labelbox_export_provider
 from labelbox_export_provider import ParamsWindow, errors
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowSkipException
+from labelbox_export_provider.client.certificates import create_ssl_context
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import WIDTH
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.labelbox.certificates import create_ssl_context
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.streaming.sinks import gcs_errors, s3_errors
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import (

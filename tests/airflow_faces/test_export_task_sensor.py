@@ -205,7 +205,7 @@ def test_an_outage_of_labelbox_while_waiting_does_not_end_the_wait(fake: FakeLab
 def test_a_header_that_is_late_is_not_taken_for_an_empty_export(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelbox_export_provider.labelbox.waiting.EMPTY_AGAIN_AFTER", 0.01)
+    monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.01)
     handle = handle_of(fake)
     fake.faults.add(NullHeader(stream="RESULT", times=1))
     assert run("deferrable", handle)["totals"]["result"]["rows"] == len(fake.rows_for())

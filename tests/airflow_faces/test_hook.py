@@ -12,13 +12,13 @@ import pytest
 from airflow.sdk import Connection
 
 from labelbox_export_provider import LabelboxHook
+from labelbox_export_provider.client import flows
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
     AuthorizationError,
     NotFoundError,
 )
-from labelbox_export_provider.labelbox import flows
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer

@@ -223,7 +223,7 @@ def test_clearing_after_a_failure_that_only_a_new_export_heals_starts_one(
 def test_an_export_without_rows_skips_the_task_and_counts_as_handed_over(
     fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelbox_export_provider.labelbox.waiting.EMPTY_AGAIN_AFTER", 0.1)
+    monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.1)
     one = run(on_empty="skip_task", window=FixedWindow("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
     with pytest.raises(AirflowSkipException):
         one.to_the_end()

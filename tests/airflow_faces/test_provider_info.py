@@ -66,7 +66,7 @@ def test_the_hook_agrees_with_the_connection_type() -> None:
 
 
 def test_the_form_has_a_field_for_every_extra_that_the_connection_takes() -> None:
-    from labelbox_export_provider.labelbox.connection import ConnectionSettings
+    from labelbox_export_provider.client.settings import ConnectionSettings
 
     extras = set(ConnectionSettings.model_fields) - {"endpoint", "api_key", "conn_id"}
     assert set(INFO["connection-types"][0]["conn-fields"]) == extras

@@ -230,7 +230,7 @@ def test_without_compression_the_bytes_are_those_that_labelbox_sent(fake: FakeLa
 def test_an_export_without_rows_leaves_a_manifest_that_says_so(
     fake: FakeLabelbox, store: Store, on_empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelbox_export_provider.labelbox.waiting.EMPTY_AGAIN_AFTER", 0.0)
+    monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.0)
     handle = start(fake, filters={"global_keys": ["no-such-key"]})
     if on_empty == "skip_task":
         with pytest.raises(AirflowSkipException, match="manifest"):

@@ -9,7 +9,7 @@ import pytest
 from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import ScriptedServer
 
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
+from labelbox_export_provider.client.settings import ConnectionSettings
 
 
 @pytest.fixture(autouse=True)

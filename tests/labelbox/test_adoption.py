@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from support.labelbox_starts import CALL_LIMIT, LOOK, START, StartingTask, WorkerKilled, after, before, kill
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
+from labelbox_export_provider.client.start_or_adopt import LOOK_EVERY, MAX_STARTS, VISIBLE_WITHIN
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
@@ -22,9 +25,6 @@ from labelbox_export_provider.errors import (
     StartUncertainError,
     UnreachableError,
 )
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.adoption import LOOK_EVERY, MAX_STARTS, VISIBLE_WITHIN
-from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, FakeUser, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
@@ -67,7 +67,7 @@ def task(fake: FakeLabelbox, clock: ManualClock) -> StartingTask:
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "labelbox_export_provider.labelbox.adoption")
+    caplog.set_level(logging.INFO, "labelbox_export_provider.client.start_or_adopt")
     return caplog
 
 

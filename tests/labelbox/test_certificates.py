@@ -11,11 +11,11 @@ from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import ScriptedServer, data
 from support.streaming_tls import certificate as own_certificate
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.certificates import _usual_ssl_context, create_ssl_context
+from labelbox_export_provider.client.retry import ONCE, RetryPolicy
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.certificates import _usual_ssl_context, create_ssl_context
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.retry import ONCE, RetryPolicy
 
 OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"id": "o1", "name": "Org"})
 

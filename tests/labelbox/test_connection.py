@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError, ProtocolError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 KEY = "lbkey-Zq8vT3-do-not-show"
 

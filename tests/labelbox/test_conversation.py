@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import Runner
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_BY_MUTATION, START_PROJECT_EXPORT
+from labelbox_export_provider.client.retry import ONCE, RetryPolicy
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Started, StreamType, TaskStatus
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
@@ -15,11 +20,6 @@ from labelbox_export_provider.errors import (
     RefusedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.documents import START_BY_MUTATION, START_PROJECT_EXPORT
-from labelbox_export_provider.labelbox.model import Started, StreamType, TaskStatus
-from labelbox_export_provider.labelbox.retry import ONCE, RetryPolicy
 from labelbox_export_provider.testing import FakeLabelbox
 
 POLICY = RetryPolicy(attempts=3, jitter=lambda: 0.0)

@@ -11,21 +11,21 @@ import pytest
 from support.labelbox_conversations import KEY, USER_AGENT, Runner
 from support.labelbox_scripted_server import Asked, Hangs, Plays, ScriptedServer, bodies, data
 
-from labelbox_export_provider.errors import AuthenticationError, ConnectionSettingsError
-from labelbox_export_provider.labelbox import documents, flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import (
+from labelbox_export_provider.client import flows, graphql
+from labelbox_export_provider.client.http_clients import (
     MAX_BODY,
     AsyncLabelboxClient,
     LabelboxClient,
 )
-from labelbox_export_provider.labelbox.model import Answer, Flow, Reply, Send, Sleep, TransportFailure
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Answer, Flow, Reply, Send, Sleep, TransportFailure
+from labelbox_export_provider.errors import AuthenticationError, ConnectionSettingsError
 
 OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"id": "o1", "name": "Org"})
 
 
 def one_reply() -> Flow[Reply]:
-    return (yield Send(documents.WHO_AM_I, {}))
+    return (yield Send(graphql.WHO_AM_I, {}))
 
 
 def test_a_request_is_one_post_of_query_and_variables(
@@ -33,10 +33,10 @@ def test_a_request_is_one_post_of_query_and_variables(
 ) -> None:
     server.play(data(x={"taskId": "t1", "isStreamable": True}))
     given = {"taskName": "Grüße \ud83d", "filters": {"projectId": "clp1"}}
-    runner.run(settings, flows.start_once(documents.START_PROJECT_EXPORT, given))
+    runner.run(settings, flows.start_once(graphql.START_PROJECT_EXPORT, given))
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("POST", "/graphql")
-    assert asked.json == {"query": documents.START_PROJECT_EXPORT.text, "variables": {"input": given}}
+    assert asked.json == {"query": graphql.START_PROJECT_EXPORT.text, "variables": {"input": given}}
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.headers["content-type"] == "application/json"
     assert asked.headers["accept"] == "application/json"
@@ -103,7 +103,7 @@ def test_flows_of_one_client_share_a_connection_and_a_broken_one_is_replaced(
 ) -> None:
     server.play(Plays(503, ""), OWNER)
     runner.run(settings, flows.who_am_i(), flows.who_am_i())
-    assert bodies(server.asked) == [{"query": documents.WHO_AM_I.text, "variables": {}}] * 3
+    assert bodies(server.asked) == [{"query": graphql.WHO_AM_I.text, "variables": {}}] * 3
 
 
 def test_a_noticeable_wait_is_logged_with_its_length_and_reason(
@@ -158,5 +158,5 @@ def test_one_async_client_runs_many_flows_at_once(server: ScriptedServer, settin
 
 def test_variables_travel_as_plain_json(server: ScriptedServer, settings: ConnectionSettings, runner: Runner) -> None:
     server.play(data(x={"taskId": "t1"}))
-    runner.run(settings, flows.start_once(documents.START_PROJECT_EXPORT, {"n": 2**63, "t": True, "s": "\u2028"}))
+    runner.run(settings, flows.start_once(graphql.START_PROJECT_EXPORT, {"n": 2**63, "t": True, "s": "\u2028"}))
     assert json.loads(server.asked[0].body)["variables"]["input"] == {"n": 2**63, "t": True, "s": "\u2028"}

@@ -10,13 +10,13 @@ from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import Drops, Hangs, Plays, ScriptedServer, Step, closed_port, data, graphql_error
 
 from labelbox_export_provider import errors
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
+from labelbox_export_provider.client.retry import RetryPolicy
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import KeyOwner, Started, StartLost
 from labelbox_export_provider.errors import ConnectionSettingsError as SettingsError
 from labelbox_export_provider.errors import RunningExportLimitError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
-from labelbox_export_provider.labelbox.model import KeyOwner, Started, StartLost
-from labelbox_export_provider.labelbox.retry import RetryPolicy
 
 ATTEMPTS = 4
 FEW = 3

@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import answer, by_hand
 
-from labelbox_export_provider.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    IntegrityError,
-    NotFoundError,
-    ProtocolError,
-    RateLimitedError,
-    RefusedError,
-    UnreachableError,
-)
-from labelbox_export_provider.labelbox import documents, flows
-from labelbox_export_provider.labelbox.model import (
+from labelbox_export_provider.client import flows, graphql
+from labelbox_export_provider.client.retry import ONCE, RetryPolicy
+from labelbox_export_provider.client.types import (
     Answer,
     ExportFile,
     ExportTaskState,
@@ -31,7 +22,16 @@ from labelbox_export_provider.labelbox.model import (
     StreamType,
     TransportFailure,
 )
-from labelbox_export_provider.labelbox.retry import ONCE, RetryPolicy
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    IntegrityError,
+    NotFoundError,
+    ProtocolError,
+    RateLimitedError,
+    RefusedError,
+    UnreachableError,
+)
 
 POLICY = RetryPolicy(attempts=5, first_wait=1, max_wait=8, total_seconds=100, jitter=lambda: 1.0)
 INPUT = {"taskName": "nightly", "filters": {"projectId": "clp1"}, "params": {}}
@@ -148,14 +148,14 @@ def test_a_retry_after_beyond_the_time_bound_is_handed_to_the_caller_at_once() -
 
 
 def test_a_person_in_front_of_a_form_does_not_wait() -> None:
-    assert by_hand(flows.who_am_i(ONCE), answer(status=503, body=b"")).effects == [flows.Send(documents.WHO_AM_I, {})]
+    assert by_hand(flows.who_am_i(ONCE), answer(status=503, body=b"")).effects == [flows.Send(graphql.WHO_AM_I, {})]
 
 
 # --- starting ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("document", documents.START_BY_MUTATION.values(), ids=list(documents.START_BY_MUTATION))
-def test_a_start_sends_the_rendered_input_as_it_is(document: documents.Document) -> None:
+@pytest.mark.parametrize("document", graphql.START_BY_MUTATION.values(), ids=list(graphql.START_BY_MUTATION))
+def test_a_start_sends_the_rendered_input_as_it_is(document: graphql.Document) -> None:
     done = by_hand(flows.start_once(document, INPUT, POLICY), answer({"x": {"taskId": "t1", "isStreamable": True}}))
     assert done.value == Started("t1")
     assert [each.variables for each in done.sends] == [{"input": INPUT}]
@@ -163,7 +163,7 @@ def test_a_start_sends_the_rendered_input_as_it_is(document: documents.Document)
 
 def test_an_export_that_cannot_be_streamed_is_refused_by_name() -> None:
     done = by_hand(
-        flows.start_once(documents.START_PROJECT_EXPORT, INPUT, POLICY),
+        flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY),
         answer({"x": {"taskId": "t1", "isStreamable": False}}),
     )
     assert isinstance(done.error, RefusedError)
@@ -174,21 +174,21 @@ def test_an_export_that_cannot_be_streamed_is_refused_by_name() -> None:
     "data", [{"x": None}, {"x": {}}, {"x": {"taskId": None}}, {"x": {"taskId": ""}}, {"x": []}, {}]
 )
 def test_a_sound_answer_that_names_no_export_counts_as_lost(data: Any) -> None:
-    done = by_hand(flows.start_once(documents.START_PROJECT_EXPORT, INPUT, POLICY), answer(data))
+    done = by_hand(flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), answer(data))
     assert isinstance(done.value, StartLost)
     assert len(done.sends) == 1
 
 
 def test_an_id_is_proof_of_a_start_whatever_else_the_answer_complains_about() -> None:
     body = {"data": {"x": {"taskId": "t1", "isStreamable": True}}, "errors": [{"message": "late"}]}
-    done = by_hand(flows.start_once(documents.START_PROJECT_EXPORT, INPUT, POLICY), answer(body=body, status=500))
+    done = by_hand(flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), answer(body=body, status=500))
     assert done.value == Started("t1")
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.BROKEN])
 def test_a_lost_answer_is_returned_at_once_and_nothing_is_sent_again(kind: FailureKind) -> None:
     done = by_hand(
-        flows.start_once(documents.START_PROJECT_EXPORT, INPUT, POLICY), TransportFailure(kind, "h broke", elapsed=1)
+        flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), TransportFailure(kind, "h broke", elapsed=1)
     )
     assert isinstance(done.value, StartLost)
     assert "h broke" in done.value.reason
@@ -198,7 +198,7 @@ def test_a_lost_answer_is_returned_at_once_and_nothing_is_sent_again(kind: Failu
 def test_a_loss_after_refusals_is_still_a_loss() -> None:
     refused = answer(status=429, body=b"")
     lost = TransportFailure(FailureKind.BROKEN, "h broke", elapsed=1)
-    done = by_hand(flows.start_once(documents.START_PROJECT_EXPORT, INPUT, POLICY), refused, lost)
+    done = by_hand(flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), refused, lost)
     assert isinstance(done.value, StartLost)
     assert len(done.sends) == 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbox_export_provider.labelbox.limits import is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.client.limits import is_rate_limit_text, is_running_export_limit
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import Plays, ScriptedServer, data
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.addresses import ProxyAddress, split_proxy
+from labelbox_export_provider.client.proxies import proxy_for
+from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError, UnreachableError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.addresses import ProxyAddress, split_proxy
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.proxies import proxy_for
-from labelbox_export_provider.labelbox.retry import ONCE
 
 OWNER = data(user={"id": "u1", "email": None, "timezone": None}, organization={"id": "o1", "name": "Org"})
 SETTINGS = ConnectionSettings(api_key=KEY)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.labelbox.retry import PATIENT, Budget, RetryPolicy, retry_after
+from labelbox_export_provider.client.retry import PATIENT, Budget, RetryPolicy, retry_after
 
 NOW = "Sun, 22 Nov 2026 02:00:00 GMT"
 

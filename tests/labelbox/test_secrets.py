@@ -11,11 +11,11 @@ import pytest
 from support.labelbox_conversations import KEY, Runner
 from support.labelbox_scripted_server import Asked, Drops, Hangs, Plays, ScriptedServer, data
 
+from labelbox_export_provider.client import flows, graphql
+from labelbox_export_provider.client.retry import RetryPolicy
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import StreamType
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.labelbox import documents, flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import StreamType
-from labelbox_export_provider.labelbox.retry import RetryPolicy
 
 POLICY = RetryPolicy(attempts=2)
 SIGNATURE = "s1gnatur3-do-not-show"
@@ -74,7 +74,7 @@ ANSWERS: dict[str, Any] = {
 def _flows() -> list[Any]:
     return [
         flows.who_am_i(POLICY),
-        flows.start_once(documents.START_PROJECT_EXPORT, {"filters": {"projectId": "p"}}, POLICY),
+        flows.start_once(graphql.START_PROJECT_EXPORT, {"filters": {"projectId": "p"}}, POLICY),
         flows.stream_totals("t1", StreamType.RESULT, POLICY),
         flows.file_at("t1", StreamType.RESULT, 0, POLICY),
         flows.created_tasks_named("u1", "n", POLICY),

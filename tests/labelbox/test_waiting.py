@@ -10,6 +10,20 @@ from typing import Any
 import pytest
 from support.labelbox_conversations import Runner
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
+from labelbox_export_provider.client.polling import (
+    EMPTY_AGAIN_AFTER,
+    NEWBORN,
+    CompletedTotals,
+    Look,
+    completed_totals,
+    look,
+    require_complete,
+)
+from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
@@ -21,20 +35,6 @@ from labelbox_export_provider.errors import (
     IntegrityError,
     LabelboxExportError,
     NotFoundError,
-)
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.documents import START_PROJECT_EXPORT
-from labelbox_export_provider.labelbox.model import StreamTotals
-from labelbox_export_provider.labelbox.retry import ONCE
-from labelbox_export_provider.labelbox.waiting import (
-    EMPTY_AGAIN_AFTER,
-    NEWBORN,
-    CompletedTotals,
-    Look,
-    completed_totals,
-    look,
-    require_complete,
 )
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import (

@@ -16,6 +16,8 @@ from support.streaming_http import Reply, Request, http_server
 from support.streaming_source import SETTINGS, SIGNATURE, Source, Twist, faults, serve
 from support.streaming_tls import certificate
 
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import (
     ConnectionSettingsError,
     IntegrityError,
@@ -23,8 +25,6 @@ from labelbox_export_provider.errors import (
     ProtocolError,
     UnreachableError,
 )
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.streaming.fetch import StreamReader
 from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost
 from labelbox_export_provider.streaming.index import FileIndex

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.index import FileIndex
 
 FILES = [ExportFile(start, start + 99, start // 10, start // 10 + 9, f"u{start}") for start in range(0, 1000, 100)]

@@ -31,7 +31,7 @@ CUTS = range(MIB, len(CONTENT), MIB)
 PROGRAM = """
     import sys
     sys.path.insert(0, {tests!r})
-    from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+    from labelbox_export_provider.client.types import ExportFile, StreamTotals
     from labelbox_export_provider.streaming.budget import MemoryPlan
     from labelbox_export_provider.streaming.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream

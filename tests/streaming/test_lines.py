@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.domain.windows.windows import TrimRule
-from labelbox_export_provider.labelbox.model import ExportFile
 from labelbox_export_provider.streaming.lines import RowCounter, RowFilter, RowTrimmer, newline_is_missing
 from labelbox_export_provider.streaming.trim import glance, last_activity_at, parse_instant
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.ledger import Ledger
 from labelbox_export_provider.streaming.lines import RowCounter, RowTrimmer

@@ -26,7 +26,7 @@ PROGRAM = """
     sys.path.insert(0, {tests!r})
     from datetime import datetime, timedelta, timezone
     import google_crc32c
-    from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
+    from labelbox_export_provider.client.types import ExportFile, StreamTotals
     from labelbox_export_provider.domain.windows.windows import TrimRule
     from labelbox_export_provider.streaming.budget import plan_memory
     from labelbox_export_provider.streaming.file_host import FileHost

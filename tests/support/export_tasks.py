@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.request.sources import ProjectSource
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
 from labelbox_export_provider.streaming.export_task import ExportTask
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from labelbox_export_provider.client.http_clients import AsyncLabelboxClient, LabelboxClient
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Answer, Effect, Flow, Reply, Send, Sleep, TransportFailure
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import AsyncLabelboxClient, LabelboxClient
-from labelbox_export_provider.labelbox.model import Answer, Effect, Flow, Reply, Send, Sleep, TransportFailure
 
 T = TypeVar("T")
 

@@ -10,14 +10,14 @@ from typing import Any, TypeAlias
 
 from support.labelbox_conversations import USER_AGENT
 
+from labelbox_export_provider.client.certificates import create_ssl_context
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.start_or_adopt import StartedExport, StartRequest, saving, start_or_adopt
+from labelbox_export_provider.client.types import Flow, Reply, Send
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import request_fingerprint
 from labelbox_export_provider.domain.request.sources import ProjectSource
-from labelbox_export_provider.labelbox.adoption import StartedExport, StartRequest, saving, start_or_adopt
-from labelbox_export_provider.labelbox.certificates import create_ssl_context
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import Flow, Reply, Send
 from labelbox_export_provider.testing import FakeLabelbox, FakeUser, ManualClock
 
 CALL_LIMIT = 60.0

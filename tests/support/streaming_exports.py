@@ -14,17 +14,17 @@ from typing import Any
 
 import zstandard
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_BY_MUTATION
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Started
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.manifest import Manifest, Versions
 from labelbox_export_provider.domain.records.object_names import Compression, explicit_names, layout_names
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
-from labelbox_export_provider.labelbox.drivers import LabelboxClient
-from labelbox_export_provider.labelbox.model import Started
 from labelbox_export_provider.streaming.pipeline import Surroundings
 from labelbox_export_provider.streaming.publish import LandedExport, LandingOptions, land_export
 from labelbox_export_provider.streaming.sinks.base import Sink

@@ -13,9 +13,9 @@ from itertools import pairwise
 import google_crc32c
 from support.streaming_http import Reply, Request, http_server
 
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import ExportFile, StreamTotals
 
 SIGNATURE = "X-Goog-Signature=5ec2e7"
 SETTINGS = ConnectionSettings(api_key="test-key-that-goes-nowhere", timeout=5.0)  # type: ignore[arg-type]  # pydantic makes a SecretStr

@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from labelbox_export_provider.errors import IntegrityError, NotFoundError, ProtocolError, RefusedError
-from labelbox_export_provider.labelbox.model import (
+from labelbox_export_provider.client.types import (
     ExportFile,
     ExportTaskState,
     KeyOwner,
@@ -21,6 +20,7 @@ from labelbox_export_provider.labelbox.model import (
     StreamTotals,
     StreamType,
 )
+from labelbox_export_provider.errors import IntegrityError, NotFoundError, ProtocolError, RefusedError
 from labelbox_export_provider.redaction import scrub
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.types import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,
@@ -16,9 +19,6 @@ from labelbox_export_provider.errors import (
     NotFoundError,
     TemporaryError,
 )
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.model import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
-from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
 
 log = logging.getLogger(__name__)
 

@@ -12,19 +12,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from labelbox_export_provider.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    NotFoundError,
-    ProtocolError,
-    RefusedError,
-    RunningExportLimitError,
-)
-from labelbox_export_provider.labelbox import documents, results
-from labelbox_export_provider.labelbox.answers import Again, Fatal, Fate, Ok, classify
-from labelbox_export_provider.labelbox.bodies import read_body
-from labelbox_export_provider.labelbox.documents import Document
-from labelbox_export_provider.labelbox.model import (
+from labelbox_export_provider.client import graphql, parsing
+from labelbox_export_provider.client.graphql import Document
+from labelbox_export_provider.client.reply_bodies import read_body
+from labelbox_export_provider.client.reply_errors import Again, Fatal, Fate, Ok, classify
+from labelbox_export_provider.client.retry import PATIENT, Budget, RetryPolicy
+from labelbox_export_provider.client.types import (
     Answer,
     ExportFile,
     ExportTaskState,
@@ -38,7 +31,14 @@ from labelbox_export_provider.labelbox.model import (
     StreamTotals,
     StreamType,
 )
-from labelbox_export_provider.labelbox.retry import PATIENT, Budget, RetryPolicy
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+    RunningExportLimitError,
+)
 
 EXPORT_TASK_TYPE = "export-data-rows"
 TASKS_PER_PAGE = 100
@@ -48,8 +48,8 @@ NEWEST_PAGES = 10
 
 def who_am_i(policy: RetryPolicy = PATIENT) -> Flow[KeyOwner]:
     """Ask whose key it is; cheap and without side effect."""
-    data = yield from _ask(documents.WHO_AM_I, {}, policy)
-    return results.key_owner(data)
+    data = yield from _ask(graphql.WHO_AM_I, {}, policy)
+    return parsing.key_owner(data)
 
 
 def start_once(
@@ -72,7 +72,7 @@ def start_once(
     while True:
         reply = yield Send(document, {"input": input})
         outcome = classify(reply, operation)
-        if isinstance(reply, Answer) and (body := read_body(reply.body)) and (export := results.started(body.data)):
+        if isinstance(reply, Answer) and (body := read_body(reply.body)) and (export := parsing.started(body.data)):
             # An id is proof, whatever else the answer complains about.
             return export
         if isinstance(outcome, Ok):
@@ -98,9 +98,9 @@ def created_tasks_named(user_id: str, name: str, policy: RetryPolicy = PATIENT) 
     hidden from this key, and `ProtocolError` rather than give an answer from an unfinished list.
     """
     try:
-        found = yield from _list_tasks(documents.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
+        found = yield from _list_tasks(graphql.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
     except RefusedError:
-        found = yield from _list_tasks(documents.CREATED_TASKS, user_id, {}, policy)
+        found = yield from _list_tasks(graphql.CREATED_TASKS, user_id, {}, policy)
     return tuple(sorted((each for each in found if each.name == name), key=task_age))
 
 
@@ -156,17 +156,17 @@ def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATI
     An answer that comes too early may also look empty: whoever decides on it asks twice.
     """
     variables = {"where": {"id": export_id}, "streamType": stream.value}
-    data = yield from _ask(documents.STREAM_HEADER, variables, policy)
-    return results.stream_totals(data, export_id, stream)
+    data = yield from _ask(graphql.STREAM_HEADER, variables, policy)
+    return parsing.stream_totals(data, export_id, stream)
 
 
 def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[bool]:
     """Ask whether a stream has a first file, which settles whether a missing header really means that it is empty."""
     try:
-        data = yield from _ask(documents.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
+        data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
     except NotFoundError:
         return False
-    return results.has_file(data, export_id)
+    return parsing.has_file(data, export_id)
 
 
 def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> Flow[ExportFile]:
@@ -174,8 +174,8 @@ def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy
 
     Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
     """
-    data = yield from _ask(documents.FILE_FROM_OFFSET, _file_variables(export_id, stream, offset), policy)
-    return results.export_file(data, export_id, stream, offset)
+    data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, offset), policy)
+    return parsing.export_file(data, export_id, stream, offset)
 
 
 def cancel_export(
@@ -187,16 +187,16 @@ def cancel_export(
     of the connection or the key are raised like any other.
     """
     try:
-        types = results.cancelable_types((yield from _ask(documents.CANCELABLE_TASK_TYPES, {}, policy)))
+        types = parsing.cancelable_types((yield from _ask(graphql.CANCELABLE_TASK_TYPES, {}, policy)))
     except (RefusedError, ProtocolError):
         types = None
     if types is not None and (task_type or EXPORT_TASK_TYPE) not in types:
         return False
     try:
-        data = yield from _ask(documents.CANCEL_TASK, {"id": export_id}, policy)
+        data = yield from _ask(graphql.CANCEL_TASK, {"id": export_id}, policy)
     except (RefusedError, NotFoundError):
         return False
-    return results.canceled(data)
+    return parsing.canceled(data)
 
 
 def _file_variables(export_id: str, stream: StreamType, offset: int) -> dict[str, Any]:
@@ -212,15 +212,15 @@ def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[Export
     except NotFoundError:
         pass  # the other way of asking decides
     try:
-        data = yield from _ask(documents.TASK, {"where": {"id": export_id}}, policy)
-        return results.task(data)
+        data = yield from _ask(graphql.TASK, {"where": {"id": export_id}}, policy)
+        return parsing.task(data)
     except (NotFoundError, RefusedError):
         return None
 
 
 def _created_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:
-    data = yield from _ask(documents.CREATED_TASK_BY_ID, {"userId": user_id, "taskId": export_id}, policy)
-    tasks = results.created_tasks(data, user_id)
+    data = yield from _ask(graphql.CREATED_TASK_BY_ID, {"userId": user_id, "taskId": export_id}, policy)
+    tasks = parsing.created_tasks(data, user_id)
     return next((each for each in tasks if each.export_id == export_id), None)
 
 
@@ -231,7 +231,7 @@ def _list_tasks(
     received = 0
     for page in range(1, MOST_PAGES + 1):
         variables = {"userId": user_id, **where, "skip": received, "first": TASKS_PER_PAGE}
-        tasks = results.created_tasks((yield from _ask(document, variables, policy)), user_id)
+        tasks = parsing.created_tasks((yield from _ask(document, variables, policy)), user_id)
         received += len(tasks)
         known = len(seen)
         seen.update((each.export_id, each) for each in tasks)

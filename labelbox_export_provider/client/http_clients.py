@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from labelbox_export_provider.client.certificates import create_ssl_context
+from labelbox_export_provider.client.proxies import proxy_for
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
+from labelbox_export_provider.client.user_agent import user_agent as default_user_agent
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.labelbox.certificates import create_ssl_context
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
-from labelbox_export_provider.labelbox.model import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
-from labelbox_export_provider.labelbox.proxies import proxy_for
-from labelbox_export_provider.labelbox.user_agent import user_agent as default_user_agent
 from labelbox_export_provider.redaction import scrub
 
 log = logging.getLogger(__name__)

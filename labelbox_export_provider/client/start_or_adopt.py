@@ -16,18 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
-from labelbox_export_provider.domain.options.dates import iso_utc
-from labelbox_export_provider.domain.records.start_record import StartRecord
-from labelbox_export_provider.errors import (
-    AnotherUsersExportError,
-    AuthorizationError,
-    LabelboxExportError,
-    NotFoundError,
-    StartUncertainError,
-)
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.documents import START_BY_MUTATION
-from labelbox_export_provider.labelbox.model import (
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_BY_MUTATION
+from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.types import (
     Effect,
     ExportTaskState,
     Flow,
@@ -38,7 +30,15 @@ from labelbox_export_provider.labelbox.model import (
     StartLost,
     TaskStatus,
 )
-from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.domain.options.dates import iso_utc
+from labelbox_export_provider.domain.records.start_record import StartRecord
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthorizationError,
+    LabelboxExportError,
+    NotFoundError,
+    StartUncertainError,
+)
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from labelbox_export_provider.labelbox.documents import Document
+from labelbox_export_provider.client.graphql import Document
 
 
 class StreamType(str, enum.Enum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.types import Flow
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle, SourceName
 from labelbox_export_provider.errors import ProtocolError
-from labelbox_export_provider.labelbox import flows
-from labelbox_export_provider.labelbox.model import Flow
-from labelbox_export_provider.labelbox.retry import PATIENT, RetryPolicy
 
 
 def handle_of(

@@ -12,9 +12,9 @@ import re
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from labelbox_export_provider.client.addresses import ProxyAddress, split_proxy
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.labelbox.addresses import ProxyAddress, split_proxy
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d+)")

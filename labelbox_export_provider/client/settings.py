@@ -23,9 +23,9 @@ from pydantic import (
     model_validator,
 )
 
+from labelbox_export_provider.client.addresses import is_plain_http_outside, split_proxy, tidy_endpoint, tidy_url
+from labelbox_export_provider.client.api_key import IN_LOGIN, complaint_about
 from labelbox_export_provider.errors import AccessError, ConnectionSettingsError, NotFoundError, ProtocolError
-from labelbox_export_provider.labelbox.addresses import is_plain_http_outside, split_proxy, tidy_endpoint, tidy_url
-from labelbox_export_provider.labelbox.api_key import IN_LOGIN, complaint_about
 from labelbox_export_provider.redaction import scrub
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"

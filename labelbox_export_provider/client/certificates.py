@@ -11,8 +11,8 @@ from typing import Literal
 
 import httpx
 
+from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.labelbox.connection import ConnectionSettings
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 """How OpenSSL finds a certificate in a directory."""

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from labelbox_export_provider.client.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.client.reply_bodies import Body, GraphQLError, read_body
+from labelbox_export_provider.client.retry import retry_after
+from labelbox_export_provider.client.types import Answer, FailureKind, Reply, TransportFailure
 from labelbox_export_provider.errors import (
     AuthenticationError,
     AuthorizationError,
@@ -24,10 +28,6 @@ from labelbox_export_provider.errors import (
     TemporaryError,
     UnreachableError,
 )
-from labelbox_export_provider.labelbox.bodies import Body, GraphQLError, read_body
-from labelbox_export_provider.labelbox.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
-from labelbox_export_provider.labelbox.model import Answer, FailureKind, Reply, TransportFailure
-from labelbox_export_provider.labelbox.retry import retry_after
 from labelbox_export_provider.redaction import scrub
 
 
