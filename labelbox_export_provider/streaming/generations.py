@@ -23,8 +23,8 @@ from labelbox_export_provider.errors import (
     StorageError,
     StorageUnavailableError,
 )
+from labelbox_export_provider.sinks.base import STARTED_AT, Sink
 from labelbox_export_provider.streaming.manifests import Landed, own_manifest, read_manifest
-from labelbox_export_provider.streaming.sinks.base import STARTED_AT, Sink
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
+from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.lines import RowCounts
 from labelbox_export_provider.streaming.outputs import Outputs
 from labelbox_export_provider.streaming.parts import PartGatherer
-from labelbox_export_provider.streaming.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.staged import StagedObject, abort
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from isal import isal_zlib
 
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.streaming.sinks.base import GZIP, NDJSON, ZSTD
+from labelbox_export_provider.sinks.base import GZIP, NDJSON, ZSTD
 
 BLOCK_BYTES = 1024**2
 """Bytes that go into the compressor at once, counted from the member's start. Changing it changes every object."""

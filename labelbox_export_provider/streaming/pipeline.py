@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
+from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.blocks import BLOCK_BYTES, BlockPool, BlockWriter
 from labelbox_export_provider.streaming.budget import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, StreamReader
@@ -25,7 +26,6 @@ from labelbox_export_provider.streaming.members import Member
 from labelbox_export_provider.streaming.objects import ObjectGatherer
 from labelbox_export_provider.streaming.outputs import Outputs
 from labelbox_export_provider.streaming.progress import MemberProgress, Progress, ProgressReport, log_progress
-from labelbox_export_provider.streaming.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.spans import Span
 from labelbox_export_provider.streaming.staged import StagedObject, StagedStream
 from labelbox_export_provider.streaming.tasks import Bench, MemberTasks, SpanTasks, Tasks, Treatment

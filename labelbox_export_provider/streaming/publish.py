@@ -22,6 +22,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
 from labelbox_export_provider.errors import TooManyErrorRowsError
+from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, Sink
 from labelbox_export_provider.streaming import packing
 from labelbox_export_provider.streaming.explicit import look
 from labelbox_export_provider.streaming.file_host import FileHost
@@ -31,7 +32,6 @@ from labelbox_export_provider.streaming.manifests import landed_object, result_c
 from labelbox_export_provider.streaming.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.pipeline import StagedStream, Surroundings
 from labelbox_export_provider.streaming.progress import LandingProgress
-from labelbox_export_provider.streaming.sinks.base import JSON, TEXT, NewObject, Sink
 from labelbox_export_provider.streaming.staging import Job, Stager, complete_all, recipe
 from labelbox_export_provider.streaming.totals import ask_totals
 

@@ -16,14 +16,7 @@ from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.streaming import packing
-from labelbox_export_provider.streaming.budget import plan_memory
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.members import MEMBER_BYTES
-from labelbox_export_provider.streaming.options import LandingOptions
-from labelbox_export_provider.streaming.pipeline import StagedStream, Stream, Surroundings, Treatment, stage_stream
-from labelbox_export_provider.streaming.progress import LandingProgress, Progress
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     CONTENT_RECIPE,
     EXPORT_ID,
     SOURCE_RANGE,
@@ -33,6 +26,13 @@ from labelbox_export_provider.streaming.sinks.base import (
     Sink,
     WrittenObject,
 )
+from labelbox_export_provider.streaming import packing
+from labelbox_export_provider.streaming.budget import plan_memory
+from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.members import MEMBER_BYTES
+from labelbox_export_provider.streaming.options import LandingOptions
+from labelbox_export_provider.streaming.pipeline import StagedStream, Stream, Surroundings, Treatment, stage_stream
+from labelbox_export_provider.streaming.progress import LandingProgress, Progress
 from labelbox_export_provider.streaming.staged import StagedObject
 
 _COMPLETED_AT_ONCE = 8

@@ -26,7 +26,7 @@ from labelbox_export_provider.errors import (
     ObjectExistsError,
     StorageError,
 )
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     CRC32C,
     EXPORT_ID,
     ExpectedObject,

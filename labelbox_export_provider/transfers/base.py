@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from labelbox_export_provider.domain.records.object_names import Compression
     from labelbox_export_provider.domain.request.sources import Source
+    from labelbox_export_provider.sinks.base import Sink
     from labelbox_export_provider.streaming.progress import LandingProgress
-    from labelbox_export_provider.streaming.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
 
 _NOT_TEXT = frozenset({"export", "source", "window", "impersonation_chain"})

@@ -13,7 +13,7 @@ from labelbox_export_provider.hooks.default_args import came_by_default, written
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 if TYPE_CHECKING:
-    from labelbox_export_provider.streaming.sinks.base import Sink
+    from labelbox_export_provider.sinks.base import Sink
 
 _MAX_PATH_BYTES = 4095
 """Of Linux; what a file system takes of it is asked before the start."""
@@ -71,7 +71,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
         return ("", None) if key is None else (None, key)
 
     def _open_sink(self) -> Sink:
-        from labelbox_export_provider.streaming.sinks.file import FileSink
+        from labelbox_export_provider.sinks.file import FileSink
 
         folder = self._folder_and_key()[0]
         if not folder.is_dir():

@@ -10,17 +10,17 @@ from labelbox_export_provider.domain.options.object_keys import check_key_text, 
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.hooks.default_args import came_by_default, written_first
+from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
+from labelbox_export_provider.sinks.gcs.arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
+from labelbox_export_provider.sinks.gcs.errors import connection_error, is_store_error
 from labelbox_export_provider.streaming.budget import check_part_bytes
-from labelbox_export_provider.streaming.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.streaming.sinks.gcs_arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
-from labelbox_export_provider.streaming.sinks.gcs_errors import connection_error, is_store_error
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
 
-    from labelbox_export_provider.streaming.sinks.base import Sink
+    from labelbox_export_provider.sinks.base import Sink
 
 _HOOK_ERRORS = (AirflowException, ValueError, TypeError, OSError, RuntimeError, LookupError)
 
@@ -132,7 +132,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
     def _open_sink(self) -> Sink:
         from airflow.providers.google.cloud.hooks.gcs import GCSHook
 
-        from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+        from labelbox_export_provider.sinks.gcs.sink import GCSSink
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")

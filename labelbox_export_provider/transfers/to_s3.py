@@ -10,21 +10,21 @@ from labelbox_export_provider.domain.options.object_keys import check_key_text, 
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.hooks.default_args import came_by_default, written_first
-from labelbox_export_provider.streaming.budget import check_part_bytes
-from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
-from labelbox_export_provider.streaming.sinks.s3_arguments import (
+from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.sinks.s3.arguments import (
     MAXIMUM_PART_BYTES,
     MINIMUM_PART_BYTES,
     SinkArguments,
 )
-from labelbox_export_provider.streaming.sinks.s3_errors import connection_error, is_store_error
+from labelbox_export_provider.sinks.s3.errors import connection_error, is_store_error
+from labelbox_export_provider.streaming.budget import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-    from labelbox_export_provider.streaming.sinks.base import Sink
+    from labelbox_export_provider.sinks.base import Sink
 
 _HOOK_ERRORS = (AirflowException, ValueError, TypeError, NotImplementedError, RuntimeError, LookupError)
 
@@ -124,7 +124,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
     def _open_sink(self) -> Sink:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+        from labelbox_export_provider.sinks.s3.sink import S3Sink
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")

@@ -27,7 +27,8 @@ from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import WIDTH
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.streaming.sinks import gcs_errors, s3_errors
+from labelbox_export_provider.sinks.gcs import errors as gcs_errors
+from labelbox_export_provider.sinks.s3 import errors as s3_errors
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,

@@ -17,8 +17,8 @@ from support.streaming_stores import ACCESS_KEY, SECRET_KEY, moto_server, s3_cli
 from support.strict_s3 import StrictS3, strict_s3
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
-from labelbox_export_provider.streaming.sinks.s3_errors import PERMISSIONS
+from labelbox_export_provider.sinks.s3.errors import PERMISSIONS
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
@@ -203,7 +203,7 @@ def test_the_lifecycle_rule_is_one_that_s3_takes() -> None:
 
 
 def _small() -> Any:
-    from labelbox_export_provider.streaming.sinks.base import NewObject
+    from labelbox_export_provider.sinks.base import NewObject
 
     return NewObject("rows", "text/plain")
 

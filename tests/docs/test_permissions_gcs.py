@@ -13,7 +13,7 @@ from support.streaming_stores import gcs_client
 from support.strict_gcs import _NEEDS, StrictGCS, strict_gcs
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming.sinks.gcs import GCSSink
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()

@@ -20,7 +20,7 @@ from support.streaming_exports import desk
 
 from labelbox_export_provider.client.settings import DEFAULT_APP_URL
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing import DEMO_PROJECT_ID, FakeLabelbox, generate_rows
 from labelbox_export_provider.transfers.announcement import landing_line
 

@@ -15,7 +15,7 @@ from labelbox_export_provider import errors
 from labelbox_export_provider.domain.records.failure_report import WIDTH, FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.streaming.sinks.file_errors import storage_error
+from labelbox_export_provider.sinks.file_errors import storage_error
 
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LabelboxExportError)]
 GENERAL = "do what the first lines say, then clear this task; if it comes again, report this message"

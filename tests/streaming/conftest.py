@@ -23,9 +23,9 @@ from support.streaming_stores import (
 from support.strict_gcs import strict_gcs
 from support.strict_s3 import strict_s3
 
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 
 _numbers = itertools.count()
 client_of = functools.cache(s3_client)

@@ -6,9 +6,9 @@ import google_crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelbox_export_provider.sinks.base import PartBody
+from labelbox_export_provider.sinks.s3.body import UncopiedBody
 from labelbox_export_provider.streaming.blocks import BlockPool, BlockWriter, Output
-from labelbox_export_provider.streaming.sinks.base import PartBody
-from labelbox_export_provider.streaming.sinks.s3_body import UncopiedBody
 
 
 def written(pool: BlockPool, chunks: list[bytes]) -> list[Output]:

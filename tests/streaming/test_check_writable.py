@@ -11,10 +11,10 @@ from support.streaming_stores import files, gcs_client, s3_client
 from support.strict_gcs import Fault, strict_gcs
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
-from labelbox_export_provider.streaming.sinks.base import NewObject
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.base import NewObject
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 
 
 def make_directory(root: Path) -> None:

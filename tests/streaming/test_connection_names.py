@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbox_export_provider.streaming.sinks.connection_names import AWS_HOSTS, GOOGLE_HOSTS, with_endpoint
+from labelbox_export_provider.sinks.connection_names import AWS_HOSTS, GOOGLE_HOSTS, with_endpoint
 
 
 @pytest.mark.parametrize(

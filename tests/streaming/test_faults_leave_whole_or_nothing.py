@@ -37,8 +37,8 @@ from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, faults, generate_rows
 from labelbox_export_provider.testing.sink_conformance import Store
 
@@ -213,8 +213,8 @@ def small_parts() -> Iterator[None]:
         patch.setattr("labelbox_export_provider.streaming.budget.SMALLEST_PART", PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.budget.LARGEST_PART", PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.budget.LARGEST_PART_ALONE", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.sinks.gcs.GCSSink.minimum_part_bytes", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.sinks.gcs_writer.QUANTUM", PART_BYTES)
+        patch.setattr("labelbox_export_provider.sinks.gcs.sink.GCSSink.minimum_part_bytes", PART_BYTES)
+        patch.setattr("labelbox_export_provider.sinks.gcs.writer.QUANTUM", PART_BYTES)
         quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
         patch.setattr("google.cloud.storage.retry.DEFAULT_RETRY", quick)
         patch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", PART_BYTES)
@@ -471,9 +471,9 @@ PROGRAM = """
     from labelbox_export_provider.domain.records.handle import ExportHandle
     from labelbox_export_provider.streaming import budget
     from labelbox_export_provider.streaming.sinks import gcs_writer
-    from labelbox_export_provider.streaming.sinks.file import FileSink
-    from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-    from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+    from labelbox_export_provider.sinks.file import FileSink
+    from labelbox_export_provider.sinks.gcs.sink import GCSSink
+    from labelbox_export_provider.sinks.s3.sink import S3Sink
     from support.faulty_sink import FaultySink, SinkFault
     from support.streaming_exports import desk
     from support.streaming_stores import gcs_client, s3_client

@@ -21,7 +21,7 @@ from labelbox_export_provider.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
     NewObject,
@@ -29,8 +29,8 @@ from labelbox_export_provider.streaming.sinks.base import (
     Part,
     PartBody,
 )
-from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-from labelbox_export_provider.streaming.sinks.gcs_arguments import QUANTUM
+from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
 
 CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
 MINE = {EXPORT_ID: "e1"}

@@ -17,8 +17,8 @@ from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import generation
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.streaming.sinks.base import NewObject
-from labelbox_export_provider.streaming.sinks.file import FileSink
+from labelbox_export_provider.sinks.base import NewObject
+from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import ErrorRows
 

@@ -17,12 +17,12 @@ from support.streaming_http import Reply, Request
 from support.streaming_source import SETTINGS, Source, serve
 from support.streaming_stores import files, objects, open_uploads
 
+from labelbox_export_provider.sinks.base import NewObject, Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.budget import MemoryPlan
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
-from labelbox_export_provider.streaming.sinks.base import NewObject, Sink
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -35,9 +35,9 @@ PROGRAM = """
     from labelbox_export_provider.streaming.budget import MemoryPlan
     from labelbox_export_provider.streaming.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
-    from labelbox_export_provider.streaming.sinks.base import NewObject
-    from labelbox_export_provider.streaming.sinks.file import FileSink
-    from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+    from labelbox_export_provider.sinks.base import NewObject
+    from labelbox_export_provider.sinks.file import FileSink
+    from labelbox_export_provider.sinks.s3.sink import S3Sink
     from support.streaming_source import SETTINGS, SIGNATURE
     from support.streaming_stores import s3_client
 

@@ -29,8 +29,8 @@ PROGRAM = """
     from labelbox_export_provider.streaming.budget import plan_memory
     from labelbox_export_provider.streaming.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
-    from labelbox_export_provider.streaming.sinks.base import NewObject
-    from labelbox_export_provider.streaming.sinks.file import FileSink
+    from labelbox_export_provider.sinks.base import NewObject
+    from labelbox_export_provider.sinks.file import FileSink
     from support.streaming_source import SETTINGS
 
     borders = {borders!r}

@@ -15,7 +15,7 @@ import google_crc32c
 import pytest
 from support.streaming_http import Reply, Request, http_server
 
-from labelbox_export_provider.streaming import checksum
+from labelbox_export_provider.sinks import crc32c
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -31,7 +31,7 @@ PROGRAM = """
     from labelbox_export_provider.streaming.budget import plan_memory
     from labelbox_export_provider.streaming.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
-    from labelbox_export_provider.streaming.sinks.base import ObjectWriter
+    from labelbox_export_provider.sinks.base import ObjectWriter
     from support.streaming_source import SETTINGS
 
     class Discard(ObjectWriter):
@@ -136,5 +136,5 @@ def repeated_crc32c(content: bytes, repeats: int) -> int:
     """Give the CRC32C of content that is repeated, without making it."""
     one, whole = google_crc32c.value(content), 0
     for _ in range(repeats):
-        whole = checksum.combine(whole, one, len(content))
+        whole = crc32c.combine(whole, one, len(content))
     return whole

@@ -15,14 +15,14 @@ from support.streaming_source import serve
 from support.streaming_stores import files, objects, open_uploads
 
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
-from labelbox_export_provider.streaming.budget import MIB
-from labelbox_export_provider.streaming.progress import ProgressReport
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     NewObject,
     Part,
 )
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.streaming.budget import MIB
+from labelbox_export_provider.streaming.progress import ProgressReport
 
 
 def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_store_is_slow() -> None:

@@ -28,10 +28,10 @@ from labelbox_export_provider.errors import (
     TooManyErrorRowsError,
     UnreachableError,
 )
+from labelbox_export_provider.sinks.base import NewObject
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.options import LandingOptions
-from labelbox_export_provider.streaming.sinks.base import NewObject
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import (
     BrokenFile,

@@ -21,7 +21,7 @@ from labelbox_export_provider.errors import (
     StorageError,
     StorageUnavailableError,
 )
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
     NewObject,
@@ -29,7 +29,7 @@ from labelbox_export_provider.streaming.sinks.base import (
     Part,
     PartBody,
 )
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 
 MIB = 1024**2
 

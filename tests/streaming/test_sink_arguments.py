@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
-from labelbox_export_provider.streaming.sinks.gcs_arguments import PREDEFINED_ACLS, GCSArguments
-from labelbox_export_provider.streaming.sinks.s3_arguments import FLAGS, LEGAL, TIMES
+from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.sinks.gcs.arguments import PREDEFINED_ACLS, GCSArguments
+from labelbox_export_provider.sinks.s3.arguments import FLAGS, LEGAL, TIMES
 
 
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "PutObject"])

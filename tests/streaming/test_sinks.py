@@ -28,9 +28,9 @@ from support.strict_gcs import strict_gcs
 from support.strict_s3 import strict_s3
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
-from labelbox_export_provider.streaming.sinks.base import ExpectedObject, NewObject, ObjectWriter, Part, PartBody
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.base import ExpectedObject, NewObject, ObjectWriter, Part, PartBody
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing.sink_conformance import Promise, SinkConformance, Store
 
 MIB = 1024**2
@@ -129,8 +129,8 @@ def test_a_killed_writer_of_a_file_leaves_nothing_visible_and_the_next_try_clean
     """G2: nothing partial is ever visible."""
     program = f"""
         import os, signal
-        from labelbox_export_provider.streaming.sinks.base import NewObject, Part, PartBody
-        from labelbox_export_provider.streaming.sinks.file import FileSink
+        from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
+        from labelbox_export_provider.sinks.file import FileSink
         writer = FileSink({str(tmp_path)!r}).begin(NewObject("data/rows", "text/plain"))
         writer.put_part(Part(1, 0, PartBody([b"x" * 1000000]), last=False))
         os.kill(os.getpid(), signal.SIGKILL)

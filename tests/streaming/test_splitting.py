@@ -18,8 +18,8 @@ from support.streaming_stores import files, open_uploads
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import BrokenFile, CorruptFile, ErrorRows
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     ExpectedObject,
     NewObject,
     ObjectWriter,

@@ -25,9 +25,9 @@ from labelbox_export_provider.domain.records.object_names import Compression, ex
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
+from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.pipeline import Surroundings
 from labelbox_export_provider.streaming.publish import LandedExport, LandingOptions, land_export
-from labelbox_export_provider.streaming.sinks.base import Sink
 from labelbox_export_provider.testing import FakeLabelbox
 
 NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)

@@ -9,7 +9,7 @@ from typing import Any
 
 from support.streaming_exports import Desk
 
-from labelbox_export_provider.streaming.sinks.base import NewObject, ObjectWriter, Sink, WrittenObject
+from labelbox_export_provider.sinks.base import NewObject, ObjectWriter, Sink, WrittenObject
 
 
 @dataclass

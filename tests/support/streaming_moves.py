@@ -11,6 +11,12 @@ import google_crc32c
 from support.streaming_source import SETTINGS, Source
 
 from labelbox_export_provider.domain.windows.windows import TrimRule
+from labelbox_export_provider.sinks.base import (
+    ExpectedObject,
+    ObjectWriter,
+    Part,
+    WrittenObject,
+)
 from labelbox_export_provider.streaming.budget import MIB, MemoryPlan
 from labelbox_export_provider.streaming.file_host import FileHost
 from labelbox_export_provider.streaming.pipeline import (
@@ -19,12 +25,6 @@ from labelbox_export_provider.streaming.pipeline import (
     Surroundings,
     Treatment,
     stage_stream,
-)
-from labelbox_export_provider.streaming.sinks.base import (
-    ExpectedObject,
-    ObjectWriter,
-    Part,
-    WrittenObject,
 )
 
 MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5Z"}}}'

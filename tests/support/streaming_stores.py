@@ -15,9 +15,9 @@ from typing import Any
 from support.strict_gcs import StrictGCS
 from support.strict_s3 import StrictS3
 
-from labelbox_export_provider.streaming.sinks.file import FileSink
-from labelbox_export_provider.streaming.sinks.gcs import GCSSink
-from labelbox_export_provider.streaming.sinks.s3 import S3Sink
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing.sink_conformance import Store
 
 BUCKET = "lake"

@@ -20,8 +20,8 @@ from urllib.parse import quote
 import google_crc32c
 
 from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.streaming import checksum
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
     NewObject,
@@ -33,9 +33,9 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
-from labelbox_export_provider.streaming.sinks.file_errors import storage_error
-from labelbox_export_provider.streaming.sinks.part_account import PartAccount
+from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
+from labelbox_export_provider.sinks.file_errors import storage_error
+from labelbox_export_provider.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ class _FileWriter(ObjectWriter):
         try:
             # A part that was put again may have been longer the first time.
             os.ftruncate(self._descriptor, expected.size)
-            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
+            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: crc32c.text(expected.crc32c)})
             os.fsync(self._descriptor)
             if self._new.create_only:
                 self._link(expected)

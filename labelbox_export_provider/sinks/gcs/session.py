@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
-from labelbox_export_provider.streaming.sinks.gcs_errors import (
+from labelbox_export_provider.sinks.gcs.errors import (
     Refusal,
     classified,
     is_store_error,

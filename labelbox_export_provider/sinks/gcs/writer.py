@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from labelbox_export_provider.errors import IntegrityError, StorageError
-from labelbox_export_provider.streaming import checksum
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks.base import (
     ExpectedObject,
     NewObject,
     ObjectWriter,
@@ -17,11 +17,11 @@ from labelbox_export_provider.streaming.sinks.base import (
     PartBody,
     WrittenObject,
 )
-from labelbox_export_provider.streaming.sinks.gcs_arguments import QUANTUM
-from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
-from labelbox_export_provider.streaming.sinks.gcs_session import UploadSession
-from labelbox_export_provider.streaming.sinks.part_account import PartAccount, crc32c_of
+from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
+from labelbox_export_provider.sinks.gcs.calls import GCSCalls
+from labelbox_export_provider.sinks.gcs.errors import DeniedError, OvertakenError, overtaken
+from labelbox_export_provider.sinks.gcs.session import UploadSession
+from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
 
 logger = logging.getLogger(__name__)
 
@@ -171,12 +171,12 @@ class GCSWriter(ObjectWriter):
         if self._session is None:
             body = self._whole or PartBody([self._rest])
             return self._calls.upload(self._new, body, expected, self._generation)
-        return self._session.finish([memoryview(self._rest)], checksum.base64_text(expected.crc32c))
+        return self._session.finish([memoryview(self._rest)], crc32c.base64_text(expected.crc32c))
 
     def _check(self, resource: Mapping[str, Any], expected: ExpectedObject) -> None:
         """Hold the server's own word on size and checksum against ours; an object that differs is removed again."""
         found = (int(resource.get("size") or 0), resource.get("crc32c"))
-        wanted = (expected.size, checksum.base64_text(expected.crc32c))
+        wanted = (expected.size, crc32c.base64_text(expected.crc32c))
         if found == wanted:
             return
         uri = self._calls.uri(self._new.key)
@@ -200,7 +200,7 @@ class GCSWriter(ObjectWriter):
         if there is None or there.size != expected.size:
             return None
         try:
-            if self._calls.crc32c(there) != checksum.base64_text(expected.crc32c):
+            if self._calls.crc32c(there) != crc32c.base64_text(expected.crc32c):
                 return None
         except DeniedError:
             return None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming import checksum, scrub
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks.base import (
     CRC32C,
     EXPORT_ID,
     ExpectedObject,
@@ -17,16 +17,17 @@ from labelbox_export_provider.streaming.sinks.base import (
     StoredObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
-from labelbox_export_provider.streaming.sinks.gcs_arguments import GCSArguments
-from labelbox_export_provider.streaming.sinks.gcs_errors import (
+from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
+from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
+from labelbox_export_provider.sinks.gcs.errors import (
     MissingError,
     PastTheEndError,
     Refusal,
     classified,
     is_store_error,
 )
-from labelbox_export_provider.streaming.sinks.gcs_session import UploadSession
+from labelbox_export_provider.sinks.gcs.session import UploadSession
+from labelbox_export_provider.streaming import scrub
 
 Answer = TypeVar("Answer")
 
@@ -86,8 +87,8 @@ class GCSCalls:
         self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
     ) -> Mapping[str, Any]:
         """Write an object with one request; its checksum goes with it and is checked by the server."""
-        blob = self._new_blob(new, {**new.metadata, CRC32C: checksum.text(expected.crc32c)})
-        blob.crc32c = checksum.base64_text(expected.crc32c)
+        blob = self._new_blob(new, {**new.metadata, CRC32C: crc32c.text(expected.crc32c)})
+        blob.crc32c = crc32c.base64_text(expected.crc32c)
         body.seek(0)
         self._call(
             "create",

@@ -15,7 +15,7 @@ import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
     NewObject,
@@ -26,11 +26,11 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.streaming.sinks.gcs_arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
-from labelbox_export_provider.streaming.sinks.gcs_calls import GCSCalls
-from labelbox_export_provider.streaming.sinks.gcs_errors import DeniedError, OvertakenError, overtaken
-from labelbox_export_provider.streaming.sinks.gcs_writer import GCSWriter
+from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
+from labelbox_export_provider.sinks.gcs.arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
+from labelbox_export_provider.sinks.gcs.calls import GCSCalls
+from labelbox_export_provider.sinks.gcs.errors import DeniedError, OvertakenError, overtaken
+from labelbox_export_provider.sinks.gcs.writer import GCSWriter
 
 logger = logging.getLogger(__name__)
 

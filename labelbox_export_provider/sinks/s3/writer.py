@@ -6,7 +6,7 @@ import logging
 import threading
 
 from labelbox_export_provider.errors import IntegrityError, StorageError
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
     NewObject,
@@ -15,8 +15,8 @@ from labelbox_export_provider.streaming.sinks.base import (
     PartBody,
     WrittenObject,
 )
-from labelbox_export_provider.streaming.sinks.part_account import PartAccount
-from labelbox_export_provider.streaming.sinks.s3_calls import S3Calls
+from labelbox_export_provider.sinks.part_account import PartAccount
+from labelbox_export_provider.sinks.s3.calls import S3Calls
 
 logger = logging.getLogger(__name__)
 

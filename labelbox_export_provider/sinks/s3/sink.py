@@ -14,7 +14,7 @@ import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
     NewObject,
@@ -26,15 +26,15 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.bucket_names import check_s3_bucket
-from labelbox_export_provider.streaming.sinks.s3_arguments import (
+from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.sinks.s3.arguments import (
     MAXIMUM_PART_BYTES,
     MINIMUM_PART_BYTES,
     SinkArguments,
 )
-from labelbox_export_provider.streaming.sinks.s3_calls import S3Calls
-from labelbox_export_provider.streaming.sinks.s3_errors import DeniedError, NotOfferedError
-from labelbox_export_provider.streaming.sinks.s3_writer import S3Writer
+from labelbox_export_provider.sinks.s3.calls import S3Calls
+from labelbox_export_provider.sinks.s3.errors import DeniedError, NotOfferedError
+from labelbox_export_provider.sinks.s3.writer import S3Writer
 
 logger = logging.getLogger(__name__)
 

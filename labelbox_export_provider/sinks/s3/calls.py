@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.streaming import checksum
-from labelbox_export_provider.streaming.sinks.base import (
+from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
     NewObject,
@@ -18,10 +18,10 @@ from labelbox_export_provider.streaming.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.streaming.sinks.connection_names import AWS_HOSTS, with_endpoint
-from labelbox_export_provider.streaming.sinks.s3_arguments import SinkArguments
-from labelbox_export_provider.streaming.sinks.s3_body import UncopiedBody
-from labelbox_export_provider.streaming.sinks.s3_errors import MissingError, classified, is_store_error, storage_error
+from labelbox_export_provider.sinks.connection_names import AWS_HOSTS, with_endpoint
+from labelbox_export_provider.sinks.s3.arguments import SinkArguments
+from labelbox_export_provider.sinks.s3.body import UncopiedBody
+from labelbox_export_provider.sinks.s3.errors import MissingError, classified, is_store_error, storage_error
 
 _METHODS = {
     "HeadObject": "head_object",
@@ -67,7 +67,7 @@ class S3Calls:
             new.key,
             Body=UncopiedBody.of(body),
             ContentType=new.content_type,
-            Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
+            Metadata={**new.metadata, CRC32C: crc32c.text(expected.crc32c)},
             **_create_only(new),
             **self._arguments.create,
         )

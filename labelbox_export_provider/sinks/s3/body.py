@@ -6,7 +6,7 @@ from base64 import b64encode
 
 from isal import isal_zlib
 
-from labelbox_export_provider.streaming.sinks.base import PartBody
+from labelbox_export_provider.sinks.base import PartBody
 
 
 class UncopiedBody(PartBody):
