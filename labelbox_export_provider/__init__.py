@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PartitionWindow,
     )
     from labelbox_export_provider.errors import LabelboxExportError
+    from labelbox_export_provider.export_task.task import ExportTask
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
     from labelbox_export_provider.hooks.trigger_form import window_params
     from labelbox_export_provider.operators.base import ExportOperator
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
         SliceExportOperator,
     )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor
-    from labelbox_export_provider.streaming.export_task import ExportTask
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
@@ -69,7 +69,7 @@ _HOMES = {
     "DatasetFilters": "domain.request.filters",
     "DatasetSource": "domain.request.sources",
     "ExportOperator": "operators.base",
-    "ExportTask": "streaming.export_task",
+    "ExportTask": "export_task.task",
     "ExportTaskSensor": "sensors.export_task",
     "ExportTaskTrigger": "triggers.export_task",
     "FixedWindow": "domain.windows.windows",

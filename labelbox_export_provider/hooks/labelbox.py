@@ -28,7 +28,7 @@ from labelbox_export_provider.errors import ConnectionSettingsError, LabelboxExp
 if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import LabelboxClient
     from labelbox_export_provider.domain.records.handle import ExportHandle
-    from labelbox_export_provider.streaming.export_task import ExportTask
+    from labelbox_export_provider.export_task.task import ExportTask
 
 __all__ = ["LabelboxHook", "airflow_version", "no_such_connection", "provider_version", "user_agent"]
 
@@ -94,7 +94,7 @@ class LabelboxHook(BaseHook):
         It has a client of its own with this hook's connection, whatever connection the handle names: close it, or use
         it as a context manager. Raises `HandleError`, `NotFoundError` and `AnotherUsersExportError`.
         """
-        from labelbox_export_provider.streaming.export_task import ExportTask  # brings HTTP libraries, as above
+        from labelbox_export_provider.export_task.task import ExportTask  # brings HTTP libraries, as above
 
         client = self.get_conn()
         try:

@@ -22,7 +22,7 @@ from labelbox_export_provider.airflow_compat import AirflowFailException, TaskDe
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError, HandleError
-from labelbox_export_provider.streaming.export_task import ExportTask
+from labelbox_export_provider.export_task.task import ExportTask
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import FailedExport
 

@@ -16,7 +16,7 @@ from support.streaming_source import SETTINGS, SIGNATURE, Source, Twist, faults,
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError, ProtocolError
-from labelbox_export_provider.streaming.export_stream import BufferedStream, StreamSource
+from labelbox_export_provider.export_task.stream import BufferedStream, StreamSource
 from labelbox_export_provider.streaming.fetch import CHUNK_BYTES
 from labelbox_export_provider.streaming.file_host import FileHost
 

@@ -10,7 +10,7 @@ from typing import Any
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.request.sources import ProjectSource
-from labelbox_export_provider.streaming.export_task import ExportTask
+from labelbox_export_provider.export_task.task import ExportTask
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 
 ROWS = generate_rows(60)

@@ -31,8 +31,8 @@ from labelbox_export_provider.errors import (
     ExportNotReadyError,
     WaitTimeoutError,
 )
-from labelbox_export_provider.streaming.export_stream import BufferedStream, ParsedRows, StreamSource
-from labelbox_export_provider.streaming.export_task_state import TaskProperties
+from labelbox_export_provider.export_task.state import TaskProperties
+from labelbox_export_provider.export_task.stream import BufferedStream, ParsedRows, StreamSource
 from labelbox_export_provider.streaming.file_host import FileHost
 
 log = logging.getLogger(__name__)
