@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.stage import BUCKET, ROOT, Stage
-from labelbox_export_provider.streaming.packing import GZIP_LEVEL, ZSTD_LEVEL
+from labelbox_export_provider.streaming.pipeline.compression import GZIP_LEVEL, ZSTD_LEVEL
 
 Kind = Literal["land", "rows", "object", "work", "discard", "gcs-land", "gcs-object"]
 """What is left behind, and so how it is verified: landed objects, the same rows, the same bytes, or nothing."""

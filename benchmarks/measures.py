@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks.cases import MEMORY_SHARES, MEMORY_TREATMENTS
 from benchmarks.measure import GIB, MIB, Run
-from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
+from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY
 
 Runs = Mapping[str, Sequence[Run]]
 

@@ -15,7 +15,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle, HandleW
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.sinks.base import Sink
-from labelbox_export_provider.streaming.publish import LandingOptions, land_export
+from labelbox_export_provider.streaming.landing.land import LandingOptions, land_export
 
 _DIGEST = f"sha256:{0:064x}"
 

@@ -11,7 +11,7 @@ from labelbox_export_provider.check_account.exports import Refusal, follow, star
 from labelbox_export_provider.check_account.questions import Verdict
 from labelbox_export_provider.domain.request.sources import CatalogSource
 from labelbox_export_provider.domain.windows.resolved import ResolvedWindow
-from labelbox_export_provider.streaming.trim import last_activity_at
+from labelbox_export_provider.streaming.rows.timestamps import last_activity_at
 
 _SECOND = timedelta(seconds=1)
 _RESTING = timedelta(minutes=10)

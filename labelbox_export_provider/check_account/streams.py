@@ -18,7 +18,7 @@ from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.errors import IntegrityError, UnreachableError
 from labelbox_export_provider.sinks import crc32c
-from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost, FileResponse
+from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
 
 MAX_FILE = 64 * 2**20
 """Bytes of a file that are read; one row without labels is far smaller."""

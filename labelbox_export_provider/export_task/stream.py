@@ -15,10 +15,10 @@ from typing import Any
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
 from labelbox_export_provider.export_task.rows import UNTRUSTED, ExportRow, RowSplitter, WholeStream
-from labelbox_export_provider.streaming.fetch import Piece, StreamReader
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.index import FileIndex
-from labelbox_export_provider.streaming.lines import newline_is_missing
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.download.file_index import FileIndex
+from labelbox_export_provider.streaming.download.stream_reader import Piece, StreamReader
+from labelbox_export_provider.streaming.rows.counts import newline_is_missing
 
 _NEWLINE = 0x0A
 

@@ -33,7 +33,7 @@ from labelbox_export_provider.errors import (
 )
 from labelbox_export_provider.export_task.state import TaskProperties
 from labelbox_export_provider.export_task.stream import BufferedStream, ParsedRows, StreamSource
-from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.download.file_host import FileHost
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from airflow.sdk import Asset, AssetAlias
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.streaming.options import LandedExport
+    from labelbox_export_provider.streaming.landing.options import LandedExport
 
 
 def landing_line(landed: LandedExport, seconds: float) -> str:

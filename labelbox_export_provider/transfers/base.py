@@ -30,9 +30,9 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_versio
 from labelbox_export_provider.hooks.starts import ExportStart, hand_over
 from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY
-from labelbox_export_provider.streaming.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
-from labelbox_export_provider.streaming.target_check import ask_store, check_target
+from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
+from labelbox_export_provider.streaming.landing.target_check import ask_store, check_target
+from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
 from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, known_of, rerun_of
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from labelbox_export_provider.domain.records.object_names import Compression
     from labelbox_export_provider.domain.request.sources import Source
     from labelbox_export_provider.sinks.base import Sink
-    from labelbox_export_provider.streaming.progress import LandingProgress
+    from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
     from labelbox_export_provider.triggers.events import ExportEvent
 
 _NOT_TEXT = frozenset({"export", "source", "window", "impersonation_chain"})
@@ -261,8 +261,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
         return self._land(context, handle, job)
 
     def _land(self, context: Context, handle: ExportHandle | None, job: ExportJob | None) -> dict[str, Any]:
-        from labelbox_export_provider.streaming.progress import LandingProgress
-        from labelbox_export_provider.streaming.publish import land_export
+        from labelbox_export_provider.streaming.landing.land import land_export
+        from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
 
         progress = LandingProgress()
         begun = time.monotonic()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from labelbox_export_provider.hooks.starts import ExportStart
-    from labelbox_export_provider.streaming.options import Rerun
+    from labelbox_export_provider.streaming.landing.options import Rerun
 
 _UNKNOWN = "unknown"
 _EXPORT_ID = "not-started-yet-not-known"

@@ -13,7 +13,7 @@ from labelbox_export_provider.hooks.default_args import came_by_default, written
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import connection_error, is_store_error
-from labelbox_export_provider.streaming.budget import check_part_bytes
+from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
 

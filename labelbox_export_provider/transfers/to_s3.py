@@ -17,7 +17,7 @@ from labelbox_export_provider.sinks.s3.arguments import (
     SinkArguments,
 )
 from labelbox_export_provider.sinks.s3.errors import connection_error, is_store_error
-from labelbox_export_provider.streaming.budget import check_part_bytes
+from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 from labelbox_export_provider.transfers.extras import require_extra
 

@@ -37,7 +37,7 @@ from labelbox_export_provider import (
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowSkipException
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.errors import ConfigurationError, HandleError
-from labelbox_export_provider.streaming.options import LandedExport
+from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (
     BrokenFile,

@@ -19,7 +19,12 @@ from labelbox_export_provider import (
     LabelboxHook,
     ProjectSource,
 )
-from labelbox_export_provider.streaming.budget import DEFAULT_WORKERS, LARGEST_PART, LARGEST_PART_ALONE, MIB
+from labelbox_export_provider.streaming.pipeline.memory_plan import (
+    DEFAULT_WORKERS,
+    LARGEST_PART,
+    LARGEST_PART_ALONE,
+    MIB,
+)
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from support.spec_handles import WINDOW, handle_json
 
 from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest
-from labelbox_export_provider.streaming.options import LandedExport
+from labelbox_export_provider.streaming.landing.options import LandedExport
 
 HANDLE = json.dumps(handle_json())
 RESULT = {

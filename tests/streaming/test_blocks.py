@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.sinks.base import PartBody
 from labelbox_export_provider.sinks.s3.body import UncopiedBody
-from labelbox_export_provider.streaming.blocks import BlockPool, BlockWriter, Output
+from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, BlockWriter, Output
 
 
 def written(pool: BlockPool, chunks: list[bytes]) -> list[Output]:

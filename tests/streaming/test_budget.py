@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.streaming.budget import (
+from labelbox_export_provider.streaming.pipeline.memory_plan import (
     MIB,
     SAFETY,
     SLACK_BYTES,

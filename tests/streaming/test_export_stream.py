@@ -17,8 +17,8 @@ from support.streaming_source import SETTINGS, SIGNATURE, Source, Twist, faults,
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError, ProtocolError
 from labelbox_export_provider.export_task.stream import BufferedStream, StreamSource
-from labelbox_export_provider.streaming.fetch import CHUNK_BYTES
-from labelbox_export_provider.streaming.file_host import FileHost
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES
 
 ROWS = [
     b'{"n": 0}',
@@ -293,7 +293,7 @@ class _Noted:
     """Takes notes of answers that are being read, and of hosts whose connections were closed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from labelbox_export_provider.streaming import file_host
+        from labelbox_export_provider.streaming.download import file_host
 
         self.open = 0
         self.closed_hosts = 0

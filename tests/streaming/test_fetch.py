@@ -25,9 +25,9 @@ from labelbox_export_provider.errors import (
     ProtocolError,
     UnreachableError,
 )
-from labelbox_export_provider.streaming.fetch import StreamReader
-from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost
-from labelbox_export_provider.streaming.index import FileIndex
+from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost
+from labelbox_export_provider.streaming.download.file_index import FileIndex
+from labelbox_export_provider.streaming.download.stream_reader import StreamReader
 
 CONTENT = random.Random(1).randbytes(700_000)
 CUTS = (100_000, 100_001, 430_000)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.streaming.index import FileIndex
+from labelbox_export_provider.streaming.download.file_index import FileIndex
 
 FILES = [ExportFile(start, start + 99, start // 10, start // 10 + 9, f"u{start}") for start in range(0, 1000, 100)]
 

@@ -20,9 +20,9 @@ from support.streaming_stores import files, objects, open_uploads
 from labelbox_export_provider.sinks.base import NewObject, Sink
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
-from labelbox_export_provider.streaming.budget import MemoryPlan
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
+from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -32,9 +32,9 @@ PROGRAM = """
     import sys
     sys.path.insert(0, {tests!r})
     from labelbox_export_provider.client.types import ExportFile, StreamTotals
-    from labelbox_export_provider.streaming.budget import MemoryPlan
-    from labelbox_export_provider.streaming.file_host import FileHost
-    from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
+    from labelbox_export_provider.streaming.download.file_host import FileHost
+    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.domain.windows.windows import TrimRule
-from labelbox_export_provider.streaming.lines import RowCounter, RowFilter, RowTrimmer, newline_is_missing
-from labelbox_export_provider.streaming.trim import glance, last_activity_at, parse_instant
+from labelbox_export_provider.streaming.rows.counts import RowCounter, RowFilter, RowTrimmer, newline_is_missing
+from labelbox_export_provider.streaming.rows.timestamps import glance, last_activity_at, parse_instant
 
 UTC = timezone.utc
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)

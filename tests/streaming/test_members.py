@@ -17,11 +17,11 @@ from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.streaming.fetch import AnnouncedChecksums, Piece
-from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.lines import RowCounter, RowTrimmer
-from labelbox_export_provider.streaming.members import MemberAccount, make_member, members
-from labelbox_export_provider.streaming.packing import packer
+from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
+from labelbox_export_provider.streaming.pipeline.compression import packer
+from labelbox_export_provider.streaming.pipeline.members import MemberAccount, make_member, members
+from labelbox_export_provider.streaming.rows.counts import RowCounter, RowTrimmer
+from labelbox_export_provider.streaming.rows.verification import Ledger
 
 START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)

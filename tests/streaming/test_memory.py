@@ -28,9 +28,9 @@ PROGRAM = """
     import google_crc32c
     from labelbox_export_provider.client.types import ExportFile, StreamTotals
     from labelbox_export_provider.domain.windows.windows import TrimRule
-    from labelbox_export_provider.streaming.budget import plan_memory
-    from labelbox_export_provider.streaming.file_host import FileHost
-    from labelbox_export_provider.streaming.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
+    from labelbox_export_provider.streaming.download.file_host import FileHost
+    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
     from labelbox_export_provider.sinks.base import ObjectWriter
     from support.streaming_source import SETTINGS
 

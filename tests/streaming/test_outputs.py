@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelbox_export_provider.streaming.outputs import Outputs, StoppedError
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs, StoppedError
 
 
 def nothing() -> None: ...

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.streaming.packing import content_type, nothing, packer, recipe
+from labelbox_export_provider.streaming.pipeline.compression import content_type, nothing, packer, recipe
 
 READERS: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: lambda data: data,

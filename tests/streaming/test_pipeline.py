@@ -21,8 +21,8 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
-from labelbox_export_provider.streaming.budget import MIB
-from labelbox_export_provider.streaming.progress import ProgressReport
+from labelbox_export_provider.streaming.pipeline.memory_plan import MIB
+from labelbox_export_provider.streaming.pipeline.progress import ProgressReport
 
 
 def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_store_is_slow() -> None:

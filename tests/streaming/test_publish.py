@@ -31,7 +31,7 @@ from labelbox_export_provider.errors import (
 from labelbox_export_provider.sinks.base import NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
-from labelbox_export_provider.streaming.options import LandingOptions
+from labelbox_export_provider.streaming.landing.options import LandingOptions
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
@@ -490,7 +490,7 @@ def test_the_report_of_a_failure_knows_what_was_moved_and_what_is_in_the_store(a
     from support.streaming_exports import VERSIONS
 
     from labelbox_export_provider.domain.records.object_names import layout_names
-    from labelbox_export_provider.streaming.publish import LandingProgress, land_export
+    from labelbox_export_provider.streaming.landing.land import LandingProgress, land_export
 
     handle = at.export()
     at.fake.faults.add(CorruptFile(file_index=1, position=30, times=None))

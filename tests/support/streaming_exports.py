@@ -26,8 +26,8 @@ from labelbox_export_provider.domain.request.query import condensed_query, query
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.sinks.base import Sink
-from labelbox_export_provider.streaming.pipeline import Surroundings
-from labelbox_export_provider.streaming.publish import LandedExport, LandingOptions, land_export
+from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, land_export
+from labelbox_export_provider.streaming.pipeline.pipeline import Surroundings
 from labelbox_export_provider.testing import FakeLabelbox
 
 NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)

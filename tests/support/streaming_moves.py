@@ -17,9 +17,9 @@ from labelbox_export_provider.sinks.base import (
     Part,
     WrittenObject,
 )
-from labelbox_export_provider.streaming.budget import MIB, MemoryPlan
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.pipeline import (
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.pipeline.memory_plan import MIB, MemoryPlan
+from labelbox_export_provider.streaming.pipeline.pipeline import (
     StagedStream,
     Stream,
     Surroundings,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
-from labelbox_export_provider.streaming.lines import RowCounts
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 logger = logging.getLogger(__name__)
 

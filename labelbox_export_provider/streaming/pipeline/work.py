@@ -13,18 +13,24 @@ from typing import Generic, TypeVar
 
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.streaming.blocks import Output
-from labelbox_export_provider.streaming.fetch import Piece, StreamReader
-from labelbox_export_provider.streaming.index import FileIndex
-from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
-from labelbox_export_provider.streaming.members import MEMBER_BYTES, Member, MemberAccount, make_member, members
-from labelbox_export_provider.streaming.objects import ObjectGatherer
-from labelbox_export_provider.streaming.outputs import Outputs
-from labelbox_export_provider.streaming.packing import BLOCK_BYTES, packer
-from labelbox_export_provider.streaming.progress import MemberProgress
-from labelbox_export_provider.streaming.spans import Span, SpanAccount, SpanJoiner, read_span, spans
-from labelbox_export_provider.streaming.trim import Verdicts
+from labelbox_export_provider.streaming.download.file_index import FileIndex
+from labelbox_export_provider.streaming.download.stream_reader import Piece, StreamReader
+from labelbox_export_provider.streaming.pipeline.blocks import Output
+from labelbox_export_provider.streaming.pipeline.compression import BLOCK_BYTES, packer
+from labelbox_export_provider.streaming.pipeline.members import (
+    MEMBER_BYTES,
+    Member,
+    MemberAccount,
+    make_member,
+    members,
+)
+from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
+from labelbox_export_provider.streaming.pipeline.progress import MemberProgress
+from labelbox_export_provider.streaming.pipeline.spans import Span, SpanAccount, SpanJoiner, read_span, spans
+from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
+from labelbox_export_provider.streaming.rows.timestamps import Verdicts
+from labelbox_export_provider.streaming.rows.verification import Ledger
 
 TaskT = TypeVar("TaskT", Member, Span)
 AccountT = TypeVar("AccountT", MemberAccount, SpanAccount)

@@ -26,14 +26,20 @@ from labelbox_export_provider.sinks.base import (
     Sink,
     WrittenObject,
 )
-from labelbox_export_provider.streaming import packing
-from labelbox_export_provider.streaming.budget import plan_memory
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.members import MEMBER_BYTES
-from labelbox_export_provider.streaming.options import LandingOptions
-from labelbox_export_provider.streaming.pipeline import StagedStream, Stream, Surroundings, Treatment, stage_stream
-from labelbox_export_provider.streaming.progress import LandingProgress, Progress
-from labelbox_export_provider.streaming.staged import StagedObject
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.landing.options import LandingOptions
+from labelbox_export_provider.streaming.pipeline import compression
+from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
+from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
+from labelbox_export_provider.streaming.pipeline.pipeline import (
+    StagedStream,
+    Stream,
+    Surroundings,
+    Treatment,
+    stage_stream,
+)
+from labelbox_export_provider.streaming.pipeline.progress import LandingProgress, Progress
+from labelbox_export_provider.streaming.pipeline.staged import StagedObject
 
 _COMPLETED_AT_ONCE = 8
 
@@ -64,7 +70,7 @@ class Job:
 
 def recipe(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
     """Name everything that decides the bytes of a data object besides the export itself."""
-    packed = packing.recipe(options.compression, MEMBER_BYTES)
+    packed = compression.recipe(options.compression, MEMBER_BYTES)
     split = "whole" if object_bytes is None else f"split-{object_bytes}"
     window = handle.window
     if window is None or not window.trim:
@@ -152,7 +158,7 @@ class Stager:
         end = totals.size if object_bytes is None else min(totals.size, first + object_bytes)
         return NewObject(
             job.names.data(number) if is_result else job.names.errors,
-            packing.content_type(job.options.compression),
+            compression.content_type(job.options.compression),
             {
                 **job.metadata(),
                 SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from labelbox_export_provider.sinks.base import ObjectWriter
-from labelbox_export_provider.streaming.blocks import BlockPool, Output
-from labelbox_export_provider.streaming.lines import RowCounts
-from labelbox_export_provider.streaming.outputs import Outputs
-from labelbox_export_provider.streaming.parts import PartGatherer
-from labelbox_export_provider.streaming.staged import StagedObject, abort
+from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
+from labelbox_export_provider.streaming.pipeline.parts import PartGatherer
+from labelbox_export_provider.streaming.pipeline.staged import StagedObject, abort
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 
 class _OpenObject:

@@ -16,19 +16,19 @@ from typing import Any
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.sinks.base import ObjectWriter
-from labelbox_export_provider.streaming.blocks import BLOCK_BYTES, BlockPool, BlockWriter
-from labelbox_export_provider.streaming.budget import SLACK_BYTES, MemoryPlan
-from labelbox_export_provider.streaming.fetch import CHUNK_BYTES, StreamReader
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.index import FileIndex
-from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.members import Member
-from labelbox_export_provider.streaming.objects import ObjectGatherer
-from labelbox_export_provider.streaming.outputs import Outputs
-from labelbox_export_provider.streaming.progress import MemberProgress, Progress, ProgressReport, log_progress
-from labelbox_export_provider.streaming.spans import Span
-from labelbox_export_provider.streaming.staged import StagedObject, StagedStream
-from labelbox_export_provider.streaming.tasks import Bench, MemberTasks, SpanTasks, Tasks, Treatment
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.download.file_index import FileIndex
+from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES, StreamReader
+from labelbox_export_provider.streaming.pipeline.blocks import BLOCK_BYTES, BlockPool, BlockWriter
+from labelbox_export_provider.streaming.pipeline.members import Member
+from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES, MemoryPlan
+from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
+from labelbox_export_provider.streaming.pipeline.progress import MemberProgress, Progress, ProgressReport, log_progress
+from labelbox_export_provider.streaming.pipeline.spans import Span
+from labelbox_export_provider.streaming.pipeline.staged import StagedObject, StagedStream
+from labelbox_export_provider.streaming.pipeline.work import Bench, MemberTasks, SpanTasks, Tasks, Treatment
+from labelbox_export_provider.streaming.rows.verification import Ledger
 
 __all__ = ["StagedObject", "StagedStream", "Stream", "Surroundings", "Treatment", "stage_stream"]
 

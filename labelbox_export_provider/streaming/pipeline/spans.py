@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from labelbox_export_provider.client.types import ExportFile
-from labelbox_export_provider.streaming.blocks import Output
-from labelbox_export_provider.streaming.fetch import Piece
-from labelbox_export_provider.streaming.index import FileIndex
-from labelbox_export_provider.streaming.ledger import Ledger
-from labelbox_export_provider.streaming.lines import RowCounter, RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.members import Segment, Segments, object_ranges
-from labelbox_export_provider.streaming.objects import ObjectGatherer
+from labelbox_export_provider.streaming.download.file_index import FileIndex
+from labelbox_export_provider.streaming.download.stream_reader import Piece
+from labelbox_export_provider.streaming.pipeline.blocks import Output
+from labelbox_export_provider.streaming.pipeline.members import Segment, Segments, object_ranges
+from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
+from labelbox_export_provider.streaming.rows.counts import RowCounter, RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.rows.verification import Ledger
 
 _MOST_FILES = 32
 """Files that share a span at most, so that planning one does not wait for more answers than that."""

@@ -23,17 +23,17 @@ from labelbox_export_provider.domain.records.manifest import ErrorCounts, Landed
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
 from labelbox_export_provider.errors import TooManyErrorRowsError
 from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, Sink
-from labelbox_export_provider.streaming import packing
-from labelbox_export_provider.streaming.explicit import look
-from labelbox_export_provider.streaming.file_host import FileHost
-from labelbox_export_provider.streaming.generations import Generations
-from labelbox_export_provider.streaming.lines import RowCounts
-from labelbox_export_provider.streaming.manifests import landed_object, result_counts, state_of
-from labelbox_export_provider.streaming.options import LandedExport, LandingOptions
-from labelbox_export_provider.streaming.pipeline import StagedStream, Surroundings
-from labelbox_export_provider.streaming.progress import LandingProgress
-from labelbox_export_provider.streaming.staging import Job, Stager, complete_all, recipe
-from labelbox_export_provider.streaming.totals import ask_totals
+from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.streaming.landing.explicit_key import look
+from labelbox_export_provider.streaming.landing.generations import Generations
+from labelbox_export_provider.streaming.landing.manifests import landed_object, result_counts, state_of
+from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
+from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, recipe
+from labelbox_export_provider.streaming.landing.totals import ask_totals
+from labelbox_export_provider.streaming.pipeline import compression
+from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, Surroundings
+from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 __all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
 
@@ -220,7 +220,7 @@ class _Landing:
             objects = tuple(landed_object(written, each.counts) for each, written in complete_all(staged, self._note))
         elif self._options.on_empty == "write_empty":
             new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
-            written = self._sink.put(new, packing.nothing(self._options.compression))
+            written = self._sink.put(new, compression.nothing(self._options.compression))
             objects = (landed_object(written, RowCounts()),)
         else:
             return ()

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import IntegrityError, ProtocolError, UnreachableError
 from labelbox_export_provider.sinks import crc32c
-from labelbox_export_provider.streaming.file_host import BrokenTransferError, FileHost, FileResponse
-from labelbox_export_provider.streaming.index import FileIndex
+from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
+from labelbox_export_provider.streaming.download.file_index import FileIndex
 
 logger = logging.getLogger(__name__)
 

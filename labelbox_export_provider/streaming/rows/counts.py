@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from labelbox_export_provider.client.types import ExportFile
-from labelbox_export_provider.streaming.trim import Verdicts, glance, last_activity_at
+from labelbox_export_provider.streaming.rows.timestamps import Verdicts, glance, last_activity_at
 
 MAX_TRIM_LINE = 128 * 1024**2
 LONG_LINE = 2 * 1024**2

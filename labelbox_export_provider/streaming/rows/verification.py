@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.sinks import crc32c
-from labelbox_export_provider.streaming.fetch import AnnouncedChecksums
-from labelbox_export_provider.streaming.lines import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.members import Segment
+from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums
+from labelbox_export_provider.streaming.pipeline.members import Segment
+from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from labelbox_export_provider.domain.options.object_keys import check_filled_key
 from labelbox_export_provider.domain.records.object_names import Kind, ObjectNames, State
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.base import Sink
-from labelbox_export_provider.streaming.budget import check_part_bytes
-from labelbox_export_provider.streaming.options import LandingOptions
+from labelbox_export_provider.streaming.landing.options import LandingOptions
+from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 
 
 def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:

@@ -14,8 +14,8 @@ from labelbox_export_provider.domain.records.manifest import ErrorCounts, Landed
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
 from labelbox_export_provider.sinks import crc32c
 from labelbox_export_provider.sinks.base import Sink, WrittenObject
-from labelbox_export_provider.streaming.lines import RowCounts
-from labelbox_export_provider.streaming.staged import StagedStream
+from labelbox_export_provider.streaming.pipeline.staged import StagedStream
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 logger = logging.getLogger(__name__)
 

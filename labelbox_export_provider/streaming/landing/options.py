@@ -9,8 +9,8 @@ from typing import Literal, get_args
 from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.streaming.budget import DEFAULT_MAX_MEMORY, check_memory_options
-from labelbox_export_provider.streaming.lines import MAX_TRIM_LINE
+from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY, check_memory_options
+from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE
 
 OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
 Rerun = Literal["add", "replace", "refuse"]

@@ -9,7 +9,7 @@ from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import ObjectExistsError
 from labelbox_export_provider.sinks.base import CONTENT_RECIPE, EXPORT_ID, Sink
-from labelbox_export_provider.streaming.manifests import Landed, own_manifest
+from labelbox_export_provider.streaming.landing.manifests import Landed, own_manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import google_crc32c
 
 from labelbox_export_provider.client.types import ExportFile
-from labelbox_export_provider.streaming.fetch import Piece
-from labelbox_export_provider.streaming.lines import RowCounts, RowFilter, newline_is_missing
-from labelbox_export_provider.streaming.packing import Packer
+from labelbox_export_provider.streaming.download.stream_reader import Piece
+from labelbox_export_provider.streaming.pipeline.compression import Packer
+from labelbox_export_provider.streaming.rows.counts import RowCounts, RowFilter, newline_is_missing
 
 MEMBER_BYTES = 32 * 1024**2
 """Changing it changes the bytes of every object, so that a retry would no longer write the same."""

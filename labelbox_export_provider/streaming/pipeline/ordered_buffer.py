@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from labelbox_export_provider.streaming.blocks import Output
+from labelbox_export_provider.streaming.pipeline.blocks import Output
 
 
 class StoppedError(Exception):

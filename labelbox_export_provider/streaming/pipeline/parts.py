@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from labelbox_export_provider.sinks import crc32c
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
-from labelbox_export_provider.streaming.blocks import BlockPool, Output
-from labelbox_export_provider.streaming.outputs import Outputs
+from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
 
 
 class PartGatherer:

@@ -24,7 +24,7 @@ from labelbox_export_provider.errors import (
     StorageUnavailableError,
 )
 from labelbox_export_provider.sinks.base import STARTED_AT, Sink
-from labelbox_export_provider.streaming.manifests import Landed, own_manifest, read_manifest
+from labelbox_export_provider.streaming.landing.manifests import Landed, own_manifest, read_manifest
 
 logger = logging.getLogger(__name__)
 

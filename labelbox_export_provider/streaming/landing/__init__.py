@@ -1,0 +1,1 @@
+"""How an export lands: what is there, what is staged, what is verified and then published."""

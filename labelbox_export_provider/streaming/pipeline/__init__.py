@@ -1,0 +1,1 @@
+"""How blocks of rows pass through workers into objects and their parts."""

@@ -1,0 +1,1 @@
+"""What is known of rows: counts, timestamps, and whether they are all there."""
