@@ -36,9 +36,9 @@ if TYPE_CHECKING:
         PartitionWindow,
     )
     from labelbox_export_provider.errors import LabelboxExportError
+    from labelbox_export_provider.execution.window_params import window_params
     from labelbox_export_provider.export_task.task import ExportTask
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
-    from labelbox_export_provider.hooks.trigger_form import window_params
     from labelbox_export_provider.operators.base import ExportOperator
     from labelbox_export_provider.operators.export import (
         CatalogExportOperator,
@@ -92,7 +92,7 @@ _HOMES = {
     "SliceExportParams": "domain.request.export_params",
     "SliceSource": "domain.request.sources",
     "StreamType": "client.types",
-    "window_params": "hooks.trigger_form",
+    "window_params": "execution.window_params",
 }
 
 __all__ = [

@@ -10,8 +10,8 @@ from airflow.sdk import BaseOperatorLink
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.hooks.failures import page_of, project_page
-from labelbox_export_provider.hooks.starts import SOURCE_LINK_KEY
+from labelbox_export_provider.execution.failures import page_of, project_page
+from labelbox_export_provider.execution.start import SOURCE_LINK_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

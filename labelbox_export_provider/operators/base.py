@@ -13,15 +13,15 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.hooks.default_args import came_by_default, own_params
-from labelbox_export_provider.hooks.failures import give_up
+from labelbox_export_provider.execution.before_start import report_unstarted
+from labelbox_export_provider.execution.default_args import came_by_default, own_params
+from labelbox_export_provider.execution.export_job import ExportJob, Patience, span
+from labelbox_export_provider.execution.failures import give_up
+from labelbox_export_provider.execution.operator import PhasedOperator
+from labelbox_export_provider.execution.start import ExportStart, hand_over
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
-from labelbox_export_provider.triggers.phases import PhasedOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -17,12 +17,12 @@ from labelbox_export_provider.domain.records.external_export import ExternalExpo
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
-from labelbox_export_provider.hooks.default_args import came_by_default
-from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of
+from labelbox_export_provider.execution.default_args import came_by_default
+from labelbox_export_provider.execution.deferral import waiting_trigger
+from labelbox_export_provider.execution.failures import give_up, page_of, starter_of
+from labelbox_export_provider.execution.poll import look_once
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.triggers.deferral import waiting_trigger
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -24,11 +24,13 @@ from labelbox_export_provider.errors import (
     LabelboxExportError,
     TooManyErrorRowsError,
 )
-from labelbox_export_provider.hooks.default_args import came_by_default
-from labelbox_export_provider.hooks.failures import give_up, page_of, starter_of, tries
+from labelbox_export_provider.execution.before_start import report_unstarted
+from labelbox_export_provider.execution.default_args import came_by_default
+from labelbox_export_provider.execution.export_job import ExportJob, Patience, span
+from labelbox_export_provider.execution.failures import give_up, page_of, starter_of, tries
+from labelbox_export_provider.execution.operator import PhasedOperator
+from labelbox_export_provider.execution.start import ExportStart, hand_over
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
-from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.hooks.unstarted import report_unstarted
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
 from labelbox_export_provider.streaming.landing.target_check import ask_store, check_target
@@ -36,8 +38,6 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_
 from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
 from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, known_of, rerun_of
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
-from labelbox_export_provider.triggers.export_job import ExportJob, Patience, span
-from labelbox_export_provider.triggers.phases import PhasedOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -13,7 +13,7 @@ from labelbox_export_provider.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.hooks.starts import ExportStart
+    from labelbox_export_provider.execution.start import ExportStart
     from labelbox_export_provider.streaming.landing.options import Rerun
 
 _UNKNOWN = "unknown"

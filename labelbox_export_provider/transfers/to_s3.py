@@ -9,7 +9,7 @@ from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.hooks.default_args import came_by_default, written_first
+from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
     MAXIMUM_PART_BYTES,

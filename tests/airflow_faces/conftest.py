@@ -36,20 +36,20 @@ def service_models_are_read_once() -> Iterator[None]:
 def a_store_on_every_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests' own task state store work on an Airflow that has none, nor a name for keeping its entries."""
     if not makes_partitioned_runs():
-        monkeypatch.setattr("labelbox_export_provider.hooks.starts.never_expire", lambda: None)
+        monkeypatch.setattr("labelbox_export_provider.execution.start.never_expire", lambda: None)
 
 
 @pytest.fixture(autouse=True)
 def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let triggers look at once: what the pause is for happens between processes, which these tests have not."""
-    monkeypatch.setattr("labelbox_export_provider.triggers.deferral.QUIET", timedelta(0))
+    monkeypatch.setattr("labelbox_export_provider.execution.deferral.QUIET", timedelta(0))
 
 
 @pytest.fixture(autouse=True)
 def the_nights_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the windows of the tests have settled, whenever the tests are run."""
     now = max(datetime.now(timezone.utc), datetime(2026, 11, 24, tzinfo=timezone.utc))
-    monkeypatch.setattr("labelbox_export_provider.triggers.export_job.utc_now", lambda: now)
+    monkeypatch.setattr("labelbox_export_provider.execution.export_job.utc_now", lambda: now)
 
 
 @pytest.fixture

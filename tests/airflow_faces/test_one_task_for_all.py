@@ -45,7 +45,7 @@ from labelbox_export_provider.testing.faults import (
 )
 
 START = "exportDataRowsInProject"
-JOB = "labelbox_export_provider.triggers.export_job"
+JOB = "labelbox_export_provider.execution.export_job"
 
 
 class Run:

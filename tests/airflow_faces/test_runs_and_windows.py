@@ -54,7 +54,7 @@ from labelbox_export_provider import (
 from labelbox_export_provider.airflow_compat import AirflowFailException
 from labelbox_export_provider.domain.windows.windows import ResolvedWindow
 from labelbox_export_provider.errors import ConfigurationError, ManualRunError, WindowError
-from labelbox_export_provider.hooks.run_facts import run_interval
+from labelbox_export_provider.execution.dag_run import run_interval
 from labelbox_export_provider.testing import FakeLabelbox
 
 THE_DAY = "22 Nov 02:00 to 23 Nov 02:00"

@@ -34,7 +34,7 @@ from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 
-JOB = "labelbox_export_provider.triggers.export_job"
+JOB = "labelbox_export_provider.execution.export_job"
 CONNECTION = "AIRFLOW_CONN_LABELBOX_DEFAULT"
 
 

@@ -35,7 +35,7 @@ from support.airflow_runs import (
 
 from labelbox_export_provider import DataIntervalWindow, PartitionWindow
 from labelbox_export_provider.errors import WindowError
-from labelbox_export_provider.hooks.run_facts import run_interval
+from labelbox_export_provider.execution.dag_run import run_interval
 
 PAGE = Path(__file__).parents[2] / "docs" / "windows.md"
 BEGIN, END = "<!-- made from Airflow's own timetables -->", "<!-- end -->"

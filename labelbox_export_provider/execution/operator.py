@@ -10,8 +10,8 @@ from airflow.sdk import BaseOperator
 
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.execution.export_job import REFUSED, ExportJob
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.export_job import REFUSED, ExportJob
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -27,11 +27,11 @@ from labelbox_export_provider.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.hooks.failures import give_up, tries
-from labelbox_export_provider.hooks.starts import ExportStart, hand_over
-from labelbox_export_provider.triggers.deferral import resting_trigger, waiting_trigger
+from labelbox_export_provider.execution.deferral import resting_trigger, waiting_trigger
+from labelbox_export_provider.execution.failures import give_up, tries
+from labelbox_export_provider.execution.poll import look_once
+from labelbox_export_provider.execution.start import ExportStart, hand_over
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.looks import look_once
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

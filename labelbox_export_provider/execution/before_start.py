@@ -9,8 +9,8 @@ from labelbox_export_provider.airflow_compat import task_state_store
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.windows.windows import ResolvedWindow, parse_window
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.hooks.failures import project_page, tries
-from labelbox_export_provider.hooks.run_facts import resolved
+from labelbox_export_provider.execution.dag_run import resolved
+from labelbox_export_provider.execution.failures import project_page, tries
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

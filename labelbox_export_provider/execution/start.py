@@ -15,8 +15,8 @@ from labelbox_export_provider.domain.request.query import condensed_query, query
 from labelbox_export_provider.domain.request.sources import Source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow
 from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.execution.dag_run import resolved
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
-from labelbox_export_provider.hooks.run_facts import resolved
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
