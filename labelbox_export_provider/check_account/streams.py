@@ -17,7 +17,7 @@ from labelbox_export_provider.client import graphql, parsing
 from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.errors import IntegrityError, UnreachableError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
 
 MAX_FILE = 64 * 2**20
@@ -136,7 +136,7 @@ def _settle_headers(account: Account, response: FileResponse, content: bytes) ->
     )
     values = headers.getlist("x-goog-hash")
     kinds = [item.strip().partition("=")[0] for item in ",".join(values).split(",") if item.strip()]
-    announced = crc32c.from_storage_header(values)
+    announced = checksum.from_storage_header(values)
     fits = announced is None or announced == google_crc32c.value(content)
     has = [*(["ETag"] if "ETag" in headers else []), *(["x-goog-hash"] if kinds else [])]
     account.settle(

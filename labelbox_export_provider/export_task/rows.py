@@ -16,8 +16,8 @@ import google_crc32c
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import ProtocolError
 from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
-from labelbox_export_provider.streaming.pipeline.members import Segment
 from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.rows.segments import Segment
 from labelbox_export_provider.streaming.rows.verification import Ledger
 
 UNTRUSTED = "Rows that were given so far are not to be relied on; a new iteration reads anew."

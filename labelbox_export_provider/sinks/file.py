@@ -20,7 +20,7 @@ from urllib.parse import quote
 import google_crc32c
 
 from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
@@ -193,7 +193,7 @@ class _FileWriter(ObjectWriter):
         try:
             # A part that was put again may have been longer the first time.
             os.ftruncate(self._descriptor, expected.size)
-            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: crc32c.text(expected.crc32c)})
+            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
             os.fsync(self._descriptor)
             if self._new.create_only:
                 self._link(expected)

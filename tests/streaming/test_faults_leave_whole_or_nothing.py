@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import google_crc32c
 import pytest
-from support import strict_gcs, strict_s3
+from support.stores import strict_gcs, strict_s3
 from support.faulty_sink import Area, FaultySink, Harm, KilledError, SinkFault, area_of
 from support.streaming_exports import Desk, desk, rows_in
 from support.streaming_stores import BUCKET, file_store, gcs_client, gcs_store, s3_store, strict_gcs_store, strict_store
@@ -469,8 +469,8 @@ PROGRAM = """
     from types import SimpleNamespace
     sys.path.insert(0, {tests!r})
     from labelbox_export_provider.domain.records.handle import ExportHandle
-    from labelbox_export_provider.streaming import budget
-    from labelbox_export_provider.streaming.sinks import gcs_writer
+    from labelbox_export_provider.streaming.pipeline import memory_plan
+    from labelbox_export_provider.sinks.gcs import writer as gcs_writer
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink
@@ -478,7 +478,8 @@ PROGRAM = """
     from support.streaming_exports import desk
     from support.streaming_stores import gcs_client, s3_client
 
-    budget.SMALLEST_PART = budget.LARGEST_PART = budget.LARGEST_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}
+    memory_plan.SMALLEST_PART = memory_plan.LARGEST_PART = {part_bytes}
+    memory_plan.LARGEST_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}
     sink = {sink}
     sink.minimum_part_bytes = {part_bytes}
     with desk(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:

@@ -399,10 +399,10 @@ def test_no_file_url_is_in_an_exception_when_the_host_cannot_be_reached(caplog: 
 def test_urllib3_still_says_what_it_does_for_others(caplog: pytest.LogCaptureFixture) -> None:
     import urllib3
 
-    from labelbox_export_provider.streaming import scrub
+    from labelbox_export_provider import redaction
 
-    scrub.install()
-    scrub.install()
+    redaction.install()
+    redaction.install()
     assert len(logging.getLogger("urllib3.connectionpool").filters) == 1
     caplog.set_level(logging.DEBUG)
     with http_server(lambda request: Reply(200)) as address:

@@ -15,7 +15,7 @@ import google_crc32c
 import pytest
 from support.streaming_http import Reply, Request, http_server
 
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -136,5 +136,5 @@ def repeated_crc32c(content: bytes, repeats: int) -> int:
     """Give the CRC32C of content that is repeated, without making it."""
     one, whole = google_crc32c.value(content), 0
     for _ in range(repeats):
-        whole = crc32c.combine(whole, one, len(content))
+        whole = checksum.combine(whole, one, len(content))
     return whole

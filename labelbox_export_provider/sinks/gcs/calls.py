@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.redaction import install_log_filter
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
     EXPORT_ID,
@@ -27,7 +28,6 @@ from labelbox_export_provider.sinks.gcs.errors import (
     is_store_error,
 )
 from labelbox_export_provider.sinks.gcs.session import UploadSession
-from labelbox_export_provider.streaming import scrub
 
 Answer = TypeVar("Answer")
 
@@ -52,7 +52,7 @@ class GCSCalls:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         # The libraries log the addresses of upload sessions, which are secret, at DEBUG.
-        scrub.install()
+        install_log_filter()
         self._client = client
         self._name = bucket
         self._bucket = client.bucket(bucket, user_project=user_project)
@@ -87,8 +87,8 @@ class GCSCalls:
         self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
     ) -> Mapping[str, Any]:
         """Write an object with one request; its checksum goes with it and is checked by the server."""
-        blob = self._new_blob(new, {**new.metadata, CRC32C: crc32c.text(expected.crc32c)})
-        blob.crc32c = crc32c.base64_text(expected.crc32c)
+        blob = self._new_blob(new, {**new.metadata, CRC32C: checksum.text(expected.crc32c)})
+        blob.crc32c = checksum.base64_text(expected.crc32c)
         body.seek(0)
         self._call(
             "create",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from labelbox_export_provider.errors import IntegrityError, StorageError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     ExpectedObject,
     NewObject,
@@ -171,12 +171,12 @@ class GCSWriter(ObjectWriter):
         if self._session is None:
             body = self._whole or PartBody([self._rest])
             return self._calls.upload(self._new, body, expected, self._generation)
-        return self._session.finish([memoryview(self._rest)], crc32c.base64_text(expected.crc32c))
+        return self._session.finish([memoryview(self._rest)], checksum.base64_text(expected.crc32c))
 
     def _check(self, resource: Mapping[str, Any], expected: ExpectedObject) -> None:
         """Hold the server's own word on size and checksum against ours; an object that differs is removed again."""
         found = (int(resource.get("size") or 0), resource.get("crc32c"))
-        wanted = (expected.size, crc32c.base64_text(expected.crc32c))
+        wanted = (expected.size, checksum.base64_text(expected.crc32c))
         if found == wanted:
             return
         uri = self._calls.uri(self._new.key)
@@ -200,7 +200,7 @@ class GCSWriter(ObjectWriter):
         if there is None or there.size != expected.size:
             return None
         try:
-            if self._calls.crc32c(there) != crc32c.base64_text(expected.crc32c):
+            if self._calls.crc32c(there) != checksum.base64_text(expected.crc32c):
                 return None
         except DeniedError:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from labelbox_export_provider.errors import StorageError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
@@ -67,7 +67,7 @@ class S3Calls:
             new.key,
             Body=UncopiedBody.of(body),
             ContentType=new.content_type,
-            Metadata={**new.metadata, CRC32C: crc32c.text(expected.crc32c)},
+            Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
             **_create_only(new),
             **self._arguments.create,
         )

@@ -19,7 +19,7 @@ from labelbox_export_provider.client.addresses import ProxyAddress
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.proxies import proxy_for
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.streaming import scrub
+from labelbox_export_provider.redaction import file_request, install_log_filter
 
 
 class BrokenTransferError(Exception):
@@ -44,7 +44,7 @@ class FileResponse:
         """Read up to `amount` bytes as they are on the wire; empty at the end. Fails with `BrokenTransferError`."""
         failure: BrokenTransferError
         try:
-            with scrub.file_request():
+            with file_request():
                 return self._response.read(amount, decode_content=False)
         except IncompleteRead as error:
             failure = BrokenTransferError(f"{self.host} hung up {error.expected} bytes before the end", ended=True)
@@ -55,7 +55,7 @@ class FileResponse:
 
     def close(self) -> None:
         """Give the connection back where the answer was read to its end, else close it."""
-        with scrub.file_request():
+        with file_request():
             self._response.close()
 
 
@@ -69,7 +69,7 @@ class FileHost:
         user_agent: str,
         connections: int = 16,
     ) -> None:
-        scrub.install()
+        install_log_filter()
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
@@ -92,7 +92,7 @@ class FileHost:
         host = urlsplit(url).hostname or ""
         failure: BrokenTransferError
         try:
-            with scrub.file_request():
+            with file_request():
                 response = manager.request(
                     "GET",
                     url,

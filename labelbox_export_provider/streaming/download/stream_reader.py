@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import IntegrityError, ProtocolError, UnreachableError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
 from labelbox_export_provider.streaming.download.file_index import FileIndex
 
@@ -57,7 +57,7 @@ class AnnouncedChecksums:
         if before != value:
             raise IntegrityError(
                 f"{where}: the file of bytes {file.start} to {file.end} changed while it was read: its host announced "
-                f"CRC32C {crc32c.text(before)} first and {crc32c.text(value)} later."
+                f"CRC32C {checksum.text(before)} first and {checksum.text(value)} later."
             )
 
     def take(self, file: ExportFile) -> int | None:
@@ -231,7 +231,7 @@ class StreamReader:
         # With another stored encoding, the host's checksum is of what it stores, not of what it sends.
         if response.headers.get("x-goog-stored-content-encoding", "identity").lower() != "identity":
             return
-        announced = crc32c.from_storage_header(response.headers.getlist("x-goog-hash"))
+        announced = checksum.from_storage_header(response.headers.getlist("x-goog-hash"))
         if announced is not None:
             self.checksums.note(file, announced, self._where)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import Sink, WrittenObject
 from labelbox_export_provider.streaming.pipeline.staged import StagedStream
 from labelbox_export_provider.streaming.rows.counts import RowCounts
@@ -56,7 +56,7 @@ def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
         rows=counts.rows_kept,
         bytes=written.size,
         source_bytes=counts.bytes_kept,
-        crc32c=crc32c.text(written.crc32c),
+        crc32c=checksum.text(written.crc32c),
         etag=written.etag,
         version_id=written.version_id,
     )
@@ -73,7 +73,7 @@ def result_counts(totals: StreamTotals | None, staged: StagedStream | None) -> R
         rows_before_start=counts.rows_before_start,
         rows_unknown=counts.rows_unknown,
         max_row_bytes=counts.max_row_bytes,
-        crc32c=crc32c.text(staged.source_crc32c if staged is not None else 0),
+        crc32c=checksum.text(staged.source_crc32c if staged is not None else 0),
     )
 
 

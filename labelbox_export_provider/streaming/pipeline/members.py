@@ -20,12 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import google_crc32c
-
-from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.compression import Packer
 from labelbox_export_provider.streaming.rows.counts import RowCounts, RowFilter, newline_is_missing
+from labelbox_export_provider.streaming.rows.segments import Segment, Segments
 
 MEMBER_BYTES = 32 * 1024**2
 """Changing it changes the bytes of every object, so that a retry would no longer write the same."""
@@ -58,43 +56,6 @@ def object_ranges(size: int, object_bytes: int | None) -> Iterator[tuple[int, in
     object_bytes = object_bytes or max(1, size)
     for number, begin in enumerate(range(0, size, object_bytes)):
         yield number, begin, begin + object_bytes - 1 if begin + object_bytes < size else size
-
-
-@dataclass(slots=True)
-class Segment:
-    """Account of the bytes that one member's range has in common with one file."""
-
-    file: ExportFile
-    offset: int
-    size: int
-    newlines: int
-    crc32c: int
-    first_byte: int
-    last_byte: int
-
-
-class Segments:
-    """Adds pieces up to segments, one for each file."""
-
-    def __init__(self) -> None:
-        self._segments: list[Segment] = []
-
-    def add(self, piece: Piece, data: bytes, newlines: int | None = None) -> None:
-        """Account for `data`, with which the piece starts; its newlines are counted where they are not known."""
-        if not data:
-            return
-        if not self._segments or self._segments[-1].file.start != piece.file.start:
-            self._segments.append(Segment(piece.file, piece.offset, 0, 0, 0, data[0], data[0]))
-        segment = self._segments[-1]
-        segment.size += len(data)
-        segment.newlines += data.count(b"\n") if newlines is None else newlines
-        segment.crc32c = google_crc32c.extend(segment.crc32c, data)
-        segment.last_byte = data[-1]
-
-    @property
-    def all(self) -> tuple[Segment, ...]:
-        """The segments so far."""
-        return tuple(self._segments)
 
 
 @dataclass(frozen=True, slots=True)

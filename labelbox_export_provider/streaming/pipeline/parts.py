@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
@@ -38,7 +38,7 @@ class PartGatherer:
     def add(self, data: Output) -> None:
         """Take the next bytes; sends a part as soon as one more byte than it holds is there."""
         self.size += len(data)
-        self.crc32c = crc32c.combine(self.crc32c, data.crc32c, len(data))
+        self.crc32c = checksum.combine(self.crc32c, data.crc32c, len(data))
         self._buffers.append(data)
         self._gathered += len(data)
         # A full part waits for one byte more, since only then it is known not to be the last.

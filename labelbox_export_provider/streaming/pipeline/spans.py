@@ -15,9 +15,10 @@ from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.download.file_index import FileIndex
 from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.blocks import Output
-from labelbox_export_provider.streaming.pipeline.members import Segment, Segments, object_ranges
+from labelbox_export_provider.streaming.pipeline.members import object_ranges
 from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
 from labelbox_export_provider.streaming.rows.counts import RowCounter, RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.rows.segments import Segment, Segments
 from labelbox_export_provider.streaming.rows.verification import Ledger
 
 _MOST_FILES = 32

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.sinks import crc32c
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums
-from labelbox_export_provider.streaming.pipeline.members import Segment
 from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
+from labelbox_export_provider.streaming.rows.segments import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +79,9 @@ class Ledger:
         current = self._open or self._begin(segment)
         current.size += segment.size
         current.newlines += segment.newlines
-        current.crc32c = crc32c.combine(current.crc32c, segment.crc32c, segment.size)
+        current.crc32c = checksum.combine(current.crc32c, segment.crc32c, segment.size)
         current.last_byte = segment.last_byte
-        self.crc32c = crc32c.combine(self.crc32c, segment.crc32c, segment.size)
+        self.crc32c = checksum.combine(self.crc32c, segment.crc32c, segment.size)
         self._size += segment.size
         self._newlines += segment.newlines
         self._open = current
@@ -108,8 +108,8 @@ class Ledger:
         announced = self._checksums.take(file)
         if announced is not None and announced != current.crc32c:
             raise IntegrityError(
-                f"{self._where}: {_described(file)} has CRC32C {crc32c.text(current.crc32c)}, its host announced "
-                f"{crc32c.text(announced)}. {self._advice}"
+                f"{self._where}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
+                f"{checksum.text(announced)}. {self._advice}"
             )
         if current.last_byte == _NEWLINE:
             self._check_rows(current, current.newlines)

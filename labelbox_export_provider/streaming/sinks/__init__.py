@@ -1,1 +1,0 @@
-"""Stores that an export can be landed in."""
