@@ -18,7 +18,7 @@ import nox
 
 HERE = Path(__file__).parent
 BUILT = HERE / ".nox" / "wheel"
-UNIT_TESTS = ("tests/spec", "tests/labelbox", "tests/airflow_faces")
+UNIT_TESTS = ("tests/domain", "tests/client", "tests/airflow_faces")
 NEEDED_BY_TESTS = ("tests", "demo", "dags_examples", "docs", "pyproject.toml", "README.md")
 
 nox.options.default_venv_backend = "uv"

@@ -7,6 +7,7 @@ import threading
 import google_crc32c
 
 from labelbox_export_provider.errors import IntegrityError
+from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ExpectedObject, Part
 
 _BLOCK = 1 << 16
@@ -43,7 +44,7 @@ class PartAccount:
                     details=where,
                 )
             size += part_size
-            crc32c = crc32c.combine(crc32c, part_crc32c, part_size)
+            crc32c = checksum.combine(crc32c, part_crc32c, part_size)
         if size != expected.size:
             raise IntegrityError(
                 f"The store has {size} bytes in {len(self._parts)} parts, {expected.size} bytes were expected. Nothing "
@@ -52,7 +53,7 @@ class PartAccount:
             )
         if crc32c != expected.crc32c:
             raise IntegrityError(
-                f"The stored bytes have the CRC32C {crc32c.text(crc32c)}, {crc32c.text(expected.crc32c)} was "
+                f"The stored bytes have the CRC32C {checksum.text(crc32c)}, {checksum.text(expected.crc32c)} was "
                 "expected. Nothing was published.",
                 details=where,
             )

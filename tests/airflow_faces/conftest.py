@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from support.airflow_versions import makes_partitioned_runs
+from support.airflow.versions import makes_partitioned_runs
 
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.dataset import generate_rows

@@ -11,7 +11,7 @@ import pendulum
 import pytest
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
-from support.airflow_versions import DagBag, DagSerialization, first_run
+from support.airflow.versions import DagBag, DagSerialization, first_run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "dags_examples"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Param, TaskGroup
-from support.airflow_tasks import context_of, some_dag
+from support.airflow.tasks import context_of, some_dag
 
 from labelbox_export_provider import (
     CatalogExportOperator,

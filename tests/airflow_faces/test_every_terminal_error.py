@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from support import snapshots
-from support.airflow_tasks import NIGHT
-from support.airflow_versions import finds_out_that_connections_are_missing
+from support.airflow.tasks import NIGHT
+from support.airflow.versions import finds_out_that_connections_are_missing
 from support.failing_tasks import CONNECTION, Night
-from support.strict_s3 import Fault
+from support.stores.strict_s3 import Fault
 
 import labelbox_export_provider
 from labelbox_export_provider import ParamsWindow, errors

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from support.airflow_tasks import TaskInstance, context_of
-from support.airflow_triggers import events_of, rebuilt, resume
-from support.airflow_versions import AirflowRescheduleException, TaskDeferralError
+from support.airflow.tasks import TaskInstance, context_of
+from support.airflow.triggers import events_of, rebuilt, resume
+from support.airflow.versions import AirflowRescheduleException, TaskDeferralError
 
 from labelbox_export_provider import ExportTaskSensor, ExportTaskTrigger, ProjectExportOperator
 from labelbox_export_provider.airflow_compat import (

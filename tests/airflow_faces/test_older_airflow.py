@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.triggers.base import BaseTrigger
-from support.airflow_tasks import StateStore, context_of
+from support.airflow.tasks import StateStore, context_of
 
 from labelbox_export_provider import (
     ExportTaskSensor,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
-from support.airflow_triggers import resume
-from support.airflow_versions import DagSerialization
-from support.streaming_stores import files
+from support.airflow.tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
+from support.airflow.triggers import resume
+from support.airflow.versions import DagSerialization
+from support.stores.servers import files
 
 from labelbox_export_provider import (
     DataIntervalWindow,

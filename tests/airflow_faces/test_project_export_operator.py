@@ -10,8 +10,8 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.sdk import Param
-from support.airflow_tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
-from support.airflow_triggers import resume
+from support.airflow.tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
+from support.airflow.triggers import resume
 
 from labelbox_export_provider import (
     DataIntervalWindow,

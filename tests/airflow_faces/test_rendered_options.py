@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.airflow_tasks import context_of, some_dag
-from support.airflow_triggers import through_the_database
-from support.streaming_stores import files
+from support.airflow.tasks import context_of, some_dag
+from support.airflow.triggers import through_the_database
+from support.stores.servers import files
 
 from labelbox_export_provider import (
     DataIntervalWindow,

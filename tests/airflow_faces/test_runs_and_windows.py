@@ -28,7 +28,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable as IntervalsOfTheServer
 from airflow.timetables.trigger import CronTriggerTimetable as TriggersOfTheServer
-from support.airflow_runs import (
+from support.airflow.runs import (
     DAY,
     FIRED,
     FIRST,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from support.streaming_http import Reply, http_server
+from support.streaming.http import Reply, http_server
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator

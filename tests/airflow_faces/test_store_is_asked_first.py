@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.airflow_tasks import NIGHT
-from support.airflow_versions import finds_out_that_connections_are_missing
+from support.airflow.tasks import NIGHT
+from support.airflow.versions import finds_out_that_connections_are_missing
 from support.failing_tasks import Night
-from support.streaming_stores import files
-from support.strict_gcs import StrictGCS, strict_gcs
-from support.strict_s3 import Fault, StrictS3
+from support.stores.servers import files
+from support.stores.strict_gcs import StrictGCS, strict_gcs
+from support.stores.strict_s3 import Fault, StrictS3
 
 from labelbox_export_provider import DataIntervalWindow, FixedWindow
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from support.airflow_tasks import NIGHT, TaskInstance, context_of, some_dag
-from support.streaming_stores import (
+from support.airflow.tasks import NIGHT, TaskInstance, context_of, some_dag
+from support.stores.servers import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,

@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import duckdb
 import pytest
-from support.streaming_exports import Desk, desk, rows_in
-from support.streaming_stores import files
+from support.stores.servers import files
+from support.streaming.exports import Desk, desk, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import LandedSummary, ResultCounts

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.faulty_sink import FaultySink, KilledError, SinkFault
-from support.streaming_exports import Desk, desk, rows_in
-from support.streaming_stores import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
-from support.strict_s3 import StrictS3, strict_s3
+from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
+from support.stores.servers import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
+from support.stores.strict_s3 import StrictS3, strict_s3
+from support.streaming.exports import Desk, desk, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.s3.errors import PERMISSIONS

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.faulty_sink import FaultySink, KilledError, SinkFault
-from support.streaming_exports import Desk, desk, rows_in
-from support.streaming_stores import gcs_client
-from support.strict_gcs import _NEEDS, StrictGCS, strict_gcs
+from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
+from support.stores.servers import gcs_client
+from support.stores.strict_gcs import _NEEDS, StrictGCS, strict_gcs
+from support.streaming.exports import Desk, desk, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.gcs.sink import GCSSink

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.streaming_exports import desk
+from support.streaming.exports import desk
 
 from labelbox_export_provider.client.settings import DEFAULT_APP_URL
 from labelbox_export_provider.domain.windows.windows import FixedWindow

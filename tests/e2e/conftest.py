@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.e2e_stage import API_KEY, BUCKET, DAYS, FIRST_DAY, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage
+from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

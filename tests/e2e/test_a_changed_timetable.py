@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.e2e_stage import FIRST, Stage, ids_of, lines_of
+from support.e2e.stage import FIRST, Stage, ids_of, lines_of
 
 from demo.airflow_api import until
 

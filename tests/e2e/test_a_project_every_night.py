@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support.e2e_stage import FIRST_DAY, NIGHTLY, Stage, ids_of
+from support.e2e.stage import FIRST_DAY, NIGHTLY, Stage, ids_of
 
 from demo.backfill import backfill
 from demo.days import Night

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from support.e2e_stage import API_KEY, FIRST, Stage
+from support.e2e.stage import API_KEY, FIRST, Stage
 
 from demo.airflow_api import until
 

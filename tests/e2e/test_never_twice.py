@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.e2e_kills import Plan, plans, strike
+from support.e2e.kills import Plan, plans, strike
 
 from demo.airflow_cluster import LOSSES_SEEN_SOON, AirflowCluster
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.e2e_secrets import places_in_database, places_in_files
-from support.e2e_stage import API_KEY, TALKING, Stage
+from support.e2e.secrets import places_in_database, places_in_files
+from support.e2e.stage import API_KEY, TALKING, Stage
 
 from labelbox_export_provider.testing.faults import FailedExport, RefusedFile, SlowExport
 

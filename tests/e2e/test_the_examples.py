@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.e2e_stage import lines_of
-from support.streaming_stores import (
+from support.e2e.stage import lines_of
+from support.stores.servers import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.e2e_stage import (
+from support.e2e.stage import (
     FAILING,
     FIRST,
     SECOND,

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.e2e_stage import API_KEY, Stage
+from support.e2e.stage import API_KEY, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -13,8 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from support.judge_cases import write_cases
-from support.sdk_requests import ID, Request, sdk_request
+from support.judge.cases import write_cases
+from support.judge.sdk_requests import ID, Request, sdk_request
 
 from labelbox_export_provider.domain.request.sources import SOURCES
 from labelbox_export_provider.errors import ConfigurationError

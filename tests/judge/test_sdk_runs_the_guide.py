@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from support.judge_cases import write_cases
+from support.judge.cases import write_cases
 
 from labelbox_export_provider.testing import FakeLabelbox, FakeUser, StreamLayout, generate_workspace
 from labelbox_export_provider.testing.behaviour import Behaviour

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streaming_landing import Store
-from support.streaming_stores import (
+from support.stores.servers import (
     BUCKET,
     files,
     gcs_client,
@@ -20,8 +19,9 @@ from support.streaming_stores import (
     rclone_server,
     s3_client,
 )
-from support.strict_gcs import strict_gcs
-from support.strict_s3 import strict_s3
+from support.stores.strict_gcs import strict_gcs
+from support.stores.strict_s3 import strict_s3
+from support.streaming.landing import Store
 
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.streaming_http import Reply, http_server
-from support.streaming_stores import files, gcs_client, s3_client
-from support.strict_gcs import Fault, strict_gcs
+from support.stores.servers import files, gcs_client, s3_client
+from support.stores.strict_gcs import Fault, strict_gcs
+from support.streaming.http import Reply, http_server
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import NewObject

@@ -26,11 +26,11 @@ from typing import Any, Literal
 import google_crc32c
 import pytest
 from support.stores import strict_gcs, strict_s3
-from support.faulty_sink import Area, FaultySink, Harm, KilledError, SinkFault, area_of
-from support.streaming_exports import Desk, desk, rows_in
-from support.streaming_stores import BUCKET, file_store, gcs_client, gcs_store, s3_store, strict_gcs_store, strict_store
-from support.strict_gcs import StrictGCS
-from support.strict_s3 import StrictS3
+from support.stores.faulty_sink import Area, FaultySink, Harm, KilledError, SinkFault, area_of
+from support.stores.servers import BUCKET, file_store, gcs_client, gcs_store, s3_store, strict_gcs_store, strict_store
+from support.stores.strict_gcs import StrictGCS
+from support.stores.strict_s3 import StrictS3
+from support.streaming.exports import Desk, desk, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest
@@ -474,9 +474,9 @@ PROGRAM = """
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink
-    from support.faulty_sink import FaultySink, SinkFault
-    from support.streaming_exports import desk
-    from support.streaming_stores import gcs_client, s3_client
+    from support.stores.faulty_sink import FaultySink, SinkFault
+    from support.streaming.exports import desk
+    from support.stores.servers import gcs_client, s3_client
 
     memory_plan.SMALLEST_PART = memory_plan.LARGEST_PART = {part_bytes}
     memory_plan.LARGEST_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}

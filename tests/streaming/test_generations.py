@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streaming_exports import Desk, desk, rows_in, without_versions
-from support.streaming_landing import Killed, KilledAt, Store, truth
-from support.streaming_stores import files
+from support.stores.servers import files
+from support.streaming.exports import Desk, desk, rows_in, without_versions
+from support.streaming.landing import Killed, KilledAt, Store, truth
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest

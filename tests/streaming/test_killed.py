@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streaming_http import Reply, Request
-from support.streaming_source import SETTINGS, Source, serve
-from support.streaming_stores import files, objects, open_uploads
+from support.stores.servers import files, objects, open_uploads
+from support.streaming.http import Reply, Request
+from support.streaming.source import SETTINGS, Source, serve
 
 from labelbox_export_provider.sinks.base import NewObject, Sink
 from labelbox_export_provider.sinks.file import FileSink
@@ -38,8 +38,8 @@ PROGRAM = """
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink
-    from support.streaming_source import SETTINGS, SIGNATURE
-    from support.streaming_stores import s3_client
+    from support.streaming.source import SETTINGS, SIGNATURE
+    from support.stores.servers import s3_client
 
     borders = {borders!r}
     def ask(offset):

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support.streaming_source import serve
+from support.streaming.source import serve
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -31,7 +31,7 @@ PROGRAM = """
     from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
-    from support.streaming_source import SETTINGS
+    from support.streaming.source import SETTINGS
 
     borders = {borders!r}
     def ask(offset):

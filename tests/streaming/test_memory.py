@@ -13,7 +13,7 @@ from pathlib import Path
 
 import google_crc32c
 import pytest
-from support.streaming_http import Reply, Request, http_server
+from support.streaming.http import Reply, Request, http_server
 
 from labelbox_export_provider.sinks import checksum
 
@@ -32,7 +32,7 @@ PROGRAM = """
     from labelbox_export_provider.streaming.download.file_host import FileHost
     from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
     from labelbox_export_provider.sinks.base import ObjectWriter
-    from support.streaming_source import SETTINGS
+    from support.streaming.source import SETTINGS
 
     class Discard(ObjectWriter):
         def put_part(self, part):

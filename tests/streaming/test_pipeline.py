@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.streaming_http import Reply, Request
-from support.streaming_moves import CONTENT, MemoryStore, MemoryWriter, Setting, content_of
-from support.streaming_source import serve
-from support.streaming_stores import files, objects, open_uploads
+from support.stores.servers import files, objects, open_uploads
+from support.streaming.http import Reply, Request
+from support.streaming.moves import CONTENT, MemoryStore, MemoryWriter, Setting, content_of
+from support.streaming.source import serve
 
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.sinks.base import (

@@ -15,8 +15,8 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.streaming_http import Reply
-from support.streaming_moves import (
+from support.streaming.http import Reply
+from support.streaming.moves import (
     CONTENT,
     MARGIN_ROW,
     MemoryStore,
@@ -24,7 +24,7 @@ from support.streaming_moves import (
     by_objects,
     content_of,
 )
-from support.streaming_source import Source, Twist, faults, serve
+from support.streaming.source import Source, Twist, faults, serve
 
 pytestmark = pytest.mark.thorough
 

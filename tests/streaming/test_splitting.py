@@ -12,9 +12,9 @@ from typing import Any
 
 import google_crc32c
 import pytest
-from support.streaming_exports import Desk, desk, manifest_in, rows_in, unpacked
-from support.streaming_landing import Killed, KilledAt, Store, truth
-from support.streaming_stores import files, open_uploads
+from support.stores.servers import files, open_uploads
+from support.streaming.exports import Desk, desk, manifest_in, rows_in, unpacked
+from support.streaming.landing import Killed, KilledAt, Store, truth
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError

@@ -15,12 +15,12 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
-from support.airflow_tasks import StateStore, TaskInstance, context_of, some_dag
-from support.airflow_triggers import resume
-from support.airflow_versions import AirflowRescheduleException
-from support.streaming_http import Reply, Request, http_server
-from support.streaming_stores import ACCESS_KEY, SECRET_KEY
-from support.strict_s3 import StrictS3, strict_s3
+from support.airflow.tasks import StateStore, TaskInstance, context_of, some_dag
+from support.airflow.triggers import resume
+from support.airflow.versions import AirflowRescheduleException
+from support.stores.servers import ACCESS_KEY, SECRET_KEY
+from support.stores.strict_s3 import StrictS3, strict_s3
+from support.streaming.http import Reply, Request, http_server
 
 from labelbox_export_provider import (
     DataIntervalWindow,

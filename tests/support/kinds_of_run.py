@@ -20,7 +20,7 @@ from airflow.sdk import (
     DeltaTriggerTimetable,
     MultipleCronTriggerTimetable,
 )
-from support.airflow_runs import (
+from support.airflow.runs import (
     DAY,
     PRESSED,
     Run,

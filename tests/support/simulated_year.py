@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from support.spec_handles import handle_json
+from support.handles import handle_json
 
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow
 from labelbox_export_provider.domain.records.object_names import layout_names

@@ -1,0 +1,341 @@
+"""What one look at an export means for whoever waits, and when an export is believed to be empty."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from support.client.conversations import Runner
+
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
+from labelbox_export_provider.client.polling import (
+    EMPTY_AGAIN_AFTER,
+    NEWBORN,
+    CompletedTotals,
+    Look,
+    completed_totals,
+    look,
+    require_complete,
+)
+from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import StreamTotals
+from labelbox_export_provider.domain.request.sources import ProjectSource
+from labelbox_export_provider.errors import (
+    AnotherUsersExportError,
+    AuthenticationError,
+    AuthorizationError,
+    ExportCanceledError,
+    ExportFailedError,
+    ExportNotReadyError,
+    IntegrityError,
+    LabelboxExportError,
+    NotFoundError,
+)
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
+from labelbox_export_provider.testing.faults import (
+    CanceledExport,
+    ErrorRows,
+    ErrorStatus,
+    FailedExport,
+    Fault,
+    GraphQLErrorAnswer,
+    HiddenExport,
+    HtmlAnswer,
+    LostAnswer,
+    NullFile,
+    NullHeader,
+    RateLimited,
+    UnknownStatus,
+)
+
+ROWS = generate_rows(2)
+RUNS_FOR = 600.0
+
+
+class Waiter:
+    """Someone who waits for one export; both drivers take turns over the tests."""
+
+    def __init__(self, fake: FakeLabelbox, clock: ManualClock, runner: Runner) -> None:
+        self.fake, self.clock, self.runner = fake, clock, runner
+        self.settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint, timeout=5)
+        self.export_id, self.started_at = "", clock()
+
+    def start(self, **filters: Any) -> None:
+        source = ProjectSource.parse({"project_id": self.fake.project_id, "filters": filters})
+        asked = source.render_input(task_name="waited for", owner_timezone=None, window=None)
+        self.export_id = self.runner.run(self.settings, flows.start_once(START_PROJECT_EXPORT, asked)).export_id
+        self.started_at = self.clock()
+
+    def look(self, user_id: str | None = "own", started_at: datetime | None = None) -> Look:
+        user = self.fake.user.user_id if user_id == "own" else user_id
+        since = started_at or self.started_at
+        return self.runner.run(self.settings, look(self.export_id, user, since, self.clock, ONCE))
+
+    def totals(self) -> CompletedTotals:
+        return self.runner.run(self.settings, completed_totals(self.export_id))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def fake(clock: ManualClock) -> Iterator[FakeLabelbox]:
+    with FakeLabelbox(ROWS, clock=clock, behaviour=Behaviour(seconds_per_export=RUNS_FOR)) as running:
+        yield running
+
+
+@pytest.fixture
+def waiter(fake: FakeLabelbox, clock: ManualClock, runner: Runner) -> Waiter:
+    return Waiter(fake, clock, runner)
+
+
+# --- one look
+
+
+@pytest.mark.parametrize(
+    ("fault", "after", "ended", "line"),
+    [
+        (None, 0.0, None, ": IN_PROGRESS, 0 %, 0:00:00 since its start"),
+        (None, RUNS_FOR / 4, None, ": IN_PROGRESS, 25 %, 0:02:30 since its start"),
+        (None, RUNS_FOR, "COMPLETE", " is COMPLETE."),
+        (FailedExport(), RUNS_FOR, "FAILED", " is FAILED and has no result to read. Labelbox gives no reason."),
+        (FailedExport(), 0.0, None, ": IN_PROGRESS"),
+        (CanceledExport(), RUNS_FOR, "CANCELED", " was canceled and has no result to read."),
+        (UnknownStatus(status="PAUSED"), 0.0, None, ": PAUSED"),
+        (UnknownStatus(status="PAUSED"), RUNS_FOR, "COMPLETE", " is COMPLETE."),
+    ],
+)
+def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
+    waiter: Waiter, fault: Fault | None, after: float, ended: str | None, line: str
+) -> None:
+    waiter.fake.faults.add(*([fault] if fault else []))
+    waiter.start()
+    waiter.clock.advance(after)
+    seen = waiter.look()
+    assert seen.ended == ended
+    assert seen.line.startswith(f"Export {waiter.export_id}{line}")
+
+
+def test_an_export_that_is_being_canceled_goes_on_until_it_is_canceled(waiter: Waiter) -> None:
+    waiter.fake.change(seconds_to_cancel=60)
+    waiter.start()
+    waiter.runner.run(waiter.settings, flows.cancel_export(waiter.export_id))
+    assert waiter.look().ended is None
+    assert "CANCELLING" in waiter.look().line
+    waiter.clock.advance(60)
+    assert waiter.look().ended == "CANCELED"
+
+
+def test_a_state_that_is_not_known_is_waited_out_with_a_warning(
+    waiter: Waiter, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiter.fake.faults.add(UnknownStatus(status="PAUSED"))
+    waiter.start()
+    waiter.look()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [f"Export {waiter.export_id} is in a state that is not known: 'PAUSED'. The wait continues."]
+
+
+@pytest.mark.parametrize(
+    ("scale", "share", "shown"),
+    [(100, 0.5, ", 50 %,"), (1, 0.5, ", completionPercentage 0.5,"), (100, 0.01, ", completionPercentage 1,")],
+)
+def test_no_percentage_is_made_up(waiter: Waiter, scale: int, share: float, shown: str) -> None:
+    """A progress of 1 is not reported as 100 %: whether the service counts to 1 or to 100 is not documented."""
+    waiter.fake.change(completion_percentage_of=scale)
+    waiter.start()
+    waiter.clock.advance(RUNS_FOR * share)
+    assert shown in waiter.look().line
+
+
+def test_the_elapsed_time_counts_from_the_handle_and_else_from_the_service(waiter: Waiter) -> None:
+    waiter.start()
+    waiter.clock.advance(90.4)
+    assert waiter.look(started_at=waiter.started_at - timedelta(days=1)).line.endswith("1 day, 0:01:30 since its start")
+    unknown = waiter.runner.run(waiter.settings, look(waiter.export_id, None, None, waiter.clock, ONCE))
+    assert unknown.line.endswith(", 0:01:30 since its start")
+
+
+@pytest.mark.parametrize(("age", "found"), [(0.0, True), (NEWBORN.total_seconds(), True), (60.001, False)])
+def test_an_export_that_is_not_found_is_waited_for_only_while_it_is_newborn(
+    waiter: Waiter, age: float, found: bool
+) -> None:
+    waiter.fake.faults.add(HiddenExport(seconds=3600, by_id=True))
+    waiter.start()
+    waiter.clock.advance(age)
+    if found:
+        assert waiter.look() == Look(None, f"Export {waiter.export_id}: not visible yet")
+    else:
+        with pytest.raises(NotFoundError, match=waiter.export_id):
+            waiter.look()
+
+
+def test_a_bare_id_that_is_not_found_is_an_error_at_once(waiter: Waiter) -> None:
+    with pytest.raises(NotFoundError, match="clnowhere"):
+        waiter.runner.run(waiter.settings, look("clnowhere", None, None, waiter.clock, ONCE))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RateLimited(retry_after=30, times=None),
+        ErrorStatus(status=502, times=None),
+        ErrorStatus(status=503, times=None),
+        HtmlAnswer(status=504, times=None),
+        LostAnswer(times=None),
+        GraphQLErrorAnswer(code="INTERNAL_SERVER_ERROR", exception_status=500, times=None),
+    ],
+)
+def test_a_passing_failure_of_the_service_counts_as_still_running(
+    waiter: Waiter, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    waiter.start()
+    waiter.clock.advance(RUNS_FOR)
+    waiter.fake.faults.add(fault)
+    assert waiter.look() == Look(None, f"Export {waiter.export_id}: Labelbox did not answer")
+    assert "could not be looked at, the wait continues" in caplog.text
+    waiter.fake.faults.clear()
+    assert waiter.look().ended == "COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (GraphQLErrorAnswer(code="AUTHENTICATION_ERROR", status=401, times=None), AuthenticationError),
+        (GraphQLErrorAnswer(code="AUTHORIZATION_ERROR", times=None), AuthorizationError),
+    ],
+)
+def test_a_refused_key_ends_the_wait(waiter: Waiter, fault: Fault, error: type[LabelboxExportError]) -> None:
+    waiter.start()
+    waiter.fake.faults.add(fault)
+    with pytest.raises(error):
+        waiter.look()
+
+
+def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None:
+    waiter.start()
+    colleague = waiter.fake.add_user()
+    waiter.settings = ConnectionSettings(api_key=colleague.api_key, endpoint=waiter.fake.endpoint, timeout=5)
+    with pytest.raises(AnotherUsersExportError) as raised:
+        waiter.look()
+    assert waiter.fake.user.user_id in str(raised.value)
+    assert colleague.user_id in str(raised.value)
+
+
+# --- reading before the end
+
+
+@pytest.mark.parametrize(
+    ("fault", "after", "error"),
+    [
+        (None, 0.0, ExportNotReadyError),
+        (UnknownStatus(), 0.0, ExportNotReadyError),
+        (FailedExport(), RUNS_FOR, ExportFailedError),
+        (CanceledExport(), RUNS_FOR, ExportCanceledError),
+    ],
+)
+def test_an_export_that_is_not_complete_is_not_read_since_it_would_pass_for_empty(
+    waiter: Waiter, fault: Fault | None, after: float, error: type[LabelboxExportError]
+) -> None:
+    waiter.fake.faults.add(*([fault] if fault else []))
+    waiter.start()
+    waiter.clock.advance(after)
+    with pytest.raises(error, match=waiter.export_id):
+        waiter.runner.run(waiter.settings, require_complete(waiter.export_id))
+
+
+def test_a_complete_export_may_be_read(waiter: Waiter) -> None:
+    waiter.start()
+    waiter.clock.advance(RUNS_FOR)
+    state = waiter.runner.run(waiter.settings, require_complete(waiter.export_id, waiter.fake.user.user_id))
+    assert (state.export_id, state.status) == (waiter.export_id, "COMPLETE")
+
+
+# --- totals of a complete export
+
+NOTHING = {"workflow_status": "Done", "batch_ids": ["clnowhere"]}
+TWO_ERRORS = ErrorRows(lines=('{"error": "a"}', '{"error": "bc"}'))
+
+
+@pytest.fixture
+def complete(waiter: Waiter) -> Waiter:
+    waiter.fake.change(seconds_per_export=0)
+    return waiter
+
+
+def expected(waiter: Waiter) -> StreamTotals:
+    export = waiter.fake.exports[-1]
+    assert export.rows > 0
+    return StreamTotals(size=export.result_bytes, lines=export.rows)
+
+
+def test_totals_are_those_that_the_server_announces_for_both_streams(complete: Waiter) -> None:
+    complete.fake.faults.add(TWO_ERRORS)
+    complete.start()
+    totals = complete.totals()
+    errors = StreamTotals(size=len('{"error": "a"}\n{"error": "bc"}\n'), lines=2)
+    assert totals == CompletedTotals(expected(complete), errors)
+    assert totals.to_json() == {
+        "result": {"rows": expected(complete).lines, "bytes": expected(complete).size},
+        "errors": {"rows": 2, "bytes": 31},
+    }
+    assert complete.runner.slept == []
+
+
+def test_no_errors_are_the_rule_and_cost_no_wait(complete: Waiter) -> None:
+    complete.start()
+    assert complete.totals() == CompletedTotals(expected(complete), None)
+    assert complete.totals().to_json()["errors"] == {"rows": 0, "bytes": 0}
+    assert complete.runner.slept == []
+
+
+@pytest.mark.parametrize("form", ["null", "zero", "null_members"])
+def test_an_empty_export_is_believed_after_a_second_read_and_a_missing_first_file(complete: Waiter, form: str) -> None:
+    complete.fake.change(empty_header=form)
+    complete.start(**NOTHING)
+    complete.fake.requests.clear()
+    assert complete.totals() == CompletedTotals(None, None)
+    assert complete.runner.slept == [EMPTY_AGAIN_AFTER]
+    asked = [(request.operation_name, request.variables["streamType"]) for request in complete.fake.requests.api]
+    assert asked == [
+        ("StreamHeader", "RESULT"),
+        ("StreamHeader", "RESULT"),
+        ("FileFromOffset", "RESULT"),
+        ("StreamHeader", "ERRORS"),
+        ("FileFromOffset", "ERRORS"),
+    ]
+
+
+@pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
+def test_a_header_that_is_merely_late_does_not_turn_a_full_stream_into_an_empty_one(
+    complete: Waiter, stream: Any
+) -> None:
+    complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream))
+    complete.start()
+    totals = complete.totals()
+    assert totals.result == expected(complete)
+    assert totals.errors == StreamTotals(size=31, lines=2)
+    assert complete.runner.slept == [EMPTY_AGAIN_AFTER]
+
+
+@pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
+def test_a_stream_with_a_file_but_without_a_header_is_not_taken_for_empty(complete: Waiter, stream: Any) -> None:
+    complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream, times=None))
+    complete.start()
+    with pytest.raises(IntegrityError, match=rf"no header for its {stream} stream.*a first file. It is not treated as"):
+        complete.totals()
+
+
+def test_an_export_whose_header_and_files_are_missing_for_long_is_all_that_can_pass_for_empty(
+    complete: Waiter,
+) -> None:
+    complete.fake.faults.add(NullHeader(stream="RESULT", times=None), NullFile(stream="RESULT", times=None))
+    complete.start()
+    assert complete.totals().result is None

@@ -1,0 +1,351 @@
+"""Uploads to Google Cloud Storage: what they do when chunks, answers or whole sessions are lost, and what they say."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import google_crc32c
+import pytest
+from support.client.scripted_server import closed_port
+from support.stores.servers import BUCKET, gcs_client
+from support.stores.strict_gcs import Call, Fault, StrictGCS, strict_gcs
+from support.streaming.http import Reply, http_server
+
+from labelbox_export_provider.errors import (
+    IntegrityError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+)
+from labelbox_export_provider.sinks.base import (
+    EXPORT_ID,
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+)
+from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
+
+CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
+MINE = {EXPORT_ID: "e1"}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGCS]:
+    """A server, and a client library that repeats its calls without a pause."""
+    from google.cloud.storage import retry
+
+    quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
+    monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY", quick)
+    with strict_gcs() as served:
+        yield served
+
+
+def sink(server: StrictGCS, **options: Any) -> GCSSink:
+    return GCSSink(gcs_client(server.address), BUCKET, **{"patience": 5.0, **options})
+
+
+def expected(content: bytes = CONTENT) -> ExpectedObject:
+    return ExpectedObject(len(content), google_crc32c.value(content))
+
+
+def parts(content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> Iterator[Part]:
+    starts = range(0, len(content), part_bytes)
+    for number, start in enumerate(starts, 1):
+        body = PartBody([content[start : start + part_bytes]])
+        yield Part(number, start, body, last=number == len(starts))
+
+
+def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> None:
+    for part in parts(content, part_bytes):
+        writer.put_part(part)
+
+
+def write(server: StrictGCS, *, create_only: bool = False, **options: Any) -> ObjectWriter:
+    writer = sink(server, **options).begin(NewObject("rows", "text/plain", MINE, create_only=create_only))
+    put(writer)
+    return writer
+
+
+def strike(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
+    return lambda call: (
+        fault if call.operation == operation and (call.turn == turn or (for_ever and call.turn >= turn)) else None
+    )
+
+
+LOST = [Fault("before"), Fault("half"), Fault("after"), Fault("before", 503, "backendError"), Fault("after", 503)]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.when} {fault.status}")
+@pytest.mark.parametrize(("operation", "turn"), [("send", 0), ("send", 2), ("finish", 0)])
+def test_a_lost_request_or_answer_is_mended_without_a_byte_lost_or_doubled(
+    server: StrictGCS, operation: str, turn: int, fault: Fault
+) -> None:
+    server.fault = strike(operation, fault, turn=turn)
+    written = write(server).complete(expected())
+    assert server.visible() == {"rows": CONTENT}
+    assert written.version_id == str(server.objects["rows"].generation)
+    assert "ask" in {call.operation for call in server.calls}
+
+
+def test_of_a_chunk_that_was_kept_by_half_only_the_other_half_is_sent_again(server: StrictGCS) -> None:
+    server.fault = strike("send", Fault("half"), turn=1)
+    writer = sink(server).begin(NewObject("rows", "text/plain"))
+    put(writer, part_bytes=4 * QUANTUM)
+    writer.complete(expected())
+    sent = sum(len(request.body) for request in server.requests if "upload_id" in request.query)
+    assert sent == len(CONTENT) + QUANTUM
+    assert server.visible() == {"rows": CONTENT}
+
+
+def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictGCS) -> None:
+    server.fault = strike("open", Fault("after"))
+    write(server).complete(expected())
+    assert server.visible() == {"rows": CONTENT}
+    # GCS drops the first one after a week.
+    assert server.open_uploads() == ["rows"]
+
+
+@pytest.mark.parametrize("operation", ["open", "send", "finish"])
+def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
+    server.fault = strike(operation, Fault("before", 503, "backendError"), for_ever=True)
+    writer = sink(server, patience=0.2).begin(NewObject("rows", "text/plain", MINE))
+    with pytest.raises(StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with HTTP 503"):
+        _through(writer)
+    server.fault = lambda call: None
+    writer.abort()
+    assert (server.visible(), server.open_uploads()) == ({}, [])
+
+
+def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS) -> None:
+    """Verified before visible: by us, not by the store alone."""
+    server.fault = strike("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
+    writer = sink(server, patience=0.2).begin(NewObject("rows", "text/plain", MINE))
+    failed = 0
+    for part in parts():
+        try:
+            writer.put_part(part)
+        except StorageError:
+            failed += 1
+    assert failed > 1
+    server.fault = lambda call: None
+    asked = len(server.calls)
+    with pytest.raises(IntegrityError, match="Nothing was published"):
+        writer.complete(expected())
+    assert len(server.calls) == asked
+    assert server.visible() == {}
+
+
+def _through(writer: ObjectWriter) -> None:
+    put(writer)
+    writer.complete(expected())
+
+
+def test_a_session_that_is_gone_says_so_and_a_retry_opens_another(server: StrictGCS) -> None:
+    writer = write(server)
+    server.uploads.clear()
+    with pytest.raises(StorageUnavailableError, match=r"session is gone.*Another try opens a new one.*gs://lake/rows"):
+        writer.complete(expected())
+    write(server).complete(expected())
+    assert server.visible() == {"rows": CONTENT}
+
+
+def test_bytes_that_change_on_the_way_are_refused_by_the_server(server: StrictGCS) -> None:
+    writer = write(server)
+    server.uploads[next(iter(server.uploads))].content[7] ^= 1
+    with pytest.raises(StorageUnavailableError, match="Other bytes arrived than were sent"):
+        writer.complete(expected())
+    assert server.visible() == {}
+
+
+def test_an_object_that_the_store_made_of_other_bytes_is_removed_again(server: StrictGCS) -> None:
+    server.stores = lambda content: content[:-1]
+    with pytest.raises(IntegrityError, match=r"made 1323064 bytes .* of 1323065 bytes .* It was removed again"):
+        write(server).complete(expected())
+    assert server.visible() == {}
+
+
+def test_a_killed_try_that_still_runs_cannot_write_over_what_the_next_one_has_published(server: StrictGCS) -> None:
+    """Whatever it sent, it began when there was something else at the name, and so GCS refuses it."""
+    zombie = write(server)
+    other = CONTENT[::-1]
+    later = sink(server).begin(NewObject("rows", "text/plain", {EXPORT_ID: "another export"}))
+    put(later, other)
+    later.complete(expected(other))
+    with pytest.raises(StorageError, match="Another try of the same task has taken over"):
+        zombie.complete(expected())
+    zombie.abort()
+    assert server.visible() == {"rows": other}
+    assert server.open_uploads() == []
+
+
+def test_two_tries_of_one_export_both_end_well_and_leave_one_object(server: StrictGCS) -> None:
+    first, second = write(server), write(server)
+    assert second.complete(expected()).version_id == first.complete(expected()).version_id
+    first.abort()
+    assert server.visible() == {"rows": CONTENT}
+    assert server.open_uploads() == []
+
+
+def test_the_next_try_needs_no_right_to_delete_where_its_object_is_there_already(server: StrictGCS) -> None:
+    write(server).complete(expected())
+    server.denied = frozenset({"storage.objects.delete"})
+    generation = server.objects["rows"].generation
+    assert write(server).complete(expected()).version_id == str(generation)
+    assert server.objects["rows"].generation == generation
+
+
+def test_writing_over_something_else_without_the_right_to_delete_is_refused_and_names_it(server: StrictGCS) -> None:
+    sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
+    server.denied = frozenset({"storage.objects.delete"})
+    with pytest.raises(StorageError, match=r"storage\.objects\.delete where an object is overwritten"):
+        _through(sink(server).begin(NewObject("rows", "text/plain", MINE)))
+    assert server.visible() == {"rows": b"theirs"}
+
+
+def test_creation_over_something_else_is_refused_before_a_byte_is_sent(server: StrictGCS) -> None:
+    sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
+    with pytest.raises(ObjectExistsError, match="replace=False"):
+        write(server, create_only=True)
+    assert Counter(call.operation for call in server.calls)["send"] == 0
+
+
+@pytest.mark.parametrize(
+    ("permission", "call"),
+    [
+        ("storage.objects.create", write),
+        ("storage.objects.list", lambda server: list(sink(server).list("labelbox/"))),
+        ("storage.objects.delete", lambda server: sink(server).delete("rows")),
+    ],
+)
+def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call: Callable[[StrictGCS], Any]) -> None:
+    server.denied = frozenset({permission})
+    with pytest.raises(StorageError, match=f"needs {permission}"):
+        call(server)
+
+
+def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: StrictGCS) -> None:
+    server.fault = strike("insert", Fault("before", 403, "retentionPolicyNotMet"))
+    with pytest.raises(
+        StorageError, match=r"'retentionPolicyNotMet'\. Look at the bucket's retention policy"
+    ) as refused:
+        sink(server).put(NewObject("rows", "text/plain"), b"x")
+    assert "needs storage.objects" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_nothing(
+    server: StrictGCS, status: int
+) -> None:
+    server.fault = strike("insert", Fault("after", status), for_ever=True)
+    with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
+        sink(server, patience=0.1).put(NewObject("rows", "text/plain"), b"x")
+    assert server.visible() == {"rows": b"x"}
+
+
+def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_not(
+    server: StrictGCS,
+) -> None:
+    from google.cloud import storage
+    from google.oauth2.credentials import Credentials
+
+    def bucket_of(token_uri: str) -> GCSSink:
+        identity = Credentials(
+            token=None, refresh_token="refresh", token_uri=token_uri, client_id="us", client_secret="secret"
+        )
+        options = {"api_endpoint": server.address}
+        client = storage.Client(project="test", credentials=identity, client_options=options)
+        return GCSSink(client, BUCKET, patience=0.1)
+
+    with pytest.raises(StorageUnavailableError, match=r"token service .* gave no answer.*was not sent"):
+        bucket_of(f"http://127.0.0.1:{closed_port()}").put(NewObject("rows", "text/plain"), b"x")
+    with (
+        http_server(
+            lambda request: Reply(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
+        ) as refusing,
+        pytest.raises(StorageError, match=r"gives no token.*was not sent \(RefreshError\)") as refused,
+    ):
+        bucket_of(refusing).put(NewObject("rows", "text/plain"), b"x")
+    assert type(refused.value) is StorageError
+    assert server.calls == []
+
+
+@pytest.mark.parametrize("answered", [b"", b"[]", b'{"name": "rows"}'])
+def test_an_end_of_an_upload_that_names_no_generation_is_worth_a_retry(server: StrictGCS, answered: bytes) -> None:
+    server.fault = strike("finish", Fault("after", 200, body=answered))
+    writer = write(server)
+    with pytest.raises(StorageUnavailableError, match="not which generation of it"):
+        writer.complete(expected())
+
+
+def test_a_bucket_that_does_not_exist_is_named(server: StrictGCS) -> None:
+    with pytest.raises(StorageError, match=r"There is no bucket 'no-such-lake'.*bucket_name"):
+        GCSSink(gcs_client(server.address), "no-such-lake").put(NewObject("rows", "text/plain"), b"x")
+
+
+def test_an_identity_that_may_only_create_lands_and_takes_what_it_may_not_see_for_missing(server: StrictGCS) -> None:
+    server.denied = frozenset({"storage.objects.get", "storage.objects.list", "storage.objects.delete"})
+    write(server).complete(expected())
+    assert sink(server).head("rows") is None
+    assert sink(server).read("rows", limit=10) is None
+    assert server.visible() == {"rows": CONTENT}
+
+
+def test_what_the_store_is_told_of_an_object_is_what_sink_args_say(server: StrictGCS) -> None:
+    given = {
+        "storage_class": "NEARLINE",
+        "kms_key_name": "projects/p/locations/eu/keyRings/r/cryptoKeys/k",
+        "custom_time": "2026-11-22T02:00:00+00:00",
+        "predefined_acl": "bucketOwnerFullControl",
+    }
+    store = sink(server, sink_args=given, user_project="who-pays")
+    writer = store.begin(NewObject("large", "text/plain", MINE))
+    put(writer)
+    writer.complete(expected())
+    store.put(NewObject("small", "text/plain", MINE), b"x")
+    for key in ("large", "small"):
+        told = server.objects[key].given
+        assert told["storageClass"] == "NEARLINE"
+        assert told["customTime"].startswith("2026-11-22T02:00:00")
+        assert "contentEncoding" not in told
+    opened = [request.query for request in server.requests if request.method == "POST"]
+    assert len(opened) == 2
+    for query in opened:
+        assert "userProject=who-pays" in query
+        assert "predefinedAcl=bucketOwnerFullControl" in query
+        assert "kmsKeyName=projects" in query
+
+
+def test_the_address_of_an_upload_session_is_in_no_log_record_and_no_error(
+    server: StrictGCS, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has it can write the object."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(1)
+    handler.emit = records.append  # type: ignore[method-assign]  # a handler of one line
+    names = ["", "google", "google.auth.transport.requests", "urllib3", "requests"]
+    before = [(name, logging.getLogger(name).level) for name in names]
+    for name in names:
+        logging.getLogger(name).setLevel(1)
+        logging.getLogger(name).addHandler(handler)
+    try:
+        write(server).complete(expected())
+        server.fault = strike("send", Fault("before"), turn=4, for_ever=True)
+        with pytest.raises(StorageUnavailableError) as broken:
+            write(server, patience=0.2)
+    finally:
+        for name, level in before:
+            logging.getLogger(name).setLevel(level)
+            logging.getLogger(name).removeHandler(handler)
+    assert any(record.name == "google.auth.transport.requests" for record in records)
+    error: BaseException | None = broken.value
+    while error is not None:
+        assert "as-good-as-a-password" not in repr(error)
+        error = error.__cause__ or error.__context__
+    assert not [record for record in records if "as-good-as-a-password" in f"{record.getMessage()} {vars(record)}"]

@@ -1,0 +1,304 @@
+"""What S3 answers, and what the reader is told. The answers come from a server that says what it is told to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import google_crc32c
+import pytest
+from support.stores.servers import s3_client
+from support.stores.strict_s3 import Call, Fault, StrictS3, strict_s3
+from support.streaming.http import Reply, Request, http_server
+from support.streaming.tls import certificate
+
+from labelbox_export_provider.errors import (
+    IntegrityError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+)
+from labelbox_export_provider.sinks.base import (
+    EXPORT_ID,
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+)
+from labelbox_export_provider.sinks.s3.sink import S3Sink
+
+MIB = 1024**2
+
+
+def answer(status: int, code: str) -> Reply:
+    return Reply(
+        status, f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode(), {"Content-Type": "text/xml"}
+    )
+
+
+CASES = [
+    (403, "AccessDenied", StorageError, "s3:PutObject"),
+    (403, "AccessDenied", StorageError, "kms:GenerateDataKey"),
+    (403, "ExpiredToken", StorageError, "Renew them in the connection"),
+    (404, "NoSuchBucket", StorageError, "s3_bucket"),
+    (411, "MissingContentLength", StorageError, '"request_checksum_calculation": "when_required"'),
+    (412, "PreconditionFailed", ObjectExistsError, "replace=True"),
+    (409, "ConditionalRequestConflict", StorageUnavailableError, "retrying may help"),
+    (400, "BadDigest", StorageUnavailableError, "sends them again"),
+    (503, "SlowDown", StorageUnavailableError, "retrying may help"),
+    (500, "InternalError", StorageUnavailableError, "retrying may help"),
+    (400, "InvalidArgument", StorageError, "sink_args"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "advice"), CASES, ids=lambda value: str(value)[:40])
+def test_every_refusal_names_bucket_key_and_the_next_step(
+    status: int, code: str, kind: type[StorageError], advice: str
+) -> None:
+    with http_server(lambda request: answer(status, code)) as address:
+        sink = S3Sink(s3_client(address, attempts=0), "lake")
+        with pytest.raises(StorageError) as caught:
+            sink.put(NewObject("data/rows.gz", "text/plain"), b"1")
+    assert type(caught.value).__mro__[1 if type(caught.value) is not kind else 0] is kind
+    message = str(caught.value)
+    assert "s3://lake/data/rows.gz" in message
+    assert advice in message
+    assert code in message
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_a_value_that_the_client_library_refuses_is_named_without_being_quoted() -> None:
+    sink = S3Sink(s3_client("http://127.0.0.1:9"), "lake", {"StorageClass": "STANDARD"})
+    with pytest.raises(StorageError, match="ContentType") as caught:
+        sink.put(NewObject("rows", 77123), b"1")  # type: ignore[arg-type]  # which is what it refuses
+    assert "77123" not in str(caught.value)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (501, "NotImplemented")])
+def test_listing_uploads_that_is_not_permitted_or_not_offered_is_said_and_passed_over(
+    status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with http_server(lambda request: answer(status, code)) as address:
+        assert S3Sink(s3_client(address, attempts=0), "lake").abort_open_uploads("rows") == 0
+    assert "ListMultipartUploads" in caplog.text
+    assert "lifecycle rule" in caplog.text
+
+
+def test_a_completion_whose_answer_was_lost_is_recognised_by_the_object_that_is_there() -> None:
+    """The client sends the completion again and is told that there is no such upload: it has become the object."""
+
+    def respond(object_there: bool) -> Callable[[Request], Reply]:
+        def reply(request: Request) -> Reply:
+            if request.method == "POST" and "uploads" in request.query:
+                return Reply(200, b"<R><UploadId>u1</UploadId></R>", {"Content-Type": "text/xml"})
+            if request.method == "PUT":
+                return Reply(200, b"", {"ETag": '"part"'})
+            if request.method == "POST":
+                return answer(404, "NoSuchUpload")
+            if request.method == "HEAD" and object_there:
+                headers = {"ETag": '"whole"', f"x-amz-meta-{EXPORT_ID}": "e1"}
+                return Reply(200, b"", headers, content_length=5 * MIB + 1)
+            return Reply(404 if request.method == "HEAD" else 204, b"")
+
+        return reply
+
+    expected = ExpectedObject(5 * MIB + 1, google_crc32c.value(b"x" * 5 * MIB + b"y"))
+    for object_there in (True, False):
+        with http_server(respond(object_there)) as address:
+            writer = S3Sink(s3_client(address, attempts=0), "lake").begin(
+                NewObject("rows", "text/plain", {EXPORT_ID: "e1"})
+            )
+            writer.put_part(Part(1, 0, PartBody([b"x" * 5 * MIB]), last=False))
+            writer.put_part(Part(2, 5 * MIB, PartBody([b"y"]), last=True))
+            if object_there:
+                assert writer.complete(expected).etag == "whole"
+            else:
+                with pytest.raises(StorageError, match="another try of the same task has taken over"):
+                    writer.complete(expected)
+            writer.abort()
+
+
+# --- against a server that checks everything
+
+CONTENT = b"x" * 5 * MIB + b"y" * 5 * MIB + b"the rest"
+ORIGIN = {EXPORT_ID: "e1"}
+
+
+@pytest.fixture
+def strict() -> Iterator[StrictS3]:
+    with strict_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[StrictS3, str]]:
+    """A server over TLS, and the certificate to trust it by."""
+    bundle, context = certificate(tmp_path)
+    with strict_s3(tls=context) as server:
+        yield server, str(bundle)
+
+
+def write(sink: S3Sink, *, key: str = "rows", create_only: bool = False, content: bytes = CONTENT) -> ObjectWriter:
+    writer = sink.begin(NewObject(key, "text/plain", ORIGIN, create_only=create_only))
+    starts = range(0, len(content), 5 * MIB)
+    for number, start in enumerate(starts, 1):
+        body = PartBody([content[start : start + 5 * MIB]])
+        writer.put_part(Part(number, start, body, last=number == len(starts)))
+    return writer
+
+
+def whole(content: bytes = CONTENT) -> ExpectedObject:
+    return ExpectedObject(len(content), google_crc32c.value(content))
+
+
+def once(operation: str, fault: Fault) -> Callable[[Call], Fault | None]:
+    return lambda call: fault if call.operation == operation and call.turn == 0 else None
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library's own waits between tries."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+@pytest.mark.parametrize("calculation", ["when_supported", "when_required"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_every_body_is_protected_on_its_way_whatever_the_connection_says(
+    scheme: str, calculation: str, strict: StrictS3, secure: tuple[StrictS3, str]
+) -> None:
+    """By a checksum, or where the connection switches that off, by the signature; the server refuses bare bytes."""
+    server, bundle = (strict, None) if scheme == "http" else secure
+    sink = S3Sink(s3_client(server.address, verify=bundle, request_checksum_calculation=calculation), "lake")
+    sink.put(NewObject("small", "text/plain"), b"content")
+    write(sink).complete(whole())
+    assert server.visible() == {"rows": CONTENT, "small": b"content"}
+    assert server.unprotected == []
+    bodies = [headers for operation, headers in server.headers if operation in {"PutObject", "UploadPart"}]
+    assert len(bodies) == 4
+    for headers in bodies:
+        trailer = headers.get("x-amz-trailer") == "x-amz-checksum-crc32"
+        header = "x-amz-checksum-crc32" in headers
+        signed = len(headers["x-amz-content-sha256"]) == 64
+        assert (header, trailer, signed) == {
+            ("http", "when_supported"): (True, False, True),
+            ("https", "when_supported"): (False, True, False),
+            ("http", "when_required"): (False, False, True),
+            ("https", "when_required"): (False, False, True),
+        }[scheme, calculation]
+
+
+@pytest.mark.parametrize("small", [True, False], ids=["one part", "several parts"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_bytes_that_change_on_their_way_are_refused_and_sent_again_by_a_retry(
+    scheme: str, small: bool, strict: StrictS3, secure: tuple[StrictS3, str]
+) -> None:
+    server, bundle = (strict, None) if scheme == "http" else secure
+    client = s3_client(server.address, attempts=0, verify=bundle)
+
+    def flip(request: Any, **kwargs: object) -> None:
+        if request.method == "PUT":
+            body = bytearray(request.body.read())
+            place = body.index(b"x")
+            body[place] ^= 1
+            request.body = bytes(body)
+
+    client.meta.events.register("before-send.s3", flip)
+    sink = S3Sink(client, "lake")
+    send = (lambda: sink.put(NewObject("rows", "text/plain"), b"xyz")) if small else (lambda: write(sink))
+    with pytest.raises(StorageUnavailableError, match=r"sends them again.*BadDigest"):
+        send()
+    assert server.visible() == {}
+
+
+def test_a_store_that_takes_no_checksum_trailers_is_named_with_its_cure_and_the_cure_works(
+    secure: tuple[StrictS3, str],
+) -> None:
+    """Over TLS the client sends its checksum after the bytes, which many a store answers with 411."""
+    server, bundle = secure
+    server.takes_trailers = False
+    with pytest.raises(StorageError) as caught:
+        S3Sink(s3_client(server.address, verify=bundle), "lake").put(NewObject("rows", "text/plain"), b"1")
+    cure = json.loads(str(caught.value).partition("AWS connection's extra: ")[2].partition(", then")[0])
+    assert cure == {"config_kwargs": {"request_checksum_calculation": "when_required"}}
+    assert not caught.value.retryable
+    sink = S3Sink(s3_client(server.address, verify=bundle, **cure["config_kwargs"]), "lake")
+    write(sink).complete(whole())
+    assert server.visible() == {"rows": CONTENT}
+
+
+@pytest.mark.parametrize("create_only", [False, True])
+@pytest.mark.parametrize("operation", ["PutObject", "UploadPart", "CompleteMultipartUpload"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("after"),
+        Fault("before"),
+        Fault("before", "SlowDown", 503),
+        Fault("before", "InternalError", 500),
+        Fault("after", "InternalError", 500),
+    ],
+    ids=["lost answer", "reset", "slow down", "500", "500 after it was done"],
+)
+def test_what_passes_is_healed_by_the_client_and_seen_for_what_it_is(
+    fault: Fault, operation: str, create_only: bool, strict: StrictS3, no_waits: None
+) -> None:
+    """Also a creation whose answer was lost: the client sends it again, and is told that the object exists."""
+    content = b"one part" if operation == "PutObject" else CONTENT
+    strict.fault = once(operation, fault)
+    write(S3Sink(s3_client(strict.address), "lake"), content=content, create_only=create_only).complete(whole(content))
+    assert strict.visible() == {"rows": content}
+    assert strict.open_uploads() == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_completion_that_is_answered_200_with_an_error_is_no_success(
+    when: Any, strict: StrictS3, no_waits: None
+) -> None:
+    strict.fault = once("CompleteMultipartUpload", Fault(when, "InternalError", in_body=True))
+    write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
+    assert strict.visible() == {"rows": CONTENT}
+    strict.reset()
+    strict.fault = lambda call: (
+        Fault("before", "InternalError", in_body=True) if call.operation == "CompleteMultipartUpload" else None
+    )
+    writer = write(S3Sink(s3_client(strict.address), "lake"))
+    with pytest.raises(StorageUnavailableError):
+        writer.complete(whole())
+    writer.abort()
+    assert (strict.visible(), strict.open_uploads()) == ({}, [])
+
+
+def test_a_store_that_loses_bytes_while_it_joins_parts_is_caught(strict: StrictS3) -> None:
+    """One that is told the size refuses; one that ignores it is looked into afterwards."""
+    strict.joins = lambda parts: b"".join(parts)[:-1]
+    with pytest.raises(StorageError, match="InvalidRequest"):
+        write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
+    assert strict.visible() == {}
+    strict.checks_size = False
+    with pytest.raises(IntegrityError, match=str(len(CONTENT) - 1)):
+        write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
+
+
+def test_a_part_that_is_too_small_is_refused_before_anything_is_visible(strict: StrictS3) -> None:
+    writer = S3Sink(s3_client(strict.address), "lake").begin(NewObject("rows", "text/plain"))
+    for number in (1, 2):
+        writer.put_part(Part(number, number - 1, PartBody([b"x"]), last=number == 2))
+    with pytest.raises(StorageError, match="EntityTooSmall"):
+        writer.complete(whole(b"xx"))
+    writer.abort()
+    assert (strict.visible(), strict.open_uploads()) == ({}, [])
+
+
+def test_all_uploads_of_a_key_are_removed_however_many_pages_they_fill(strict: StrictS3) -> None:
+    sink = S3Sink(s3_client(strict.address), "lake")
+    for _ in range(7):
+        write(sink, key="source=a/rows", content=CONTENT[: 6 * MIB])
+    write(sink, key="source=a/rows.2", content=CONTENT[: 6 * MIB])
+    assert sink.abort_open_uploads("source=a/rows") == 7
+    assert strict.open_uploads() == ["source=a/rows.2"]

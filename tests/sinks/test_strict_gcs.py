@@ -1,0 +1,443 @@
+"""Google's library takes our own server for Google Cloud Storage, and the server lets nothing wrong pass."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError, NotFound, PreconditionFailed
+from support.stores.gcs_messages import hashes
+from support.stores.servers import BUCKET, gcs_client
+from support.stores.strict_gcs import Call, Fault, StrictGCS, strict_gcs
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Bucket
+
+QUANTUM = 256 * 1024
+CONTENT = bytes(range(256)) * (5 * QUANTUM // 256) + b"the rest"
+
+
+@pytest.fixture
+def server() -> Iterator[StrictGCS]:
+    with strict_gcs() as served:
+        yield served
+
+
+@pytest.fixture
+def bucket(server: StrictGCS) -> Bucket:
+    return gcs_client(server.address).bucket(BUCKET)
+
+
+def quick() -> Any:
+    """The library's own way to try again, without its pauses."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01).with_timeout(2.0)
+
+
+@contextmanager
+def refused_in_a_session(status: int) -> Iterator[None]:
+    """Of sessions the library gives on what the server answers as it is."""
+    from google.cloud.storage.exceptions import InvalidResponse
+
+    with pytest.raises(InvalidResponse) as caught:
+        yield
+    assert caught.value.response.status_code == status
+
+
+def write(blob: Blob, content: bytes = CONTENT, *, chunk_quanta: int = 2, **options: Any) -> None:
+    """Write as the library does what it is not told the size of: chunk by chunk."""
+    with blob.open("wb", chunk_size=chunk_quanta * QUANTUM, retry=quick(), **options) as stream:
+        stream.write(content)
+
+
+def operations(server: StrictGCS) -> list[str]:
+    return [call.operation for call in server.calls if call.operation != "bucket"]
+
+
+def strike(operation: str, turn: int, fault: Fault) -> Callable[[Call], Fault | None]:
+    return lambda call: fault if (call.operation, call.turn) == (operation, turn) else None
+
+
+class Session:
+    """An upload session that the library opens and that breaks the rules, as the library never would."""
+
+    def __init__(self, blob: Blob, **options: Any) -> None:
+        self._url = blob.create_resumable_upload_session(**options)
+        self._http = blob.client._http
+
+    def put(self, place: str, content: bytes = b"", **headers: str) -> tuple[int, str | None]:
+        """Give the status, and how much is confirmed."""
+        told = {"Content-Range": f"bytes {place}", **headers}
+        answer = self._http.put(self._url, data=content, headers=told, allow_redirects=False)
+        return answer.status_code, answer.headers.get("Range")
+
+    def cancel(self) -> int:
+        return int(self._http.delete(self._url).status_code)
+
+
+def refusal(error: GoogleAPICallError) -> tuple[int, str]:
+    """What the answer holds, in the form that Google gives its errors."""
+    told: Mapping[str, Any] = error.response.json()["error"]
+    assert told["message"]
+    assert told["code"] == error.code
+    return told["code"], told["errors"][0]["reason"]
+
+
+# --- objects
+
+
+@pytest.mark.parametrize("resumable", [False, True], ids=["one request", "session"])
+def test_what_is_told_of_an_object_is_kept_and_what_the_store_finds_is_added(bucket: Bucket, resumable: bool) -> None:
+    blob = bucket.blob("a b/rows%2F?#ü")
+    blob.metadata, blob.content_encoding, blob.storage_class = {"labelbox-export-id": "e1"}, "gzip", "NEARLINE"
+    if resumable:
+        write(blob, b"content", content_type="text/plain")
+    else:
+        blob.upload_from_string(b"content", content_type="text/plain")
+    found = bucket.get_blob("a b/rows%2F?#ü")
+    assert (found.metadata, found.content_encoding, found.storage_class, found.content_type) == (
+        *({"labelbox-export-id": "e1"}, "gzip"),
+        *("NEARLINE", "text/plain"),
+    )
+    of_content = hashes(b"content")
+    assert (found.size, found.crc32c, found.md5_hash) == (7, of_content["crc32c"], of_content["md5"])
+    assert found.id == f"lake/a b/rows%2F?#ü/{found.generation}"
+    assert found.etag
+    assert found.time_created.tzinfo
+    assert bucket.get_blob("rows") is None
+
+
+def test_an_object_is_made_by_the_bare_bytes_of_one_request(server: StrictGCS, bucket: Bucket) -> None:
+    url = f"{server.address}/upload/storage/v1/b/lake/o?uploadType=media&name=rows"
+    answer = bucket.client._http.post(url, data=b"bare", headers={"Content-Type": "text/csv"})
+    assert (answer.json()["contentType"], answer.json()["size"]) == ("text/csv", "4")
+    assert server.visible() == {"rows": b"bare"}
+
+
+def test_a_stretch_of_an_object_is_read_and_one_behind_its_end_is_refused(bucket: Bucket) -> None:
+    blob = bucket.blob("rows")
+    blob.upload_from_string(b"0123456789")
+    assert blob.download_as_bytes() == b"0123456789"
+    assert blob.download_as_bytes(start=2, end=4) == b"234"
+    assert blob.download_as_bytes(start=7) == b"789"
+    assert blob.download_as_bytes(start=-3) == b"789"
+    assert blob.download_as_bytes(end=99) == b"0123456789"
+    with pytest.raises(GoogleAPICallError) as behind:
+        blob.download_as_bytes(start=10)
+    assert refusal(behind.value) == (416, "requestedRangeNotSatisfiable")
+
+
+def test_a_packed_object_is_unpacked_for_whoever_does_not_ask_for_it_raw(bucket: Bucket) -> None:
+    blob, packed = bucket.blob("rows.gz"), gzip.compress(b"content")
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(packed)
+    assert blob.download_as_bytes() == b"content"
+    assert blob.download_as_bytes(raw_download=True) == packed
+
+
+def test_a_listing_goes_over_pages_and_holds_what_has_the_prefix(server: StrictGCS, bucket: Bucket) -> None:
+    keys = [f"data/{number}" for number in range(7)]
+    for key in [*keys, "data2/0"]:
+        bucket.blob(key).upload_from_string(b"x")
+    listed = bucket.client.list_blobs(bucket, prefix="data/")
+    assert [(len(list(page)), page.num_items) for page in listed.pages] == [(3, 3), (3, 3), (1, 1)]
+    assert [(blob.name, blob.size) for blob in bucket.list_blobs(prefix="data/")] == [(key, 1) for key in keys]
+    assert [blob.name for blob in bucket.list_blobs(max_results=2)] == keys[:2]
+    assert list(bucket.list_blobs(prefix="nothing")) == []
+    assert operations(server).count("list") == 3 + 3 + 1 + 1
+
+
+def test_a_deleted_object_is_gone_and_another_generation_of_it_is_not_deleted(bucket: Bucket) -> None:
+    blob = bucket.blob("rows")
+    blob.upload_from_string(b"x")
+    with pytest.raises(NotFound):
+        bucket.blob("rows", generation=blob.generation + 1).delete()
+    with pytest.raises(PreconditionFailed):
+        blob.delete(if_generation_match=blob.generation + 1)
+    assert bucket.blob("rows", generation=blob.generation).exists()
+    blob.delete(if_generation_match=blob.generation)
+    with pytest.raises(NotFound) as missing:
+        blob.delete()
+    assert refusal(missing.value) == (404, "notFound")
+
+
+# --- conditions and checksums
+
+
+def test_the_condition_of_an_upload_is_looked_at_when_it_begins(server: StrictGCS, bucket: Bucket) -> None:
+    blob = bucket.blob("rows")
+    blob.upload_from_string(b"first", if_generation_match=0)
+    first = blob.generation
+    with refused_in_a_session(412):
+        write(bucket.blob("rows"), b"second", if_generation_match=0)
+    with pytest.raises(PreconditionFailed):
+        bucket.blob("rows").upload_from_string(b"second", if_generation_match=0)
+    assert server.open_uploads() == []
+    blob.upload_from_string(b"second", if_generation_match=first)
+    assert blob.generation > first
+    with pytest.raises(PreconditionFailed) as late:
+        blob.upload_from_string(b"third", if_generation_match=first)
+    assert refusal(late.value) == (412, "conditionNotMet")
+    with pytest.raises(PreconditionFailed):
+        blob.download_as_bytes(if_generation_match=first)
+    with pytest.raises(NotFound):
+        bucket.blob("rows", generation=first).download_as_bytes()
+    assert server.visible() == {"rows": b"second"}
+
+
+def test_the_condition_of_an_upload_is_looked_at_again_when_it_ends(server: StrictGCS, bucket: Bucket) -> None:
+    stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM, if_generation_match=0)
+    stream.write(CONTENT)
+    bucket.blob("rows").upload_from_string(b"theirs", if_generation_match=0)
+    with refused_in_a_session(412):
+        stream.close()
+    assert server.visible() == {"rows": b"theirs"}
+
+
+def test_a_condition_that_is_not_understood_is_refused_instead_of_being_passed_over(bucket: Bucket) -> None:
+    with pytest.raises(BadRequest) as refused:
+        bucket.blob("rows").upload_from_string(b"x", if_metageneration_match=1)
+    assert refusal(refused.value) == (400, "invalidParameter")
+
+
+@pytest.mark.parametrize("name", ["crc32c", "md5_hash"])
+def test_bytes_that_are_not_those_of_their_checksum_make_no_object(
+    server: StrictGCS, bucket: Bucket, name: str
+) -> None:
+    blob = bucket.blob("rows")
+    setattr(blob, name, hashes(b"other")[name.removesuffix("_hash")])
+    with pytest.raises(BadRequest) as refused:
+        blob.upload_from_string(b"content", checksum=None)
+    assert refusal(refused.value) == (400, "invalid")
+    session = Session(blob, checksum=None)
+    assert session.put("0-6/7", b"content") == (400, None)
+    assert server.visible() == {}
+
+
+@pytest.mark.parametrize("checksum", ["crc32c", "md5"])
+def test_bytes_of_a_session_that_changed_on_the_way_make_no_object(
+    server: StrictGCS, bucket: Bucket, checksum: str
+) -> None:
+    stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM, checksum=checksum)
+    stream.write(CONTENT)
+    next(iter(server.uploads.values())).content[7] ^= 1
+    with refused_in_a_session(400):
+        stream.close()
+    assert server.visible() == {}
+
+
+def test_a_store_that_keeps_other_bytes_is_found_out_by_the_checksum_it_tells(
+    server: StrictGCS, bucket: Bucket
+) -> None:
+    from google.cloud.storage.exceptions import DataCorruption
+
+    server.stores = lambda content: content[:-1]
+    with pytest.raises(DataCorruption, match="checksum"):
+        write(bucket.blob("rows"), checksum="crc32c")
+    stored = bucket.get_blob("rows")
+    assert stored.size == len(CONTENT) - 1
+    assert stored.crc32c == hashes(CONTENT[:-1])["crc32c"]
+
+
+def test_a_download_comes_with_the_checksum_that_the_library_compares(server: StrictGCS, bucket: Bucket) -> None:
+    blob = bucket.blob("rows")
+    blob.upload_from_string(b"content")
+    answer = bucket.client._http.get(f"{server.address}/download/storage/v1/b/lake/o/rows?alt=media")
+    expected = hashes(b"content")
+    assert answer.headers["X-Goog-Hash"] == f"crc32c={expected['crc32c']},md5={expected['md5']}"
+    assert answer.headers["X-Goog-Generation"] == str(blob.generation)
+
+
+# --- upload sessions
+
+
+def test_an_object_of_many_chunks_is_seen_once_its_last_byte_is_there(server: StrictGCS, bucket: Bucket) -> None:
+    stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM)
+    stream.write(CONTENT)
+    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    stream.close()
+    assert (server.visible(), server.open_uploads()) == ({"rows": CONTENT}, [])
+    assert operations(server) == ["open", "send", "send", "send", "send", "send", "finish"]
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * QUANTUM, b"x" * 2 * QUANTUM], ids=["empty", "one", "two"])
+def test_an_object_may_be_empty_or_end_with_a_whole_chunk(server: StrictGCS, bucket: Bucket, content: bytes) -> None:
+    write(bucket.blob("rows"), content, chunk_quanta=1)
+    assert server.visible() == {"rows": content}
+
+
+LOST = [
+    Fault("before"),
+    Fault("half"),
+    Fault("half", keeps=QUANTUM),
+    Fault("half", keeps=QUANTUM - 1),
+    Fault("after"),
+    Fault("half", 503, "backendError"),
+    Fault("after", 503, "backendError"),
+]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.when} {fault.status} {fault.keeps}")
+@pytest.mark.parametrize(("operation", "turn"), [("send", 0), ("send", 1), ("finish", 0)])
+def test_the_library_mends_a_chunk_that_was_lost_or_kept_in_part_by_sending_all_of_it_again(
+    server: StrictGCS, bucket: Bucket, operation: str, turn: int, fault: Fault
+) -> None:
+    server.takes_overlaps = True
+    server.fault = strike(operation, turn, fault)
+    write(bucket.blob("rows"), checksum="crc32c")
+    assert server.visible() == {"rows": CONTENT}
+    assert operations(server).count(operation) == {"send": 3, "finish": 2}[operation]
+
+
+@pytest.mark.parametrize(("keeps", "kept"), [(None, 2), (3 * QUANTUM, 3), (2 * QUANTUM - 1, 1), (QUANTUM - 1, 0)])
+def test_of_a_chunk_that_broke_off_whole_multiples_are_kept_and_told(
+    server: StrictGCS, bucket: Bucket, keeps: int | None, kept: int
+) -> None:
+    server.fault = strike("send", 0, Fault("half", 503, "backendError", keeps=keeps))
+    session = Session(bucket.blob("rows"))
+    assert session.put(f"0-{4 * QUANTUM - 1}/*", CONTENT[: 4 * QUANTUM]) == (503, None)
+    there = kept * QUANTUM
+    assert session.put("*/*") == (308, f"bytes=0-{there - 1}" if there else None)
+    assert session.put(f"*/{len(CONTENT)}") == (308, f"bytes=0-{there - 1}" if there else None)
+    assert session.put(f"{there}-{len(CONTENT) - 1}/{len(CONTENT)}", CONTENT[there:]) == (200, None)
+    assert server.visible() == {"rows": CONTENT}
+    assert session.put("*/*") == (200, None)
+
+
+def test_the_chunk_that_ends_an_object_may_be_kept_in_part_too(server: StrictGCS, bucket: Bucket) -> None:
+    server.fault = strike("finish", 0, Fault("half", 503, "backendError"))
+    session = Session(bucket.blob("rows"))
+    assert session.put(f"0-{len(CONTENT) - 1}/{len(CONTENT)}", CONTENT) == (503, None)
+    assert session.put("*/*") == (308, f"bytes=0-{2 * QUANTUM - 1}")
+    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+
+
+def test_chunks_that_leave_a_gap_overlap_or_have_an_odd_size_are_refused(server: StrictGCS, bucket: Bucket) -> None:
+    session = Session(bucket.blob("rows"))
+    two = b"x" * 2 * QUANTUM
+    assert session.put(f"0-{QUANTUM - 2}/*", two[: QUANTUM - 1]) == (400, None)
+    assert session.put(f"{QUANTUM}-{2 * QUANTUM - 1}/*", two[:QUANTUM]) == (400, None)
+    assert session.put(f"0-{QUANTUM - 1}/*", two) == (400, None)
+    assert session.put(f"0-{QUANTUM - 1}/{QUANTUM - 5}", two[:QUANTUM]) == (400, None)
+    assert session.put("*/*", two[:QUANTUM]) == (400, None)
+    assert session.put("all of it", b"x") == (400, None)
+    assert session.put("*/*") == (308, None)
+    assert session.put(f"0-{2 * QUANTUM - 1}/*", two) == (308, f"bytes=0-{2 * QUANTUM - 1}")
+    assert session.put(f"{QUANTUM}-{3 * QUANTUM - 1}/*", two) == (400, None)
+    assert session.put(f"*/{QUANTUM}") == (400, None)
+    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    assert session.put(f"*/{2 * QUANTUM}") == (200, None)
+    assert server.visible() == {"rows": two}
+
+
+def test_a_total_that_was_named_stays(server: StrictGCS, bucket: Bucket) -> None:
+    session = Session(bucket.blob("rows"), size=10)
+    assert session.put("0-8/9", b"x" * 9) == (400, None)
+    assert session.put("0-9/10", b"x" * 10) == (200, None)
+    assert server.visible() == {"rows": b"x" * 10}
+
+
+def test_a_cancelled_session_is_gone_with_what_it_held(server: StrictGCS, bucket: Bucket) -> None:
+    session = Session(bucket.blob("rows"))
+    session.put(f"0-{QUANTUM - 1}/*", CONTENT[:QUANTUM])
+    assert session.cancel() == 499
+    assert (server.visible(), server.open_uploads()) == ({}, [])
+    assert session.put("*/*") == (410, None)
+    assert session.put(f"{QUANTUM}-{2 * QUANTUM - 1}/*", CONTENT[:QUANTUM]) == (410, None)
+    assert session.cancel() == 410
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_session_that_expires_ends_the_upload(server: StrictGCS, bucket: Bucket, status: int) -> None:
+    stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM)
+    stream.write(CONTENT)
+    server.expire_uploads(status)
+    with refused_in_a_session(status):
+        stream.close()
+    assert (server.visible(), server.open_uploads()) == ({}, [])
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_overloaded_server_is_asked_again_until_it_answers(server: StrictGCS, bucket: Bucket, status: int) -> None:
+    server.fault = lambda call: Fault("before", status, "backendError") if call.turn < 2 else None
+    bucket.blob("rows").upload_from_string(CONTENT, if_generation_match=0, retry=quick())
+    assert bucket.blob("rows").download_as_bytes(retry=quick()) == CONTENT
+    assert [blob.name for blob in bucket.list_blobs(retry=quick())] == ["rows"]
+    bucket.blob("rows").delete(retry=quick())
+    assert operations(server) == [*["insert"] * 3, *["download"] * 3, *["list"] * 3, *["delete"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("permission", "call"),
+    [
+        ("storage.objects.create", lambda bucket: bucket.blob("new").upload_from_string(b"x")),
+        ("storage.objects.delete", lambda bucket: bucket.blob("rows").upload_from_string(b"over it")),
+        ("storage.objects.delete", lambda bucket: bucket.blob("rows").delete()),
+        ("storage.objects.get", lambda bucket: bucket.blob("rows").download_as_bytes()),
+        ("storage.objects.get", lambda bucket: bucket.blob("rows").reload()),
+        ("storage.objects.list", lambda bucket: list(bucket.list_blobs())),
+        ("storage.buckets.get", lambda bucket: bucket.reload()),
+    ],
+)
+def test_what_the_identity_may_not_do_is_refused_and_the_permission_named(
+    server: StrictGCS, bucket: Bucket, permission: str, call: Callable[[Bucket], Any]
+) -> None:
+    bucket.blob("rows").upload_from_string(b"x")
+    server.denied = frozenset({permission})
+    with pytest.raises(Forbidden, match=permission) as refused:
+        call(bucket)
+    assert refusal(refused.value) == (403, "forbidden")
+    assert server.visible() == {"rows": b"x"}
+
+
+def test_an_identity_that_is_not_accepted_makes_the_library_renew_its_credentials(
+    server: StrictGCS, bucket: Bucket
+) -> None:
+    from google.auth.exceptions import InvalidOperation
+
+    server.fault = lambda call: Fault("before", 401, "authError")
+    with pytest.raises(InvalidOperation, match="Anonymous credentials cannot be refreshed"):
+        bucket.blob("rows").reload()
+
+
+def test_the_look_at_the_bucket_that_the_library_takes_unasked_may_be_refused(
+    server: StrictGCS, bucket: Bucket
+) -> None:
+    server.denied = frozenset({"storage.buckets.get"})
+    bucket.blob("rows").upload_from_string(b"x")
+    assert bucket.get_blob("rows").download_as_bytes() == b"x"
+    assert operations(server) == ["insert", "get", "download"]
+
+
+def test_what_the_api_does_not_have_is_refused_and_the_server_goes_on(server: StrictGCS, bucket: Bucket) -> None:
+    http, objects = bucket.client._http, f"{server.address}/upload/storage/v1/b/lake/o"
+    statuses = [
+        http.get(f"{server.address}/storage/v2/b/lake").status_code,
+        http.put(f"{server.address}/storage/v1/b/lake/o/rows").status_code,
+        http.post(f"{objects}?uploadType=media", data=b"x").status_code,
+        http.post(f"{objects}?uploadType=guess&name=rows", data=b"x").status_code,
+        http.post(f"{objects}?uploadType=resumable&name=rows", data=b"{no json").status_code,
+        http.post(f"{objects}?uploadType=multipart&name=rows", data=b"one part").status_code,
+        http.put(f"{objects}?uploadType=resumable&upload_id=guessed", data=b"x").status_code,
+        http.get(f"{server.address}/storage/v1/b/lake/o?ifGenerationMatch=first").status_code,
+        http.get(f"{server.address}/storage/v1/b/lake/o/rows?generation=first").status_code,
+    ]
+    assert statuses == [404, 405, 400, 400, 400, 400, 404, 400, 400]
+    assert server.visible() == {}
+
+
+def test_a_bucket_is_there_unless_its_name_says_that_it_is_not(server: StrictGCS, bucket: Bucket) -> None:
+    missing = bucket.client.bucket("no-such-lake")
+    assert (bucket.exists(), missing.exists()) == (True, False)
+    assert bucket.client.get_bucket(BUCKET).name == BUCKET
+    for call in (missing.reload, lambda: list(missing.list_blobs()), missing.blob("rows").reload):
+        with pytest.raises(NotFound):
+            call()
+    assert operations(server) == ["list", "get"]
