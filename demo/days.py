@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from labelbox_export_provider.testing.export_file import refuse_other_formats
+from labelbox_export_provider.testing.data.export_file import refuse_other_formats
 
 if TYPE_CHECKING:
     from pathlib import Path

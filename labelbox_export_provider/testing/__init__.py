@@ -7,15 +7,15 @@
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import ManualClock
-from labelbox_export_provider.testing.dataset import generate_rows
-from labelbox_export_provider.testing.demo_workspace import generate_workspace
+from labelbox_export_provider.testing.data.dataset import generate_rows
+from labelbox_export_provider.testing.data.demo_workspace import generate_workspace
+from labelbox_export_provider.testing.data.rows import DataRow, read_rows
+from labelbox_export_provider.testing.data.streams import StreamLayout
+from labelbox_export_provider.testing.data.workspace import Batch, ModelRun, Place, Slice, Workspace
 from labelbox_export_provider.testing.exports import StartedExport
 from labelbox_export_provider.testing.fake import FakeLabelbox
+from labelbox_export_provider.testing.http.request_log import ApiRequest, FileRequest, RequestLog
 from labelbox_export_provider.testing.ids import DEMO_DATASET_ID, DEMO_MODEL_RUN_ID, DEMO_PROJECT_ID, DEMO_SLICE_ID
-from labelbox_export_provider.testing.request_log import ApiRequest, FileRequest, RequestLog
-from labelbox_export_provider.testing.rows import DataRow, read_rows
-from labelbox_export_provider.testing.streams import StreamLayout
-from labelbox_export_provider.testing.workspace import Batch, ModelRun, Place, Slice, Workspace
 
 __all__ = [
     "DEMO_DATASET_ID",

@@ -16,13 +16,13 @@ from typing import Any
 
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
-from labelbox_export_provider.testing.dataset import generate_rows
-from labelbox_export_provider.testing.demo_workspace import generate_workspace
+from labelbox_export_provider.testing.data.dataset import generate_rows
+from labelbox_export_provider.testing.data.demo_workspace import generate_workspace
+from labelbox_export_provider.testing.data.rows import DataRow, read_rows
+from labelbox_export_provider.testing.data.streams import StreamLayout
+from labelbox_export_provider.testing.data.workspace import Place
 from labelbox_export_provider.testing.fake import FakeLabelbox
 from labelbox_export_provider.testing.ids import DEMO_PROJECT_ID, make_id
-from labelbox_export_provider.testing.rows import DataRow, read_rows
-from labelbox_export_provider.testing.streams import StreamLayout
-from labelbox_export_provider.testing.workspace import Place
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from labelbox_export_provider.testing.fault_plan import fault_as_json, fault_from_json
+from labelbox_export_provider.testing.behaviour import Behaviour
+from labelbox_export_provider.testing.clock import Clock
+from labelbox_export_provider.testing.data.workspace import Workspace
+from labelbox_export_provider.testing.exports import StartedExport
+from labelbox_export_provider.testing.fault_plan import FaultPlan, fault_as_json, fault_from_json
 from labelbox_export_provider.testing.faults import StreamName
-from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest
+from labelbox_export_provider.testing.http.request_log import RequestLog
+from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 
-if TYPE_CHECKING:
-    from labelbox_export_provider.testing.fake import FakeLabelbox
+
+class Administered(Protocol):
+    """The part of a `FakeLabelbox` that the back door shows and changes."""
+
+    clock: Clock
+    faults: FaultPlan
+    requests: RequestLog
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The switches as they are now."""
+
+    @property
+    def exports(self) -> Sequence[StartedExport]:
+        """Every export that was started."""
+
+    @property
+    def projects(self) -> Mapping[str, str]:
+        """Ids and names of all projects."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """All there is."""
+
+    def change(self, **switches: Any) -> None:
+        """Change switches of `behaviour`."""
+
+    def edit(self, row_id: str, last_activity_at: datetime) -> None:
+        """Have activity on a row."""
+
+    def revoke(self, api_key: str) -> None:
+        """Refuse a key from now on."""
+
+    def rows_for(self, *names: Any, **options: Any) -> list[bytes]:
+        """Return the rows that have to land for a window."""
+
+    def truth(self, export_id: str, stream: StreamName) -> bytes:
+        """Return the rows that an export has to give."""
 
 
 class AdminApp:
@@ -37,7 +78,7 @@ class AdminApp:
         `{"api_key": …}`
     """
 
-    def __init__(self, fake: FakeLabelbox) -> None:
+    def __init__(self, fake: Administered) -> None:
         self._fake = fake
         self._routes: Mapping[tuple[str, str], Callable[[HttpRequest], HttpAnswer]] = {
             ("GET", "rows"): self._rows,

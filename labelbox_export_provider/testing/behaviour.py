@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from labelbox_export_provider.testing.streams import StreamLayout
+from labelbox_export_provider.testing.data.streams import StreamLayout
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labelbox_export_provider.testing.accounts import FakeUser
+from labelbox_export_provider.testing.data.streams import Stream
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
     FailedExport,
@@ -18,7 +19,6 @@ from labelbox_export_provider.testing.faults import (
     WrongRanges,
     WrongTotals,
 )
-from labelbox_export_provider.testing.streams import Stream
 
 RUNNING = ("IN_PROGRESS", "CANCELLING")
 

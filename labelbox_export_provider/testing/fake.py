@@ -14,19 +14,19 @@ from labelbox_export_provider.testing.accounts import Accounts, FakeUser
 from labelbox_export_provider.testing.admin_app import AdminApp
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import Clock, utc_now
-from labelbox_export_provider.testing.dataset import generate_rows
+from labelbox_export_provider.testing.data.dataset import generate_rows
+from labelbox_export_provider.testing.data.indexed_workspace import World
+from labelbox_export_provider.testing.data.rows import DataRow
+from labelbox_export_provider.testing.data.workspace import Place, Workspace
+from labelbox_export_provider.testing.expected_rows import SourceName, rows_for
 from labelbox_export_provider.testing.exports import Export, StartedExport
 from labelbox_export_provider.testing.fault_plan import FaultPlan
 from labelbox_export_provider.testing.faults import StreamName
 from labelbox_export_provider.testing.file_app import FileApp
-from labelbox_export_provider.testing.graphql_app import GraphQLApp
-from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest, HttpServer
-from labelbox_export_provider.testing.request_log import RequestLog
-from labelbox_export_provider.testing.rows import DataRow
+from labelbox_export_provider.testing.graphql.app import GraphQLApp
+from labelbox_export_provider.testing.http.request_log import RequestLog
+from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest, HttpServer
 from labelbox_export_provider.testing.service import Service
-from labelbox_export_provider.testing.truth import SourceName, rows_for
-from labelbox_export_provider.testing.workspace import Place, Workspace
-from labelbox_export_provider.testing.world import World
 
 
 class FakeLabelbox:

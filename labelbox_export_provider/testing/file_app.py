@@ -21,8 +21,8 @@ from labelbox_export_provider.testing.faults import (
     SlowFile,
     TruncatedFile,
 )
-from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest
-from labelbox_export_provider.testing.request_log import FileRequest, RequestLog, redact
+from labelbox_export_provider.testing.http.request_log import FileRequest, RequestLog, redact
+from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 from labelbox_export_provider.testing.service import Service
 
 _PATH = re.compile(r"/labelbox-exports/(\w+)/(RESULT|ERRORS)/(\d+)\.ndjson")

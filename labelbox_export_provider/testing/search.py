@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from labelbox_export_provider.testing.behaviour import Behaviour
+from labelbox_export_provider.testing.data.rows import DataRow, Membership
 from labelbox_export_provider.testing.errors import bad_request
-from labelbox_export_provider.testing.rows import DataRow, Membership
 
 MAX_IDS = 2000
 Test: TypeAlias = Callable[[DataRow], bool]

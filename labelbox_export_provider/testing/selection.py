@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from labelbox_export_provider.testing.behaviour import Behaviour
+from labelbox_export_provider.testing.data.indexed_workspace import World
+from labelbox_export_provider.testing.data.rows import DataRow, RowView
 from labelbox_export_provider.testing.errors import bad_request, not_found
 from labelbox_export_provider.testing.exports import ExportRequest
-from labelbox_export_provider.testing.rows import DataRow, RowView
 from labelbox_export_provider.testing.search import Search, compile_query
-from labelbox_export_provider.testing.world import World
 
 MAX_PLACES = 30
 _VIEW_FLAGS = {

@@ -9,6 +9,8 @@ from datetime import datetime
 from labelbox_export_provider.testing.accounts import Accounts, FakeUser
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.clock import Clock
+from labelbox_export_provider.testing.data.indexed_workspace import World
+from labelbox_export_provider.testing.data.streams import FilePiece, lay_out
 from labelbox_export_provider.testing.errors import ApiError
 from labelbox_export_provider.testing.exports import Export, ExportFaults, ExportRequest
 from labelbox_export_provider.testing.fault_plan import F, FaultPlan
@@ -26,8 +28,6 @@ from labelbox_export_provider.testing.faults import (
 from labelbox_export_provider.testing.ids import make_id
 from labelbox_export_provider.testing.selection import select
 from labelbox_export_provider.testing.signing import UrlSigner
-from labelbox_export_provider.testing.streams import FilePiece, lay_out
-from labelbox_export_provider.testing.world import World
 
 
 class Service:

@@ -8,7 +8,7 @@ import pytest
 from support.airflow.versions import makes_partitioned_runs
 
 from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.dataset import generate_rows
+from labelbox_export_provider.testing.data.dataset import generate_rows
 
 # It makes every kind of run with Airflow's own timetables, partitioned ones included, as they are from 3.3 on.
 collect_ignore = [] if makes_partitioned_runs() else ["test_runs_and_windows.py"]

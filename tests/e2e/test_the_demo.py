@@ -17,7 +17,7 @@ import pytest
 
 from demo.airflow_api import until
 from labelbox_export_provider.testing import generate_rows
-from labelbox_export_provider.testing.rows import RowView
+from labelbox_export_provider.testing.data.rows import RowView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from labelbox_export_provider.testing import generate_rows
-from labelbox_export_provider.testing.rows import RowView
+from labelbox_export_provider.testing.data.rows import RowView
 from labelbox_export_provider.testing.selection import view_of
 
 EVERYTHING = RowView(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelbox_export_provider.testing import StreamLayout
-from labelbox_export_provider.testing.streams import Stream, lay_out
+from labelbox_export_provider.testing.data.streams import Stream, lay_out
 
 ROWS = st.lists(
     st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1, max_size=30).map(str.encode),

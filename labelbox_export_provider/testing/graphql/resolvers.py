@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from labelbox_export_provider.testing.engine import Resolver
 from labelbox_export_provider.testing.errors import ApiError, not_found
 from labelbox_export_provider.testing.exports import Export, ExportRequest
-from labelbox_export_provider.testing.places import PLACE_QUERIES, batches
-from labelbox_export_provider.testing.task_fields import TASK_FIELDS, Arguments, Context, organization, show_user
+from labelbox_export_provider.testing.graphql.engine import Resolver
+from labelbox_export_provider.testing.graphql.lookups import PLACE_QUERIES, batches
+from labelbox_export_provider.testing.graphql.task_fields import (
+    TASK_FIELDS,
+    Arguments,
+    Context,
+    organization,
+    show_user,
+)
 
 
 def _user(context: Context, _: object, arguments: Arguments) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from labelbox_export_provider.testing.rows import DataRow
+from labelbox_export_provider.testing.data.rows import DataRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labelbox_export_provider.testing.clock import api_text
-from labelbox_export_provider.testing.engine import Resolver
+from labelbox_export_provider.testing.data.workspace import ModelRun, Place, Slice
 from labelbox_export_provider.testing.errors import not_found
-from labelbox_export_provider.testing.task_fields import Arguments, Context
-from labelbox_export_provider.testing.workspace import ModelRun, Place, Slice
+from labelbox_export_provider.testing.graphql.engine import Resolver
+from labelbox_export_provider.testing.graphql.task_fields import Arguments, Context
 
 MAX_PAGE = 100
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from labelbox_export_provider.testing.data.rows import DataRow
+from labelbox_export_provider.testing.data.workspace import Workspace
 from labelbox_export_provider.testing.errors import not_found
-from labelbox_export_provider.testing.rows import DataRow
-from labelbox_export_provider.testing.workspace import Workspace
 
 
 class World:

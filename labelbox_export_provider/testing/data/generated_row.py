@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labelbox_export_provider.testing.clock import row_text
-from labelbox_export_provider.testing.kinds import Content
-from labelbox_export_provider.testing.rows import DataRow, RowView
+from labelbox_export_provider.testing.data.media_kinds import Content
+from labelbox_export_provider.testing.data.rows import DataRow, RowView
 
 
 @dataclass(frozen=True)

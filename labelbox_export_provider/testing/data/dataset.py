@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.testing.clock import row_text
-from labelbox_export_provider.testing.generated_row import GeneratedRow, LabelPart, ProjectPart
+from labelbox_export_provider.testing.data.generated_row import GeneratedRow, LabelPart, ProjectPart
+from labelbox_export_provider.testing.data.media_kinds import KINDS, Content
+from labelbox_export_provider.testing.data.rows import WORKFLOW_STATUSES, DataRow, Membership
 from labelbox_export_provider.testing.ids import DEMO_PROJECT_ID, make_id
-from labelbox_export_provider.testing.kinds import KINDS, Content
-from labelbox_export_provider.testing.rows import WORKFLOW_STATUSES, DataRow, Membership
 
 _BORDER_OFFSETS = tuple(timedelta(milliseconds=ms) for ms in (0, -1, 1, 999, -1000, 1000, -500))
 

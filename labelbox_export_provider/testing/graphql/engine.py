@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 from labelbox_export_provider.testing.behaviour import Behaviour
 from labelbox_export_provider.testing.errors import ApiError
-from labelbox_export_provider.testing.schema import schema_text
+from labelbox_export_provider.testing.graphql.schema import schema_text
 
 logger = logging.getLogger(__name__)
 Resolver: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], Any]

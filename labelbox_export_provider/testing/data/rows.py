@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from labelbox_export_provider.testing.export_file import refuse_other_formats
+from labelbox_export_provider.testing.data.export_file import refuse_other_formats
 
 WORKFLOW_STATUSES = {"TO_LABEL": "ToLabel", "IN_REVIEW": "InReview", "IN_REWORK": "InRework", "DONE": "Done"}
 """Spelling in rows -> spelling in filters."""

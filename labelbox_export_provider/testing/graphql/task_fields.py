@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.clock import api_text
-from labelbox_export_provider.testing.engine import Resolver
+from labelbox_export_provider.testing.data.streams import FilePiece, Stream
 from labelbox_export_provider.testing.exports import Export
 from labelbox_export_provider.testing.faults import Fault, NullFile, NullHeader
+from labelbox_export_provider.testing.graphql.engine import Resolver
 from labelbox_export_provider.testing.service import Service
-from labelbox_export_provider.testing.streams import FilePiece, Stream
 
 Arguments: TypeAlias = Mapping[str, Any]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from labelbox_export_provider.testing.data.workspace import Place
 from labelbox_export_provider.testing.errors import ApiError
 from labelbox_export_provider.testing.selection import rows_in, view_for
 from labelbox_export_provider.testing.service import Service
-from labelbox_export_provider.testing.workspace import Place
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from labelbox_export_provider.testing.accounts import FakeUser
-from labelbox_export_provider.testing.api import RESOLVERS
 from labelbox_export_provider.testing.behaviour import Behaviour
-from labelbox_export_provider.testing.engine import Engine, GraphQLAnswer, Operation
 from labelbox_export_provider.testing.errors import ApiError
 from labelbox_export_provider.testing.faults import (
     ANSWERING,
@@ -25,10 +23,12 @@ from labelbox_export_provider.testing.faults import (
     RequestFault,
     SlowAnswer,
 )
-from labelbox_export_provider.testing.http_server import HttpAnswer, HttpRequest
-from labelbox_export_provider.testing.request_log import ApiRequest, RequestLog, redact
+from labelbox_export_provider.testing.graphql.engine import Engine, GraphQLAnswer, Operation
+from labelbox_export_provider.testing.graphql.resolvers import RESOLVERS
+from labelbox_export_provider.testing.graphql.task_fields import Context
+from labelbox_export_provider.testing.http.request_log import ApiRequest, RequestLog, redact
+from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 from labelbox_export_provider.testing.service import Service
-from labelbox_export_provider.testing.task_fields import Context
 
 _NOTHING = Operation(None, frozenset(), None, None)
 

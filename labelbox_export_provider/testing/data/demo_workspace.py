@@ -9,8 +9,11 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.testing.clock import row_text
-from labelbox_export_provider.testing.dataset import make_label, spread_moments
-from labelbox_export_provider.testing.generated_row import GeneratedRow, LabelPart, ProjectPart, RunPart
+from labelbox_export_provider.testing.data.dataset import make_label, spread_moments
+from labelbox_export_provider.testing.data.generated_row import GeneratedRow, LabelPart, ProjectPart, RunPart
+from labelbox_export_provider.testing.data.media_kinds import KINDS, Content
+from labelbox_export_provider.testing.data.rows import WORKFLOW_STATUSES, Membership, RunMembership
+from labelbox_export_provider.testing.data.workspace import Batch, ModelRun, Place, Slice, Workspace
 from labelbox_export_provider.testing.ids import (
     DEMO_DATASET_ID,
     DEMO_MODEL_RUN_ID,
@@ -18,9 +21,6 @@ from labelbox_export_provider.testing.ids import (
     DEMO_SLICE_ID,
     make_id,
 )
-from labelbox_export_provider.testing.kinds import KINDS, Content
-from labelbox_export_provider.testing.rows import WORKFLOW_STATUSES, Membership, RunMembership
-from labelbox_export_provider.testing.workspace import Batch, ModelRun, Place, Slice, Workspace
 
 PROJECTS = ("Street scenes", "Reviews", "Clips", "Support chats", "Invoices", "Calls")
 """The project of each media kind, in the order of `KINDS`."""

@@ -1,0 +1,1 @@
+"""The workspaces, rows and streams of the fake."""
