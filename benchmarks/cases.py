@@ -94,12 +94,12 @@ def _memory(files: int, latency: int) -> Iterator[Case]:
     for share in MEMORY_SHARES:
         count = max(1, int(files * share))
         for with_awscrt in (False, True):
-            for treatment, (compression, trim) in MEMORY_TREATMENTS.items():
+            for output_format, (compression, trim) in MEMORY_TREATMENTS.items():
                 yield Case(
-                    f"memory-{treatment}-x{share:g}{'-awscrt' if with_awscrt else ''}",
+                    f"memory-{output_format}-x{share:g}{'-awscrt' if with_awscrt else ''}",
                     "discard",
                     count,
-                    f"{treatment}, else defaults, {'with' if with_awscrt else 'without'} awscrt, into a null sink",
+                    f"{output_format}, else defaults, {'with' if with_awscrt else 'without'} awscrt, into a null sink",
                     _land(count, latency, store="discard", compression=compression, trim=trim, awscrt=with_awscrt),
                     trimmed=trim,
                     compression=compression,

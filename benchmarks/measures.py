@@ -110,13 +110,13 @@ def _memory(runs: Runs) -> Iterator[Measure]:
         yield Measure(
             "peak memory above the start, any transfer into S3", max(stored), tuple(stored), bound, None, "MiB"
         )
-    for treatment in MEMORY_TREATMENTS:
+    for output_format in MEMORY_TREATMENTS:
         for awscrt in ("", "-awscrt"):
-            names = [f"memory-{treatment}-x{share:g}{awscrt}" for share in MEMORY_SHARES]
+            names = [f"memory-{output_format}-x{share:g}{awscrt}" for share in MEMORY_SHARES]
             peaks = [max(map(peak_above_start, runs[name])) / MIB for name in names if runs.get(name)]
             if not peaks:
                 continue
-            what = f"{treatment}, {'with' if awscrt else 'without'} awscrt"
+            what = f"{output_format}, {'with' if awscrt else 'without'} awscrt"
             yield Measure(f"peak memory above the start, {what}", max(peaks), tuple(peaks), bound, None, "MiB")
             if len(peaks) > 1:
                 spread = max(peaks) - min(peaks)

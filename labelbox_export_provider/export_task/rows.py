@@ -18,7 +18,7 @@ from labelbox_export_provider.errors import ProtocolError
 from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
 from labelbox_export_provider.streaming.rows.segments import Segment
-from labelbox_export_provider.streaming.rows.verification import Ledger
+from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 UNTRUSTED = "Rows that were given so far are not to be relied on; a new iteration reads anew."
 
@@ -115,7 +115,7 @@ class WholeStream:
     """
 
     def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
-        self._ledger = Ledger(totals, checksums, where, advice=UNTRUSTED)
+        self._verifier = StreamVerifier(totals, checksums, where, advice=UNTRUSTED)
 
     def watch(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Account for pieces and pass them on."""
@@ -130,10 +130,10 @@ class WholeStream:
                 first_byte=data[0],
                 last_byte=data[-1],
             )
-            self._ledger.add((segment,))
+            self._verifier.add((segment,))
             yield piece
 
     def close(self, counts: RowCounts) -> None:
         """Hold the rows that were counted and all bytes against the totals."""
-        self._ledger.count(counts)
-        self._ledger.close()
+        self._verifier.count(counts)
+        self._verifier.close()

@@ -22,7 +22,7 @@ from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
-from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
+from labelbox_export_provider.streaming.pipeline.pipeline import OutputFormat, Stream, stage_stream
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -112,7 +112,7 @@ def land_again(source: Source, sink: Sink, gate: threading.Event) -> None:
         Stream("export e1", source.totals, source.ask),
         host=host,
         open_object=lambda _: sink.begin(NewObject("data/rows", "text/plain")),
-        treatment=Treatment(None, member_bytes=MIB),
+        output_format=OutputFormat(None, member_bytes=MIB),
         plan=MemoryPlan(2, 5 * MIB, 40 * MIB),
     )
     staged.complete()

@@ -19,9 +19,9 @@ from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.pipeline.compression import packer
-from labelbox_export_provider.streaming.pipeline.members import MemberAccount, make_member, members
+from labelbox_export_provider.streaming.pipeline.members import MemberAccount, encode_member, members
 from labelbox_export_provider.streaming.rows.counts import RowCounter, RowTrimmer
-from labelbox_export_provider.streaming.rows.verification import Ledger
+from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
@@ -57,9 +57,9 @@ class Source:
                 yield Piece(file, offset, self.content[offset : min(offset + piece_bytes, file.end + 1)])
 
 
-def take(ledger: Ledger, account: MemberAccount) -> None:
-    ledger.add(account.segments)
-    ledger.count(account.counts)
+def take(verifier: StreamVerifier, account: MemberAccount) -> None:
+    verifier.add(account.segments)
+    verifier.count(account.counts)
 
 
 def pack(
@@ -69,17 +69,17 @@ def pack(
     *,
     trim: bool = False,
     compression: Compression | None = None,
-) -> tuple[list[bytes], Ledger]:
-    ledger = Ledger(StreamTotals(len(source.content), source.lines), AnnouncedChecksums(), "export e1")
+) -> tuple[list[bytes], StreamVerifier]:
+    verifier = StreamVerifier(StreamTotals(len(source.content), source.lines), AnnouncedChecksums(), "export e1")
     packed = []
     for member in members(len(source.content), member_bytes):
         out: list[bytes] = []
         rows = RowTrimmer(RULE, long_lines=NoTurns()) if trim else RowCounter()
         packing = packer(compression, out.append, block_bytes=16)
-        take(ledger, make_member(member, source.pieces(member.start, piece_bytes), rows, packing))
+        take(verifier, encode_member(member, source.pieces(member.start, piece_bytes), rows, packing))
         packed.append(b"".join(out))
-    ledger.close()
-    return packed, ledger
+    verifier.close()
+    return packed, verifier
 
 
 LINES = st.lists(
@@ -97,16 +97,16 @@ def test_every_row_is_in_exactly_one_member(
     """G3, G8: no row is lost or doubled, and files, pieces and requests do not decide the bytes."""
     member_bytes, piece_bytes = sizes
     content = b"\n".join(lines) + (b"\n" if last_newline or not lines[-1] else b"")
-    packed, ledger = pack(Source.of(content, cuts), member_bytes, piece_bytes, trim=trim)
+    packed, verifier = pack(Source.of(content, cuts), member_bytes, piece_bytes, trim=trim)
     reference, _ = pack(Source.of(content, []), member_bytes, len(content), trim=trim)
     assert packed == reference
     *ended, last = content.split(b"\n")
     rows = [line + b"\n" for line in ended] + ([last] if last else [])
     kept = [row for row in rows if not (trim and row.strip() == MARGIN_ROW)]
     assert b"".join(packed) == b"".join(kept)
-    assert (ledger.counts.rows, ledger.counts.rows_kept) == (len(rows), len(kept))
-    assert ledger.counts.max_row_bytes == max(map(len, rows))
-    assert ledger.crc32c == google_crc32c.value(content)
+    assert (verifier.counts.rows, verifier.counts.rows_kept) == (len(rows), len(kept))
+    assert verifier.counts.max_row_bytes == max(map(len, rows))
+    assert verifier.crc32c == google_crc32c.value(content)
 
 
 @given(LINES, CUTS, st.integers(1, 80), st.integers(1, 50))
@@ -133,9 +133,9 @@ def test_a_newline_that_is_missing_between_two_files_is_put_there(
         content += text
         line += rows
         expected += text + (b"\n" if number < len(rows_per_file) - 1 else b"")
-    packed, ledger = pack(Source(content, files, line), member_bytes, piece_bytes)
+    packed, verifier = pack(Source(content, files, line), member_bytes, piece_bytes)
     assert b"".join(packed) == expected
-    assert ledger.counts.newlines_added == len(rows_per_file) - 1
+    assert verifier.counts.newlines_added == len(rows_per_file) - 1
     reference, _ = pack(Source(content, files, line), member_bytes, 1)
     assert packed == reference
 
@@ -149,7 +149,7 @@ def test_a_row_longer_than_several_members_leaves_them_empty() -> None:
 # --- the ledger
 
 
-def spoiled(source: Source, member_bytes: int = 40) -> Ledger:
+def spoiled(source: Source, member_bytes: int = 40) -> StreamVerifier:
     return pack(source, member_bytes, 16)[1]
 
 
@@ -184,24 +184,27 @@ def test_rows_that_differ_from_what_was_announced_are_an_integrity_error_with_bo
 
 def test_a_stream_shorter_than_announced_is_an_integrity_error_with_both_numbers() -> None:
     """G3: bytes and rows match the server's own totals, file by file and in all."""
-    ledger = Ledger(StreamTotals(500, 20), AnnouncedChecksums(), "export e1")
+    verifier = StreamVerifier(StreamTotals(500, 20), AnnouncedChecksums(), "export e1")
     for member in members(len(CONTENT), 40):
-        take(ledger, make_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)))
+        take(
+            verifier,
+            encode_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)),
+        )
     with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; announced were 500"):
-        ledger.close()
+        verifier.close()
 
 
 def test_a_member_that_is_left_out_is_noticed() -> None:
     """G3: bytes and rows match the server's own totals, file by file and in all."""
-    ledger = Ledger(StreamTotals(len(CONTENT), 20), AnnouncedChecksums(), "export e1")
+    verifier = StreamVerifier(StreamTotals(len(CONTENT), 20), AnnouncedChecksums(), "export e1")
 
     def add_all_but_one() -> None:
         for member in members(len(CONTENT), 40):
             if member.number != 2:
                 rows = RowCounter()
                 pieces = SOUND.pieces(member.start, 16)
-                take(ledger, make_member(member, pieces, rows, packer(None, lambda data: None)))
-        ledger.close()
+                take(verifier, encode_member(member, pieces, rows, packer(None, lambda data: None)))
+        verifier.close()
 
     with pytest.raises(IntegrityError, match="the bytes that came next have 120 bytes before them"):
         add_all_but_one()
@@ -215,12 +218,12 @@ def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_h
     wrong = bytearray(CONTENT)
     wrong[60] ^= 1
     source = replace(SOUND, content=bytes(wrong))
-    ledger = Ledger(StreamTotals(len(CONTENT), 20), checksums, "export e1")
+    verifier = StreamVerifier(StreamTotals(len(CONTENT), 20), checksums, "export e1")
 
     def add_all() -> None:
         for member in members(len(CONTENT), 25):
             rows = RowCounter()
-            take(ledger, make_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
+            take(verifier, encode_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
 
     with pytest.raises(IntegrityError, match=r"bytes 50 to 119 has CRC32C [0-9a-f]{8}, its host announced [0-9a-f]{8}"):
         add_all()

@@ -33,12 +33,12 @@ def test_the_defaults_are_four_workers_with_parts_of_16_mib() -> None:
     st.booleans(),
 )
 def test_a_plan_never_exceeds_the_bound_and_given_values_win(
-    size: int, max_memory: int, workers: int | None, part_bytes: int | None, as_it_comes: bool
+    size: int, max_memory: int, workers: int | None, part_bytes: int | None, passthrough: bool
 ) -> None:
     """G5: one bound, stated."""
     try:
         plan = plan_memory(
-            size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes, as_it_comes=as_it_comes
+            size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes, passthrough=passthrough
         )
     except ConfigurationError:
         return
@@ -55,7 +55,7 @@ def test_a_stream_that_is_stored_as_it_comes_is_not_read_further_ahead_than_the_
     parts_at_once: int | None, parts: int
 ) -> None:
     """G5: so exports of any size take the same memory."""
-    plan = plan_memory(size=10 * 1024 * MIB, parts_at_once=parts_at_once, as_it_comes=True)
+    plan = plan_memory(size=10 * 1024 * MIB, parts_at_once=parts_at_once, passthrough=True)
     assert plan.workers == 4
     assert plan.held_bytes == parts * plan.part_bytes + SLACK_BYTES
 

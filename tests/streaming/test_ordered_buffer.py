@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs, StoppedError
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer, StoppedError
 
 
 def nothing() -> None: ...
@@ -23,7 +23,7 @@ def nothing() -> None: ...
 )
 def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int]], workers: int, extra: int) -> None:
     """G5: one bound at any size. `reserve` is a part of 40 and one output of 20."""
-    outputs = Outputs(limit=100 + extra, reserve=60)
+    outputs = OrderedBuffer(limit=100 + extra, reserve=60)
 
     def make(number: int) -> None:
         chance = random.Random(number)
@@ -53,7 +53,7 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
 
 
 def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> None:
-    outputs = Outputs(limit=10, reserve=5)
+    outputs = OrderedBuffer(limit=10, reserve=5)
     outputs.put(0, b"x" * 10)
     ended: list[str] = []
 
@@ -84,7 +84,7 @@ def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> N
 
 def test_one_worker_at_a_time_holds_a_long_row_but_the_one_whose_turn_it_is_never_waits() -> None:
     """G5: memory does not grow with the length of lines."""
-    outputs = Outputs(limit=10, reserve=5)
+    outputs = OrderedBuffer(limit=10, reserve=5)
     outputs.take_long_line(3)
     outputs.take_long_line(3)
     got = threading.Event()

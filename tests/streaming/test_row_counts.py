@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.streaming.rows.counts import RowCounter, RowFilter, RowTrimmer, newline_is_missing
-from labelbox_export_provider.streaming.rows.timestamps import glance, last_activity_at, parse_instant
+from labelbox_export_provider.streaming.rows.timestamps import last_activity_at, parse_instant, peek_timestamp
 
 UTC = timezone.utc
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -169,13 +169,13 @@ TRICKY = [
 @pytest.mark.parametrize("line", [USUAL, *TRICKY])
 def test_a_glance_at_a_row_sees_what_a_full_look_sees_or_nothing(line: bytes) -> None:
     """G4: the quick look decides only that a row is kept, so it must not mistake another field for its time."""
-    seen = glance(b"xx" + line + b"\n" + USUAL, 2, 2 + len(line))
+    seen = peek_timestamp(b"xx" + line + b"\n" + USUAL, 2, 2 + len(line))
     assert seen is None or line == USUAL[:-3] or seen == last_activity_at(line)
 
 
 def test_a_glance_is_enough_for_rows_as_labelbox_writes_them() -> None:
     for line in (USUAL, TRICKY[0], USUAL[:-2] + b', "created_by": "a@b.example"}}, "projects": {}}'):
-        assert glance(line, 0, len(line)) == START - SECOND / 2
+        assert peek_timestamp(line, 0, len(line)) == START - SECOND / 2
 
 
 def test_a_row_that_a_glance_would_drop_but_that_is_no_json_is_kept() -> None:

@@ -13,14 +13,16 @@ from labelbox_export_provider.streaming.landing.manifests import Landed, own_man
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OverwriteDecision:
     """`landed` when there is nothing to do; `create_only` when the store is to refuse what appears meanwhile."""
 
     landed: Landed | None
     create_only: bool
 
 
-def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, replace: bool) -> Verdict:
+def decide_overwrite(
+    sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, replace: bool
+) -> OverwriteDecision:
     """Decide, before bytes move, what may be done at the key. Fails with `ObjectExistsError` when nothing may.
 
     The same export and recipe give the same bytes, so an object of both may be written again, and with its manifest
@@ -28,20 +30,20 @@ def look(sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, r
     """
     key = names.explicit_key
     if key is None or replace:
-        return Verdict(None, create_only=False)
+        return OverwriteDecision(None, create_only=False)
     there = sink.head(key)
     if there is None:
-        return Verdict(None, create_only=True)
+        return OverwriteDecision(None, create_only=True)
     landed = own_manifest(sink, names)
     same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == recipe
     if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
-        return Verdict(landed, create_only=False)
+        return OverwriteDecision(landed, create_only=False)
     if there.metadata is None:
         # The store keeps no metadata; it compares the bytes before it gives the object its name.
-        return Verdict(None, create_only=True)
+        return OverwriteDecision(None, create_only=True)
     origin = there.metadata.get(EXPORT_ID)
     if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == recipe:
-        return Verdict(None, create_only=False)
+        return OverwriteDecision(None, create_only=False)
     whose = f"An object of export {origin}" if origin else "An object that is not of this package"
     if origin == handle.export_id:
         whose = "An object of this export, landed with other options"

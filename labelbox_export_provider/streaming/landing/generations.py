@@ -32,7 +32,7 @@ _IN_ORDER_OF_REMOVAL: tuple[Kind, ...] = get_args(Kind)
 """Manifests first: they must not name what is gone. Then what sends readers to data, then data, then errors."""
 
 
-class Generations:
+class LandedGenerations:
     """Looks at one store through the names of one export in the layout."""
 
     def __init__(self, sink: Sink, names: ObjectNames, window: WindowNames, handle: ExportHandle) -> None:
@@ -60,7 +60,7 @@ class Generations:
                 details=self._sink.uri(key),
             )
 
-    def look_at_own(self) -> Landed | None:
+    def read_own_manifest(self) -> Landed | None:
         """Read the manifest of this very export, where an earlier try has landed it; the next calls need it."""
         self._own = own_manifest(self._sink, self._names)
         return self._own

@@ -24,14 +24,14 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, St
 from labelbox_export_provider.errors import TooManyErrorRowsError
 from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, Sink
 from labelbox_export_provider.streaming.download.file_host import FileHost
-from labelbox_export_provider.streaming.landing.explicit_key import look
-from labelbox_export_provider.streaming.landing.generations import Generations
+from labelbox_export_provider.streaming.landing.explicit_key import decide_overwrite
+from labelbox_export_provider.streaming.landing.generations import LandedGenerations
 from labelbox_export_provider.streaming.landing.manifests import landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, recipe
 from labelbox_export_provider.streaming.landing.totals import ask_totals
 from labelbox_export_provider.streaming.pipeline import compression
-from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, Surroundings
+from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, TransferHooks
 from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
@@ -53,7 +53,7 @@ def land_export(
     exported_at: datetime | None = None,
     progress: LandingProgress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
-    surroundings: Surroundings | None = None,
+    transfer_hooks: TransferHooks | None = None,
 ) -> LandedExport:
     """Land a COMPLETE export and give its manifest.
 
@@ -71,7 +71,7 @@ def land_export(
         sink,
         options or LandingOptions(),
         progress or LandingProgress(),
-        surroundings or Surroundings(),
+        transfer_hooks or TransferHooks(),
     )
     host = FileHost(client.settings, user_agent=client.user_agent)
     try:
@@ -89,19 +89,21 @@ class _Landing:
         self._options = job.options
         self._host = host
         self._versions = versions
-        self._generations: Generations | None = None
+        self._generations: LandedGenerations | None = None
         if job.names.window is not None:
-            self._generations = Generations(job.sink, job.names, job.names.window, job.handle)
+            self._generations = LandedGenerations(job.sink, job.names, job.names.window, job.handle)
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:
         names, options = self._names, self._options
         self._look_at_others()
-        verdict = look(self._sink, names, self._handle, recipe=recipe(self._handle, options), replace=options.replace)
-        if verdict.landed is not None:
-            logger.info("%s is landed already: %s", self._handle.describe(), verdict.landed.uri)
+        decision = decide_overwrite(
+            self._sink, names, self._handle, recipe=recipe(self._handle, options), replace=options.replace
+        )
+        if decision.landed is not None:
+            logger.info("%s is landed already: %s", self._handle.describe(), decision.landed.uri)
             self._abort_leftovers(self._fixed_keys())
-            return LandedExport(verdict.landed.manifest, verdict.landed.uri, moved=False)
-        stager = Stager(self._job, self._host, create_only=verdict.create_only)
+            return LandedExport(decision.landed.manifest, decision.landed.uri, moved=False)
+        stager = Stager(self._job, self._host, create_only=decision.create_only)
         totals = self._prepare(stager)
         object_bytes = self._job.object_bytes(totals.result)
         if self._generations is not None:
@@ -154,7 +156,7 @@ class _Landing:
     def _take_over(self) -> None:
         """Stop a try that may still run from publishing, and only then look at what it has published."""
         self._abort_leftovers(self._fixed_keys())
-        own = self._generations.look_at_own() if self._generations is not None else None
+        own = self._generations.read_own_manifest() if self._generations is not None else None
         if own is not None:
             self._job.progress.in_store = f"this export, as an earlier try landed it ({own.uri})"
 

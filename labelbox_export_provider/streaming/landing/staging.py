@@ -32,10 +32,10 @@ from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
 from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
 from labelbox_export_provider.streaming.pipeline.pipeline import (
+    OutputFormat,
     StagedStream,
     Stream,
-    Surroundings,
-    Treatment,
+    TransferHooks,
     stage_stream,
 )
 from labelbox_export_provider.streaming.pipeline.progress import LandingProgress, Progress
@@ -54,7 +54,7 @@ class Job:
     sink: Sink
     options: LandingOptions
     progress: LandingProgress
-    surroundings: Surroundings
+    transfer_hooks: TransferHooks
 
     def object_bytes(self, totals: StreamTotals | None) -> int | None:
         """Give the bytes of the source that go into one data object; None where all of them do."""
@@ -108,7 +108,7 @@ class Stager:
         is_result = stream is StreamType.RESULT
         object_bytes = job.object_bytes(totals) if is_result else None
         window = job.handle.window
-        treatment = Treatment(
+        output_format = OutputFormat(
             options.compression,
             window.trim_rule() if window is not None and is_result else None,
             options.max_trim_line,
@@ -124,7 +124,7 @@ class Stager:
             maximum_parts=sink.maximum_parts,
             parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
-            as_it_comes=treatment.keeps_all,
+            passthrough=output_format.passthrough,
             reserved=sum(staged.kept_in_memory for staged in self._staged) + self._kept(totals, object_bytes),
         )
 
@@ -143,9 +143,9 @@ class Stager:
             Stream(f"export {job.handle.export_id}, {stream.value} stream", totals, ask),
             host=self._host,
             open_object=open_object,
-            treatment=treatment,
+            output_format=output_format,
             plan=plan,
-            surroundings=replace(job.surroundings, watch=watch),
+            transfer_hooks=replace(job.transfer_hooks, watch=watch),
         )
         self._staged.append(staged)
         return staged

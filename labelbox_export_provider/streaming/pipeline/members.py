@@ -66,9 +66,9 @@ class MemberAccount:
     segments: tuple[Segment, ...]
 
 
-def make_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:
+def encode_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:
     """Read one member's range and rows from `pieces`, which start at its start; gives the rows to `pack`."""
-    making = _Making(member, rows, pack)
+    making = _Encoding(member, rows, pack)
     for piece in pieces:
         if making.take(piece):
             break
@@ -78,7 +78,7 @@ def make_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: 
     return MemberAccount(rows.counts, making.segments.all)
 
 
-class _Making:
+class _Encoding:
     def __init__(self, member: Member, rows: RowFilter, pack: Packer) -> None:
         self.segments = Segments()
         self._member = member

@@ -78,13 +78,13 @@ def plan_memory(
     parts_at_once: int | None = None,
     members: int | None = None,
     reserved: int = 0,
-    as_it_comes: bool = False,
+    passthrough: bool = False,
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
     Given values win; what was not given is made to fit `max_memory`: fewer workers first, then parts of half the size.
     `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
-    held for objects until all are published. A stream that is stored `as_it_comes` gains nothing from reading further
+    held for objects until all are published. A stream that is stored `passthrough` gains nothing from reading further
     ahead than the parts that the store takes, so no more is held of it, whatever its size.
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
@@ -104,7 +104,7 @@ def plan_memory(
 
     def planned(count: int, part: int) -> MemoryPlan:
         held = budget - count * WORKER_BYTES
-        if as_it_comes:
+        if passthrough:
             # Where parts go one by one: the one that is sent, the next one, and the one that is gathered.
             held = min(held, max(2, min(count, (parts_at_once or count) + 2)) * part + SLACK_BYTES)
         return MemoryPlan(count, part, held)

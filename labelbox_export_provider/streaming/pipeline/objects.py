@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
-from labelbox_export_provider.streaming.pipeline.parts import PartGatherer
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
+from labelbox_export_provider.streaming.pipeline.parts import PartUploader
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject, abort
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
@@ -20,23 +20,23 @@ class _OpenObject:
     def __init__(self) -> None:
         self.counts = RowCounts()
         self.writer: ObjectWriter | None = None
-        self.parts: PartGatherer | None = None
+        self.parts: PartUploader | None = None
 
 
-class ObjectGatherer:
+class ObjectSplitter:
     """Joins output, which comes in order, into objects. `open_object` is called once for each that has bytes."""
 
     def __init__(
         self,
         open_object: Callable[[int], ObjectWriter],
         uploaders: ThreadPoolExecutor,
-        outputs: Outputs,
+        output_buffer: OrderedBuffer,
         pool: BlockPool,
         part_bytes: int,
     ) -> None:
         self._open_object = open_object
         self._uploaders = uploaders
-        self._outputs = outputs
+        self._output_buffer = output_buffer
         self._pool = pool
         self._part_bytes = part_bytes
         self._objects: list[_OpenObject] = []
@@ -46,12 +46,14 @@ class ObjectGatherer:
         current = self._object(number)
         if current.parts is None:
             current.writer = self._open_object(number)
-            current.parts = PartGatherer(current.writer, self._uploaders, self._outputs, self._pool, self._part_bytes)
+            current.parts = PartUploader(
+                current.writer, self._uploaders, self._output_buffer, self._pool, self._part_bytes
+            )
         current.parts.add(data)
 
     def add_own(self, number: int, data: bytes) -> None:
         """Take bytes that no worker left, so that they are counted as held only from here on."""
-        self._outputs.release(-len(data))
+        self._output_buffer.release(-len(data))
         self.add(number, Output(data))
 
     def count(self, number: int, counts: RowCounts) -> None:
@@ -63,7 +65,7 @@ class ObjectGatherer:
         if self._objects:
             self._close(self._objects[-1])
         wait([upload for each in self._objects if each.parts is not None for upload in each.parts.uploads])
-        self._outputs.raise_error()
+        self._output_buffer.raise_error()
 
     def abort(self) -> None:
         """Drop all objects that were opened."""

@@ -20,7 +20,7 @@ class StoppedError(Exception):
     """The pipeline ends early. Raised in workers only; the reason is raised by the pipeline itself."""
 
 
-class Outputs:
+class OrderedBuffer:
     """Shared by the workers of one stream and the thread that joins their output."""
 
     def __init__(self, *, limit: int, reserve: int) -> None:

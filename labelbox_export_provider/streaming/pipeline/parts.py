@@ -8,17 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 
 
-class PartGatherer:
-    """The parts of one object. Bytes are given by one thread; an upload that fails stops `outputs` with its error."""
+class PartUploader:
+    """The parts of one object. Bytes are given by one thread; an upload that fails stops `output_buffer` with its error."""
 
     def __init__(
         self,
         writer: ObjectWriter,
         uploaders: ThreadPoolExecutor,
-        outputs: Outputs,
+        output_buffer: OrderedBuffer,
         pool: BlockPool,
         part_bytes: int,
     ) -> None:
@@ -26,7 +26,7 @@ class PartGatherer:
         self.crc32c = 0
         self._writer = writer
         self._uploaders = uploaders
-        self._outputs = outputs
+        self._output_buffer = output_buffer
         self._pool = pool
         self._part_bytes = part_bytes
         self._buffers: deque[Output] = deque()
@@ -74,10 +74,10 @@ class PartGatherer:
 
     def _upload(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
-            self._outputs.check()
+            self._output_buffer.check()
             self._writer.put_part(part)
         except BaseException as error:
-            self._outputs.stop(error)
+            self._output_buffer.stop(error)
             raise
         finally:
             # A writer may keep the only part of an object until it completes it; its memory is not used again then.
@@ -85,4 +85,4 @@ class PartGatherer:
                 for piece in pieces:
                     if piece.block is not None:
                         self._pool.stored(piece.block, len(piece))
-            self._outputs.release(size)
+            self._output_buffer.release(size)

@@ -16,10 +16,10 @@ from labelbox_export_provider.streaming.download.file_index import FileIndex
 from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.blocks import Output
 from labelbox_export_provider.streaming.pipeline.members import object_ranges
-from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
+from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.rows.counts import RowCounter, RowCounts, newline_is_missing
 from labelbox_export_provider.streaming.rows.segments import Segment, Segments
-from labelbox_export_provider.streaming.rows.verification import Ledger
+from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 _MOST_FILES = 32
 """Files that share a span at most, so that planning one does not wait for more answers than that."""
@@ -121,9 +121,9 @@ class _Reading:
 class SpanJoiner:
     """Joins spans in order. For one thread: it is the one place where their counts are added up."""
 
-    def __init__(self, objects: ObjectGatherer, ledger: Ledger) -> None:
+    def __init__(self, objects: ObjectSplitter, verifier: StreamVerifier) -> None:
         self._objects = objects
-        self._ledger = ledger
+        self._verifier = verifier
         self._joining: Span | None = None
         self._object = 0
         self._object_at_start = 0
@@ -144,7 +144,7 @@ class SpanJoiner:
 
     def end(self, account: SpanAccount) -> None:
         """Take in what was found in the span whose bytes were all added."""
-        self._ledger.add(account.segments)
+        self._verifier.add(account.segments)
         if account.head.rows:
             account.head.max_row_bytes = self._open + account.head.bytes
             self._open = account.open
@@ -176,5 +176,5 @@ class SpanJoiner:
         self._object_at_start = self._object
 
     def _count(self, number: int, counts: RowCounts) -> None:
-        self._ledger.count(counts)
+        self._verifier.count(counts)
         self._objects.count(number, counts)

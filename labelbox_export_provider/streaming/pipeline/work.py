@@ -21,23 +21,23 @@ from labelbox_export_provider.streaming.pipeline.members import (
     MEMBER_BYTES,
     Member,
     MemberAccount,
-    make_member,
+    encode_member,
     members,
 )
-from labelbox_export_provider.streaming.pipeline.objects import ObjectGatherer
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import Outputs
+from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 from labelbox_export_provider.streaming.pipeline.progress import MemberProgress
 from labelbox_export_provider.streaming.pipeline.spans import Span, SpanAccount, SpanJoiner, read_span, spans
 from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.rows.timestamps import Verdicts
-from labelbox_export_provider.streaming.rows.verification import Ledger
+from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 TaskT = TypeVar("TaskT", Member, Span)
 AccountT = TypeVar("AccountT", MemberAccount, SpanAccount)
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class OutputFormat:
     """What is done to the rows. All of it decides the bytes of the objects; the last two are constants but in tests.
 
     `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
@@ -51,30 +51,30 @@ class Treatment:
     block_bytes: int = BLOCK_BYTES
 
     @property
-    def keeps_all(self) -> bool:
+    def passthrough(self) -> bool:
         """Whether bytes are stored as they come."""
         return self.compression is None and self.rule is None
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class StreamContext:
     """What the tasks of one stream share."""
 
     totals: StreamTotals
-    treatment: Treatment
+    output_format: OutputFormat
     span_bytes: int
     index: FileIndex
     reader: StreamReader
-    outputs: Outputs
-    objects: ObjectGatherer
-    ledger: Ledger
+    output_buffer: OrderedBuffer
+    objects: ObjectSplitter
+    verifier: StreamVerifier
 
 
-class Tasks(ABC, Generic[TaskT, AccountT]):
+class Work(ABC, Generic[TaskT, AccountT]):
     """The tasks of a stream, in order: `make` is called by workers, the rest by the joining thread."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
+    def __init__(self, stream_context: StreamContext) -> None:
+        self.stream_context = stream_context
 
     @abstractmethod
     def coming(self) -> Iterator[TaskT]:
@@ -97,42 +97,42 @@ class Tasks(ABC, Generic[TaskT, AccountT]):
 
     def _watched(self, pieces: Iterator[Piece], task: TaskT, notes: MemberProgress) -> Iterator[Piece]:
         for piece in pieces:
-            self.bench.outputs.check()
+            self.stream_context.output_buffer.check()
             yield piece
             notes.bytes += max(0, min(len(piece.data), task.stop - piece.offset))
 
 
-class MemberTasks(Tasks[Member, MemberAccount]):
+class MemberWork(Work[Member, MemberAccount]):
     """Members, read a little beyond their ends, trimmed and compressed."""
 
     def coming(self) -> Iterator[Member]:
         """Cut by source offsets alone."""
-        treatment = self.bench.treatment
-        return members(self.bench.totals.size, treatment.member_bytes, treatment.object_bytes)
+        output_format = self.stream_context.output_format
+        return members(self.stream_context.totals.size, output_format.member_bytes, output_format.object_bytes)
 
     def make(self, task: Member, put: Callable[[bytes], None], notes: MemberProgress) -> MemberAccount:
         """Read, trim and compress a member."""
-        bench, treatment = self.bench, self.bench.treatment
+        stream_context, output_format = self.stream_context, self.stream_context.output_format
         rows: RowFilter = RowCounter()
-        if treatment.rule is not None:
-            turns = _LongLineTurns(bench.outputs, task.number)
-            rows = RowTrimmer(treatment.rule, max_line=treatment.max_trim_line, long_lines=turns)
-        pack = packer(treatment.compression, put, treatment.block_bytes)
+        if output_format.rule is not None:
+            turns = _LongLineTurns(stream_context.output_buffer, task.number)
+            rows = RowTrimmer(output_format.rule, max_line=output_format.max_trim_line, long_lines=turns)
+        pack = packer(output_format.compression, put, output_format.block_bytes)
         try:
-            with closing(bench.reader.pieces(task.start, task.stop)) as pieces:
-                return make_member(task, self._counted(self._watched(pieces, task, notes), rows, notes), rows, pack)
+            with closing(stream_context.reader.pieces(task.start, task.stop)) as pieces:
+                return encode_member(task, self._counted(self._watched(pieces, task, notes), rows, notes), rows, pack)
         finally:
-            bench.outputs.give_back_long_line(task.number)
+            stream_context.output_buffer.give_back_long_line(task.number)
 
     def join(self, task: Member, data: Output) -> None:
         """Pass the bytes on to the member's object."""
-        self.bench.objects.add(task.object, data)
+        self.stream_context.objects.add(task.object, data)
 
     def end(self, task: Member, account: MemberAccount) -> None:
         """Add the account up."""
-        self.bench.ledger.add(account.segments)
-        self.bench.ledger.count(account.counts)
-        self.bench.objects.count(task.object, account.counts)
+        self.stream_context.verifier.add(account.segments)
+        self.stream_context.verifier.count(account.counts)
+        self.stream_context.objects.count(task.object, account.counts)
 
     def _counted(self, pieces: Iterator[Piece], rows: RowFilter, notes: MemberProgress) -> Iterator[Piece]:
         for piece in pieces:
@@ -140,21 +140,26 @@ class MemberTasks(Tasks[Member, MemberAccount]):
             notes.rows = rows.counts.rows
 
 
-class SpanTasks(Tasks[Span, SpanAccount]):
+class SpanWork(Work[Span, SpanAccount]):
     """Spans, read exactly and passed on as they are."""
 
-    def __init__(self, bench: Bench) -> None:
-        super().__init__(bench)
-        self._joiner = SpanJoiner(bench.objects, bench.ledger)
+    def __init__(self, stream_context: StreamContext) -> None:
+        super().__init__(stream_context)
+        self._joiner = SpanJoiner(stream_context.objects, stream_context.verifier)
 
     def coming(self) -> Iterator[Span]:
         """Cut at file borders as the index finds them."""
-        bench = self.bench
-        return spans(bench.index, bench.totals.size, bench.span_bytes, bench.treatment.object_bytes)
+        stream_context = self.stream_context
+        return spans(
+            stream_context.index,
+            stream_context.totals.size,
+            stream_context.span_bytes,
+            stream_context.output_format.object_bytes,
+        )
 
     def make(self, task: Span, put: Callable[[bytes], None], notes: MemberProgress) -> SpanAccount:
         """Read a span."""
-        with closing(self.bench.reader.exactly(task.start, task.stop)) as pieces:
+        with closing(self.stream_context.reader.exactly(task.start, task.stop)) as pieces:
             account = read_span(self._watched(pieces, task, notes), put)
         notes.rows = account.head.rows + account.rest.rows
         return account
@@ -174,11 +179,11 @@ class SpanTasks(Tasks[Span, SpanAccount]):
 
 @dataclass(frozen=True, slots=True)
 class _LongLineTurns:
-    outputs: Outputs
+    output_buffer: OrderedBuffer
     member: int
 
     def take(self) -> None:
-        self.outputs.take_long_line(self.member)
+        self.output_buffer.take_long_line(self.member)
 
     def give_back(self) -> None:
-        self.outputs.give_back_long_line(self.member)
+        self.output_buffer.give_back_long_line(self.member)

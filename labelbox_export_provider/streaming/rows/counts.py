@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from labelbox_export_provider.client.types import ExportFile
-from labelbox_export_provider.streaming.rows.timestamps import Verdicts, glance, last_activity_at
+from labelbox_export_provider.streaming.rows.timestamps import Verdicts, last_activity_at, peek_timestamp
 
 MAX_TRIM_LINE = 128 * 1024**2
 LONG_LINE = 2 * 1024**2
@@ -203,7 +203,7 @@ class RowTrimmer:
         size = end - start
         if size > self._max_line:
             return self._count(size, "unknown")
-        moment = glance(data, start, end)
+        moment = peek_timestamp(data, start, end)
         verdict = self._rule.verdict(moment) if moment is not None else "margin"
         if verdict == "margin":
             verdict = self._rule.verdict(last_activity_at(memoryview(data)[start:end]))

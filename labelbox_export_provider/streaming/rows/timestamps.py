@@ -1,6 +1,6 @@
 """Reads one timestamp out of a row without building the row. What cannot be read is None, and such rows are kept.
 
-In nearly all rows the timestamp stands a few hundred bytes from the start. `glance` parses them that far and no
+In nearly all rows the timestamp stands a few hundred bytes from the start. `peek_timestamp` parses them that far and no
 further, which is enough for keeping a row; whoever wants to drop one has to parse it whole, by `last_activity_at`.
 """
 
@@ -55,7 +55,7 @@ def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
     return parse_instant(details.last_activity_at) if details is not None and details.last_activity_at else None
 
 
-def glance(data: bytes | bytearray, start: int, end: int) -> datetime | None:
+def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | None:
     """Read the timestamp of the row `data[start:end]` where it is written as Labelbox does; None says nothing.
 
     The row is cut behind the first timestamp of that name and closed there. Only when it stands in `data_row.details`

@@ -31,7 +31,7 @@ class _OpenFile:
     last_byte: int = _NEWLINE
 
 
-class Ledger:
+class StreamVerifier:
     """Adds accounts up as they come in order; every disagreement is an `IntegrityError` with both numbers.
 
     Files are checked one by one: length, the CRC32C that the host announced, and rows where no row goes over the

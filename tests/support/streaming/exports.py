@@ -27,7 +27,7 @@ from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, land_export
-from labelbox_export_provider.streaming.pipeline.pipeline import Surroundings
+from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
 from labelbox_export_provider.testing import FakeLabelbox
 
 NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)
@@ -83,7 +83,7 @@ class Desk:
             versions=VERSIONS,
             options=LandingOptions(compression=compression, **options),
             now=lambda: NOW,
-            surroundings=Surroundings(sleep=sleep or self.waits.append),
+            transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
         )
 
 

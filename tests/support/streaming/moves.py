@@ -20,10 +20,10 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.pipeline.memory_plan import MIB, MemoryPlan
 from labelbox_export_provider.streaming.pipeline.pipeline import (
+    OutputFormat,
     StagedStream,
     Stream,
-    Surroundings,
-    Treatment,
+    TransferHooks,
     stage_stream,
 )
 
@@ -92,7 +92,7 @@ class Setting:
     waits: list[float] = field(default_factory=list)
 
     def move(
-        self, source: Source, open_object: ObjectWriter | Callable[[int], ObjectWriter], **surroundings: Any
+        self, source: Source, open_object: ObjectWriter | Callable[[int], ObjectWriter], **transfer_hooks: Any
     ) -> StagedStream:
         host = FileHost(SETTINGS, user_agent="tests")
         try:
@@ -100,7 +100,7 @@ class Setting:
                 Stream("export e1, RESULT stream", source.totals, source.ask),
                 host=host,
                 open_object=open_object if callable(open_object) else lambda _: open_object,
-                treatment=Treatment(
+                output_format=OutputFormat(
                     self.compression,
                     rule() if self.trim else None,
                     max_trim_line=200,
@@ -109,8 +109,8 @@ class Setting:
                     block_bytes=50,
                 ),
                 plan=MemoryPlan(self.workers, self.part_bytes, self.held_bytes),
-                surroundings=Surroundings(
-                    **{"sleep": self.waits.append, "chunk_bytes": self.chunk_bytes, **surroundings}
+                transfer_hooks=TransferHooks(
+                    **{"sleep": self.waits.append, "chunk_bytes": self.chunk_bytes, **transfer_hooks}
                 ),
             )
         finally:
