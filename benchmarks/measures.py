@@ -28,7 +28,7 @@ class Measure:
     unit: str = ""
 
     @property
-    def verdict(self) -> str:
+    def result(self) -> str:
         """Say which bound the number keeps."""
         if self.target is not None and self.value <= self.target:
             return "target"

@@ -52,7 +52,7 @@ class Report:
             "date": self.date,
             "machine": machine(),
             "settings": dict(self.settings),
-            "measures": [{**asdict(each), "verdict": each.verdict} for each in self.measures()],
+            "measures": [{**asdict(each), "verdict": each.result} for each in self.measures()],
             "cases": {
                 name: {
                     "command": self.commands[name],
@@ -78,7 +78,7 @@ class Report:
             span = f"{min(each.values):.3g} to {max(each.values):.3g}" if each.values else ""
             gate, target = ("" if bound is None else f"≤ {bound:.3g}" for bound in (each.gate, each.target))
             name = each.name.replace("|", "\\|")
-            yield f"| {name} | {each.value:.3g}{unit} | {span} | {gate} | {target} | {each.verdict} |"
+            yield f"| {name} | {each.value:.3g}{unit} | {span} | {gate} | {target} | {each.result} |"
 
     def _cases_table(self) -> Iterator[str]:
         yield (

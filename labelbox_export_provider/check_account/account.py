@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labelbox_export_provider.check_account.ask import Asked, ask
-from labelbox_export_provider.check_account.questions import BY_ID, NOT_REACHED, QUESTIONS, Finding, Verdict
+from labelbox_export_provider.check_account.questions import BY_ID, NOT_REACHED, QUESTIONS, Finding, FindingResult
 from labelbox_export_provider.check_account.redaction import Redactor, short_hash
 from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.http_clients import LabelboxClient
@@ -38,10 +38,10 @@ class Account:
         """Ask one operation that is safe to send again."""
         return self.run(ask(document, variables))
 
-    def settle(self, question: str, found: str, verdict: Verdict, **facts: Any) -> None:
+    def settle(self, question: str, found: str, result: FindingResult, **facts: Any) -> None:
         """Record what was found; a later finding replaces an earlier one."""
         self._findings[question] = Finding(
-            BY_ID[question], self.redactor.text(found), verdict, self.redactor.value(facts)
+            BY_ID[question], self.redactor.text(found), result, self.redactor.value(facts)
         )
 
     def note_export(self, export_id: str) -> None:

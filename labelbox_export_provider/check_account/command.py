@@ -87,7 +87,7 @@ def _carry_out(options: argparse.Namespace, settings: ConnectionSettings) -> int
         sys.stdout.flush()
     if failure is not None:
         return fail(failure)
-    return DIFFERS if any(each.verdict == "differs" for each in findings) else OK
+    return DIFFERS if any(each.result == "differs" for each in findings) else OK
 
 
 def fail(message: str) -> int:

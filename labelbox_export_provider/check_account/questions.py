@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Verdict = Literal["ok", "differs", "open"]
+FindingResult = Literal["ok", "differs", "open"]
 EITHER = "either is handled"
 NOT_REACHED = "not reached"
 
@@ -25,7 +25,7 @@ class Finding:
 
     question: Question
     found: str
-    verdict: Verdict
+    result: FindingResult
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -27,10 +27,10 @@ def table(findings: Sequence[Finding]) -> str:
     rows = [
         _HEADS,
         tuple("-" * width for width in _WIDTHS),
-        *((each.question.text, each.found, each.question.assumed, each.verdict) for each in findings),
+        *((each.question.text, each.found, each.question.assumed, each.result) for each in findings),
     ]
     lines = [line for row in rows for line in _wrapped(row)]
-    counts = Counter(each.verdict for each in findings)
+    counts = Counter(each.result for each in findings)
     lines += ["", f"{counts['ok']} ok, {counts['differs']} differ, {counts['open']} open"]
     return "\n".join(lines) + "\n"
 
@@ -63,7 +63,7 @@ def as_json(account: Account, *, error: str | None) -> str:
                 "question": each.question.text,
                 "found": each.found,
                 "assumed": each.question.assumed,
-                "verdict": each.verdict,
+                "verdict": each.result,
                 **({"facts": each.facts} if each.facts else {}),
             }
             for each in account.findings()

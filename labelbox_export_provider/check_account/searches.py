@@ -8,7 +8,7 @@ from typing import Any
 
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, follow, start
-from labelbox_export_provider.check_account.questions import Verdict
+from labelbox_export_provider.check_account.questions import FindingResult
 from labelbox_export_provider.domain.request.sources import CatalogSource
 from labelbox_export_provider.domain.windows.resolved import ResolvedWindow
 from labelbox_export_provider.streaming.rows.timestamps import last_activity_at
@@ -62,17 +62,17 @@ def _ask_ends(account: Account, search: _Search, second: datetime, *, is_whole: 
         return
     at_start = search.finds(second, second + _SECOND)
     at_end = search.finds(second - _SECOND, second)
-    verdict: Verdict = "differs"
+    result: FindingResult = "differs"
     if at_start and at_end:
         found = "both, but a range of no width finds nothing"
     elif at_start and not is_whole:
-        found, verdict = "cannot be told: take a row whose last activity is on a whole second", "open"
+        found, result = "cannot be told: take a row whose last activity is on a whole second", "open"
     elif at_start:
         found = "the start alone, or the index is finer than the rows show"
     else:
         found = "the end alone" if at_end else "neither"
     account.settle(
-        "range_ends", found, verdict, whole_second=is_whole, start=at_start, end=at_end, refusals=search.refusals
+        "range_ends", found, result, whole_second=is_whole, start=at_start, end=at_end, refusals=search.refusals
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import TinyExport
 from labelbox_export_provider.check_account.identifiers import UNKNOWN_ID
-from labelbox_export_provider.check_account.questions import Verdict
+from labelbox_export_provider.check_account.questions import FindingResult
 from labelbox_export_provider.client import flows, graphql
 from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.parsing import cancelable_types
@@ -87,9 +87,9 @@ def _settle_name(account: Account, export: TinyExport) -> None:
 def _settle_percentage(account: Account, export: TinyExport) -> None:
     last = export.percentages[-1] if export.percentages else None
     scale = {1: "0 to 1", 100: "0 to 100"}.get(int(last)) if last in (1, 100) else None
-    verdict: Verdict = "ok" if scale else "open" if last is None else "differs"
+    result: FindingResult = "ok" if scale else "open" if last is None else "differs"
     found = scale or ("no percentage" if last is None else f"{last:g} when COMPLETE")
-    account.settle("completion_percentage", found, verdict, seen=list(dict.fromkeys(export.percentages)))
+    account.settle("completion_percentage", found, result, seen=list(dict.fromkeys(export.percentages)))
 
 
 def _ask_task(account: Account, export: TinyExport) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 _DATE_FORM = "%Y%m%dT%H%M%SZ"
-Verdict = Literal["good", "expired", "forged"]
+UrlState = Literal["good", "expired", "forged"]
 
 
 class UrlSigner:
@@ -31,7 +31,7 @@ class UrlSigner:
         }
         return urlencode({**signed, "X-Goog-Signature": self._sign(path, signed)})
 
-    def check(self, path: str, query: Mapping[str, str], *, now: datetime) -> Verdict:
+    def check(self, path: str, query: Mapping[str, str], *, now: datetime) -> UrlState:
         """Whether this query opens this path now."""
         signed = {name: value for name, value in query.items() if name != "X-Goog-Signature"}
         if not hmac.compare_digest(self._sign(path, signed), query.get("X-Goog-Signature", "")):

@@ -151,7 +151,7 @@ def test_the_export_is_the_same_everywhere(tmp_path: Path) -> None:
 
 
 def at(value: float, gate: float | None, target: float | None) -> str:
-    return Measure("a measure", value, (), gate, target).verdict
+    return Measure("a measure", value, (), gate, target).result
 
 
 def test_a_verdict_names_the_strictest_bound_that_is_kept() -> None:
@@ -175,11 +175,11 @@ def test_memory_is_what_a_transfer_adds_to_its_process_and_alike_for_all_sizes()
         return [Run(1, 1, 1, 0, {"rss_before": 50 * MIB, "rss_peak": peak * MIB})]
 
     measured = {"memory-plain-x0.25": runs(130), "memory-plain-x1": runs(135), "memory-plain-x10": runs(179)}
-    told = {each.name: (each.value, each.verdict) for each in measures(measured, {})}
+    told = {each.name: (each.value, each.result) for each in measures(measured, {})}
     assert told["peak memory above the start, plain, without awscrt"] == (129, "MISSED")
     assert told["its difference between sizes, plain, without awscrt"] == (49, "MISSED")
     measured["memory-plain-x10"] = runs(140)
-    told = {each.name: (each.value, each.verdict) for each in measures(measured, {})}
+    told = {each.name: (each.value, each.result) for each in measures(measured, {})}
     assert told["peak memory above the start, plain, without awscrt"] == (90, "gate")
     assert told["its difference between sizes, plain, without awscrt"] == (10, "gate")
 

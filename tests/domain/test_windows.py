@@ -356,14 +356,14 @@ LOOK_BACK = TrimRule(RULE.start, RULE.end, at("2026-11-19T01:59:59"), RULE.queri
         (LOOK_BACK, "2026-11-19T01:59:59.500", "margin"),
     ],
 )
-def test_a_row_is_placed_by_its_own_timestamp(rule: TrimRule, moment: str | None, verdict: str) -> None:
-    assert rule.verdict(None if moment is None else at(moment)) == verdict
+def test_a_row_is_placed_by_its_own_timestamp(rule: TrimRule, moment: str | None, position: str) -> None:
+    assert rule.position(None if moment is None else at(moment)) == position
 
 
 def test_a_rows_timestamp_may_be_in_any_zone() -> None:
     moment = at("2026-11-22T02:00:00").astimezone(ZoneInfo("Asia/Kolkata"))
-    assert RULE.verdict(moment) == "inside"
-    assert RULE.verdict(moment - timedelta(milliseconds=1)) == "margin"
+    assert RULE.position(moment) == "inside"
+    assert RULE.position(moment - timedelta(milliseconds=1)) == "margin"
 
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC))
@@ -382,7 +382,7 @@ def rule_of(start: datetime, end: datetime) -> TrimRule:
 def test_no_row_inside_the_window_is_ever_dropped(start: datetime, width: timedelta, place: float) -> None:
     moment = start + width * place
     rule = rule_of(start, start + width)
-    assert (rule.verdict(moment) == "inside") is (start <= moment < start + width)
+    assert (rule.position(moment) == "inside") is (start <= moment < start + width)
 
 
 @given(moments, widths, widths, offsets)
@@ -393,7 +393,7 @@ def test_an_instant_lies_inside_exactly_one_of_two_adjacent_windows_and_is_never
     border, end = start + width, start + width + next_width
     moment = start + (width + next_width) * place
     assume(start <= moment < end)
-    verdicts = [rule_of(start, border).verdict(moment), rule_of(border, end).verdict(moment)]
+    verdicts = [rule_of(start, border).position(moment), rule_of(border, end).position(moment)]
     assert verdicts.count("inside") == 1
     assert verdicts != ["margin", "margin"]
 
@@ -405,7 +405,7 @@ def test_only_what_the_margins_and_rounding_can_add_to_the_answer_is_dropped(
     moment = (start + width if at_end else start) + beside
     rule = rule_of(start, start + width)
     assert rule.queried_start is not None
-    if rule.verdict(moment) == "margin":
+    if rule.position(moment) == "margin":
         rounding = timedelta(seconds=1)
         assert rule.queried_start - rounding < moment < rule.queried_end + rounding
         assert not rule.start <= moment < rule.end

@@ -55,8 +55,8 @@ def test_the_window_that_reaches_the_opening_has_no_lower_bound(start: str, end:
     assert window.render()["operator"] == "LESS_THAN_OR_EQUAL"
     rule = HandleWindow.of(window).trim_rule()
     assert rule is not None
-    assert rule.verdict(at("1999-01-01T00:00:00")) == "before_start"  # kept
-    assert rule.verdict(window.end) == "margin"
+    assert rule.position(at("1999-01-01T00:00:00")) == "before_start"  # kept
+    assert rule.position(window.end) == "margin"
 
 
 @pytest.mark.parametrize("start", ["11-01T02:00:00.000001", "11-01T02:00:01", "11-02T02:00:00"])
@@ -147,11 +147,11 @@ def test_a_look_back_widens_what_is_asked_and_nothing_else(lookback: object, que
         ("2026-11-23T02:00:00.250", "margin"),
     ],
 )
-def test_what_a_look_back_brings_is_kept_and_its_margin_is_dropped(moment: str, verdict: str) -> None:
+def test_what_a_look_back_brings_is_kept_and_its_margin_is_dropped(moment: str, position: str) -> None:
     window = resolve("11-22T02:00:00.250", "11-23T02:00:00.250", lookback=timedelta(days=3))
     rule = HandleWindow.of(window).trim_rule()
     assert rule is not None
-    assert rule.verdict(at(moment)) == verdict
+    assert rule.position(at(moment)) == position
 
 
 @given(
@@ -168,7 +168,7 @@ def test_no_row_of_the_look_back_or_the_window_is_ever_dropped(
     rule = TrimRule(window.start, window.end, window.queried_start, window.queried_end)
     moment = start - lookback + (lookback + width) * place
     if start - lookback <= moment < start + width:
-        assert rule.verdict(moment) in {"inside", "before_start"}
+        assert rule.position(moment) in {"inside", "before_start"}
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
     ended = rows_of(content)
 
     def kept(line: bytes) -> bool:
-        return len(line) > max_line or RULE.verdict(last_activity_at(line)) != "margin"
+        return len(line) > max_line or RULE.position(last_activity_at(line)) != "margin"
 
     turns = Turns()
     rows = RowTrimmer(RULE, max_line=max_line, long_lines=turns, long_line=16)

@@ -25,7 +25,7 @@ from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow
 from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, RunInterval, wait_until
 from labelbox_export_provider.streaming.rows.counts import RowTrimmer
-from labelbox_export_provider.streaming.rows.timestamps import Verdicts
+from labelbox_export_provider.streaming.rows.timestamps import RowPositions
 
 Bug = Literal["a second is missing at the end", "the lag is ignored", "unreadable rows are trimmed"]
 
@@ -247,11 +247,11 @@ def _between(moment: datetime, low: datetime | None, high: datetime | None, incl
 class _Forgetful:
     """A planted bug: what has no readable time is taken for a margin."""
 
-    def __init__(self, rule: Verdicts) -> None:
+    def __init__(self, rule: RowPositions) -> None:
         self._rule = rule
 
-    def verdict(self, moment: datetime | None) -> str:
-        return "margin" if moment is None else self._rule.verdict(moment)
+    def position(self, moment: datetime | None) -> str:
+        return "margin" if moment is None else self._rule.position(moment)
 
 
 class _NoTurns:
@@ -260,7 +260,7 @@ class _NoTurns:
     def give_back(self) -> None: ...
 
 
-def _trimmed(lines: list[bytes], rule: Verdicts) -> list[tuple[str, int]]:
+def _trimmed(lines: list[bytes], rule: RowPositions) -> list[tuple[str, int]]:
     rows = RowTrimmer(rule, long_lines=_NoTurns())
     kept = b"".join(bytes(piece) for line in lines for piece in rows.feed(line))
     kept += b"".join(bytes(piece) for piece in rows.finish())

@@ -11,7 +11,7 @@ MARGIN = timedelta(seconds=1)
 ROUNDING = timedelta(seconds=1)
 """How far an index of whole seconds may move a row: one that lies less than this outside a query may answer it."""
 
-Verdict = Literal["inside", "margin", "after_end", "before_start", "unknown"]
+WindowPosition = Literal["inside", "margin", "after_end", "before_start", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class TrimRule:
     queried_start: datetime | None
     queried_end: datetime
 
-    def verdict(self, moment: datetime | None) -> Verdict:
+    def position(self, moment: datetime | None) -> WindowPosition:
         """Place a timestamp; None stands for one that is missing or could not be read."""
         if moment is None:
             return "unknown"

@@ -20,7 +20,7 @@ from labelbox_export_provider.domain.windows.resolved import (
     WindowField,
     wait_until,
 )
-from labelbox_export_provider.domain.windows.trim_rule import MARGIN, TrimRule, Verdict
+from labelbox_export_provider.domain.windows.trim_rule import MARGIN, TrimRule, WindowPosition
 from labelbox_export_provider.errors import ConfigurationError
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
     "RunInterval",
     "Timetable",
     "TrimRule",
-    "Verdict",
     "WindowField",
+    "WindowPosition",
     "check_window",
     "parse_window",
     "plain_window",

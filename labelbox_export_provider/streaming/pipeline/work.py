@@ -29,7 +29,7 @@ from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBu
 from labelbox_export_provider.streaming.pipeline.progress import MemberProgress
 from labelbox_export_provider.streaming.pipeline.spans import Span, SpanAccount, SpanJoiner, read_span, spans
 from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
-from labelbox_export_provider.streaming.rows.timestamps import Verdicts
+from labelbox_export_provider.streaming.rows.timestamps import RowPositions
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 TaskT = TypeVar("TaskT", Member, Span)
@@ -44,7 +44,7 @@ class OutputFormat:
     """
 
     compression: Compression | None
-    rule: Verdicts | None = None
+    rule: RowPositions | None = None
     max_trim_line: int = MAX_TRIM_LINE
     object_bytes: int | None = None
     member_bytes: int = MEMBER_BYTES

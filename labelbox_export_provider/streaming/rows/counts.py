@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from labelbox_export_provider.client.types import ExportFile
-from labelbox_export_provider.streaming.rows.timestamps import Verdicts, last_activity_at, peek_timestamp
+from labelbox_export_provider.streaming.rows.timestamps import RowPositions, last_activity_at, peek_timestamp
 
 MAX_TRIM_LINE = 128 * 1024**2
 LONG_LINE = 2 * 1024**2
@@ -126,7 +126,7 @@ class RowTrimmer:
     """Drops the rows in a window's margin. Holds one unfinished row, up to `max_line` bytes; longer ones are kept."""
 
     def __init__(
-        self, rule: Verdicts, *, max_line: int = MAX_TRIM_LINE, long_lines: LongLines, long_line: int = LONG_LINE
+        self, rule: RowPositions, *, max_line: int = MAX_TRIM_LINE, long_lines: LongLines, long_line: int = LONG_LINE
     ) -> None:
         self.counts = RowCounts()
         self._rule = rule
@@ -204,28 +204,28 @@ class RowTrimmer:
         if size > self._max_line:
             return self._count(size, "unknown")
         moment = peek_timestamp(data, start, end)
-        verdict = self._rule.verdict(moment) if moment is not None else "margin"
-        if verdict == "margin":
-            verdict = self._rule.verdict(last_activity_at(memoryview(data)[start:end]))
-        return self._count(size, verdict)
+        position = self._rule.position(moment) if moment is not None else "margin"
+        if position == "margin":
+            position = self._rule.position(last_activity_at(memoryview(data)[start:end]))
+        return self._count(size, position)
 
-    def _count(self, size: int, verdict: str) -> bool:
+    def _count(self, size: int, position: str) -> bool:
         counts = self.counts
         counts.rows += 1
         counts.bytes += size
         if size > counts.max_row_bytes:  # noqa: PLR1730  max() would be a call per row
             counts.max_row_bytes = size
-        if verdict == "inside":
+        if position == "inside":
             return True
-        if verdict == "margin":
+        if position == "margin":
             counts.rows_trimmed += 1
             counts.bytes_trimmed += size
             return False
-        if verdict == "after_end":
+        if position == "after_end":
             counts.rows_after_end += 1
-        elif verdict == "before_start":
+        elif position == "before_start":
             counts.rows_before_start += 1
-        elif verdict == "unknown":
+        elif position == "unknown":
             counts.rows_unknown += 1
         return True
 

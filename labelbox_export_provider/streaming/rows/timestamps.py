@@ -38,10 +38,10 @@ _REST = b"}}}"
 _FARTHEST = 64 * 1024
 
 
-class Verdicts(Protocol):
+class RowPositions(Protocol):
     """Says of a timestamp whether its row is in the margin of a window, the one case in which a row is dropped."""
 
-    def verdict(self, moment: datetime | None) -> str:
+    def position(self, moment: datetime | None) -> str:
         """Give `inside`, `margin`, `after_end`, `before_start` or `unknown`."""
 
 
