@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.client.types import Flow
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle, SourceName
@@ -11,7 +11,7 @@ from labelbox_export_provider.errors import ProtocolError
 
 
 def handle_of(
-    export: ExternalExport, source: SourceName, labelbox_conn_id: str, policy: RetryPolicy = PATIENT
+    export: ExternalExport, source: SourceName, labelbox_conn_id: str, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[ExportHandle]:
     """Return the handle of an export that the key can see; what was asked, and by whom, stays unknown.
 

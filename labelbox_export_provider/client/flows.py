@@ -15,8 +15,8 @@ from typing import Any
 from labelbox_export_provider.client import graphql, parsing
 from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.reply_bodies import read_body
-from labelbox_export_provider.client.reply_errors import Again, Fatal, Fate, Ok, classify
-from labelbox_export_provider.client.retry import PATIENT, Budget, RetryPolicy
+from labelbox_export_provider.client.reply_errors import Again, Delivery, Fatal, Ok, classify
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, Budget, RetryPolicy
 from labelbox_export_provider.client.types import (
     Answer,
     ExportFile,
@@ -46,7 +46,7 @@ MOST_PAGES = 100
 NEWEST_PAGES = 10
 
 
-def who_am_i(policy: RetryPolicy = PATIENT) -> Flow[KeyOwner]:
+def who_am_i(policy: RetryPolicy = DEFAULT_RETRY) -> Flow[KeyOwner]:
     """Ask whose key it is; cheap and without side effect."""
     data = yield from _ask(graphql.WHO_AM_I, {}, policy)
     return parsing.key_owner(data)
@@ -55,7 +55,7 @@ def who_am_i(policy: RetryPolicy = PATIENT) -> Flow[KeyOwner]:
 def start_once(
     document: Document,
     input: Mapping[str, Any],  # noqa: A002 - the wire's own word
-    policy: RetryPolicy = PATIENT,
+    policy: RetryPolicy = DEFAULT_RETRY,
     *,
     wait_at_limit: bool = True,
 ) -> Flow[Started | StartLost]:
@@ -77,7 +77,7 @@ def start_once(
             return export
         if isinstance(outcome, Ok):
             return StartLost(f"{operation}: the answer names no export")
-        if outcome.fate is Fate.LOST:
+        if outcome.delivery is Delivery.UNKNOWN:
             return StartLost(outcome.error.details or outcome.error.message)
         if isinstance(outcome, Fatal):
             raise outcome.error
@@ -90,7 +90,9 @@ def start_once(
         yield _sleep_or_raise(budget, outcome, " No export was started.")
 
 
-def created_tasks_named(user_id: str, name: str, policy: RetryPolicy = PATIENT) -> Flow[tuple[ExportTaskState, ...]]:
+def created_tasks_named(
+    user_id: str, name: str, policy: RetryPolicy = DEFAULT_RETRY
+) -> Flow[tuple[ExportTaskState, ...]]:
     """Find the tasks of exactly this name that the user created, oldest first.
 
     Asks Labelbox to filter by name and falls back to reading the whole list where that is refused; names are compared
@@ -104,7 +106,9 @@ def created_tasks_named(user_id: str, name: str, policy: RetryPolicy = PATIENT) 
     return tuple(sorted((each for each in found if each.name == name), key=task_age))
 
 
-def task_state(export_id: str, user_id: str | None = None, policy: RetryPolicy = PATIENT) -> Flow[ExportTaskState]:
+def task_state(
+    export_id: str, user_id: str | None = None, policy: RetryPolicy = DEFAULT_RETRY
+) -> Flow[ExportTaskState]:
     """Look once at an export, among the tasks of the user who started it (by default the key's owner).
 
     Raises `NotFoundError`, or `AnotherUsersExportError` when the key belongs to another user than the one given, whose
@@ -142,7 +146,7 @@ def _described(owner: KeyOwner) -> str:
     )
 
 
-def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = PATIENT) -> Flow[bool]:
+def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[bool]:
     """Ask whether an export is among the tasks that a user created, as far as this key may see them."""
     try:
         return (yield from _created_task(export_id, user_id, policy)) is not None
@@ -150,7 +154,7 @@ def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = PATIENT) 
         return False
 
 
-def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[StreamTotals | None]:
+def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[StreamTotals | None]:
     """Ask for the size of one stream of a COMPLETE export; None when the stream is empty.
 
     An answer that comes too early may also look empty: whoever decides on it asks twice.
@@ -160,7 +164,7 @@ def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATI
     return parsing.stream_totals(data, export_id, stream)
 
 
-def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[bool]:
+def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[bool]:
     """Ask whether a stream has a first file, which settles whether a missing header really means that it is empty."""
     try:
         data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
@@ -169,7 +173,7 @@ def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) 
     return parsing.has_file(data, export_id)
 
 
-def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> Flow[ExportFile]:
+def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[ExportFile]:
     """Ask for the one file that holds byte `offset` of a stream, with a fresh signed URL.
 
     Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
@@ -179,7 +183,7 @@ def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy
 
 
 def cancel_export(
-    export_id: str, task_type: str | None = EXPORT_TASK_TYPE, policy: RetryPolicy = PATIENT
+    export_id: str, task_type: str | None = EXPORT_TASK_TYPE, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[bool]:
     """Ask Labelbox to cancel an export; True when it agreed.
 

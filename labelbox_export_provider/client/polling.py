@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.client.types import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.errors import (
     ExportCanceledError,
@@ -22,7 +22,7 @@ from labelbox_export_provider.errors import (
 
 log = logging.getLogger(__name__)
 
-NEWBORN = timedelta(seconds=60)
+VISIBILITY_GRACE = timedelta(seconds=60)
 """A task that was started this short a time ago may not be found yet."""
 EMPTY_AGAIN_AFTER = 5.0
 """Seconds after which a missing header is read again before the stream is believed empty."""
@@ -37,7 +37,7 @@ _RUNNING = {TaskStatus.IN_PROGRESS.value, TaskStatus.CANCELLING.value}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PollResult:
     """One look: how the task ended, or None while it runs, a line for the log, and what was seen, if anything."""
 
     ended: Ended | None
@@ -45,13 +45,13 @@ class Look:
     state: ExportTaskState | None = None
 
 
-def look(
+def poll(
     export_id: str,
     user_id: str | None,
     started_at: datetime | None,
     now: Callable[[], datetime],
-    policy: RetryPolicy = PATIENT,
-) -> Flow[Look]:
+    policy: RetryPolicy = DEFAULT_RETRY,
+) -> Flow[PollResult]:
     """Look once at an export task.
 
     A passing failure of Labelbox and a newborn task that is not visible yet count as "still running": the time limit of
@@ -62,17 +62,17 @@ def look(
         state = yield from flows.task_state(export_id, user_id, policy)
     except TemporaryError as error:
         log.warning("Export %s could not be looked at, the wait continues: %s", export_id, error)
-        return Look(None, f"Export {export_id}: Labelbox did not answer")
+        return PollResult(None, f"Export {export_id}: Labelbox did not answer")
     except NotFoundError:
-        if started_at is None or now() - started_at > NEWBORN:
+        if started_at is None or now() - started_at > VISIBILITY_GRACE:
             raise
-        return Look(None, f"Export {export_id}: not visible yet")
+        return PollResult(None, f"Export {export_id}: not visible yet")
     ended = _ENDED.get(state.status)
     if ended is not None:
-        return Look(ended, ended_line(export_id, ended), state)
+        return PollResult(ended, ended_line(export_id, ended), state)
     if state.status not in _RUNNING:
         log.warning("Export %s is in a state that is not known: %r. The wait continues.", export_id, state.status)
-    return Look(None, _running_line(state, started_at or state.created_at, now()), state)
+    return PollResult(None, _running_line(state, started_at or state.created_at, now()), state)
 
 
 def ended_line(export_id: str, ended: Ended) -> str:
@@ -99,7 +99,7 @@ def _progress(value: float | None) -> str:
 
 
 def require_complete(
-    export_id: str, user_id: str | None = None, policy: RetryPolicy = PATIENT
+    export_id: str, user_id: str | None = None, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[ExportTaskState]:
     """Give the state of an export whose streams may be read now.
 
@@ -136,14 +136,16 @@ def _counts(totals: StreamTotals | None) -> dict[str, int]:
     return {"rows": 0, "bytes": 0} if totals is None else {"rows": totals.lines, "bytes": totals.size}
 
 
-def completed_totals(export_id: str, policy: RetryPolicy = PATIENT) -> Flow[CompletedTotals]:
+def completed_totals(export_id: str, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[CompletedTotals]:
     """Read the totals of both streams of a COMPLETE export, each as `confirmed_totals` does."""
     result = yield from confirmed_totals(export_id, StreamType.RESULT, policy)
     errors = yield from confirmed_totals(export_id, StreamType.ERRORS, policy)
     return CompletedTotals(result, errors)
 
 
-def confirmed_totals(export_id: str, stream: StreamType, policy: RetryPolicy = PATIENT) -> Flow[StreamTotals | None]:
+def confirmed_totals(
+    export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY
+) -> Flow[StreamTotals | None]:
     """Read the totals of one stream of an export that has ended; None when the stream is empty beyond doubt.
 
     A missing result header is believed only after a second read some seconds later and a missing first file, since a

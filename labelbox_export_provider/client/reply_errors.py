@@ -31,12 +31,12 @@ from labelbox_export_provider.errors import (
 from labelbox_export_provider.redaction import scrub
 
 
-class Fate(enum.Enum):
+class Delivery(enum.Enum):
     """What became of a request that got no good answer."""
 
     NOT_SENT = "nothing reached the server"
-    REFUSED = "the server said that it did not carry it out"
-    LOST = "it may or may not have been carried out"
+    REJECTED = "the server said that it did not carry it out"
+    UNKNOWN = "it may or may not have been carried out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Again:
     """A fault that passes. `after` holds the seconds the server asked for; `most_tries` caps hopeless ones."""
 
     error: TemporaryError
-    fate: Fate
+    delivery: Delivery
     after: float | None = None
     most_tries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """A fault that asking again does not help with. `fate` is LOST where the answer did not say what was done."""
+    """A fault that asking again does not help with. `delivery` is LOST where the answer did not say what was done."""
 
     error: LabelboxExportError
-    fate: Fate = Fate.REFUSED
+    delivery: Delivery = Delivery.REJECTED
 
 
 Outcome: TypeAlias = Ok | Again | Fatal
@@ -79,7 +79,7 @@ _KNOWN_CODES = (
 )
 _GATEWAY_TRIES = 3
 
-REFUSED = "Labelbox refused the request as it stands; sending it again changes nothing."
+REJECTED = "Labelbox refused the request as it stands; sending it again changes nothing."
 SERVER_FAULT = "Labelbox had a fault on its side."
 
 
@@ -90,36 +90,36 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
     if reply is None:
         return Fatal(ProtocolError(f"{operation}: the driver gave no reply to a request; this is a bug of the driver."))
     body = read_body(reply.body)
-    said = _Said(reply, operation, body)
-    if body is not None and (definite := _access_error(said, body)):
+    summary = _ReplySummary(reply, operation, body)
+    if body is not None and (definite := _access_error(summary, body)):
         return definite
     if reply.status >= 500:
-        return said.again(UnreachableError, SERVER_FAULT, Fate.LOST)
+        return summary.again(UnreachableError, SERVER_FAULT, Delivery.UNKNOWN)
     if reply.status == 429:
-        return _limited(said)
+        return _limited(summary)
     if 300 <= reply.status < 400:
-        return Fatal(_redirected(said))
+        return Fatal(_redirected(summary))
     if body is None:
-        return _not_json(said)
+        return _not_json(summary)
     if body.errors:
-        return _graphql_error(said, body.errors)
+        return _graphql_error(summary, body.errors)
     if body.message is not None and is_rate_limit_text(body.message):
-        return _limited(said)
+        return _limited(summary)
     if reply.status >= 400:
-        return _by_status(said)
+        return _by_status(summary)
     if body.data is None:
         return Fatal(
             ProtocolError(
                 "Labelbox's answer holds neither data nor errors. Does the connection's host name the GraphQL "
                 "endpoint?",
-                details=str(said),
+                details=str(summary),
             ),
-            Fate.LOST,
+            Delivery.UNKNOWN,
         )
     return Ok(body.data)
 
 
-class _Said:
+class _ReplySummary:
     """Who answered what to which operation: the details of every message."""
 
     def __init__(self, answer: Answer, operation: str, body: Body | None) -> None:
@@ -135,9 +135,11 @@ class _Said:
     def __str__(self) -> str:
         return f"{self.operation}: {self.answer.host} answered {self._text}"
 
-    def again(self, error: type[TemporaryError], message: str, fate: Fate, most_tries: int | None = None) -> Again:
+    def again(
+        self, error: type[TemporaryError], message: str, delivery: Delivery, most_tries: int | None = None
+    ) -> Again:
         after = retry_after(self.answer.headers)
-        return Again(error(message, details=str(self), retry_after=after), fate, after, most_tries)
+        return Again(error(message, details=str(self), retry_after=after), delivery, after, most_tries)
 
 
 def _no_answer(failure: TransportFailure, operation: str) -> Outcome:
@@ -149,114 +151,116 @@ def _no_answer(failure: TransportFailure, operation: str) -> Outcome:
                 details=f"{operation}: {failure.message}",
             )
         )
-    fate = Fate.NOT_SENT if failure.kind is FailureKind.NOT_SENT else Fate.LOST
-    return Again(UnreachableError("Labelbox gave no answer.", details=f"{operation}: {failure.message}"), fate)
+    delivery = Delivery.NOT_SENT if failure.kind is FailureKind.NOT_SENT else Delivery.UNKNOWN
+    return Again(UnreachableError("Labelbox gave no answer.", details=f"{operation}: {failure.message}"), delivery)
 
 
-def _access_error(said: _Said, body: Body) -> Fatal | None:
+def _access_error(summary: _ReplySummary, body: Body) -> Fatal | None:
     codes = {each.code for each in body.errors}
     if "AUTHENTICATION_ERROR" in codes:
-        return Fatal(_unauthenticated(said))
+        return Fatal(_unauthenticated(summary))
     if "AUTHORIZATION_ERROR" in codes:
-        return Fatal(_unauthorized(said))
+        return Fatal(_unauthorized(summary))
     return None
 
 
-def _unauthenticated(said: _Said) -> AuthenticationError:
+def _unauthenticated(summary: _ReplySummary) -> AuthenticationError:
     return AuthenticationError(
         "The API key is not accepted: mistyped, revoked, expired (keys live at most six months), or API "
         "access is off for the plan. Create a key in Labelbox under Workspace settings > API and store it as "
         "the password of the Airflow connection.",
-        details=str(said),
+        details=str(summary),
     )
 
 
-def _unauthorized(said: _Said) -> AuthorizationError:
+def _unauthorized(summary: _ReplySummary) -> AuthorizationError:
     return AuthorizationError(
         "The API key is accepted, but its user may not do this. Give the user a role that may see and export "
         "it, or use the key of a user who has one.",
-        details=str(said),
+        details=str(summary),
     )
 
 
-def _redirected(said: _Said) -> ConnectionSettingsError:
-    target = scrub(said.answer.headers.get("location", "nowhere"))
+def _redirected(summary: _ReplySummary) -> ConnectionSettingsError:
+    target = scrub(summary.answer.headers.get("location", "nowhere"))
     return ConnectionSettingsError(
         "The connection's host answers with a redirect, so it probably is wrong. Set it to the GraphQL endpoint "
         "itself, by default https://api.labelbox.com/graphql. Redirects are not followed, so that the API key goes "
         "nowhere else.",
-        details=f"{said.operation}: {said.answer.host} answered HTTP {said.answer.status}, a redirect to {target!r}",
+        details=f"{summary.operation}: {summary.answer.host} answered HTTP {summary.answer.status}, a redirect to {target!r}",
     )
 
 
-def _wrong_endpoint(said: _Said) -> ConnectionSettingsError:
+def _wrong_endpoint(summary: _ReplySummary) -> ConnectionSettingsError:
     return ConnectionSettingsError(
         "There is no GraphQL endpoint at the connection's host. Set it to the endpoint, by default "
         "https://api.labelbox.com/graphql.",
-        details=str(said),
+        details=str(summary),
     )
 
 
-def _limited(said: _Said) -> Again:
-    if any(is_running_export_limit(text) for text in said.texts):
-        return said.again(
-            RunningExportLimitError, "Too many exports run at once in the project or organization.", Fate.REFUSED
+def _limited(summary: _ReplySummary) -> Again:
+    if any(is_running_export_limit(text) for text in summary.texts):
+        return summary.again(
+            RunningExportLimitError, "Too many exports run at once in the project or organization.", Delivery.REJECTED
         )
-    return said.again(RateLimitedError, "Labelbox takes no more requests for now: too many in a minute.", Fate.REFUSED)
+    return summary.again(
+        RateLimitedError, "Labelbox takes no more requests for now: too many in a minute.", Delivery.REJECTED
+    )
 
 
-def _not_json(said: _Said) -> Outcome:
-    status = said.answer.status
+def _not_json(summary: _ReplySummary) -> Outcome:
+    status = summary.answer.status
     if status >= 400:
-        return _by_status(said)
-    return said.again(
+        return _by_status(summary)
+    return summary.again(
         UnreachableError,
         "The answer is not JSON: a gateway's page, a cut-off answer, or a host that is not the GraphQL endpoint.",
-        Fate.LOST,
+        Delivery.UNKNOWN,
         most_tries=_GATEWAY_TRIES,
     )
 
 
-def _by_status(said: _Said) -> Outcome:
-    status = said.answer.status
+def _by_status(summary: _ReplySummary) -> Outcome:
+    status = summary.answer.status
     if status == 401:
-        return Fatal(_unauthenticated(said))
+        return Fatal(_unauthenticated(summary))
     if status == 403:
-        return Fatal(_unauthorized(said))
+        return Fatal(_unauthorized(summary))
     if status in (404, 405, 410):
-        return Fatal(_wrong_endpoint(said))
+        return Fatal(_wrong_endpoint(summary))
     if status == 407:
         return Fatal(
             ConnectionSettingsError(
-                "The proxy wants credentials: check the connection's extra `proxy`.", details=str(said)
+                "The proxy wants credentials: check the connection's extra `proxy`.", details=str(summary)
             )
         )
     if status in (408, 425):
-        return said.again(UnreachableError, "Labelbox gave up waiting for the request.", Fate.LOST)
-    return Fatal(RefusedError(REFUSED, details=str(said)))
+        return summary.again(UnreachableError, "Labelbox gave up waiting for the request.", Delivery.UNKNOWN)
+    return Fatal(RefusedError(REJECTED, details=str(summary)))
 
 
-def _graphql_error(said: _Said, errors: tuple[GraphQLError, ...]) -> Outcome:
+def _graphql_error(summary: _ReplySummary, errors: tuple[GraphQLError, ...]) -> Outcome:
     code, error = _most_telling(errors)
     if code not in _VALIDATION_CODES and any(_is_limit(each) for each in errors):
-        return _limited(said)
+        return _limited(summary)
     if code == "INTERNAL_SERVER_ERROR":
-        return _internal(said, error.status)
+        return _internal(summary, error.status)
     if code == "RESOURCE_NOT_FOUND":
         return Fatal(
             NotFoundError(
                 "Labelbox knows no such id, or hides it from the user of this key. Check the id, and that the "
                 "key belongs to the right organization.",
-                details=str(said),
+                details=str(summary),
             )
         )
-    if code is None and said.answer.status >= 400:
-        return _by_status(said)
+    if code is None and summary.answer.status >= 400:
+        return _by_status(summary)
     if code is None:
         return Fatal(
-            ProtocolError("Labelbox answered with an error that this package does not know.", details=str(said))
+            ProtocolError("Labelbox answered with an error that this package does not know.", details=str(summary))
         )
-    return Fatal(RefusedError(REFUSED, details=str(said)))
+    return Fatal(RefusedError(REJECTED, details=str(summary)))
 
 
 def _is_limit(error: GraphQLError) -> bool:
@@ -273,11 +277,11 @@ def _most_telling(errors: tuple[GraphQLError, ...]) -> tuple[str | None, GraphQL
     return None, errors[0]
 
 
-def _internal(said: _Said, status: int | None) -> Outcome:
+def _internal(summary: _ReplySummary, status: int | None) -> Outcome:
     if status in (400, 422):
-        return Fatal(RefusedError(REFUSED, details=f"{said} (status {status} inside)"))
+        return Fatal(RefusedError(REJECTED, details=f"{summary} (status {status} inside)"))
     if status == 426:
         message = "The organization's Labelbox plan does not allow this."
-        return Fatal(RefusedError(message, details=f"{said} (status 426 inside)"))
+        return Fatal(RefusedError(message, details=f"{summary} (status 426 inside)"))
     most_tries = _GATEWAY_TRIES if status in (500, None) else None
-    return said.again(UnreachableError, SERVER_FAULT, Fate.LOST, most_tries)
+    return summary.again(UnreachableError, SERVER_FAULT, Delivery.UNKNOWN, most_tries)

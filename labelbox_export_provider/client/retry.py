@@ -43,7 +43,7 @@ class RetryPolicy:
 
 _LONGEST_WAIT = 7 * 24 * 3600.0
 
-PATIENT = RetryPolicy()
+DEFAULT_RETRY = RetryPolicy()
 """For workers and triggers: about five minutes."""
 
 ONCE = RetryPolicy(attempts=1)

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_BY_MUTATION
-from labelbox_export_provider.client.retry import PATIENT, RetryPolicy
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.client.types import (
     Effect,
     ExportTaskState,
@@ -106,7 +106,9 @@ def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord
             reply = yield effect
 
 
-def start_or_adopt(request: StartRequest, record: StartRecord | None, policy: RetryPolicy = PATIENT) -> AdoptionFlow:
+def start_or_adopt(
+    request: StartRequest, record: StartRecord | None, policy: RetryPolicy = DEFAULT_RETRY
+) -> AdoptionFlow:
     """Give the one export of this start.
 
     Fails with `AnotherUsersExportError` when the recorded export belongs to a key that this one cannot see, with

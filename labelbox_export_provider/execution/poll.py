@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from labelbox_export_provider.client.polling import look
+from labelbox_export_provider.client.polling import poll
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import AccessError, NotFoundError
@@ -21,7 +21,7 @@ def look_once(
     Errors that are no event are raised as they come: a bad connection, an answer that the protocol does not know.
     """
     export_id = export.export_id
-    flow = look(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc))
+    flow = poll(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc))
     try:
         found = hook.run(flow)
     except (NotFoundError, AccessError) as error:

@@ -16,8 +16,8 @@ from typing import Any
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
-from labelbox_export_provider.client.polling import confirmed_totals, look
-from labelbox_export_provider.client.retry import PATIENT
+from labelbox_export_provider.client.polling import confirmed_totals, poll
+from labelbox_export_provider.client.retry import DEFAULT_RETRY
 from labelbox_export_provider.client.start_or_adopt import StartRequest, saving, start_or_adopt
 from labelbox_export_provider.client.types import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.domain.records.external_export import parse_export
@@ -138,8 +138,8 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         pause = FIRST_LOOK_AFTER
         while not self._has_ended():
             left = max(0.0, deadline - self._clock())
-            policy = replace(PATIENT, total_seconds=min(PATIENT.total_seconds, left))
-            seen = self._client.run(look(self.uid, self._creator(), self._started_at, self._now, policy))
+            policy = replace(DEFAULT_RETRY, total_seconds=min(DEFAULT_RETRY.total_seconds, left))
+            seen = self._client.run(poll(self.uid, self._creator(), self._started_at, self._now, policy))
             self._last_seen = seen.state or self._last_seen
             log.info("%s", seen.line)
             left = deadline - self._clock()

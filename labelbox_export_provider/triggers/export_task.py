@@ -11,7 +11,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.polling import look
+from labelbox_export_provider.client.polling import poll
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AuthenticationError, LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -103,7 +103,7 @@ class ExportTaskTrigger(BaseTrigger):
             await asyncio.sleep(max(0.0, (_instant(self.not_before) - _now()).total_seconds()))
         async with shared_client(settings) as client:
             while True:
-                found = await client.run(look(self.export_id, self.user_id, started_at, _now))
+                found = await client.run(poll(self.export_id, self.user_id, started_at, _now))
                 self.log.info("%s", found.line)
                 if found.ended is not None:
                     return ExportEvent(found.ended, self.export_id, found.line)

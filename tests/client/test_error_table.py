@@ -44,11 +44,11 @@ class Row:
     timeout: float = 5
 
 
-LOST, AGAIN, RAISES = "lost", "sent again", "raises"
+UNKNOWN, AGAIN, RAISES = "lost", "sent again", "raises"
 
 
 def waits(name: str, answer: Step, says: str = "", *, tries: int = ATTEMPTS, timeout: float = 5) -> Row:
-    return Row(name, answer, errors.UnreachableError, tries, LOST, says, timeout)
+    return Row(name, answer, errors.UnreachableError, tries, UNKNOWN, says, timeout)
 
 
 def hopeless(name: str, answer: Step, says: str = "") -> Row:
@@ -64,7 +64,7 @@ def fatal(name: str, answer: Step, error: type[errors.LabelboxExportError], says
 
 
 def meaningless(name: str, answer: Step) -> Row:
-    return Row(name, answer, errors.ProtocolError, ONCE, LOST, "neither data nor errors")
+    return Row(name, answer, errors.ProtocolError, ONCE, UNKNOWN, "neither data nor errors")
 
 
 INTERNAL, BESIDE_DATA = "INTERNAL_SERVER_ERROR", {"message": "x", "extensions": {"code": "AUTHORIZATION_ERROR"}}

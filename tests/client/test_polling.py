@@ -14,11 +14,11 @@ from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
 from labelbox_export_provider.client.polling import (
     EMPTY_AGAIN_AFTER,
-    NEWBORN,
+    VISIBILITY_GRACE,
     CompletedTotals,
-    Look,
+    PollResult,
     completed_totals,
-    look,
+    poll,
     require_complete,
 )
 from labelbox_export_provider.client.retry import ONCE
@@ -71,10 +71,10 @@ class Waiter:
         self.export_id = self.runner.run(self.settings, flows.start_once(START_PROJECT_EXPORT, asked)).export_id
         self.started_at = self.clock()
 
-    def look(self, user_id: str | None = "own", started_at: datetime | None = None) -> Look:
+    def poll(self, user_id: str | None = "own", started_at: datetime | None = None) -> PollResult:
         user = self.fake.user.user_id if user_id == "own" else user_id
         since = started_at or self.started_at
-        return self.runner.run(self.settings, look(self.export_id, user, since, self.clock, ONCE))
+        return self.runner.run(self.settings, poll(self.export_id, user, since, self.clock, ONCE))
 
     def totals(self) -> CompletedTotals:
         return self.runner.run(self.settings, completed_totals(self.export_id))
@@ -118,7 +118,7 @@ def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
     waiter.fake.faults.add(*([fault] if fault else []))
     waiter.start()
     waiter.clock.advance(after)
-    seen = waiter.look()
+    seen = waiter.poll()
     assert seen.ended == ended
     assert seen.line.startswith(f"Export {waiter.export_id}{line}")
 
@@ -127,10 +127,10 @@ def test_an_export_that_is_being_canceled_goes_on_until_it_is_canceled(waiter: W
     waiter.fake.change(seconds_to_cancel=60)
     waiter.start()
     waiter.runner.run(waiter.settings, flows.cancel_export(waiter.export_id))
-    assert waiter.look().ended is None
-    assert "CANCELLING" in waiter.look().line
+    assert waiter.poll().ended is None
+    assert "CANCELLING" in waiter.poll().line
     waiter.clock.advance(60)
-    assert waiter.look().ended == "CANCELED"
+    assert waiter.poll().ended == "CANCELED"
 
 
 def test_a_state_that_is_not_known_is_waited_out_with_a_warning(
@@ -138,7 +138,7 @@ def test_a_state_that_is_not_known_is_waited_out_with_a_warning(
 ) -> None:
     waiter.fake.faults.add(UnknownStatus(status="PAUSED"))
     waiter.start()
-    waiter.look()
+    waiter.poll()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [f"Export {waiter.export_id} is in a state that is not known: 'PAUSED'. The wait continues."]
 
@@ -152,18 +152,18 @@ def test_no_percentage_is_made_up(waiter: Waiter, scale: int, share: float, show
     waiter.fake.change(completion_percentage_of=scale)
     waiter.start()
     waiter.clock.advance(RUNS_FOR * share)
-    assert shown in waiter.look().line
+    assert shown in waiter.poll().line
 
 
 def test_the_elapsed_time_counts_from_the_handle_and_else_from_the_service(waiter: Waiter) -> None:
     waiter.start()
     waiter.clock.advance(90.4)
-    assert waiter.look(started_at=waiter.started_at - timedelta(days=1)).line.endswith("1 day, 0:01:30 since its start")
-    unknown = waiter.runner.run(waiter.settings, look(waiter.export_id, None, None, waiter.clock, ONCE))
+    assert waiter.poll(started_at=waiter.started_at - timedelta(days=1)).line.endswith("1 day, 0:01:30 since its start")
+    unknown = waiter.runner.run(waiter.settings, poll(waiter.export_id, None, None, waiter.clock, ONCE))
     assert unknown.line.endswith(", 0:01:30 since its start")
 
 
-@pytest.mark.parametrize(("age", "found"), [(0.0, True), (NEWBORN.total_seconds(), True), (60.001, False)])
+@pytest.mark.parametrize(("age", "found"), [(0.0, True), (VISIBILITY_GRACE.total_seconds(), True), (60.001, False)])
 def test_an_export_that_is_not_found_is_waited_for_only_while_it_is_newborn(
     waiter: Waiter, age: float, found: bool
 ) -> None:
@@ -171,15 +171,15 @@ def test_an_export_that_is_not_found_is_waited_for_only_while_it_is_newborn(
     waiter.start()
     waiter.clock.advance(age)
     if found:
-        assert waiter.look() == Look(None, f"Export {waiter.export_id}: not visible yet")
+        assert waiter.poll() == PollResult(None, f"Export {waiter.export_id}: not visible yet")
     else:
         with pytest.raises(NotFoundError, match=waiter.export_id):
-            waiter.look()
+            waiter.poll()
 
 
 def test_a_bare_id_that_is_not_found_is_an_error_at_once(waiter: Waiter) -> None:
     with pytest.raises(NotFoundError, match="clnowhere"):
-        waiter.runner.run(waiter.settings, look("clnowhere", None, None, waiter.clock, ONCE))
+        waiter.runner.run(waiter.settings, poll("clnowhere", None, None, waiter.clock, ONCE))
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_passing_failure_of_the_service_counts_as_still_running(
     waiter.start()
     waiter.clock.advance(RUNS_FOR)
     waiter.fake.faults.add(fault)
-    assert waiter.look() == Look(None, f"Export {waiter.export_id}: Labelbox did not answer")
+    assert waiter.poll() == PollResult(None, f"Export {waiter.export_id}: Labelbox did not answer")
     assert "could not be looked at, the wait continues" in caplog.text
     waiter.fake.faults.clear()
-    assert waiter.look().ended == "COMPLETE"
+    assert waiter.poll().ended == "COMPLETE"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_refused_key_ends_the_wait(waiter: Waiter, fault: Fault, error: type[L
     waiter.start()
     waiter.fake.faults.add(fault)
     with pytest.raises(error):
-        waiter.look()
+        waiter.poll()
 
 
 def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None:
@@ -224,7 +224,7 @@ def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None
     colleague = waiter.fake.add_user()
     waiter.settings = ConnectionSettings(api_key=colleague.api_key, endpoint=waiter.fake.endpoint, timeout=5)
     with pytest.raises(AnotherUsersExportError) as raised:
-        waiter.look()
+        waiter.poll()
     assert waiter.fake.user.user_id in str(raised.value)
     assert colleague.user_id in str(raised.value)
 

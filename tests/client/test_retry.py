@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelbox_export_provider.client.retry import PATIENT, Budget, RetryPolicy, retry_after
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, Budget, RetryPolicy, retry_after
 
 NOW = "Sun, 22 Nov 2026 02:00:00 GMT"
 
@@ -53,13 +53,13 @@ def test_a_wait_is_never_shorter_than_asked_for_and_never_longer_than_the_longes
 
 @given(st.lists(st.tuples(st.floats(0, 90), st.one_of(st.none(), st.floats(0, 400))), min_size=100, max_size=100))
 def test_waits_never_take_a_policy_beyond_its_tries_and_seconds(replies: list[tuple[float, float | None]]) -> None:
-    budget = Budget(PATIENT)
+    budget = Budget(DEFAULT_RETRY)
     for elapsed, after in replies:
         budget.spend(elapsed)
         if budget.wait(after) is None:
             break
-        assert budget.seconds <= PATIENT.total_seconds
-    assert budget.tries <= PATIENT.attempts
+        assert budget.seconds <= DEFAULT_RETRY.total_seconds
+    assert budget.tries <= DEFAULT_RETRY.attempts
 
 
 @pytest.mark.parametrize(

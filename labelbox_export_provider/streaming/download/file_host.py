@@ -50,7 +50,7 @@ class FileResponse:
             failure = BrokenTransferError(f"{self.host} hung up {error.expected} bytes before the end", ended=True)
         except (HTTPError, HTTPException, OSError) as error:
             ended = isinstance(error.__context__, IncompleteRead) or isinstance(error.__cause__, IncompleteRead)
-            failure = BrokenTransferError(f"{self.host}: {_told(error)}", ended=ended)
+            failure = BrokenTransferError(f"{self.host}: {_describe(error)}", ended=ended)
         raise failure
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class FileHost:
                 )
             return FileResponse(response, host)
         except (HTTPError, HTTPException, OSError) as error:
-            failure = BrokenTransferError(f"{host}: {_told(error)}")
+            failure = BrokenTransferError(f"{host}: {_describe(error)}")
         raise failure
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ def _proxy_headers(proxy: ProxyAddress) -> dict[str, str] | None:
     return {"proxy-authorization": "Basic " + base64.b64encode(":".join(proxy.login).encode()).decode("ascii")}
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """Say what went wrong without quoting the library, whose texts hold URLs."""
     seen: BaseException | None = error
     while seen is not None:

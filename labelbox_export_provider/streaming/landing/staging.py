@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
-from labelbox_export_provider.client.retry import ONCE, PATIENT, RetryPolicy
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -168,7 +168,7 @@ class Stager:
             hold_small=object_bytes is None,
         )
 
-    def _ask(self, stream: StreamType, offset: int, policy: RetryPolicy = PATIENT) -> ExportFile:
+    def _ask(self, stream: StreamType, offset: int, policy: RetryPolicy = DEFAULT_RETRY) -> ExportFile:
         return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset, policy))
 
     def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
