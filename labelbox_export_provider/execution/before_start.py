@@ -10,7 +10,7 @@ from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.windows.windows import ResolvedWindow, parse_window
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.execution.dag_run import resolved
-from labelbox_export_provider.execution.failures import project_page, tries
+from labelbox_export_provider.execution.failures import project_web_url, tries
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LONGEST = 80
 
 
-def report_unstarted(
+def report_before_start(
     error: LabelboxExportError,
     task: BaseOperator,
     context: Context,
@@ -33,11 +33,11 @@ def report_unstarted(
     return FailureReport(
         error,
         source=_described(given),
-        link=project_page(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
+        link=project_web_url(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
         window=_resolved(window, context),
         restarts=True,
         forgets=task_state_store(context) is None,
-        starter=task.task_id,
+        start_task_id=task.task_id,
         **tries(context),
     )
 

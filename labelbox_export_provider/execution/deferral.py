@@ -20,7 +20,7 @@ SAFETY = timedelta(minutes=10)
 """How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
 
 
-QUIET = timedelta(seconds=7)
+MIN_DEFERRAL = timedelta(seconds=7)
 """How long after the deferral the trigger keeps quiet.
 
 A LocalExecutor may report the end of the task's first phase up to five seconds late (`[workers]
@@ -28,7 +28,7 @@ min_heartbeat_interval`). Airflow 3.3.2 takes a task that is running again by th
 """
 
 
-class Pace(TypedDict):
+class PollOptions(TypedDict):
     """How often to look, in seconds, and until when to wait."""
 
     poke_interval: float
@@ -38,11 +38,11 @@ class Pace(TypedDict):
 
 
 def waiting_trigger(
-    export: ExportHandle | ExternalExport, labelbox_conn_id: str, timeout: timedelta, pace: Pace
+    export: ExportHandle | ExternalExport, labelbox_conn_id: str, timeout: timedelta, poll_options: PollOptions
 ) -> tuple[ExportTaskTrigger, timedelta]:
     """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
     now = datetime.now(timezone.utc)
-    if pace["cancel_on_kill"] and not has_trigger_on_kill():
+    if poll_options["cancel_on_kill"] and not has_trigger_on_kill():
         log.warning(
             "cancel_on_kill=True has no effect on this Airflow: triggers hear of the end of their task from Airflow "
             "3.3 on. If this task is marked as failed or successful while it waits, the export goes on: cancel it in "
@@ -54,18 +54,18 @@ def waiting_trigger(
         user_id=export.user_id,
         started_at=None if export.started_at is None else export.started_at.isoformat(),
         deadline=(now + timeout).isoformat(),
-        not_before=(now + min(QUIET, timeout)).isoformat(),
-        **pace,
+        not_before=(now + min(MIN_DEFERRAL, timeout)).isoformat(),
+        **poll_options,
     )
     return trigger, timeout + SAFETY
 
 
-def resting_trigger(until: datetime, now: datetime, patience: timedelta) -> tuple[DateTimeTrigger, timedelta]:
+def delay_trigger(until: datetime, now: datetime, wait_limits: timedelta) -> tuple[DateTimeTrigger, timedelta]:
     """Return the trigger that lets a task rest until a moment, and the time after which Airflow itself ends the rest.
 
-    The rest is a little longer where the moment is very near to now. `patience` is how long a triggerer may be late.
+    The rest is a little longer where the moment is very near to now. `wait_limits` is how long a triggerer may be late.
     """
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only where something rests
 
-    moment = max(until, now + QUIET)
-    return DateTimeTrigger(moment=moment), moment - now + patience + SAFETY
+    moment = max(until, now + MIN_DEFERRAL)
+    return DateTimeTrigger(moment=moment), moment - now + wait_limits + SAFETY

@@ -27,10 +27,10 @@ from labelbox_export_provider.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.execution.deferral import resting_trigger, waiting_trigger
+from labelbox_export_provider.execution.deferral import delay_trigger, waiting_trigger
 from labelbox_export_provider.execution.failures import give_up, tries
-from labelbox_export_provider.execution.poll import look_once
-from labelbox_export_provider.execution.start import ExportStart, hand_over
+from labelbox_export_provider.execution.poll import poll_once
+from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ RESTS_UNTIL = "rests_until"
 """Member of that XCom while there is no handle yet."""
 REFUSED = "refused"
 """Keyword of the deferral that holds since when, and how often, the start of a try was refused at a limit."""
-LONGEST_REST = 300.0
+MAX_BACKOFF = 300.0
 """Seconds between two starts at most, while too many exports run."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitLimits:
     """How long a task waits, how often it looks, and whether its end by hand cancels the export.
 
     Both limits hold per try.
@@ -59,7 +59,7 @@ class Patience:
     cancel_on_kill: bool
 
     @classmethod
-    def of(cls, poke_interval: object, timeout: object, limit_timeout: object, *, cancel_on_kill: object) -> Patience:
+    def of(cls, poke_interval: object, timeout: object, limit_timeout: object, *, cancel_on_kill: object) -> WaitLimits:
         """Read the four options; fails with `ConfigurationError`, which names the one that is wrong."""
         if not isinstance(cancel_on_kill, bool):
             raise ConfigurationError(f"cancel_on_kill={cancel_on_kill!r}: must be True or False.")
@@ -79,25 +79,27 @@ class ExportJob:
     """
 
     def __init__(
-        self, task: BaseOperator, start: ExportStart, patience: Patience, refused: Mapping[str, Any] | None = None
+        self, task: BaseOperator, start: ExportStart, wait_limits: WaitLimits, refused: Mapping[str, Any] | None = None
     ) -> None:
         self.task = task
         self.start = start
-        self.patience = patience
+        self.wait_limits = wait_limits
         self.refused = refused
 
     def started(self, context: Context, *, keep_open: bool) -> ExportHandle:
         """Give the handle of the export, or defer until it may be started.
 
-        `keep_open` is for tasks that go on waiting: they call `hand_over` when all is done.
+        `keep_open` is for tasks that go on waiting: they call `mark_consumed` when all is done.
         """
         try:
             window = self.start.resolve(context)
             settled = None if window is None else wait_until(window, utc_now())
             if window is not None and settled is not None:
-                self._rest(settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles", context)
+                self._defer_until(
+                    settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles", context
+                )
             try:
-                handle = self.start.run(context, hand_over=not keep_open)
+                handle = self.start.run(context, mark_consumed=not keep_open)
             except (RunningExportLimitError, RateLimitedError) as refusal:
                 self._rest_at_limit(refusal, context)
         except LabelboxExportError as error:
@@ -110,7 +112,7 @@ class ExportJob:
         event: ExportEvent | None = None
         if handle.adopted:
             try:
-                event = look_once(self.start.hook, handle, self.task.log.info)
+                event = poll_once(self.start.hook, handle, self.task.log.info)
             except LabelboxExportError as error:
                 give_up(self.report(error, context, handle=handle))
         return event or self._wait(handle, context)
@@ -120,12 +122,12 @@ class ExportJob:
         trigger, limit = waiting_trigger(
             handle,
             self.start.hook.labelbox_conn_id,
-            self.patience.timeout,
+            self.wait_limits.timeout,
             {
-                "poke_interval": self.patience.poke_interval.total_seconds(),
+                "poke_interval": self.wait_limits.poke_interval.total_seconds(),
                 "max_wait": 60.0,
                 "exponential_backoff": True,
-                "cancel_on_kill": self.patience.cancel_on_kill,
+                "cancel_on_kill": self.wait_limits.cancel_on_kill,
             },
         )
         self.task.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
@@ -168,7 +170,7 @@ class ExportJob:
 
     def require_complete(self, handle: ExportHandle, event: ExportEvent, context: Context) -> None:
         """Let a COMPLETE export pass, and raise what another wait ended with."""
-        error = event.error(self.patience.timeout)
+        error = event.error(self.wait_limits.timeout)
         if error is not None:
             give_up(self.report(error, context, handle=handle))
 
@@ -179,7 +181,7 @@ class ExportJob:
             totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
         except LabelboxExportError as error:
             if isinstance(error, IntegrityError):
-                hand_over(context)  # what the export holds will not change: whoever clears the task wants a new one
+                mark_consumed(context)  # what the export holds will not change: whoever clears the task wants a new one
             give_up(self.report(error, context, handle=handle))
         self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return totals
@@ -202,7 +204,7 @@ class ExportJob:
             window=self._window(context),
             restarts=True,
             forgets=task_state_store(context) is None,
-            starter=self.task.task_id,
+            start_task_id=self.task.task_id,
             **tries(context),
             **known,
         )
@@ -219,10 +221,12 @@ class ExportJob:
         except LabelboxExportError:
             return None  # the failure that is being told may be this very window
 
-    def _rest(self, until: datetime, why: str, context: Context, refused: Mapping[str, Any] | None = None) -> NoReturn:
+    def _defer_until(
+        self, until: datetime, why: str, context: Context, refused: Mapping[str, Any] | None = None
+    ) -> NoReturn:
         self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
         context["ti"].xcom_push(key=HANDLE_KEY, value={RESTS_UNTIL: iso_utc(until)})
-        trigger, limit = resting_trigger(until, utc_now(), self.patience.limit_timeout)
+        trigger, limit = delay_trigger(until, utc_now(), self.wait_limits.limit_timeout)
         self.task.defer(
             trigger=trigger,
             method_name="start_again",
@@ -234,18 +238,18 @@ class ExportJob:
         now = utc_now()
         before = self.refused or {"since": now.isoformat(), "times": 0}
         since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
-        left = self.patience.limit_timeout - (now - since)
+        left = self.wait_limits.limit_timeout - (now - since)
         if left <= timedelta(0):
             raise type(refusal)(
                 f"{refusal.message} The start was refused {times} times since {iso_utc(since)}, which is longer than "
-                f"limit_timeout ({self.patience.limit_timeout}).",
+                f"limit_timeout ({self.wait_limits.limit_timeout}).",
                 details=refusal.details,
                 retry_after=refusal.retry_after,
             )
-        pause = min(LONGEST_REST, self.patience.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
+        pause = min(MAX_BACKOFF, self.wait_limits.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
         # Starts that were refused together must not come back together.
         pause = max(pause * random.uniform(0.5, 1.5), refusal.retry_after or 0.0)  # noqa: S311  spreads load only
-        self._rest(
+        self._defer_until(
             now + min(timedelta(seconds=pause), left),
             f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "
             "(limit_timeout), and no retry is used up",

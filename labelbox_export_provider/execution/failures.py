@@ -36,7 +36,7 @@ def give_up(report: FailureReport) -> NoReturn:
     raise kind(report.text()) from report.error
 
 
-def starter_of(task: BaseOperator) -> str | None:
+def upstream_start_task(task: BaseOperator) -> str | None:
     """Name the task that starts the export which `task` works on: the one export operator upstream, near or far."""
     starters = {
         relative.task_id
@@ -46,14 +46,14 @@ def starter_of(task: BaseOperator) -> str | None:
     return starters.pop() if len(starters) == 1 else None
 
 
-def page_of(handle: ExportHandle | None) -> str | None:
+def web_url(handle: ExportHandle | None) -> str | None:
     """Give the address of the exported source in Labelbox's web app, where one is known."""
     if handle is None or handle.source.kind != "project":
         return None
-    return project_page(handle.labelbox_conn_id, handle.source.id)
+    return project_web_url(handle.labelbox_conn_id, handle.source.id)
 
 
-def project_page(labelbox_conn_id: str | None, project_id: str) -> str | None:
+def project_web_url(labelbox_conn_id: str | None, project_id: str) -> str | None:
     """Give the address of a project in the web app that belongs to a connection; None where either is no good."""
     try:
         app_url = LabelboxHook(labelbox_conn_id or LabelboxHook.default_conn_name).settings.app_url

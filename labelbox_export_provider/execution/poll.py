@@ -13,7 +13,7 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
 
-def look_once(
+def poll_once(
     hook: LabelboxHook, export: ExportHandle | ExternalExport, say: Callable[[str], object]
 ) -> ExportEvent | None:
     """Give the event that a trigger would send now, or None while the export runs; `say` takes the line of progress.

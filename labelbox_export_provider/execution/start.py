@@ -59,11 +59,11 @@ class ExportStart:
         """Give the address of the source in Labelbox's web app, where it has one."""
         return self.source.page(self.hook.settings.app_url)
 
-    def run(self, context: Context, *, hand_over: bool = True) -> ExportHandle:
+    def run(self, context: Context, *, mark_consumed: bool = True) -> ExportHandle:
         """Give the handle of the one export of this task instance; raises errors of this package only.
 
         `hand_over=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after its
-        wait failed, it then adopts. Such a task calls `hand_over` when it is done. While too many exports run, nothing
+        wait failed, it then adopts. Such a task calls `mark_consumed` when it is done. While too many exports run, nothing
         is started and `RunningExportLimitError` is raised at once.
         """
         window = self.resolve(context)
@@ -99,7 +99,7 @@ class ExportStart:
         page = self.page()
         if page is not None:
             ti.xcom_push(key=SOURCE_LINK_KEY, value=page)
-        if store is not None and hand_over:
+        if store is not None and mark_consumed:
             _save(store, started.record.model_copy(update={"state": "handed_over"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
 
@@ -140,7 +140,7 @@ def _clear_count(context: Context) -> str:
     return f"{max_tries}.{getattr(dict(context).get('dag_run'), 'clear_number', 0) or 0}"
 
 
-def hand_over(context: Context) -> None:
+def mark_consumed(context: Context) -> None:
     """Note that the export was given to downstream tasks, so that clearing the task from now on starts a new one."""
     store = task_state_store(context)
     record = _stored(store)

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperatorLink
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.execution.failures import page_of, project_page
+from labelbox_export_provider.execution.failures import project_web_url, web_url
 from labelbox_export_provider.execution.start import SOURCE_LINK_KEY
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class LabelboxSourceLink(BaseOperatorLink):
 def _page(operator: BaseOperator) -> str | None:
     export = getattr(operator, "export", None)
     if export is not None:
-        return page_of(ExportHandle.parse(export))
+        return web_url(ExportHandle.parse(export))
     source = getattr(operator, "source", None)
     project_id = source.get("project_id") if isinstance(source, Mapping) else getattr(operator, "project_id", None)
     if not isinstance(project_id, str) or is_template(project_id):
         return None
-    return project_page(getattr(operator, "labelbox_conn_id", None), project_id)
+    return project_web_url(getattr(operator, "labelbox_conn_id", None), project_id)

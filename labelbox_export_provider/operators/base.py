@@ -13,12 +13,12 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.execution.before_start import report_unstarted
+from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default, own_params
-from labelbox_export_provider.execution.export_job import ExportJob, Patience, span
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, span
 from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
-from labelbox_export_provider.execution.start import ExportStart, hand_over
+from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.triggers.events import ExportEvent
@@ -92,7 +92,7 @@ class ExportOperator(PhasedOperator):
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
         self.adopt_within = span("adopt_within", adopt_within)
-        self.patience = Patience.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
+        self.wait_limits = WaitLimits.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
         if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
             raise ConfigurationError(
                 "cancel_on_kill=True works with wait_for_completion=True only: set it, or set cancel_on_kill on the "
@@ -150,7 +150,7 @@ class ExportOperator(PhasedOperator):
 
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         totals = job.totals(handle, event, context)
-        hand_over(context)
+        mark_consumed(context)
         return {**handle.to_json(), "totals": totals.to_json()}
 
     def _job(self, context: Context) -> ExportJob:
@@ -167,5 +167,7 @@ class ExportOperator(PhasedOperator):
             kind = self.source_model.model_fields["kind"].default
             source = {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
             conn_id = self.labelbox_conn_id
-            give_up(report_unstarted(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id))
-        return ExportJob(self, start, self.patience, self.start_refused)
+            give_up(
+                report_before_start(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id)
+            )
+        return ExportJob(self, start, self.wait_limits, self.start_refused)

@@ -19,8 +19,8 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.deferral import waiting_trigger
-from labelbox_export_provider.execution.failures import give_up, page_of, starter_of
-from labelbox_export_provider.execution.poll import look_once
+from labelbox_export_provider.execution.failures import give_up, upstream_start_task, web_url
+from labelbox_export_provider.execution.poll import poll_once
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
@@ -133,7 +133,7 @@ class ExportTaskSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _look(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
-        return look_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
+        return poll_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the trigger's event; a trigger that died of a bug is raised, never softened."""
@@ -192,8 +192,8 @@ class ExportTaskSensor(BaseSensorOperator):
             handle=export if isinstance(export, ExportHandle) else None,
             export_id=None if export is None else export.export_id,
             source=export.source_text if isinstance(export, ExternalExport) else None,
-            link=page_of(export if isinstance(export, ExportHandle) else None),
-            starter=starter_of(self),
+            link=web_url(export if isinstance(export, ExportHandle) else None),
+            start_task_id=upstream_start_task(self),
             try_number=getattr(ti, "try_number", None),
             tries=(getattr(ti, "max_tries", 0) or 0) + 1,
             in_store="not touched by this task",

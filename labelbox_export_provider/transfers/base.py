@@ -24,12 +24,12 @@ from labelbox_export_provider.errors import (
     LabelboxExportError,
     TooManyErrorRowsError,
 )
-from labelbox_export_provider.execution.before_start import report_unstarted
+from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default
-from labelbox_export_provider.execution.export_job import ExportJob, Patience, span
-from labelbox_export_provider.execution.failures import give_up, page_of, starter_of, tries
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, span
+from labelbox_export_provider.execution.failures import give_up, tries, upstream_start_task, web_url
 from labelbox_export_provider.execution.operator import PhasedOperator
-from labelbox_export_provider.execution.start import ExportStart, hand_over
+from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
@@ -142,7 +142,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.labelbox_conn_id = of_source["labelbox_conn_id"]
         self.task_name = of_source["task_name"]
         self.adopt_within = span("adopt_within", _or(of_source["adopt_within"], timedelta(hours=24)))
-        self.patience = Patience.of(
+        self.wait_limits = WaitLimits.of(
             _or(of_source["poke_interval"], 5.0),
             _or(of_source["timeout"], timedelta(days=7)),
             _or(of_source["limit_timeout"], timedelta(hours=6)),
@@ -252,9 +252,11 @@ class LabelboxExportTransferOperator(PhasedOperator):
         except LabelboxExportError as error:
             conn_id = self.labelbox_conn_id
             give_up(
-                report_unstarted(error, self, context, source=self.source, window=self.window, labelbox_conn_id=conn_id)
+                report_before_start(
+                    error, self, context, source=self.source, window=self.window, labelbox_conn_id=conn_id
+                )
             )
-        return ExportJob(self, start, self.patience, self.start_refused)
+        return ExportJob(self, start, self.wait_limits, self.start_refused)
 
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         job.require_complete(handle, event, context)
@@ -291,7 +293,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         send_asset_events(self.outlets, context, landed, self._target()[1])
         summary = landed.summary
         if job is not None:
-            hand_over(context)
+            mark_consumed(context)
         if landed.skip:
             raise AirflowSkipException(
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
@@ -310,8 +312,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
             report = FailureReport(
                 error,
                 handle=handle,
-                link=page_of(handle),
-                starter=starter_of(self),
+                link=web_url(handle),
+                start_task_id=upstream_start_task(self),
                 **({} if handle is not None else known_of(self.export)),
                 moved=progress.describe(),
                 in_store=progress.in_store,
@@ -321,7 +323,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             if isinstance(error, (TooManyErrorRowsError, IntegrityError)):
                 # What the export holds will not change. A retry still reads it again, but whoever clears the task
                 # after that wants a new one.
-                hand_over(context)
+                mark_consumed(context)
             report = job.report(error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store)
         give_up(report)
 

@@ -42,7 +42,7 @@ def a_store_on_every_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let triggers look at once: what the pause is for happens between processes, which these tests have not."""
-    monkeypatch.setattr("labelbox_export_provider.execution.deferral.QUIET", timedelta(0))
+    monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(0))
 
 
 @pytest.fixture(autouse=True)

@@ -296,7 +296,7 @@ def test_a_trigger_reports_certificates_that_are_gone(fake: FakeLabelbox, monkey
 def test_a_trigger_keeps_quiet_until_airflow_has_noted_the_deferral(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelbox_export_provider.execution.deferral.QUIET", timedelta(seconds=0.5))
+    monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(seconds=0.5))
     fake.change(polls_per_export=3)
     sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), poke_interval=0.01)
     began = datetime.now(timezone.utc)

@@ -414,7 +414,7 @@ def test_cancel_on_kill_needs_a_wait() -> None:
     with pytest.raises(ConfigurationError, match="wait_for_completion=True only"):
         ProjectExportOperator(task_id="start", project_id="clp1", cancel_on_kill=True)
     with some_dag(default_args={"cancel_on_kill": True}):
-        assert ProjectExportOperator(task_id="start", project_id="clp1").patience.cancel_on_kill
+        assert ProjectExportOperator(task_id="start", project_id="clp1").wait_limits.cancel_on_kill
 
 
 def test_the_handle_holds_no_key_and_no_address_of_files(fake: FakeLabelbox) -> None:

@@ -49,7 +49,7 @@ def test_the_full_block_has_everything_that_the_person_on_call_needs() -> None:
         error,
         handle=handle,
         link="https://app.labelbox.com/projects/clp1",
-        starter="start",
+        start_task_id="start",
         try_number=2,
         tries=3,
         moved="98 of 1700000000 bytes, 0 of 4112 rows",
@@ -186,7 +186,7 @@ WAIT = AFTER_THE_LAST + "clear this task"
 def test_each_branch_of_the_error_tree_says_what_a_retry_does_and_what_to_click(
     error: str, retry: str, to_do: str
 ) -> None:
-    lines = report(error, export_id="clx1", starter="start").text().splitlines()
+    lines = report(error, export_id="clx1", start_task_id="start").text().splitlines()
     assert lines[-2:] == [f"  retry:     {retry}", f"  to do:     {to_do}"]
 
 
@@ -201,7 +201,7 @@ def test_a_task_that_starts_the_export_itself_replaces_a_dead_one_by_its_own_ret
     assert "retry:     starts a new export" in report(error, restarts=True).text()
     assert (
         "to do:     nothing while retries are left; after the last one clear this task, which starts a new export"
-        in report(error, restarts=True, starter="all").text()
+        in report(error, restarts=True, start_task_id="all").text()
     )
     assert not report(error).retryable
 
@@ -305,7 +305,7 @@ def test_a_retry_is_used_as_the_error_says(kind: type[LabelboxExportError]) -> N
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not LabelboxExportError])
 def test_every_error_has_an_advice_of_its_own_branch(kind: type[LabelboxExportError]) -> None:
-    advice = FailureReport(kind("x"), starter="start").text().splitlines()[-1]
+    advice = FailureReport(kind("x"), start_task_id="start").text().splitlines()[-1]
     assert advice.startswith("  to do:     ")
     assert GENERAL not in advice
     assert "{" not in advice

@@ -294,7 +294,7 @@ def open_store(
             return strict_store(s3_server, attempts=1)
         if name == "gcs":
             gcs_server.reset()
-            return strict_gcs_store(gcs_server, patience=0.3)
+            return strict_gcs_store(gcs_server, wait_limits=0.3)
         if name == "emulator":
             client = gcs_client(request.getfixturevalue(name))
             return gcs_store(client, client.create_bucket(f"lake-{next(_buckets)}").name)

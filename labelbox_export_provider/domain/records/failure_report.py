@@ -51,7 +51,7 @@ _NEW_EXPORT = "starts a new export"
 class FailureReport:
     """What is known when a task gives up; what is unknown is left out of the block.
 
-    `window` is for a start that failed before there was a handle, which names its own. `starter` names the task that
+    `window` is for a start that failed before there was a handle, which names its own. `start_task_id` names the task that
     starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
     reader of the bucket finds now, where the task wrote there. `restarts` tells that this task starts the export
     itself, so that its own retry replaces a dead one. `forgets` tells that such a task starts a new export when it is
@@ -64,7 +64,7 @@ class FailureReport:
     source: str | None = None
     link: str | None = None
     window: ResolvedWindow | None = None
-    starter: str | None = None
+    start_task_id: str | None = None
     try_number: int | None = None
     tries: int | None = None
     moved: str | None = None
@@ -150,15 +150,17 @@ class FailureReport:
 
     def _external(self) -> bool:
         """Return whether no task of this package started the export."""
-        return self.starter is None and (self.export_id is not None if self.handle is None else self.handle.external)
+        return self.start_task_id is None and (
+            self.export_id is not None if self.handle is None else self.handle.external
+        )
 
     def _to_do(self) -> str:
-        starter = f"task {self.starter!r}" if self.starter else "the task that starts the export"
+        start_task_id = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
         table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
         advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)
         if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
-        advice = advice.format(starter=starter)
+        advice = advice.format(start_task_id=start_task_id)
         remedy = self.error.remedy if isinstance(self.error, StorageUnavailableError) else None
         if remedy is not None:
             later = "the next retry then continues by itself; after the last try, clear this task"

@@ -14,7 +14,7 @@ class StartRecord(Record):
     """One intent to start, written before the call and never deleted.
 
     `open`: a start was under way. `refused`: Labelbox refused it for certain, so it left nothing to look for.
-    `handed_over`: the handle was given to downstream tasks. `generation` tells tries of one run of the task from a run
+    `consumed`: the handle was given to downstream tasks. `generation` tells tries of one run of the task from a run
     that its user asked for anew by clearing it.
     """
 
