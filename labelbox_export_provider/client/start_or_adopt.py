@@ -63,7 +63,7 @@ class StartRequest:
     mutation_input: Mapping[str, Any]
     name: str
     fingerprint: str
-    generation: str
+    clear_count: str
     user_id: str
     adopt_within: timedelta
     call_limit: float
@@ -119,7 +119,9 @@ def start_or_adopt(
     found = yield from _find(request, record, seen, policy)
     if found is not None:
         kept = record or _intent(request, found.created_at or request.now())
-        kept = kept.model_copy(update={"export_id": found.export_id, "state": "open", "generation": request.generation})
+        kept = kept.model_copy(
+            update={"export_id": found.export_id, "state": "open", "generation": request.clear_count}
+        )
         yield Save(kept)
         log.info("Adopted export %s (%s), which an earlier try had started.", found.export_id, found.status)
         return StartedExport(found.export_id, adopted=True, record=kept)
@@ -130,7 +132,7 @@ def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | 
     """Drop a record whose export is not what this start is about, and say why."""
     if record is None or record.state == "refused":
         return None
-    if record.state == "handed_over" and record.generation != request.generation:
+    if record.state == "handed_over" and record.clear_count != request.clear_count:
         log.info("Export %s was handed over before this task was cleared: starting a new one.", record.export_id)
         return None
     if record.fingerprint != request.fingerprint:
@@ -211,7 +213,7 @@ def _intent(request: StartRequest, moment: datetime) -> StartRecord:
         fingerprint=request.fingerprint,
         user_id=request.user_id,
         intent_at=moment,
-        generation=request.generation,
+        clear_count=request.clear_count,
     )
 
 

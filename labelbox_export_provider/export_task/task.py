@@ -116,7 +116,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
             mutation_input=asked,
             name=f"{head} [{uuid.uuid4().hex[:20]}]",
             fingerprint=request_fingerprint(source.mutation, asked, client.settings.endpoint, owner.organization_id),
-            generation="0",
+            clear_count="0",
             user_id=owner.user_id,
             adopt_within=timedelta(days=1),
             call_limit=client.settings.timeout,

@@ -95,7 +95,7 @@ def test_the_intent_is_stored_before_the_call_and_the_id_after_it(task: Starting
     started = task.run()
     assert [(record.export_id, record.state) for record in task.saved] == [(None, "open"), (started.export_id, "open")]
     for record in task.saved:
-        assert (record.intent_at, record.generation, record.user_id) == (clock(), "0", task.user.user_id)
+        assert (record.intent_at, record.clear_count, record.user_id) == (clock(), "0", task.user.user_id)
         assert (record.name, record.fingerprint) == (task.request().name, task.request().fingerprint)
     assert started.record == task.saved[-1]
 
@@ -259,7 +259,7 @@ def test_a_failure_that_its_user_clears_goes_on_with_the_export_which_then_count
     task.clear()
     second = task.succeed()
     assert second.adopted
-    assert second.record.generation == "1"
+    assert second.record.clear_count == "1"
     assert task.succeed().adopted  # handed over in this generation
     assert ids(fake) == [first.export_id]
     task.clear()

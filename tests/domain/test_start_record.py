@@ -105,6 +105,6 @@ def test_any_head_gives_a_name_that_comes_back_as_it_was_sent_and_fits_the_recor
         fingerprint="sha256:" + "0" * 64,
         user_id="u",
         intent_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
-        generation="3.0",
+        clear_count="3.0",
     )
     assert StartRecord.model_validate(record.to_json()) == record

@@ -14,7 +14,7 @@ class StartRecord(Record):
     """One intent to start, written before the call and never deleted.
 
     `open`: a start was under way. `refused`: Labelbox refused it for certain, so it left nothing to look for.
-    `consumed`: the handle was given to downstream tasks. `generation` tells tries of one run of the task from a run
+    `consumed`: the handle was given to downstream tasks. `clear_count` tells tries of one run of the task from a run
     that its user asked for anew by clearing it.
     """
 
@@ -23,7 +23,7 @@ class StartRecord(Record):
     export_id: ExportId | None = None
     user_id: Text
     intent_at: UtcText
-    generation: Text
+    clear_count: Text
     state: Literal["open", "refused", "handed_over"] = "open"
 
     def to_json(self) -> dict[str, Any]:
@@ -31,12 +31,12 @@ class StartRecord(Record):
         return self.model_dump(mode="json")
 
 
-def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, generation: str) -> str:
+def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, clear_count: str) -> str:
     """Name an export after the task that starts it: a readable head, then a digest that no other start shares.
 
     `run` is dag id, run id, task id and map index. All tries of one start give the same name, a cleared task another.
     """
-    parts = [*(str(part) for part in run), kind, fingerprint, generation]
+    parts = [*(str(part) for part in run), kind, fingerprint, clear_count]
     tail = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
     readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD].strip()
     return f"{readable} [{tail}]".strip()  # a name with a blank at its end may come back without it

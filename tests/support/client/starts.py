@@ -87,7 +87,7 @@ class StartingTask:
     project_id: str | None = None
     adopt_within: timedelta = timedelta(hours=24)
     run_id: str = "run"
-    generation: int = 0
+    clear_count: int = 0
     timeout: float = 5.0
     wait_at_limit: bool = True
     saved: list[StartRecord] = field(default_factory=list)
@@ -107,10 +107,10 @@ class StartingTask:
                 run=("dag", self.run_id, "start", -1),
                 kind=source.kind,
                 fingerprint=fingerprint,
-                generation=str(self.generation),
+                clear_count=str(self.clear_count),
             ),
             fingerprint=fingerprint,
-            generation=str(self.generation),
+            clear_count=str(self.clear_count),
             user_id=self.user.user_id,
             adopt_within=self.adopt_within,
             call_limit=CALL_LIMIT,
@@ -147,7 +147,7 @@ class StartingTask:
 
     def clear(self) -> None:
         """Its user clears the task: Airflow raises the numbers that make its generation."""
-        self.generation += 1
+        self.clear_count += 1
 
     def as_user(self, user: FakeUser) -> StartingTask:
         """The same task once the connection holds another key."""
