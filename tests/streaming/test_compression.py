@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.streaming.pipeline.compression import content_type, nothing, packer, recipe
+from labelbox_export_provider.streaming.pipeline.compression import content_type, encoding, nothing, packer
 
 READERS: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: lambda data: data,
@@ -75,5 +75,5 @@ def test_a_zstd_frame_is_checked_by_its_readers() -> None:
 
 def test_media_type_and_recipe_tell_the_compressions_apart() -> None:
     assert len({content_type(compression) for compression in READERS}) == 3
-    assert len({recipe(compression, 1) for compression in READERS}) == 3
-    assert recipe("gzip", 1) != recipe("gzip", 2)
+    assert len({encoding(compression, 1) for compression in READERS}) == 3
+    assert encoding("gzip", 1) != encoding("gzip", 2)

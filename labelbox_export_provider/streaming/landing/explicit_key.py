@@ -21,7 +21,7 @@ class OverwriteDecision:
 
 
 def decide_overwrite(
-    sink: Sink, names: ObjectNames, handle: ExportHandle, *, recipe: str, replace: bool
+    sink: Sink, names: ObjectNames, handle: ExportHandle, *, encoding: str, replace: bool
 ) -> OverwriteDecision:
     """Decide, before bytes move, what may be done at the key. Fails with `ObjectExistsError` when nothing may.
 
@@ -35,14 +35,14 @@ def decide_overwrite(
     if there is None:
         return OverwriteDecision(None, create_only=True)
     landed = own_manifest(sink, names)
-    same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == recipe
+    same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == encoding
     if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
         return OverwriteDecision(landed, create_only=False)
     if there.metadata is None:
         # The store keeps no metadata; it compares the bytes before it gives the object its name.
         return OverwriteDecision(None, create_only=True)
     origin = there.metadata.get(EXPORT_ID)
-    if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == recipe:
+    if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == encoding:
         return OverwriteDecision(None, create_only=False)
     whose = f"An object of export {origin}" if origin else "An object that is not of this package"
     if origin == handle.export_id:

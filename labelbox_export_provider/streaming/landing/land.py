@@ -28,7 +28,7 @@ from labelbox_export_provider.streaming.landing.explicit_key import decide_overw
 from labelbox_export_provider.streaming.landing.generations import LandedGenerations
 from labelbox_export_provider.streaming.landing.manifests import landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
-from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, recipe
+from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, encoding
 from labelbox_export_provider.streaming.landing.totals import ask_totals
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, TransferHooks
@@ -97,7 +97,7 @@ class _Landing:
         names, options = self._names, self._options
         self._look_at_others()
         decision = decide_overwrite(
-            self._sink, names, self._handle, recipe=recipe(self._handle, options), replace=options.replace
+            self._sink, names, self._handle, encoding=encoding(self._handle, options), replace=options.replace
         )
         if decision.landed is not None:
             logger.info("%s is landed already: %s", self._handle.describe(), decision.landed.uri)

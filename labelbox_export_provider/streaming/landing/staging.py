@@ -68,9 +68,9 @@ class Job:
         return {EXPORT_ID: self.handle.export_id, STARTED_AT: iso_utc(self.handle.started_at)}
 
 
-def recipe(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
+def encoding(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
     """Name everything that decides the bytes of a data object besides the export itself."""
-    packed = compression.recipe(options.compression, MEMBER_BYTES)
+    packed = compression.encoding(options.compression, MEMBER_BYTES)
     split = "whole" if object_bytes is None else f"split-{object_bytes}"
     window = handle.window
     if window is None or not window.trim:
@@ -162,7 +162,7 @@ class Stager:
             {
                 **job.metadata(),
                 SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",
-                CONTENT_RECIPE: recipe(job.handle, job.options, object_bytes),
+                CONTENT_RECIPE: encoding(job.handle, job.options, object_bytes),
             },
             create_only=is_result and self._create_only,
             hold_small=object_bytes is None,

@@ -127,7 +127,7 @@ def content_type(compression: Compression | None) -> str:
     return {None: NDJSON, "gzip": GZIP, "zstd": ZSTD}[compression]
 
 
-def recipe(compression: Compression | None, member_bytes: int) -> str:
+def encoding(compression: Compression | None, member_bytes: int) -> str:
     """Name what decides the packed bytes besides the rows."""
     level = {None: None, "gzip": GZIP_LEVEL, "zstd": ZSTD_LEVEL}[compression]
     return "plain" if level is None else f"{compression}-{level}-{BLOCK_BYTES}-{member_bytes}"
