@@ -116,10 +116,10 @@ def has_file(data: Mapping[str, Any], export_id: str) -> bool:
 
 def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, offset: int) -> ExportFile:
     """Read the file that holds byte `offset`. Raises `IntegrityError` where none is or its numbers are senseless."""
-    where = f"export {export_id}, stream {stream.value}, file at offset {offset}"
+    label = f"export {export_id}, stream {stream.value}, file at offset {offset}"
     found = _task_member(data, export_id, "exportFileFromOffset")
     if found is None:
-        raise IntegrityError(f"{where}: Labelbox has no file there, though its header announces one.")
+        raise IntegrityError(f"{label}: Labelbox has no file there, though its header announces one.")
     offsets, lines = _object(found, "offsets"), _object(found, "lines")
     file = ExportFile(
         start=_unsigned(offsets.get("start"), "offsets.start"),
@@ -129,13 +129,13 @@ def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, off
         url=_text(found.get("file")) or "",
     )
     if not file.url:
-        raise ProtocolError(f"{where}: the answer has no URL in `file`.")
+        raise ProtocolError(f"{label}: the answer has no URL in `file`.")
     if not file.start <= offset <= file.end:
         raise IntegrityError(
-            f"{where}: Labelbox gave a file of bytes {file.start} to {file.end}, which does not hold it."
+            f"{label}: Labelbox gave a file of bytes {file.start} to {file.end}, which does not hold it."
         )
     if file.line_end < file.line_start:
-        raise IntegrityError(f"{where}: its rows end ({file.line_end}) before they start ({file.line_start}).")
+        raise IntegrityError(f"{label}: its rows end ({file.line_end}) before they start ({file.line_start}).")
     return file
 
 

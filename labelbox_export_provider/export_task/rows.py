@@ -29,10 +29,10 @@ class ExportRow:
     `json` is the parsed row, `bytes(row)` the same as `raw`, `str(row)` its text.
     """
 
-    def __init__(self, raw: bytes, offset: int, *, where: str, may_be_cut: bool = False) -> None:
+    def __init__(self, raw: bytes, offset: int, *, label: str, may_be_cut: bool = False) -> None:
         self.raw = raw
         self.offset = offset
-        self._where = where
+        self._label = label
         self._may_be_cut = may_be_cut
 
     @cached_property
@@ -48,7 +48,7 @@ class ExportRow:
         # Outside of the handler: the library's error holds the whole row.
         cut = " with_offset() may have started in the middle of it: read `raw`." if self._may_be_cut else ""
         raise ProtocolError(
-            f"{self._where}: the row at byte {self.offset} ({len(self.raw)} bytes) is no JSON value: {reason}.{cut}"
+            f"{self._label}: the row at byte {self.offset} ({len(self.raw)} bytes) is no JSON value: {reason}.{cut}"
         )
 
     def __bytes__(self) -> bytes:
@@ -114,8 +114,8 @@ class WholeStream:
     do so in `close`. Only a stream that is read from its first byte on can be checked like this.
     """
 
-    def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str) -> None:
-        self._verifier = StreamVerifier(totals, checksums, where, advice=UNTRUSTED)
+    def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, label: str) -> None:
+        self._verifier = StreamVerifier(totals, checksums, label, advice=UNTRUSTED)
 
     def watch(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Account for pieces and pass them on."""

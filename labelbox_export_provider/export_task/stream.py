@@ -25,12 +25,12 @@ _NEWLINE = 0x0A
 
 @dataclass(frozen=True, slots=True)
 class StreamSource:
-    """Where a stream comes from: `ask` gives the file that holds an offset, `where` names the stream in errors.
+    """Where a stream comes from: `ask` gives the file that holds an offset, `label` names the stream in errors.
 
     `open_host` gives connections to fetch files by. `sleep` takes seconds and waits between tries.
     """
 
-    where: str
+    label: str
     totals: StreamTotals
     ask: Callable[[int], ExportFile]
     open_host: Callable[[], FileHost]
@@ -95,7 +95,7 @@ class BufferedStream:
             host.close()
 
     def __repr__(self) -> str:
-        return f"<BufferedStream of {self._source.where}, from offset {self._offset}, line {self._line}>"
+        return f"<BufferedStream of {self._source.label}, from offset {self._offset}, line {self._line}>"
 
 
 class ParsedRows:
@@ -118,15 +118,15 @@ class _Reading:
         self._host = host
 
     def rows(self, offset: int, line: int) -> Iterator[ExportRow]:
-        totals, where = self._source.totals, self._source.where
+        totals, label = self._source.totals, self._source.label
         start, skip = self._start_of(line) if line else (offset, 0)
 
         def make(raw: bytes, at: int) -> ExportRow:
-            return ExportRow(raw, at, where=where, may_be_cut=at == offset > 0)
+            return ExportRow(raw, at, label=label, may_be_cut=at == offset > 0)
 
         splitter = RowSplitter(make)
         index, reader = self._reader(start)
-        whole = WholeStream(totals, reader.checksums, where) if not start and not line else None
+        whole = WholeStream(totals, reader.checksums, label) if not start and not line else None
         try:
             with closing(reader.pieces(start, totals.size)) as pieces:
                 passed = self._forgetting(pieces, index, reader)
@@ -138,19 +138,19 @@ class _Reading:
             whole.close(splitter.counts)
         elif line and (read := splitter.counts.rows - skip) != totals.lines - line:
             raise IntegrityError(
-                f"{where}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "
+                f"{label}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "
                 f"{totals.lines} in all). {UNTRUSTED}"
             )
 
     def _reader(self, start: int) -> tuple[FileIndex, StreamReader]:
         source = self._source
         # One file ahead hides the round trip between files; more would only grow old.
-        index = FileIndex(source.ask, source.totals, where=source.where, ahead_files=1, first_offset=start)
+        index = FileIndex(source.ask, source.totals, label=source.label, ahead_files=1, first_offset=start)
         reader = StreamReader(
             index,
             self._host,
             size=source.totals.size,
-            where=source.where,
+            label=source.label,
             sleep=source.sleep,
         )
         return index, reader
@@ -178,7 +178,7 @@ class _Reading:
             first = before.line_end + 1 if starts_row else before.line_end
             if file.line_start not in {first, before.line_end + 1}:
                 raise IntegrityError(
-                    f"{self._source.where}: the rows of its files do not join: rows {before.line_start} to "
+                    f"{self._source.label}: the rows of its files do not join: rows {before.line_start} to "
                     f"{before.line_end}, then {file.line_start} to {file.line_end}."
                 )
             if starts_row or first < line:
@@ -213,7 +213,7 @@ class _Reading:
             else:
                 return file
         raise IntegrityError(
-            f"{self._source.where}: no file holds line {line}, though {self._source.totals.lines} lines are announced."
+            f"{self._source.label}: no file holds line {line}, though {self._source.totals.lines} lines are announced."
         )
 
 

@@ -180,7 +180,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         totals = self._totals_of(stream)
         return BufferedStream(
             StreamSource(
-                where=f"export {self.uid}, {stream.value} stream",
+                label=f"export {self.uid}, {stream.value} stream",
                 totals=totals or StreamTotals(0, 0),
                 ask=lambda offset: self._client.run(flows.file_at(self.uid, stream, offset)),
                 open_host=self._open_host,

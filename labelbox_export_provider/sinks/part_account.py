@@ -32,7 +32,7 @@ class PartAccount:
         with self._lock:
             self._parts[part.number] = (part.offset, len(part.body), crc32c)
 
-    def check(self, expected: ExpectedObject, where: str) -> None:
+    def check(self, expected: ExpectedObject, label: str) -> None:
         """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to what was expected."""
         size = crc32c = 0
         for number, key in enumerate(sorted(self._parts), 1):
@@ -41,7 +41,7 @@ class PartAccount:
                 raise IntegrityError(
                     f"Part {number} at byte {size} is missing; the next one is part {key} at byte {offset}. Nothing "
                     "was published.",
-                    details=where,
+                    details=label,
                 )
             size += part_size
             crc32c = checksum.combine(crc32c, part_crc32c, part_size)
@@ -49,13 +49,13 @@ class PartAccount:
             raise IntegrityError(
                 f"The store has {size} bytes in {len(self._parts)} parts, {expected.size} bytes were expected. Nothing "
                 "was published.",
-                details=where,
+                details=label,
             )
         if crc32c != expected.crc32c:
             raise IntegrityError(
                 f"The stored bytes have the CRC32C {checksum.text(crc32c)}, {checksum.text(expected.crc32c)} was "
                 "expected. Nothing was published.",
-                details=where,
+                details=label,
             )
 
 

@@ -35,7 +35,7 @@ CONTENT = b"\n".join(ROWS) + b"\n"
 
 def stream_of(source: Source, **changes: object) -> BufferedStream:
     given = StreamSource(
-        where="export e1, RESULT stream",
+        label="export e1, RESULT stream",
         totals=source.totals,
         ask=source.ask,
         open_host=lambda: FileHost(SETTINGS, user_agent="tests"),

@@ -94,8 +94,8 @@ class Case:
 
     def __str__(self) -> str:
         packed = (self.landing.compression or "plain") + (" trimmed" if self.landing.trimmed else "")
-        where = f"{self.place} {self.what} of {self.area}"
-        return f"{self.store}, {packed}, {self.landing.shape}: {self.layer}, {where}, {self.how}".replace("/", " ")
+        label = f"{self.place} {self.what} of {self.area}"
+        return f"{self.store}, {packed}, {self.landing.shape}: {self.layer}, {label}, {self.how}".replace("/", " ")
 
 
 # --- the cases

@@ -32,7 +32,7 @@ class Labelbox:
 
 
 def index_of(labelbox: Labelbox, size: int = 1000, **options: int) -> FileIndex:
-    return FileIndex(labelbox.ask, StreamTotals(size, 100), where="export e1, RESULT stream", **options)
+    return FileIndex(labelbox.ask, StreamTotals(size, 100), label="export e1, RESULT stream", **options)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -95,7 +95,7 @@ def test_files_that_do_not_tile_the_stream_are_an_integrity_error_with_the_numbe
     """G3: verified before visible."""
     files, message = WRONG[name]
     answers = iter(files)
-    index = FileIndex(lambda offset: next(answers), StreamTotals(200, 20), where="export e1", ahead_files=0)
+    index = FileIndex(lambda offset: next(answers), StreamTotals(200, 20), label="export e1", ahead_files=0)
     with pytest.raises(IntegrityError, match=message):
         index.file_holding(150)
 
@@ -147,7 +147,7 @@ class Chain:
         return self.files[bisect_right(self.starts, offset) - 1]
 
     def index(self, **options: int) -> FileIndex:
-        return FileIndex(self.ask, StreamTotals(self.size, self.size), where="export e1, RESULT stream", **options)
+        return FileIndex(self.ask, StreamTotals(self.size, self.size), label="export e1, RESULT stream", **options)
 
 
 @settings(deadline=None, max_examples=60)

@@ -44,11 +44,11 @@ def reading(
 ) -> Iterator[tuple[StreamReader, Source, list[float]]]:
     waits: list[float] = []
     with serve(content, cuts, twist=twist) as source:
-        index = FileIndex(lambda offset: change(source.ask(offset)), source.totals, where="export e1", ahead_files=0)
+        index = FileIndex(lambda offset: change(source.ask(offset)), source.totals, label="export e1", ahead_files=0)
         host = FileHost(settings, user_agent="tests")
         try:
             yield (
-                StreamReader(index, host, size=len(content), where="export e1", sleep=waits.append, jitter=lambda: 1.0),
+                StreamReader(index, host, size=len(content), label="export e1", sleep=waits.append, jitter=lambda: 1.0),
                 source,
                 waits,
             )

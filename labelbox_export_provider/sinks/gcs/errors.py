@@ -110,9 +110,9 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str, conne
 
     `connection` is how the message calls it, "the Google Cloud connection 'google_lake'" for instance.
     """
-    where = f"gs://{bucket}/{key}"
+    label = f"gs://{bucket}/{key}"
     if not refusal.status:
-        return _without_answer(refusal, operation, where, connection)
+        return _without_answer(refusal, operation, label, connection)
     kind: type[StorageError] = StorageError
     status, said = refusal.status, refusal.said
     if is_worth_another_call(refusal):
@@ -146,7 +146,7 @@ def storage_error(refusal: Refusal, operation: str, bucket: str, key: str, conne
     words = f" ({said})" if said else ""
     return kind(
         f"{advice}.{_effect(operation, status)}",
-        details=f"{operation} of {where} was answered with HTTP {status}{words}",
+        details=f"{operation} of {label} was answered with HTTP {status}{words}",
     )
 
 
@@ -192,24 +192,24 @@ def _bucket_is_missing(refusal: Refusal, operation: str) -> bool:
     return refusal.status == 404 and (operation in {"create", "list"} or "bucket does not exist" in refusal.said)
 
 
-def _without_answer(refusal: Refusal, operation: str, where: str, connection: str) -> StorageError:
+def _without_answer(refusal: Refusal, operation: str, label: str, connection: str) -> StorageError:
     name = refusal.reason
     if name == "TransportError":
         return StorageUnavailableError(
             f"The token service of {connection} gave no answer. Retrying may help; if not, look at the proxy and at "
             "the metadata server of the worker.",
-            details=f"{operation} of {where} was not sent",
+            details=f"{operation} of {label} was not sent",
         )
     if name in _TOKEN_ERRORS:
         return StorageError(
             f"{connection[0].upper()}{connection[1:]} gives no token. Correct its key or impersonation_chain (each "
             "account in it needs roles/iam.serviceAccountTokenCreator on the next), then retry.",
-            details=f"{operation} of {where} was not sent ({name})",
+            details=f"{operation} of {label} was not sent ({name})",
         )
     return StorageUnavailableError(
         "Cloud Storage gave no answer. Retrying may help; if not, look at the proxy and at the endpoint of "
         f"{connection}.{_effect(operation, 0)}",
-        details=f"{operation} of {where} got no answer ({name})",
+        details=f"{operation} of {label} got no answer ({name})",
     )
 
 

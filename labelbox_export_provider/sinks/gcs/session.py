@@ -133,7 +133,7 @@ class UploadSession:
                 return resource
             if self._confirmed == before:
                 raise _TryAgainError(
-                    StorageUnavailableError("Cloud Storage takes no more bytes.", details=self._where())
+                    StorageUnavailableError("Cloud Storage takes no more bytes.", details=self._label())
                 )
         return None if stretch.crc32c is None else self._ask(stretch)
 
@@ -177,7 +177,7 @@ class UploadSession:
             return StorageUnavailableError(
                 "The upload session is gone: it was cancelled, or is older than a week. Nothing was published. Another "
                 "try opens a new one.",
-                details=f"{self._where()} (HTTP {refusal.status})",
+                details=f"{self._label()} (HTTP {refusal.status})",
             )
         failure = classified(refusal, "create", self._bucket, self._key, self._connection)
         return _TryAgainError(failure) if is_worth_another_call(refusal) else failure
@@ -201,8 +201,8 @@ class UploadSession:
     def _disorder(self, what: str) -> StorageUnavailableError:
         return StorageUnavailableError(
             f"Cloud Storage {what}. Nothing of this was named by a manifest. Another try opens a new upload session.",
-            details=self._where(),
+            details=self._label(),
         )
 
-    def _where(self) -> str:
+    def _label(self) -> str:
         return f"gs://{self._bucket}/{self._key}"

@@ -123,10 +123,10 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str, c
 
     `connection` is how the message calls it, "the AWS connection 'aws_default'" for instance.
     """
-    where = f"s3://{bucket}/{key}"
+    label = f"s3://{bucket}/{key}"
     code, status = error_code(error), error_status(error)
     if not code and not status:
-        return _without_answer(error, operation, where, connection)
+        return _without_answer(error, operation, label, connection)
     kind: type[StorageError] = StorageError
     if code == "NoSuchBucket" or (status == 404 and operation in _ASKS_FOR_THE_BUCKET):
         advice = f"There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket"
@@ -149,7 +149,7 @@ def storage_error(error: BaseException, operation: str, bucket: str, key: str, c
         advice = "The store is busy or failed; retrying may help"
     else:
         advice = _advice_on_settings(error, operation, bucket, connection)
-    details = f"{operation} of {where} was answered with {code or status} (HTTP {status}){_quoted(error)}"
+    details = f"{operation} of {label} was answered with {code or status} (HTTP {status}){_quoted(error)}"
     return kind(f"{advice}.", details=details)
 
 
@@ -202,7 +202,7 @@ def _needed(error: BaseException, operation: str, bucket: str, connection: str) 
 
 def connection_error(error: BaseException, connection: str | None) -> StorageError:
     """Turn a failure to build the client, before any call for an object, into what to fix in the connection."""
-    where = f"The AWS connection {connection!r}" if connection else "boto3's own chain of credentials"
+    label = f"The AWS connection {connection!r}" if connection else "boto3's own chain of credentials"
     code, status = error_code(error), error_status(error)
     if code or status:
         operation = getattr(error, "operation_name", "a call of STS")
@@ -214,35 +214,35 @@ def connection_error(error: BaseException, connection: str | None) -> StorageErr
             else "Correct role_arn, the role's trust policy or the keys of the connection, then retry"
         )
         return kind(
-            f"{where} gives no client. {advice}. Nothing was sent to the bucket.",
+            f"{label} gives no client. {advice}. Nothing was sent to the bucket.",
             details=f"{operation} was answered with {code or status} ({said})",
         )
     if is_store_error(error) and type(error).__name__ in _NO_ANSWER:
         return StorageUnavailableError(
-            f"{where} gives no client: its token service gave no answer. Retrying may help; if not, look at "
+            f"{label} gives no client: its token service gave no answer. Retrying may help; if not, look at "
             "endpoint_url, region and proxy of the connection.",
             details=type(error).__name__,
         )
     return StorageError(
-        f"{where} gives no client. Correct region_name, endpoint_url, profile_name, role_arn or config_kwargs in its "
+        f"{label} gives no client. Correct region_name, endpoint_url, profile_name, role_arn or config_kwargs in its "
         "extra, then retry. Nothing was sent to the bucket.",
         details=f"{type(error).__name__}: {error}",
     )
 
 
-def _without_answer(error: BaseException, operation: str, where: str, connection: str) -> StorageError:
+def _without_answer(error: BaseException, operation: str, label: str, connection: str) -> StorageError:
     name = type(error).__name__
     if name == "ParamValidationError":
         # The text quotes values, which may be keys; the names are enough.
         if "Invalid bucket name" in str(error):
             return StorageError(
                 "The bucket has a name that no bucket can have. Correct s3_bucket.",
-                details=f"{operation} of {where} was not sent",
+                details=f"{operation} of {label} was not sent",
             )
         names = ", ".join(sorted(set(re.findall(r"parameter (?:in input: )?\"?([\w.]+)", str(error))))) or "an argument"
         return StorageError(
             f"The client library refuses {names}. Correct the value in sink_args.",
-            details=f"{operation} of {where} was not sent",
+            details=f"{operation} of {label} was not sent",
         )
     if name in {
         "NoCredentialsError",
@@ -254,9 +254,9 @@ def _without_answer(error: BaseException, operation: str, where: str, connection
         return StorageError(
             f"{connection[0].upper()}{connection[1:]} is incomplete. Give it credentials or a role, and a region, then "
             "retry.",
-            details=f"{operation} of {where} was not sent ({name})",
+            details=f"{operation} of {label} was not sent ({name})",
         )
     return StorageUnavailableError(
         f"The store gave no answer. Retrying may help; if not, look at endpoint_url, region and proxy of {connection}.",
-        details=f"{operation} of {where} got no answer ({name})",
+        details=f"{operation} of {label} got no answer ({name})",
     )

@@ -27,7 +27,7 @@ class FileIndex:
     """The files of one stream, in a chain without holes. Threads may share it.
 
     `ask` gives the file that holds an offset; it is called by several threads at once. At most `ahead_bytes` and
-    `ahead_files` are asked for beyond the furthest byte that was needed. `where` names export and stream in errors.
+    `ahead_files` are asked for beyond the furthest byte that was needed. `label` names export and stream in errors.
     With `first_offset` the chain begins with the file that holds that byte, and nothing before it can be asked for.
     """
 
@@ -36,14 +36,14 @@ class FileIndex:
         ask: Callable[[int], ExportFile],
         totals: StreamTotals,
         *,
-        where: str,
+        label: str,
         ahead_bytes: int = 256 * 1024**2,
         ahead_files: int = 32,
         first_offset: int = 0,
     ) -> None:
         self._ask = ask
         self._size = totals.size
-        self._where = where
+        self._label = label
         self._ahead_bytes = ahead_bytes
         self._ahead_files = ahead_files
         self._starts: list[int] = []
@@ -86,7 +86,7 @@ class FileIndex:
         fresh = self._ask(file.start)
         if _numbers(fresh) != _numbers(file):
             raise IntegrityError(
-                f"{self._where}: asked again for offset {file.start}, Labelbox describes another file: "
+                f"{self._label}: asked again for offset {file.start}, Labelbox describes another file: "
                 f"{_described(fresh)} instead of {_described(file)}."
             )
         with self._changed:
@@ -155,14 +155,14 @@ class FileIndex:
         if not joins:
             kind = "hole" if file.start > start else "overlap"
             raise IntegrityError(
-                f"{self._where}: the files do not join ({kind}). The next one has to start at byte {start}; Labelbox "
+                f"{self._label}: the files do not join ({kind}). The next one has to start at byte {start}; Labelbox "
                 f"gives {_described(file)}."
             )
         if file.end < file.start:
-            raise IntegrityError(f"{self._where}: {_described(file)} ends before it starts.")
+            raise IntegrityError(f"{self._label}: {_described(file)} ends before it starts.")
         if file.end >= self._size:
             raise IntegrityError(
-                f"{self._where}: {_described(file)} goes beyond the announced total of {self._size} bytes."
+                f"{self._label}: {_described(file)} goes beyond the announced total of {self._size} bytes."
             )
 
     def _look_ahead(self) -> None:

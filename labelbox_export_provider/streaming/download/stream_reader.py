@@ -50,13 +50,13 @@ class AnnouncedChecksums:
         self._values: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def note(self, file: ExportFile, value: int, where: str) -> None:
+    def note(self, file: ExportFile, value: int, label: str) -> None:
         """Remember an announcement; fails with `IntegrityError` when it differs from an earlier one."""
         with self._lock:
             before = self._values.setdefault(file.start, value)
         if before != value:
             raise IntegrityError(
-                f"{where}: the file of bytes {file.start} to {file.end} changed while it was read: its host announced "
+                f"{label}: the file of bytes {file.start} to {file.end} changed while it was read: its host announced "
                 f"CRC32C {checksum.text(before)} first and {checksum.text(value)} later."
             )
 
@@ -78,7 +78,7 @@ class StreamReader:
         host: FileHost,
         *,
         size: int,
-        where: str,
+        label: str,
         sleep: Callable[[float], object] = time.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),  # noqa: S311  spreads waits, guards nothing
         chunk_bytes: int = CHUNK_BYTES,
@@ -87,7 +87,7 @@ class StreamReader:
         self._index = index
         self._host = host
         self._size = size
-        self._where = where
+        self._label = label
         self._sleep = sleep
         self._jitter = jitter
         self._chunk_bytes = chunk_bytes
@@ -233,7 +233,7 @@ class StreamReader:
             return
         announced = checksum.from_storage_header(response.headers.getlist("x-goog-hash"))
         if announced is not None:
-            self.checksums.note(file, announced, self._where)
+            self.checksums.note(file, announced, self._label)
 
     def _wait_or_give_up(self, file: ExportFile, position: int, failures: int, broken: BrokenTransferError) -> None:
         if failures < MOST_FAILURES:
@@ -266,7 +266,7 @@ class StreamReader:
         return self._index.renew(file)
 
     def _described(self, file: ExportFile) -> str:
-        return f"{self._where}: the file of bytes {file.start} to {file.end}"
+        return f"{self._label}: the file of bytes {file.start} to {file.end}"
 
 
 class _RefusedUrlError(Exception):

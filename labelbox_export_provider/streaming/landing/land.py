@@ -226,8 +226,8 @@ class _Landing:
             objects = (landed_object(written, RowCounts()),)
         else:
             return ()
-        where = objects[0].uri if len(objects) == 1 else f"{len(objects)} objects, the first is {objects[0].uri}"
-        self._job.progress.in_store = f"the rows ({where}), whole and verified, but no manifest that names them"
+        label = objects[0].uri if len(objects) == 1 else f"{len(objects)} objects, the first is {objects[0].uri}"
+        self._job.progress.in_store = f"the rows ({label}), whole and verified, but no manifest that names them"
         return objects
 
     def _note(self, done: int, of: int) -> None:

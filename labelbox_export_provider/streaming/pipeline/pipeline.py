@@ -39,7 +39,7 @@ _TICK = 1.0
 class Stream:
     """One stream of one export: how to ask for its files, what was announced, and its name for logs and errors."""
 
-    where: str
+    label: str
     totals: StreamTotals
     ask: Callable[[int], ExportFile]
 
@@ -110,17 +110,17 @@ class _Run:
         self._stream = stream
         self._plan = plan
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
-        self._index = FileIndex(stream.ask, stream.totals, where=stream.where, ahead_bytes=ahead)
+        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, ahead_bytes=ahead)
         self._reader = StreamReader(
             self._index,
             host,
             size=size,
-            where=stream.where,
+            label=stream.label,
             sleep=transfer_hooks.sleep or self.output_buffer.wait,
             chunk_bytes=transfer_hooks.chunk_bytes,
         )
-        self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.where)
-        self._progress = Progress(stream.where, size, report=transfer_hooks.report, clock=transfer_hooks.clock)
+        self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
+        self._progress = Progress(stream.label, size, report=transfer_hooks.report, clock=transfer_hooks.clock)
         if transfer_hooks.watch is not None:
             transfer_hooks.watch(self._progress)
         self._makers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")

@@ -16,7 +16,7 @@ REPORT_EVERY = 10.0
 class ProgressReport:
     """State of one stream on its way. Bytes are of the source, rows include those that are trimmed."""
 
-    where: str
+    label: str
     bytes_done: int
     bytes_total: int
     rows: int
@@ -29,7 +29,7 @@ class ProgressReport:
         # Rounded down: 100 % is said of all bytes only.
         percent = 100 * self.bytes_done // self.bytes_total if self.bytes_total else 100
         return (
-            f"{self.where}: {percent} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
+            f"{self.label}: {percent} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
             f"{rate / 1e6:.1f} MB/s{left}"
         )
 
@@ -52,14 +52,14 @@ class Progress:
 
     def __init__(
         self,
-        where: str,
+        label: str,
         total: int,
         *,
         report: Callable[[ProgressReport], None] = log_progress,
         clock: Callable[[], float] = time.monotonic,
         every: float = REPORT_EVERY,
     ) -> None:
-        self._where = where
+        self._label = label
         self._total = total
         self._report = report
         self._clock = clock
@@ -90,7 +90,7 @@ class Progress:
         """Say how far it is now."""
         notes = [self._done, *list(self._running.values())]
         return ProgressReport(
-            self._where,
+            self._label,
             sum(each.bytes for each in notes),
             self._total,
             sum(each.rows for each in notes),

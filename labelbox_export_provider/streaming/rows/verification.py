@@ -40,13 +40,13 @@ class StreamVerifier:
     """
 
     def __init__(
-        self, totals: StreamTotals, checksums: AnnouncedChecksums, where: str, *, advice: str = NOTHING_PUBLISHED
+        self, totals: StreamTotals, checksums: AnnouncedChecksums, label: str, *, advice: str = NOTHING_PUBLISHED
     ) -> None:
         self.counts = RowCounts()
         self.crc32c = 0
         self._totals = totals
         self._checksums = checksums
-        self._where = where
+        self._label = label
         self._advice = advice
         self._size = 0
         self._newlines = 0
@@ -94,7 +94,7 @@ class StreamVerifier:
         if before is not None and newline_is_missing(before.file, segment.file, before.last_byte, segment.first_byte):
             logger.warning(
                 "%s: %s ends a row without its newline; one is put between it and the next file.",
-                self._where,
+                self._label,
                 _described(before.file),
             )
             self._newlines += 1
@@ -108,7 +108,7 @@ class StreamVerifier:
         announced = self._checksums.take(file)
         if announced is not None and announced != current.crc32c:
             raise IntegrityError(
-                f"{self._where}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
+                f"{self._label}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
                 f"{checksum.text(announced)}. {self._advice}"
             )
         if current.last_byte == _NEWLINE:
@@ -125,7 +125,7 @@ class StreamVerifier:
 
     def _mismatch(self, what: str, got: int, announced: int, unit: str) -> None:
         if got != announced:
-            raise IntegrityError(f"{self._where}: {what} {got} {unit}; announced were {announced}. {self._advice}")
+            raise IntegrityError(f"{self._label}: {what} {got} {unit}; announced were {announced}. {self._advice}")
 
 
 def _described(file: ExportFile) -> str:
