@@ -87,7 +87,7 @@ class Dataset:
             part.rename(path)
         return path
 
-    def truth(self, files: int, *, trimmed: bool) -> Stream:
+    def expected_rows(self, files: int, *, trimmed: bool) -> Stream:
         """Say what a transfer of the first so many files has to land, with or without the rows in the margin."""
         return _truth(self, files, trimmed=trimmed)
 

@@ -28,19 +28,21 @@ def verify(case: Case, run: Run, stage: Stage) -> str:
         return "nothing is stored"
     if case.kind == "discard":
         return _sizes(case, run, stage)
-    truth = stage.dataset.truth(case.files, trimmed=case.trimmed)
+    expected_rows = stage.dataset.expected_rows(case.files, trimmed=case.trimmed)
     keys = [uri.split("/", 3)[3] for uri in run.notes["objects"]] if case.kind.endswith("land") else ["object"]
     open_object = (_gcs_object if case.kind.startswith("gcs") else _s3_object)(stage)
     if case.kind == "rows":
-        return _rows(open_object("object"), truth)
+        return _rows(open_object("object"), expected_rows)
     digest, size = hashlib.sha256(), 0
     for key in keys:
         body = _unpacked(open_object(key), case.compression)
         while piece := body.read(1024**2):
             digest.update(piece)
             size += len(piece)
-    if (size, digest.hexdigest()) != (truth.size, truth.sha256):
-        raise WrongResultError(f"{case.name}: {size} bytes of another content in the store, {truth.size} are right")
+    if (size, digest.hexdigest()) != (expected_rows.size, expected_rows.sha256):
+        raise WrongResultError(
+            f"{case.name}: {size} bytes of another content in the store, {expected_rows.size} are right"
+        )
     return f"downloaded, {len(keys)} object(s), SHA-256 of the rows equals the source's"
 
 
@@ -53,14 +55,14 @@ def _sizes(case: Case, run: Run, stage: Stage) -> str:
     return "the sink received the bytes that the manifest tells of"
 
 
-def _rows(body: IO[bytes], truth: Stream) -> str:
+def _rows(body: IO[bytes], expected_rows: Stream) -> str:
     """Count the rows of a rival that writes JSON anew, which changes the bytes but may not lose a row."""
     lines, last = 0, b""
     for line in body:
         lines, last = lines + 1, line
     json.loads(last)
-    if lines != truth.lines:
-        raise WrongResultError(f"{lines} rows in the store, {truth.lines} are right")
+    if lines != expected_rows.lines:
+        raise WrongResultError(f"{lines} rows in the store, {expected_rows.lines} are right")
     return "downloaded, the number of rows equals the source's; bytes differ, since JSON is written anew"
 
 

@@ -53,7 +53,7 @@ class Administered(Protocol):
     def rows_for(self, *names: Any, **options: Any) -> list[bytes]:
         """Return the rows that have to land for a window."""
 
-    def truth(self, export_id: str, stream: StreamName) -> bytes:
+    def expected_rows(self, export_id: str, stream: StreamName) -> bytes:
         """Return the rows that an export has to give."""
 
 
@@ -131,7 +131,7 @@ class AdminApp:
         stream = streams.get(request.query.get("stream", "RESULT"))
         if stream is None:
             raise ValueError(f"stream has to be one of {', '.join(streams)}")
-        content = self._fake.truth(request.query.get("export", ""), stream)
+        content = self._fake.expected_rows(request.query.get("export", ""), stream)
         return HttpAnswer(200, content, {"content-type": "application/x-ndjson"})
 
     def _add_faults(self, request: HttpRequest) -> HttpAnswer:

@@ -179,7 +179,7 @@ class FakeLabelbox:
         """The ids of a project's rows, in the order in which exports give them."""
         return [row.row_id for row in self._service.world.in_project(project_id or self.project_id)]
 
-    def truth(self, export_id: str, stream: StreamName = "RESULT") -> bytes:
+    def expected_rows(self, export_id: str, stream: StreamName = "RESULT") -> bytes:
         """The truth of one export: the rows (or error rows) that it has to give, byte for byte, each with a newline."""
         return self._export(export_id).streams[stream].as_rows()
 

@@ -31,17 +31,17 @@ def test_every_sample_of_the_page_runs_in_its_order_and_does_what_the_page_says(
         exec(compile(code, str(PAGE), "exec"), names)
 
     (export,) = fake.exports
-    truth = fake.rows_for(like=export.export_id)
+    expected_rows = fake.rows_for(like=export.export_id)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == '{"error": "no such file"}'
-    assert printed[1 : 1 + len(truth)] == [json.loads(row)["data_row"]["id"] for row in truth]
-    assert f"line count:  {len(truth)}" in printed
+    assert printed[1 : 1 + len(expected_rows)] == [json.loads(row)["data_row"]["id"] for row in expected_rows]
+    assert f"line count:  {len(expected_rows)}" in printed
     assert f"file size:  {export.result_bytes}" in printed
-    assert (tmp_path / "export.ndjson").read_bytes() == b"".join(row + b"\n" for row in truth)
-    assert json.loads((tmp_path / "export.json").read_text()) == [json.loads(row) for row in truth]
-    assert printed[-2] == repr(truth[-1])
+    assert (tmp_path / "export.ndjson").read_bytes() == b"".join(row + b"\n" for row in expected_rows)
+    assert json.loads((tmp_path / "export.json").read_text()) == [json.loads(row) for row in expected_rows]
+    assert printed[-2] == repr(expected_rows[-1])
     assert f"with_offset({export.result_bytes}) is outside of the stream" in printed[-1]
-    labels = sum(len(project["labels"]) for row in truth for project in json.loads(row)["projects"].values())
+    labels = sum(len(project["labels"]) for row in expected_rows for project in json.loads(row)["projects"].values())
     assert names["count_labels"].function(export.export_id) == labels > 0
     names["client"].close()
 

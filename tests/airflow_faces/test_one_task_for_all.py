@@ -128,7 +128,7 @@ def landed(folder: Path) -> list[bytes]:
     )
 
 
-def truth(fake: FakeLabelbox) -> list[bytes]:
+def expected_rows(fake: FakeLabelbox) -> list[bytes]:
     return sorted(line.rstrip(b"\n") + b"\n" for line in fake.rows_for(start=NIGHT[0], end=NIGHT[1]))
 
 
@@ -144,8 +144,8 @@ def test_one_task_starts_waits_without_a_worker_and_lands_the_night(
     assert isinstance(deferred.value.trigger, ExportTaskTrigger)
     assert landed(tmp_path) == []
     summary = one.to_the_end()
-    assert landed(tmp_path) == truth(fake)
-    assert summary["rows"] == len(truth(fake)) > 0
+    assert landed(tmp_path) == expected_rows(fake)
+    assert summary["rows"] == len(expected_rows(fake)) > 0
     assert summary["export_id"] == fake.exports[0].export_id
     assert len(fake.exports) == 1
 
@@ -168,7 +168,7 @@ def test_an_export_that_ends_badly_uses_a_retry_which_starts_a_new_one(
     assert not isinstance(failure.value, AirflowFailException)
     one.retried().to_the_end()
     assert len(fake.exports) == 2
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_a_try_that_dies_while_waiting_or_landing_is_followed_by_the_same_export(
@@ -183,7 +183,7 @@ def test_a_try_that_dies_while_waiting_or_landing_is_followed_by_the_same_export
     fake.faults.clear()
     one.retried().to_the_end()
     assert len(fake.exports) == 1
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_an_adopted_export_that_has_ended_already_is_landed_without_another_wait(
@@ -193,7 +193,7 @@ def test_an_adopted_export_that_has_ended_already_is_landed_without_another_wait
     with pytest.raises(TaskDeferred):
         one.execute()
     one.retried().execute()
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_cleared_after_failure_it_goes_on_with_the_export_and_cleared_after_success_it_starts_anew(
@@ -217,7 +217,7 @@ def test_clearing_after_a_failure_that_only_a_new_export_heals_starts_one(
         one.to_the_end()
     one.cleared().to_the_end()
     assert len(fake.exports) == 2
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_an_export_without_rows_skips_the_task_and_counts_as_handed_over(
@@ -264,7 +264,7 @@ def test_a_start_before_the_window_has_settled_rests_until_then_and_says_so(
     assert "2026-11-23T02:30:00" in said
     assert "settles" in said
     one.to_the_end()
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_an_operator_rests_for_its_window_as_well(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +348,7 @@ def test_past_limit_timeout_the_try_fails_with_the_whole_message_and_the_next_on
         assert word in message
     fake.change(running_exports_per_project=10)
     one.retried().to_the_end()
-    assert landed(tmp_path) == truth(fake)
+    assert landed(tmp_path) == expected_rows(fake)
 
 
 def test_a_retry_after_a_refusal_does_not_wait_for_an_export_that_was_never_started(
@@ -445,7 +445,7 @@ def test_every_field_may_be_templated_in_a_dag_that_has_params(
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
     resume(task, deferred.value, context)
-    assert len(landed(tmp_path)) == len(truth(fake)) > 0
+    assert len(landed(tmp_path)) == len(expected_rows(fake)) > 0
     assert fake.exports[0].params["includeLabelDetails"] is True
     assert (fake.exports[0].name or "").startswith("nightly all")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.airflow.tasks import NIGHT
 from support.airflow.versions import finds_out_that_connections_are_missing
-from support.failing_tasks import Night
+from support.failing_tasks import DagHarness
 from support.stores.servers import files
 from support.stores.strict_gcs import StrictGCS, strict_gcs
 from support.stores.strict_s3 import Fault, StrictS3
@@ -28,18 +28,18 @@ KMS = "User: arn:aws:iam::111122223333:user/w is not authorized to perform: kms:
 
 
 @pytest.fixture
-def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Night:
-    return Night(fake, tmp_path, monkeypatch)
+def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagHarness:
+    return DagHarness(fake, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def s3(night: Night) -> Iterator[StrictS3]:
+def s3(night: DagHarness) -> Iterator[StrictS3]:
     with night.s3() as server:
         yield server
 
 
 @pytest.fixture
-def gcs(night: Night) -> Iterator[StrictGCS]:
+def gcs(night: DagHarness) -> Iterator[StrictGCS]:
     anonymous = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
     night.patch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(anonymous))
     with strict_gcs() as server:
@@ -47,7 +47,7 @@ def gcs(night: Night) -> Iterator[StrictGCS]:
         yield server
 
 
-def refused(night: Night, **options: Any) -> str:
+def refused(night: DagHarness, **options: Any) -> str:
     """The message of a try that ends before anything is started."""
     with pytest.raises(AirflowException) as failure:
         night.all_in_one(**options)
@@ -60,7 +60,7 @@ def refused(night: Night, **options: Any) -> str:
 # --- S3
 
 
-def test_a_missing_bucket_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_missing_bucket_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The message names the bucket and the option."""
     said = refused(night, s3_bucket="no-such-lake")
     assert "'no-such-lake'" in said
@@ -69,13 +69,13 @@ def test_a_missing_bucket_starts_no_export(night: Night, s3: StrictS3) -> None:
     assert "sink_args" not in said
 
 
-def test_a_bucket_that_may_not_be_written_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The permission to write is named; that looking is allowed makes no difference."""
     s3.denied = frozenset({"PutObject", "CreateMultipartUpload"})
     assert "s3:PutObject" in refused(night, s3_bucket="lake")
 
 
-def test_a_kms_key_that_may_not_be_used_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_kms_key_that_may_not_be_used_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The action and the key that AWS names are in the message."""
     s3.fault = lambda call: Fault(error="AccessDenied", status=403, message=KMS)
     said = refused(night, s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:k"})
@@ -83,7 +83,7 @@ def test_a_kms_key_that_may_not_be_used_starts_no_export(night: Night, s3: Stric
     assert "s3:PutObject" not in said
 
 
-def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """It is needed for parts alone; the upload is aborted all the same."""
     words = KMS.replace("GenerateDataKey", "Decrypt")
     denied = Fault(error="AccessDenied", status=403, message=words)
@@ -92,13 +92,13 @@ def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: Night, s3: Stric
     assert s3.open_uploads() == []
 
 
-def test_a_store_that_takes_no_checksums_of_the_client_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_store_that_takes_no_checksums_of_the_client_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The setting of the connection is named."""
     s3.fault = lambda call: Fault(error="MissingContentLength", status=411) if call.operation == "UploadPart" else None
     assert "request_checksum_calculation" in refused(night, s3_bucket="lake")
 
 
-def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The store's own words are in the message."""
     s3.fault = lambda call: Fault(error="InvalidStorageClass", status=400, message="The class you gave is not valid")
     said = refused(night, s3_bucket="lake", sink_args={"StorageClass": "COLDEST"})
@@ -106,14 +106,14 @@ def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: Nig
     assert "sink_args" in said
 
 
-def test_missing_aws_credentials_start_no_export(night: Night, s3: StrictS3) -> None:
+def test_missing_aws_credentials_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """An unknown connection leaves boto3 without credentials."""
     said = refused(night, s3_bucket="lake", aws_conn_id="aws_nowhere")
     assert "NoCredentialsError" in said
     assert "The AWS connection 'aws_nowhere' is incomplete" in said
 
 
-def test_rights_that_end_at_data_start_no_export(night: Night, s3: StrictS3) -> None:
+def test_rights_that_end_at_data_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The manifest is written last, so its place is tried as well."""
     denied = Fault(error="AccessDenied", status=403)
     s3.fault = lambda call: None if call.key.startswith("labels/data/") else denied
@@ -121,13 +121,13 @@ def test_rights_that_end_at_data_start_no_export(night: Night, s3: StrictS3) -> 
 
 
 @pytest.mark.parametrize("rerun", ["refuse", "replace"])
-def test_a_listing_that_is_denied_starts_no_export(night: Night, s3: StrictS3, rerun: str) -> None:
+def test_a_listing_that_is_denied_starts_no_export(night: DagHarness, s3: StrictS3, rerun: str) -> None:
     """Other generations could not be found."""
     s3.denied = frozenset({"ListObjectsV2"})
     assert "s3:ListBucket" in refused(night, s3_bucket="lake", rerun=rerun)
 
 
-def test_asking_leaves_nothing_and_the_export_lands(night: Night, s3: StrictS3) -> None:
+def test_asking_leaves_nothing_and_the_export_lands(night: DagHarness, s3: StrictS3) -> None:
     """Uploads are created and aborted, below the prefix alone, before the export is started."""
     started: list[int] = []
     s3.fault = lambda call: started.append(len(night.fake.requests.asking(START))) if call.turn >= 0 else None  # type: ignore[func-returns-value]
@@ -141,14 +141,14 @@ def test_asking_leaves_nothing_and_the_export_lands(night: Night, s3: StrictS3) 
     assert len(s3.visible()) == 3
 
 
-def test_the_write_only_policy_is_enough(night: Night, s3: StrictS3) -> None:
+def test_the_write_only_policy_is_enough(night: DagHarness, s3: StrictS3) -> None:
     """Nothing is looked at, listed or read for it."""
     s3.denied = frozenset({"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "DeleteObject"})
     assert night.all_in_one(s3_bucket="lake")["state"] == "ok"
 
 
 def test_an_upload_that_may_not_be_aborted_is_logged(
-    night: Night, s3: StrictS3, caplog: pytest.LogCaptureFixture
+    night: DagHarness, s3: StrictS3, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It does not stop the task, which needs that permission only to clean up."""
     s3.denied = frozenset({"AbortMultipartUpload"})
@@ -157,7 +157,7 @@ def test_an_upload_that_may_not_be_aborted_is_logged(
     assert "lifecycle rule" in caplog.text
 
 
-def test_more_workers_than_connections_start_no_export(night: Night, s3: StrictS3) -> None:
+def test_more_workers_than_connections_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The setting of the connection that allows them is named."""
     assert '"max_pool_connections": 16' in refused(night, s3_bucket="lake", workers=16)
 
@@ -165,21 +165,21 @@ def test_more_workers_than_connections_start_no_export(night: Night, s3: StrictS
 # --- Google Cloud Storage
 
 
-def test_a_missing_bucket_in_gcs_starts_no_export(night: Night, gcs: StrictGCS) -> None:
+def test_a_missing_bucket_in_gcs_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
     """The message names the bucket and the option."""
     said = refused(night, bucket_name="no-such-lake")
     assert "'no-such-lake'" in said
     assert "bucket_name" in said
 
 
-def test_a_gcs_bucket_that_may_not_be_written_starts_no_export(night: Night, gcs: StrictGCS) -> None:
+def test_a_gcs_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
     """The permission to create is named."""
     gcs.denied = frozenset({"storage.objects.create"})
     assert "storage.objects.create" in refused(night, bucket_name="lake")
 
 
 @pytest.mark.skipif(not finds_out_that_connections_are_missing(), reason="this Airflow can tell only in a task")
-def test_a_missing_google_connection_starts_no_export(night: Night) -> None:
+def test_a_missing_google_connection_starts_no_export(night: DagHarness) -> None:
     """It is reported as any failure is, with the connection's name and what to do."""
     night.patch.delenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", raising=False)
     said = refused(night, bucket_name="lake", gcp_conn_id="google_nowhere")
@@ -187,13 +187,13 @@ def test_a_missing_google_connection_starts_no_export(night: Night) -> None:
     assert "gcp_conn_id" in said
 
 
-def test_a_listing_that_gcs_denies_starts_no_export(night: Night, gcs: StrictGCS) -> None:
+def test_a_listing_that_gcs_denies_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
     """Other generations could not be found."""
     gcs.denied = frozenset({"storage.objects.list"})
     assert "storage.objects.list" in refused(night, bucket_name="lake", rerun="refuse")
 
 
-def test_asking_gcs_leaves_no_open_upload(night: Night, gcs: StrictGCS) -> None:
+def test_asking_gcs_leaves_no_open_upload(night: DagHarness, gcs: StrictGCS) -> None:
     """Two sessions are opened and cancelled, with the right to create alone."""
     gcs.denied = frozenset({"storage.objects.get", "storage.objects.list", "storage.objects.delete"})
     night.all_in_one(bucket_name="lake")
@@ -201,7 +201,7 @@ def test_asking_gcs_leaves_no_open_upload(night: Night, gcs: StrictGCS) -> None:
     assert gcs.open_uploads() == []
 
 
-def test_a_retry_over_its_own_object_needs_no_right_to_delete(night: Night, gcs: StrictGCS) -> None:
+def test_a_retry_over_its_own_object_needs_no_right_to_delete(night: DagHarness, gcs: StrictGCS) -> None:
     """GCS refuses to open an upload over an object then, which is no reason to stop."""
     gcs.denied = frozenset({"storage.objects.delete"})
     night.all_in_one(bucket_name="lake", object_prefix=None, object_name="labels/night.gz")
@@ -213,13 +213,13 @@ def test_a_retry_over_its_own_object_needs_no_right_to_delete(night: Night, gcs:
 # --- a directory
 
 
-def test_a_missing_directory_starts_no_export(night: Night) -> None:
+def test_a_missing_directory_starts_no_export(night: DagHarness) -> None:
     """It is treated as a mount that failed."""
     night.root = night.root / "not-mounted"
     assert "not-mounted" in refused(night)
 
 
-def test_a_directory_that_cannot_be_written_starts_no_export(night: Night) -> None:
+def test_a_directory_that_cannot_be_written_starts_no_export(night: DagHarness) -> None:
     """A file is where a directory has to be made, which holds for every user."""
     (night.root / "data").write_text("a file")
     assert "data" in refused(night)
@@ -227,7 +227,7 @@ def test_a_directory_that_cannot_be_written_starts_no_export(night: Night) -> No
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_directory_starts_no_export(night: Night) -> None:
+def test_a_read_only_directory_starts_no_export(night: DagHarness) -> None:
     """The user of the worker needs write access."""
     night.root.chmod(0o500)
     try:
@@ -236,7 +236,7 @@ def test_a_read_only_directory_starts_no_export(night: Night) -> None:
         night.root.chmod(0o700)
 
 
-def test_asking_a_directory_leaves_nothing(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_a_directory_leaves_nothing(night: DagHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """No directory is made for it either."""
     night.fake.change(running_exports_per_project=0)
     with pytest.raises(AirflowException, match="limit_timeout"):
@@ -260,26 +260,26 @@ def test_asking_a_directory_leaves_nothing(night: Night, monkeypatch: pytest.Mon
     ],
     ids=lambda value: "",
 )
-def test_a_rendered_target_is_checked_before_the_start(night: Night, options: dict[str, Any], word: str) -> None:
+def test_a_rendered_target_is_checked_before_the_start(night: DagHarness, options: dict[str, Any], word: str) -> None:
     """As literals are while the DAG is parsed; the store is not asked."""
     said = refused(night, **options, params={"x": "my labels/../night"})
     assert word in said
     assert "sink_args" not in said
 
 
-def test_a_key_that_its_fields_make_too_long_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_key_that_its_fields_make_too_long_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The text of the option is short enough; the name of the object is not."""
     said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key=f"{'a' * 1000}/{{export_id}}.ndjson.gz")
     assert "at most 1024" in said
 
 
-def test_a_format_that_makes_an_empty_part_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_format_that_makes_an_empty_part_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """A field's format may hold slashes."""
     said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key="nights/{window_start:/%d}.ndjson.gz")
     assert "'nights//22.ndjson.gz'" in said
 
 
-def test_a_value_of_sink_args_that_is_rendered_wrong_starts_no_export(night: Night, s3: StrictS3) -> None:
+def test_a_value_of_sink_args_that_is_rendered_wrong_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """Its type is checked, and the value is not quoted."""
     said = refused(
         night, s3_bucket="lake", sink_args={"Expires": "{{ params.x }}"}, params={"x": "hunter2, not a time"}
@@ -295,7 +295,7 @@ def probes(server: StrictS3) -> int:
     return sum(call.operation == "CreateMultipartUpload" for call in server.calls)
 
 
-def test_the_store_is_asked_once_per_try(night: Night, s3: StrictS3) -> None:
+def test_the_store_is_asked_once_per_try(night: DagHarness, s3: StrictS3) -> None:
     """Not again after the window has settled, nor after the wait; again by the next try."""
     night.now = NIGHT[1] + timedelta(seconds=10)
     night.fake.faults.add(TruncatedFile(times=None))
@@ -310,7 +310,7 @@ def test_the_store_is_asked_once_per_try(night: Night, s3: StrictS3) -> None:
     assert len(night.fake.exports) == 1
 
 
-def test_an_export_that_others_started_is_landed_without_asking(night: Night, s3: StrictS3) -> None:
+def test_an_export_that_others_started_is_landed_without_asking(night: DagHarness, s3: StrictS3) -> None:
     """With export= there is nothing to spare any more."""
     night.land(night.start(), s3_bucket="lake")
     assert probes(s3) == 0
@@ -320,7 +320,7 @@ def test_an_export_that_others_started_is_landed_without_asking(night: Night, s3
     ("options", "word"), [({"workers": 16}, "max_pool_connections"), ({"s3_prefix": "a" * 1000}, "at most 1024")]
 )
 def test_an_export_of_others_is_checked_before_bytes_move(
-    night: Night, s3: StrictS3, options: dict[str, Any], word: str
+    night: DagHarness, s3: StrictS3, options: dict[str, Any], word: str
 ) -> None:
     """What needs no question to the store is checked with export= as well."""
     handle = night.start()
@@ -331,14 +331,14 @@ def test_an_export_of_others_is_checked_before_bytes_move(
     assert s3.calls == []
 
 
-def test_a_window_that_cannot_be_is_told_as_before(night: Night, s3: StrictS3) -> None:
+def test_a_window_that_cannot_be_is_told_as_before(night: DagHarness, s3: StrictS3) -> None:
     """The names need the window, so its fault comes first."""
     with pytest.raises(AirflowFailException, match="window"):
         night.all_in_one(s3_bucket="lake", interval=(NIGHT[1], NIGHT[1]))
     assert s3.calls == []
 
 
-def test_exports_without_a_window_are_asked_for_as_well(night: Night, s3: StrictS3) -> None:
+def test_exports_without_a_window_are_asked_for_as_well(night: DagHarness, s3: StrictS3) -> None:
     """Their names are dated by the start, which is about now."""
     assert night.all_in_one(s3_bucket="lake", window=None)["window"] is None
 

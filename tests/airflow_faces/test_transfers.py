@@ -146,7 +146,7 @@ def start(fake: FakeLabelbox, *, window: Any = DataIntervalWindow(), **options: 
     return handle
 
 
-def truth(fake: FakeLabelbox) -> list[bytes]:
+def expected_rows(fake: FakeLabelbox) -> list[bytes]:
     return sorted(line.rstrip(b"\n") + b"\n" for line in fake.rows_for(start=NIGHT[0], end=NIGHT[1]))
 
 
@@ -154,13 +154,13 @@ def truth(fake: FakeLabelbox) -> list[bytes]:
 def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     summary = store.land(handle)
-    assert sorted(store.rows()) == truth(fake)
+    assert sorted(store.rows()) == expected_rows(fake)
     [manifest] = store.manifests()
     assert summary == {
         "v": 1,
         "manifest_uri": summary["manifest_uri"],
         "uris_uri": manifest.uris,
-        "rows": len(truth(fake)),
+        "rows": len(expected_rows(fake)),
         "errors": 0,
         "state": "ok",
         "window": handle["window"],
@@ -260,7 +260,7 @@ def test_more_error_rows_than_allowed_land_the_errors_and_nothing_else_and_use_u
 def test_error_rows_within_the_threshold_land_beside_the_results(fake: FakeLabelbox, store: Store) -> None:
     fake.faults.add(ErrorRows())
     assert store.land(start(fake), max_error_rows=1)["errors"] == 1
-    assert sorted(store.rows()) == truth(fake)
+    assert sorted(store.rows()) == expected_rows(fake)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_file_or_a_total_that_is_wrong_fails_with_both_numbers_and_leaves_noth
 def test_a_download_that_breaks_or_expires_is_gone_on_with(fake: FakeLabelbox, store: Store, fault: Any) -> None:
     fake.faults.add(fault)
     store.land(start(fake))
-    assert sorted(store.rows()) == truth(fake)
+    assert sorted(store.rows()) == expected_rows(fake)
     assert fake.faults.happened == [fault]
 
 
@@ -357,7 +357,7 @@ def test_a_target_that_a_template_emptied_is_refused_and_not_taken_for_the_root(
 def test_an_explicit_key_takes_fields_from_the_handle(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="cars/{window_start:%Y/%m}/{window_start:%d}.ndjson.gz")
     names = store.look()
-    assert sorted(gzip.decompress(names["cars/2026/11/22.ndjson.gz"]).splitlines(keepends=True)) == truth(fake)
+    assert sorted(gzip.decompress(names["cars/2026/11/22.ndjson.gz"]).splitlines(keepends=True)) == expected_rows(fake)
     assert [name.rsplit(".g", 1)[0] for name in names if "_manifests" in name] == [
         "cars/2026/11/_manifests/22.ndjson.gz"
     ]

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import duckdb
 import pytest
 from support.stores.servers import files
-from support.streaming.exports import Desk, desk, rows_in
+from support.streaming.exports import LandingClient, desk, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import LandedSummary, ResultCounts
@@ -28,7 +28,7 @@ A_NIGHT = FixedWindow("2024-05-07T02:00:00Z", "2024-05-08T02:00:00Z")
 
 
 @pytest.fixture(scope="module")
-def at() -> Iterator[Desk]:
+def at() -> Iterator[LandingClient]:
     with FakeLabelbox(generate_rows(220)) as fake, desk(fake) as it:
         yield it
 
@@ -39,7 +39,7 @@ def query(table: str, folder: Path) -> str:
     return found.replace("s3://my-data-lake/", f"{folder}/")
 
 
-def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: Desk, tmp_path: Path) -> None:
+def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: LandingClient, tmp_path: Path) -> None:
     """The same rows in every compression, split and whole, and an older version of one that was edited."""
     sink = FileSink(tmp_path / "labelbox")
     for compression in (None, "gzip", "zstd"):
@@ -57,7 +57,7 @@ def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: 
     assert {row[0]: row[1].timestamp() for row in found}[edited] == pytest.approx(_seconds(expected[edited]))
 
 
-def test_duckdb_counts_the_rows_that_were_landed(at: Desk, tmp_path: Path) -> None:
+def test_duckdb_counts_the_rows_that_were_landed(at: LandingClient, tmp_path: Path) -> None:
     """The rows that manifests give objects are those in the folder: trimmed rows do not count."""
     landed = at.land(at.export(window=A_NIGHT), FileSink(tmp_path / "labelbox"), prefix="", max_object_bytes=64 * 1024)
     assert landed.manifest.result.rows_trimmed > 0
@@ -68,7 +68,7 @@ def test_duckdb_counts_the_rows_that_were_landed(at: Desk, tmp_path: Path) -> No
 
 
 @pytest.fixture
-def with_everything(at: Desk, tmp_path: Path) -> dict[str, float]:
+def with_everything(at: LandingClient, tmp_path: Path) -> dict[str, float]:
     """A folder with rows that hold integers beyond 64 bits and U+2028, half of them twice, and what is newest there."""
     rows = at.fake.rows_for(params={"includeDataRowDetails": True, "includeMetadata": True})
     half = b"".join(row + b"\n" for row in rows[:110])
@@ -104,7 +104,7 @@ def test_pandas_alone_fails_as_the_page_says(tmp_path: Path) -> None:
     assert '"Value is too big"' in PAGE
 
 
-def test_the_names_at_the_top_are_those_that_are_written(at: Desk) -> None:
+def test_the_names_at_the_top_are_those_that_are_written(at: LandingClient) -> None:
     (shown,) = re.findall(r"after one night of one project:\n\n```\n(.*?)```", PAGE, re.DOTALL)
     handle = at.export(window=FixedWindow("2026-11-22T02:00:00Z", "2026-11-23T02:00:00Z"))
     source = handle.source.model_copy(update={"id": "clp1"})
@@ -121,13 +121,13 @@ def test_every_value_of_the_options_is_explained() -> None:
     assert counts <= set(ResultCounts.model_fields)
 
 
-def test_the_explicit_key_of_the_page_can_be_filled(at: Desk) -> None:
+def test_the_explicit_key_of_the_page_can_be_filled(at: LandingClient) -> None:
     (key,) = re.findall(r's3_key="(.*?)"', PAGE)
     handle: ExportHandle = at.export(window=MAY)
     assert explicit_names(handle, key, "gzip").data() == "cars/2024-05-01.ndjson.gz"
 
 
-def test_an_export_without_data_objects_has_no_list(at: Desk, tmp_path: Path) -> None:
+def test_an_export_without_data_objects_has_no_list(at: LandingClient, tmp_path: Path) -> None:
     nothing = FixedWindow("2001-01-01T00:00:00Z", "2001-01-02T00:00:00Z")
     at.land(at.export(window=nothing), FileSink(tmp_path))
     assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]

@@ -14,7 +14,7 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
 from support.stores.strict_s3 import StrictS3, strict_s3
-from support.streaming.exports import Desk, desk, rows_in
+from support.streaming.exports import LandingClient, desk, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.s3.errors import PERMISSIONS
@@ -54,7 +54,7 @@ def denied_by(policy: dict[str, Any], *more: str) -> frozenset[str]:
 
 
 @pytest.fixture(scope="module")
-def at() -> Iterator[Desk]:
+def at() -> Iterator[LandingClient]:
     with (
         pytest.MonkeyPatch.context() as patch,
         FakeLabelbox(generate_rows(60)) as fake,
@@ -77,14 +77,16 @@ def sink(server: StrictS3, **sink_args: Any) -> S3Sink:
     return made
 
 
-def land(at: Desk, server: StrictS3, **options: Any) -> list[bytes]:
+def land(at: LandingClient, server: StrictS3, **options: Any) -> list[bytes]:
     handle = at.export()
     at.land(handle, sink(server), prefix=PREFIX, compression=None, **options)
     assert rows_in(server.visible()) == at.fake.rows_for(like=handle.export_id)
     return rows_in(server.visible())
 
 
-def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(at: Desk, server: StrictS3) -> None:
+def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(
+    at: LandingClient, server: StrictS3
+) -> None:
     handle = at.export()
     killed = FaultySink(sink(server), SinkFault("put_part", "data", 1, "killed after"))
     with pytest.raises(KilledError):
@@ -98,7 +100,7 @@ def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(at: 
     assert rows == {call: " and ".join(f"`{each}`" for each in PERMISSIONS[call].split(" and ")) for call in rows}
 
 
-def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: Desk, server: StrictS3) -> None:
+def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: LandingClient, server: StrictS3) -> None:
     server.denied = denied_by(block("The usual policy"))
     assert "DeleteObject" in server.denied
     assert land(at, server)
@@ -106,7 +108,7 @@ def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: Desk, server: S
         at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="refuse")
 
 
-def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: Desk, server: StrictS3) -> None:
+def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: LandingClient, server: StrictS3) -> None:
     server.denied = denied_by(block("The usual policy"))
     land(at, server)
     with pytest.raises(StorageError, match="needs s3:DeleteObject"):
@@ -115,7 +117,7 @@ def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: D
     assert land(at, server, rerun="replace")
 
 
-def test_every_action_of_the_usual_policy_is_needed(at: Desk, server: StrictS3) -> None:
+def test_every_action_of_the_usual_policy_is_needed(at: LandingClient, server: StrictS3) -> None:
     """It is smallest: each action is that of a call which is made."""
     policy = block("The usual policy")
     named = {action for statement in policy["Statement"] for action in statement["Action"]}
@@ -123,7 +125,7 @@ def test_every_action_of_the_usual_policy_is_needed(at: Desk, server: StrictS3) 
 
 
 def test_an_identity_that_may_only_write_lands_all_and_cannot_look_for_others(
-    at: Desk, server: StrictS3, caplog: pytest.LogCaptureFixture
+    at: LandingClient, server: StrictS3, caplog: pytest.LogCaptureFixture
 ) -> None:
     policy = block("Only writing")
     server.denied = denied_by(policy)
@@ -149,7 +151,7 @@ def test_the_policy_of_another_accounts_bucket_allows_what_the_usual_one_does() 
     assert theirs == block("The usual policy")
 
 
-def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: Desk, server: StrictS3) -> None:
+def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: LandingClient, server: StrictS3) -> None:
     owned = sink(server, ExpectedBucketOwner="111122223333")
     killed = FaultySink(owned, SinkFault("put_part", "data", 1, "killed after"))
     handle = at.export()

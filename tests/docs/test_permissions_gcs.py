@@ -10,7 +10,7 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import gcs_client
 from support.stores.strict_gcs import _NEEDS, StrictGCS, strict_gcs
-from support.streaming.exports import Desk, desk, rows_in
+from support.streaming.exports import LandingClient, desk, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
@@ -38,7 +38,7 @@ def denied_by(heading: str) -> frozenset[str]:
 
 
 @pytest.fixture(scope="module")
-def at() -> Iterator[Desk]:
+def at() -> Iterator[LandingClient]:
     with FakeLabelbox(generate_rows(60)) as fake, desk(fake) as made:
         yield made
 
@@ -53,7 +53,7 @@ def sink(server: StrictGCS) -> GCSSink:
     return GCSSink(gcs_client(server.address), "lake")
 
 
-def land(at: Desk, server: StrictGCS, **options: object) -> None:
+def land(at: LandingClient, server: StrictGCS, **options: object) -> None:
     handle = at.export()
     at.land(handle, sink(server), prefix="labelbox", **options)  # type: ignore[arg-type]  # passed on as they are
     assert set(rows_in(server.visible())) == set(at.fake.rows_for(like=handle.export_id))
@@ -64,7 +64,7 @@ def test_the_table_holds_the_permissions_that_the_usual_roles_give() -> None:
     assert table == ALL - denied_by("The usual roles") == ALL - {"storage.objects.delete"}
 
 
-def test_the_usual_roles_are_enough_to_land_retry_and_refuse(at: Desk, server: StrictGCS) -> None:
+def test_the_usual_roles_are_enough_to_land_retry_and_refuse(at: LandingClient, server: StrictGCS) -> None:
     server.denied = denied_by("The usual roles")
     land(at, server)
     with pytest.raises(StorageError, match="rerun='refuse'"):
@@ -73,7 +73,7 @@ def test_the_usual_roles_are_enough_to_land_retry_and_refuse(at: Desk, server: S
 
 @pytest.mark.parametrize("place", [("complete", "data"), ("put", "uris"), ("put", "manifests")])
 def test_with_the_usual_roles_a_retry_goes_on_with_what_a_killed_try_has_written(
-    at: Desk, server: StrictGCS, place: tuple[str, str]
+    at: LandingClient, server: StrictGCS, place: tuple[str, str]
 ) -> None:
     server.denied = denied_by("The usual roles")
     handle = at.export()
@@ -86,7 +86,9 @@ def test_with_the_usual_roles_a_retry_goes_on_with_what_a_killed_try_has_written
     assert len([name for name in server.visible() if "manifests/" in name]) == 1
 
 
-def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: Desk, server: StrictGCS) -> None:
+def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(
+    at: LandingClient, server: StrictGCS
+) -> None:
     server.denied = denied_by("The usual roles")
     land(at, server)
     with pytest.raises(StorageError, match=r"needs storage\.objects\.delete"):
@@ -95,7 +97,7 @@ def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: D
     land(at, server, rerun="replace")
 
 
-def test_exports_land_whole_with_the_right_to_create_alone(at: Desk, server: StrictGCS) -> None:
+def test_exports_land_whole_with_the_right_to_create_alone(at: LandingClient, server: StrictGCS) -> None:
     server.denied = denied_by("Only creating")
     assert server.denied == ALL - {"storage.objects.create"}
     land(at, server)
@@ -103,7 +105,7 @@ def test_exports_land_whole_with_the_right_to_create_alone(at: Desk, server: Str
 
 @pytest.mark.parametrize("rerun", ["refuse", "replace"])
 def test_with_the_right_to_create_alone_other_generations_cannot_be_looked_for_and_that_is_said_first(
-    at: Desk, server: StrictGCS, rerun: str
+    at: LandingClient, server: StrictGCS, rerun: str
 ) -> None:
     server.denied = denied_by("Only creating")
     at.fake.requests.clear()
@@ -113,7 +115,9 @@ def test_with_the_right_to_create_alone_other_generations_cannot_be_looked_for_a
     assert server.visible() == {}
 
 
-def test_with_the_right_to_create_alone_a_retry_is_refused_at_a_name_that_is_taken(at: Desk, server: StrictGCS) -> None:
+def test_with_the_right_to_create_alone_a_retry_is_refused_at_a_name_that_is_taken(
+    at: LandingClient, server: StrictGCS
+) -> None:
     server.denied = denied_by("Only creating")
     handle = at.export()
     killed = FaultySink(sink(server), SinkFault("complete", "data", 0, "killed after"))

@@ -24,7 +24,7 @@ FIRST, NIGHTS = date(2026, 4, 1), 30
 
 
 @dataclass(frozen=True)
-class Scene:
+class Cluster:
     airflow: AirflowCluster
     labelbox: FakeLabelbox
     lake: Path
@@ -69,7 +69,7 @@ class Scene:
         paths = [Path(named["uri"].removeprefix("file://")) for named in manifest["objects"]]
         return sorted(line for path in paths for line in path.read_bytes().splitlines(keepends=True))
 
-    def truth(self, window: tuple[str, str]) -> list[bytes]:
+    def expected_rows(self, window: tuple[str, str]) -> list[bytes]:
         """What Labelbox holds for a window."""
         start, end = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in window)
         rows = self.labelbox.rows_for(PROJECT, start, end, params={"includeDataRowDetails": True})
@@ -77,7 +77,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home = tmp_path_factory.mktemp("month")
     dags, lake = home / "dags", home / "root"
     lake.mkdir()
@@ -92,11 +92,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with AirflowCluster(home / "airflow", dags, env=settings, parallelism=4) as airflow:
             airflow.api.wait_for_dag("a_month")
             airflow.api.unpause("a_month")
-            yield Scene(airflow, labelbox, lake)
+            yield Cluster(airflow, labelbox, lake)
             airflow.check()
 
 
-def test_thirty_windows_land_each_with_the_rows_that_labelbox_holds_and_again_beside_the_first(scene: Scene) -> None:
+def test_thirty_windows_land_each_with_the_rows_that_labelbox_holds_and_again_beside_the_first(scene: Cluster) -> None:
     """G4 and G8 under a real scheduler, four runs at a time."""
     scene.backfill()
     first = scene.generations()
@@ -105,7 +105,7 @@ def test_thirty_windows_land_each_with_the_rows_that_labelbox_holds_and_again_be
     assert [end for _, end in starts[:-1]] == [start for start, _ in starts[1:]]
     for window, manifests in first.items():
         (manifest,) = manifests
-        assert scene.rows(manifest) == scene.truth(window), window
+        assert scene.rows(manifest) == scene.expected_rows(window), window
     assert sum(manifests[0]["result"]["rows"] for manifests in first.values()) > 500
     assert len(scene.labelbox.exports) == NIGHTS
     before = scene.files()
@@ -117,4 +117,4 @@ def test_thirty_windows_land_each_with_the_rows_that_labelbox_holds_and_again_be
     assert len(scene.labelbox.exports) == 2 * NIGHTS
     for window, manifests in second.items():
         assert len({manifest["generation"] for manifest in manifests}) == 2, window
-        assert all(scene.rows(manifest) == scene.truth(window) for manifest in manifests), window
+        assert all(scene.rows(manifest) == scene.expected_rows(window) for manifest in manifests), window

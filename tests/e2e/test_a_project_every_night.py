@@ -11,7 +11,7 @@ import pytest
 from support.e2e.stage import FIRST_DAY, NIGHTLY, Stage, ids_of
 
 from demo.backfill import backfill
-from demo.days import Night
+from demo.days import DagHarness
 from demo.landed import Landed, compare, read_night, strangers
 from demo.progress import Progress
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAG = "labelbox_project_nightly"
 NIGHTS = [
-    Night(start, start + timedelta(days=1))
+    DagHarness(start, start + timedelta(days=1))
     for start in (datetime(2026, 5, day, 2, tzinfo=timezone.utc) for day in (5, 6, 7))
 ]
 
@@ -37,9 +37,9 @@ def test_a_backfill_brings_every_row_of_every_night_exactly_once_and_byte_for_by
     stage: Stage, landed: list[Landed]
 ) -> None:
     for night in landed:
-        truth = stage.labelbox.rows_for(NIGHTLY, night.night.start, night.night.end, like=night.export_id)
-        assert truth
-        compare(night, truth)
+        expected_rows = stage.labelbox.rows_for(NIGHTLY, night.night.start, night.night.end, like=night.export_id)
+        assert expected_rows
+        compare(night, expected_rows)
         assert night.faults == []
         assert night.state == "ok"
     assert len({row for night in landed for row in night.rows}) == sum(len(night.rows) for night in landed)

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.e2e.kills import Plan, plans, strike
+from support.e2e.kills import Plan, kill_task, plans
 
 from demo.airflow_cluster import LOSSES_SEEN_SOON, AirflowCluster
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
@@ -39,7 +39,7 @@ HIT = [f"clprojecthit{number:013d}" for number in range(3 * KILLS)]
 """Every run that is to be hit has a project of its own, and some are left for those that were missed."""
 
 
-class Scene:
+class Cluster:
     """A fake whose every phase is long enough to be hit, and a cluster that soon notices what it has lost."""
 
     def __init__(self, airflow: AirflowCluster, labelbox: FakeLabelbox, home: Path) -> None:
@@ -71,7 +71,7 @@ class Scene:
         data = (self.home / project_id / "data").rglob("*.ndjson")
         return sorted(line for path in data for line in path.read_bytes().splitlines(keepends=True))
 
-    def truth(self, project_id: str) -> list[bytes]:
+    def expected_rows(self, project_id: str) -> list[bytes]:
         rows = self.labelbox.rows_for(project_id, *WINDOW, params={"includeDataRowDetails": True})
         return sorted(row.rstrip(b"\n") + b"\n" for row in rows)
 
@@ -89,7 +89,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     home = tmp_path_factory.mktemp("never-twice")
     dags = home / "dags"
     shutil.copytree(Path(__file__).parent / "dags_never_twice", dags, ignore=shutil.ignore_patterns("__pycache__"))
@@ -107,7 +107,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             for dag_id in ("one_task", "three_tasks", "crowd", "pooled"):
                 airflow.api.wait_for_dag(dag_id)
                 airflow.api.unpause(dag_id)
-            yield Scene(airflow, labelbox, home)
+            yield Cluster(airflow, labelbox, home)
             airflow.check()
 
 
@@ -123,7 +123,7 @@ def quick(labelbox: FakeLabelbox, seconds_per_export: float = 0.0) -> None:
     labelbox.change(seconds_per_export=seconds_per_export)
 
 
-def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_every_row_once(scene: Scene) -> None:
+def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_every_row_once(scene: Cluster) -> None:
     """Never starts an export twice by accident."""
     seed = int(os.environ.get("LABELBOX_KILLS_SEED", random.randrange(10**6)))
     print(f"LABELBOX_KILLS={KILLS} LABELBOX_KILLS_SEED={seed}")
@@ -136,7 +136,7 @@ def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_e
             with lock:  # SQLite takes one writer at a time
                 project_id = next(left)
                 run_id = scene.start(plan.dag_id, **scene.of_project(project_id))
-            hit = strike(scene.airflow, run_id, plan, timeout=120)
+            hit = kill_task(scene.airflow, run_id, plan, timeout=120)
             scene.airflow.api.wait_for_run(plan.dag_id, run_id, timeout=300)
             print(
                 f"{'hit' if hit else 'missed'} {plan.describe()}, {len(scene.exports(project_id))} exports", flush=True
@@ -152,7 +152,7 @@ def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_e
     for plan, run_id, project_id, hit in done:
         state = scene.airflow.api.run(plan.dag_id, run_id)["state"]
         exports = len(scene.exports(project_id))
-        exact = scene.landed(project_id) == scene.truth(project_id) != []
+        exact = scene.landed(project_id) == scene.expected_rows(project_id) != []
         line = f"{'hit' if hit else 'missed'} {plan.describe()}: {state}, {exports} exports, rows exact: {exact}"
         print(line)
         if (state, exports, exact) != ("success", 1, True):
@@ -161,7 +161,7 @@ def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_e
     assert sum(hit for *_, hit in done) >= KILLS, "some kills came too late every time"
 
 
-def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_again(scene: Scene) -> None:
+def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_again(scene: Cluster) -> None:
     quick(scene.labelbox)
     run_id = scene.start("one_task", **scene.of_project(CLEARED))
     scene.airflow.api.wait_for_run("one_task", run_id)
@@ -184,7 +184,7 @@ def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_aga
 
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_a_waiting_task_that_is_marked_by_hand_and_then_cleared_goes_on_with_its_export(
-    scene: Scene, state: str
+    scene: Cluster, state: str
 ) -> None:
     quick(scene.labelbox)
     before = len(scene.exports(MARKED))
@@ -199,7 +199,7 @@ def test_a_waiting_task_that_is_marked_by_hand_and_then_cleared_goes_on_with_its
     assert len(scene.exports(MARKED)) == before + 1
 
 
-def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retry(scene: Scene) -> None:
+def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retry(scene: Cluster) -> None:
     quick(scene.labelbox, seconds_per_export=4.0)
     # Others keep eight of the ten places for the first minute.
     scene.labelbox.faults.add(SlowExport(source_id=CROWDED, seconds=60, times=8))
@@ -217,7 +217,7 @@ def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retr
     assert said
 
 
-def test_a_pool_with_deferred_tasks_bounds_how_many_exports_of_a_mapped_transfer_run_at_once(scene: Scene) -> None:
+def test_a_pool_with_deferred_tasks_bounds_how_many_exports_of_a_mapped_transfer_run_at_once(scene: Cluster) -> None:
     quick(scene.labelbox, seconds_per_export=5.0)
     pool = {"name": "labelbox", "slots": 2, "include_deferred": True, "description": "exports at once"}
     scene.airflow.api.send("POST", "/pools", pool)
@@ -233,5 +233,7 @@ def test_a_pool_with_deferred_tasks_bounds_how_many_exports_of_a_mapped_transfer
     assert max(together) <= 2
     rows = [line for path in (root / "data").rglob("*.ndjson") for line in path.read_bytes().splitlines(keepends=True)]
     exports = [export.export_id for export in scene.labelbox.exports if export.source_id in POOLED]
-    truth = [row for export_id in exports for row in scene.labelbox.truth(export_id).splitlines(keepends=True)]
-    assert sorted(rows) == sorted(truth) != []
+    expected_rows = [
+        row for export_id in exports for row in scene.labelbox.expected_rows(export_id).splitlines(keepends=True)
+    ]
+    assert sorted(rows) == sorted(expected_rows) != []

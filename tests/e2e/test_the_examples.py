@@ -129,11 +129,11 @@ def test_a_nightly_example_lands_the_rows_of_its_night(theatre: Theatre, dag_id:
     )
     window = manifest.export.window
     assert window is not None
-    truth = theatre.labelbox.truth(export.export_id).split(b"\n")[:-1]
-    activity = [json.loads(row)["data_row"]["details"]["last_activity_at"] for row in truth]
+    expected_rows = theatre.labelbox.expected_rows(export.export_id).split(b"\n")[:-1]
+    activity = [json.loads(row)["data_row"]["details"]["last_activity_at"] for row in expected_rows]
     inside = [
         row
-        for row, at in zip(truth, activity, strict=True)
+        for row, at in zip(expected_rows, activity, strict=True)
         if window.start.isoformat() <= at.replace(".000", "") < window.end.isoformat()
     ]
     assert sorted(rows_of(added)) == sorted(inside)
@@ -147,7 +147,7 @@ def test_an_example_without_a_window_lands_all_rows_of_its_source(theatre: Theat
     [export], added = theatre.run(dag_id)
     [manifest] = manifests(added)
     assert manifest.export.source.kind == kind
-    assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.truth(export.export_id)
+    assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.expected_rows(export.export_id)
     assert rows_of(added)
 
 
@@ -159,9 +159,9 @@ def test_the_example_for_gcs_keeps_the_newest_export_of_its_model_run_alone(thea
         [manifest] = manifests(added)
         [rows] = manifest.objects
         assert rows.uri == f"{folder}{manifest.export.source.id}.ndjson.gz"
-        truth = theatre.labelbox.truth(export.export_id)
+        expected_rows = theatre.labelbox.expected_rows(export.export_id)
         in_gcs = {name: content for name, content in theatre.landed().items() if name.startswith("gs:")}
-        assert b"".join(row + b"\n" for row in rows_of(in_gcs)) == truth != b""
+        assert b"".join(row + b"\n" for row in rows_of(in_gcs)) == expected_rows != b""
 
 
 def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_once(theatre: Theatre) -> None:

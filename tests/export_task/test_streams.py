@@ -32,12 +32,12 @@ LAYOUTS = {
 def test_rows_are_byte_for_byte_those_of_labelbox_however_files_are_cut(name: str) -> None:
     with prompt(streams=LAYOUTS[name]) as someone:
         task = someone.start()
-        truth = someone.rows(task)
+        expected_rows = someone.rows(task)
         stream = task.get_buffered_stream()
-        assert list(stream.lines()) == truth
-        assert [row.json for row in stream] == [json.loads(row) for row in truth]
+        assert list(stream.lines()) == expected_rows
+        assert [row.json for row in stream] == [json.loads(row) for row in expected_rows]
         for line in (1, 20, 41, 59):
-            assert list(stream.with_line(line).lines()) == truth[line:], line
+            assert list(stream.with_line(line).lines()) == expected_rows[line:], line
         for row in list(stream)[30:33]:
             assert next(iter(stream.with_offset(row.offset))).raw == row.raw
         assert not any(request.had_authorization or request.had_cookie for request in someone.fake.requests.files)
@@ -48,9 +48,9 @@ def test_numbers_may_come_as_numbers_files_without_ranges_and_answers_without_le
     unusual = {"uint64_as_text": False, "file_ranges": False, "file_content_length": False, "file_hash": False}
     with prompt(streams=layout, **unusual) as someone:
         task = someone.start()
-        truth = someone.rows(task)
-        assert list(task.get_buffered_stream().lines()) == truth
-        assert list(task.get_buffered_stream().with_line(30).lines()) == truth[30:]
+        expected_rows = someone.rows(task)
+        assert list(task.get_buffered_stream().lines()) == expected_rows
+        assert list(task.get_buffered_stream().with_line(30).lines()) == expected_rows[30:]
 
 
 def test_both_streams_are_read_by_their_type() -> None:

@@ -1,6 +1,6 @@
 """The official SDK takes the fake for Labelbox: it runs the samples of Labelbox's export guide and gets every byte.
 
-The rows that it prints, hands to handlers and counts are those of `FakeLabelbox.truth`. Samples that the SDK itself no
+The rows that it prints, hands to handlers and counts are those of `FakeLabelbox.expected_rows`. Samples that the SDK itself no
 longer supports are listed at the end, each with what the SDK says.
 """
 
@@ -87,7 +87,7 @@ class Guide:
         """Run a sample to its end as the guide does; the number of rows, all of which were the truth."""
         export_task = self.export(sample)
         export_task.wait_till_done()
-        truth = self.fake.truth(export_task.uid)
+        expected_rows = self.fake.expected_rows(export_task.uid)
         errors: list[Any] = []
         if export_task.has_errors():
             stream = export_task.get_buffered_stream(stream_type=lb.StreamType.ERRORS)
@@ -97,19 +97,23 @@ class Guide:
             stream = export_task.get_buffered_stream()
             stream._converter = BothConverter()
             received = list(stream)
-        assert "".join(text for text, _ in received).encode() == truth
+        assert "".join(text for text, _ in received).encode() == expected_rows
         rows = [row for _, row in received]
-        lines = truth.split(b"\n")[:-1]
+        lines = expected_rows.split(b"\n")[:-1]
         assert rows == [json.loads(line) for line in lines]
-        assert errors == [json.loads(line) for line in self.fake.truth(export_task.uid, "ERRORS").split(b"\n")[:-1]]
+        assert errors == [
+            json.loads(line) for line in self.fake.expected_rows(export_task.uid, "ERRORS").split(b"\n")[:-1]
+        ]
         totals = (
             export_task.get_total_file_size(lb.StreamType.RESULT),
             export_task.get_total_lines(lb.StreamType.RESULT),
         )
-        assert totals == ((len(truth), len(lines)) if lines else (None, None))
+        assert totals == ((len(expected_rows), len(lines)) if lines else (None, None))
         if not sample.filters and sample.source != "data_rows":
             assert lines == self.fake.rows_for(like=export_task.uid)
-        self.compared.append({**sample.__dict__, "rows": len(rows), "bytes": len(truth), "error_rows": len(errors)})
+        self.compared.append(
+            {**sample.__dict__, "rows": len(rows), "bytes": len(expected_rows), "error_rows": len(errors)}
+        )
         return len(rows)
 
 

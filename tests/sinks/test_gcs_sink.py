@@ -73,7 +73,7 @@ def write(server: StrictGCS, *, create_only: bool = False, **options: Any) -> Ob
     return writer
 
 
-def strike(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
+def kill_task(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
     return lambda call: (
         fault if call.operation == operation and (call.turn == turn or (for_ever and call.turn >= turn)) else None
     )
@@ -87,7 +87,7 @@ LOST = [Fault("before"), Fault("half"), Fault("after"), Fault("before", 503, "ba
 def test_a_lost_request_or_answer_is_mended_without_a_byte_lost_or_doubled(
     server: StrictGCS, operation: str, turn: int, fault: Fault
 ) -> None:
-    server.fault = strike(operation, fault, turn=turn)
+    server.fault = kill_task(operation, fault, turn=turn)
     written = write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
     assert written.version_id == str(server.objects["rows"].generation)
@@ -95,7 +95,7 @@ def test_a_lost_request_or_answer_is_mended_without_a_byte_lost_or_doubled(
 
 
 def test_of_a_chunk_that_was_kept_by_half_only_the_other_half_is_sent_again(server: StrictGCS) -> None:
-    server.fault = strike("send", Fault("half"), turn=1)
+    server.fault = kill_task("send", Fault("half"), turn=1)
     writer = sink(server).begin(NewObject("rows", "text/plain"))
     put(writer, part_bytes=4 * QUANTUM)
     writer.complete(expected())
@@ -105,7 +105,7 @@ def test_of_a_chunk_that_was_kept_by_half_only_the_other_half_is_sent_again(serv
 
 
 def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictGCS) -> None:
-    server.fault = strike("open", Fault("after"))
+    server.fault = kill_task("open", Fault("after"))
     write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
     # GCS drops the first one after a week.
@@ -114,7 +114,7 @@ def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictG
 
 @pytest.mark.parametrize("operation", ["open", "send", "finish"])
 def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
-    server.fault = strike(operation, Fault("before", 503, "backendError"), for_ever=True)
+    server.fault = kill_task(operation, Fault("before", 503, "backendError"), for_ever=True)
     writer = sink(server, wait_limits=0.2).begin(NewObject("rows", "text/plain", MINE))
     with pytest.raises(StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with HTTP 503"):
         _through(writer)
@@ -125,7 +125,7 @@ def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: 
 
 def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS) -> None:
     """Verified before visible: by us, not by the store alone."""
-    server.fault = strike("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
+    server.fault = kill_task("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
     writer = sink(server, wait_limits=0.2).begin(NewObject("rows", "text/plain", MINE))
     failed = 0
     for part in parts():
@@ -231,7 +231,7 @@ def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call:
 
 
 def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: StrictGCS) -> None:
-    server.fault = strike("insert", Fault("before", 403, "retentionPolicyNotMet"))
+    server.fault = kill_task("insert", Fault("before", 403, "retentionPolicyNotMet"))
     with pytest.raises(
         StorageError, match=r"'retentionPolicyNotMet'\. Look at the bucket's retention policy"
     ) as refused:
@@ -243,7 +243,7 @@ def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: Str
 def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_nothing(
     server: StrictGCS, status: int
 ) -> None:
-    server.fault = strike("insert", Fault("after", status), for_ever=True)
+    server.fault = kill_task("insert", Fault("after", status), for_ever=True)
     with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
         sink(server, wait_limits=0.1).put(NewObject("rows", "text/plain"), b"x")
     assert server.visible() == {"rows": b"x"}
@@ -278,7 +278,7 @@ def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_n
 
 @pytest.mark.parametrize("answered", [b"", b"[]", b'{"name": "rows"}'])
 def test_an_end_of_an_upload_that_names_no_generation_is_worth_a_retry(server: StrictGCS, answered: bytes) -> None:
-    server.fault = strike("finish", Fault("after", 200, body=answered))
+    server.fault = kill_task("finish", Fault("after", 200, body=answered))
     writer = write(server)
     with pytest.raises(StorageUnavailableError, match="not which generation of it"):
         writer.complete(expected())
@@ -336,7 +336,7 @@ def test_the_address_of_an_upload_session_is_in_no_log_record_and_no_error(
         logging.getLogger(name).addHandler(handler)
     try:
         write(server).complete(expected())
-        server.fault = strike("send", Fault("before"), turn=4, for_ever=True)
+        server.fault = kill_task("send", Fault("before"), turn=4, for_ever=True)
         with pytest.raises(StorageUnavailableError) as broken:
             write(server, wait_limits=0.2)
     finally:

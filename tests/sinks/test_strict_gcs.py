@@ -58,7 +58,7 @@ def operations(server: StrictGCS) -> list[str]:
     return [call.operation for call in server.calls if call.operation != "bucket"]
 
 
-def strike(operation: str, turn: int, fault: Fault) -> Callable[[Call], Fault | None]:
+def kill_task(operation: str, turn: int, fault: Fault) -> Callable[[Call], Fault | None]:
     return lambda call: fault if (call.operation, call.turn) == (operation, turn) else None
 
 
@@ -287,7 +287,7 @@ def test_the_library_mends_a_chunk_that_was_lost_or_kept_in_part_by_sending_all_
     server: StrictGCS, bucket: Bucket, operation: str, turn: int, fault: Fault
 ) -> None:
     server.takes_overlaps = True
-    server.fault = strike(operation, turn, fault)
+    server.fault = kill_task(operation, turn, fault)
     write(bucket.blob("rows"), checksum="crc32c")
     assert server.visible() == {"rows": CONTENT}
     assert operations(server).count(operation) == {"send": 3, "finish": 2}[operation]
@@ -297,7 +297,7 @@ def test_the_library_mends_a_chunk_that_was_lost_or_kept_in_part_by_sending_all_
 def test_of_a_chunk_that_broke_off_whole_multiples_are_kept_and_told(
     server: StrictGCS, bucket: Bucket, keeps: int | None, kept: int
 ) -> None:
-    server.fault = strike("send", 0, Fault("half", 503, "backendError", keeps=keeps))
+    server.fault = kill_task("send", 0, Fault("half", 503, "backendError", keeps=keeps))
     session = Session(bucket.blob("rows"))
     assert session.put(f"0-{4 * QUANTUM - 1}/*", CONTENT[: 4 * QUANTUM]) == (503, None)
     there = kept * QUANTUM
@@ -309,7 +309,7 @@ def test_of_a_chunk_that_broke_off_whole_multiples_are_kept_and_told(
 
 
 def test_the_chunk_that_ends_an_object_may_be_kept_in_part_too(server: StrictGCS, bucket: Bucket) -> None:
-    server.fault = strike("finish", 0, Fault("half", 503, "backendError"))
+    server.fault = kill_task("finish", 0, Fault("half", 503, "backendError"))
     session = Session(bucket.blob("rows"))
     assert session.put(f"0-{len(CONTENT) - 1}/{len(CONTENT)}", CONTENT) == (503, None)
     assert session.put("*/*") == (308, f"bytes=0-{2 * QUANTUM - 1}")

@@ -26,11 +26,11 @@ from typing import Any, Literal
 import google_crc32c
 import pytest
 from support.stores import strict_gcs, strict_s3
-from support.stores.faulty_sink import Area, FaultySink, Harm, KilledError, SinkFault, area_of
+from support.stores.faulty_sink import Area, FaultySink, Injection, KilledError, SinkFault, area_of
 from support.stores.servers import BUCKET, file_store, gcs_client, gcs_store, s3_store, strict_gcs_store, strict_store
 from support.stores.strict_gcs import StrictGCS
 from support.stores.strict_s3 import StrictS3
-from support.streaming.exports import Desk, desk, rows_in
+from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest
@@ -109,7 +109,7 @@ STORE_CALLS: list[tuple[str, Area]] = [
     ("put", "uris"),
     ("put", "manifests"),
 ]
-HARMS: tuple[Harm, ...] = ("refused", "unavailable", "lost", "killed before", "killed after")
+HARMS: tuple[Injection, ...] = ("refused", "unavailable", "lost", "killed before", "killed after")
 WIRE_CALLS: list[tuple[str, Area]] = [
     *itertools.product(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), ("data", "errors")),
     ("PutObject", "uris"),
@@ -149,11 +149,11 @@ def _all_cases(store: StoreName) -> dict[str, list[Case]]:
             found["source"].append(Case(store, landing, "source", what, how, "data", place))
         for how in SOURCE:
             found["source"].append(Case(store, landing, "source", "byte", how, "errors"))
-        for (call, area), harm in itertools.product(STORE_CALLS, HARMS):
+        for (call, area), inject in itertools.product(STORE_CALLS, HARMS):
             if area == "uris" and landing.shape == "explicit key":
                 continue
             found["store"] += [
-                Case(store, landing, "store", call, harm, area, place) for place in _places(call, area, landing)
+                Case(store, landing, "store", call, inject, area, place) for place in _places(call, area, landing)
             ]
         for call, area in GCS_WIRE_CALLS if store == "gcs" else WIRE_CALLS:
             if area == "uris" and landing.shape == "explicit key":
@@ -226,7 +226,7 @@ def small_parts() -> Iterator[None]:
 class Bench:
     """Two exports, one of them of a window, and what landings of them without faults leave."""
 
-    desk: Desk
+    landing_client: LandingClient
     whole: ExportHandle
     windowed: ExportHandle
     expected: dict[Landing, dict[str, bytes]] = field(default_factory=dict)
@@ -237,12 +237,12 @@ class Bench:
         return self.windowed if landing.trimmed else self.whole
 
     def land(self, landing: Landing, sink: Any) -> None:
-        self.desk.land(self.handle(landing), sink, **landing.options)
+        self.landing_client.land(self.handle(landing), sink, **landing.options)
 
 
 @pytest.fixture(scope="module")
 def bench(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with FakeLabelbox(generate_rows(200)) as fake, desk(fake) as at:
+    with FakeLabelbox(generate_rows(200)) as fake, landing_client(fake) as at:
         fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
         # Of random digits, so that compressed they are still more than one part.
         noise = random.Random(SEED)
@@ -322,11 +322,11 @@ def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
     store = open_store(case.store)
     server: StrictServer = gcs_server if case.store == "gcs" else s3_server
     sink = store.sink
-    bench.desk.fake.faults.clear()
+    bench.landing_client.fake.faults.clear()
     struck: Callable[[], bool]
     if case.layer == "source":
         fault = _source_fault(case)
-        bench.desk.fake.faults.add(fault)
+        bench.landing_client.fake.faults.add(fault)
         struck = lambda: True  # noqa: E731  the fake took it, or it is still there, which is looked at below
     elif case.layer == "store":
         turn = _turn(case.place, bench.calls[case.landing][case.what, case.area])
@@ -341,7 +341,7 @@ def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
     _look(bench.expected[case.landing], store, landed=landed)
     if case.layer == "source" or case.how in {"refused", "unavailable"}:
         assert list(store.litter()) == [], "a try that fails and still runs cleans up itself"
-    bench.desk.fake.faults.clear()
+    bench.landing_client.fake.faults.clear()
     server.fault = lambda call: None
     bench.land(case.landing, store.again())
     _look(bench.expected[case.landing], store, landed=True)
@@ -381,9 +381,9 @@ def _turn(place: Place, number: int) -> int:
     return {"first": 0, "middle": number // 2, "last": number - 1}[place]
 
 
-def _harm(how: str) -> Harm:
-    (harm,) = (each for each in HARMS if each == how)
-    return harm
+def _harm(how: str) -> Injection:
+    (inject,) = (each for each in HARMS if each == how)
+    return inject
 
 
 # --- the source
@@ -500,7 +500,7 @@ def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  
     call: str, area: Area, place: Place, name: str, bench: Bench, tmp_path: Path, open_store: Any, request: Any
 ) -> None:
     landing = Landing(None, "split")
-    bench.desk.fake.faults.clear()
+    bench.landing_client.fake.faults.clear()
     store: Store = open_store(name)
     program = textwrap.dedent(PROGRAM).format(
         tests=str(Path(__file__).parent.parent),
@@ -510,8 +510,8 @@ def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  
             "strict": f"S3Sink(s3_client({request.getfixturevalue('s3_server').address!r}), {BUCKET!r})",
             "gcs": f"GCSSink(gcs_client({request.getfixturevalue('gcs_server').address!r}), {BUCKET!r})",
         }[name],
-        key=bench.desk.fake.api_key,
-        endpoint=bench.desk.fake.endpoint,
+        key=bench.landing_client.fake.api_key,
+        endpoint=bench.landing_client.fake.endpoint,
         call=call,
         area=area,
         turn=_turn(place, bench.calls[landing][call, area]),

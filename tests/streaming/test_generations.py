@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from support.stores.servers import files
-from support.streaming.exports import Desk, desk, rows_in, without_versions
-from support.streaming.landing import Killed, KilledAt, Store, truth
+from support.streaming.exports import LandingClient, landing_client, rows_in, without_versions
+from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest
@@ -28,13 +28,13 @@ OBJECT_BYTES = 64 * 1024
 
 
 @pytest.fixture(scope="module")
-def shared_desk() -> Iterator[Desk]:
-    with FakeLabelbox(generate_rows(220)) as fake, desk(fake) as it:
+def shared_desk() -> Iterator[LandingClient]:
+    with FakeLabelbox(generate_rows(220)) as fake, landing_client(fake) as it:
         yield it
 
 
 @pytest.fixture
-def at(shared_desk: Desk) -> Desk:
+def at(shared_desk: LandingClient) -> LandingClient:
     shared_desk.fake.faults.clear()
     shared_desk.fake.requests.clear()
     return shared_desk
@@ -62,7 +62,9 @@ def check_that_manifests_name_whole_objects(store: Store) -> None:
 
 
 @pytest.mark.parametrize("window", [WEEK, None])
-def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(at: Desk, store: Store, window: Any) -> None:
+def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(
+    at: LandingClient, store: Store, window: Any
+) -> None:
     """Re-running never removes a row from the lake."""
     at.land(at.export(window=window), store.sink)
     before = store.visible()
@@ -72,7 +74,7 @@ def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(at: Desk
 
 
 @pytest.mark.parametrize("window", [WEEK, None])
-def test_replace_leaves_the_new_export_alone(at: Desk, store: Store, window: Any) -> None:
+def test_replace_leaves_the_new_export_alone(at: LandingClient, store: Store, window: Any) -> None:
     at.fake.faults.add(ErrorRows(times=None))
     for _ in range(2):
         at.land(at.export(window=window), store.sink, max_error_rows=5, max_object_bytes=OBJECT_BYTES)
@@ -83,7 +85,7 @@ def test_replace_leaves_the_new_export_alone(at: Desk, store: Store, window: Any
     assert len(rows_in(store.visible())) == manifests_in(store.visible())[0].rows_landed
 
 
-def test_replace_touches_no_other_window_source_or_object(at: Desk, store: Store) -> None:
+def test_replace_touches_no_other_window_source_or_object(at: LandingClient, store: Store) -> None:
     handle = at.export(window=WEEK)
     at.land(handle, store.sink)
     at.land(at.export(window=NEXT), store.sink)
@@ -103,7 +105,7 @@ def test_replace_touches_no_other_window_source_or_object(at: Desk, store: Store
 
 
 def test_replace_without_a_window_replaces_exports_that_were_started_on_the_same_utc_day(
-    at: Desk, tmp_path: Path
+    at: LandingClient, tmp_path: Path
 ) -> None:
     yesterday, morning = later(at.export(), days=-1), at.export()
     at.land(yesterday, FileSink(tmp_path))
@@ -113,7 +115,7 @@ def test_replace_without_a_window_replaces_exports_that_were_started_on_the_same
     assert generations_in(files(tmp_path)) == {generation(each.export_id) for each in (yesterday, evening)}
 
 
-def test_replace_spares_an_export_that_was_started_later(at: Desk, store: Store) -> None:
+def test_replace_spares_an_export_that_was_started_later(at: LandingClient, store: Store) -> None:
     """An old task that is cleared by mistake must not take the place of what is newer."""
     newer = later(at.export(window=WEEK), hours=1)
     at.land(newer, store.sink)
@@ -122,7 +124,7 @@ def test_replace_spares_an_export_that_was_started_later(at: Desk, store: Store)
     assert before.items() < store.visible().items()
 
 
-def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: Desk, store: Store) -> None:
+def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: LandingClient, store: Store) -> None:
     newer = later(at.export(window=WEEK), hours=1)
     with pytest.raises(Killed):
         at.land(newer, KilledAt(store.sink, "manifests/"))
@@ -131,7 +133,7 @@ def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: Desk, store
     assert before.items() < store.visible().items()
 
 
-def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at: Desk, store: Store) -> None:
+def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at: LandingClient, store: Store) -> None:
     with pytest.raises(Killed):
         at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES)
     handle = later(at.export(window=WEEK), minutes=5)
@@ -141,7 +143,7 @@ def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at
 
 @pytest.mark.parametrize("store", ["file"], indirect=True)
 def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_finishes_it(
-    at: Desk, store: Store
+    at: LandingClient, store: Store
 ) -> None:
     """G2, and old generations are removed only after the new manifest is there."""
     at.fake.faults.add(ErrorRows(times=None))
@@ -165,7 +167,7 @@ def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_fi
             assert [key.split("/")[1] for key in killed.order] == steps_of_a_landing + steps_of_a_removal
         check_that_manifests_name_whole_objects(store)
         assert generations_in(store.visible()) == {generation(handle.export_id)}
-        assert rows_in(store.visible()) == truth(at, handle)
+        assert rows_in(store.visible()) == expected_rows(at, handle)
         for name in store.visible():
             store.sink.delete(name)
 
@@ -173,7 +175,9 @@ def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_fi
 # --- refuse
 
 
-def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_there(at: Desk, store: Store) -> None:
+def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_there(
+    at: LandingClient, store: Store
+) -> None:
     first = at.export(window=WEEK)
     landed = at.land(first, store.sink, rerun="refuse")
     before = store.visible()
@@ -186,7 +190,7 @@ def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_the
     assert at.fake.requests.files == []
 
 
-def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: Desk, store: Store) -> None:
+def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: LandingClient, store: Store) -> None:
     handle = at.export(window=WEEK)
     at.land(handle, store.sink, rerun="refuse")
     before = store.visible()
@@ -197,14 +201,14 @@ def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: Desk, 
     assert before.items() < store.visible().items()
 
 
-def test_refuse_does_not_take_the_leftovers_of_a_killed_try_for_a_landing(at: Desk, store: Store) -> None:
+def test_refuse_does_not_take_the_leftovers_of_a_killed_try_for_a_landing(at: LandingClient, store: Store) -> None:
     with pytest.raises(Killed):
         at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"))
     handle = at.export(window=WEEK)
     assert at.land(handle, store.sink, rerun="refuse").manifest.export.export_id == handle.export_id
 
 
-def test_a_window_over_another_field_is_another_window(at: Desk, tmp_path: Path) -> None:
+def test_a_window_over_another_field_is_another_window(at: LandingClient, tmp_path: Path) -> None:
     created = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z", field="label_created_at")
     handle = at.export(window=created)
     at.land(handle, FileSink(tmp_path))
@@ -223,7 +227,7 @@ class Unlisted(KilledAt):
 
 
 def test_without_permission_to_list_add_lands_and_the_others_say_what_is_missing_before_bytes_move(
-    at: Desk, tmp_path: Path
+    at: LandingClient, tmp_path: Path
 ) -> None:
     sink = Unlisted(FileSink(tmp_path), "no such key")
     handle = at.export()
@@ -234,4 +238,4 @@ def test_without_permission_to_list_add_lands_and_the_others_say_what_is_missing
     assert files(tmp_path) == {}
     assert at.fake.requests.files == []
     at.land(handle, sink)
-    assert rows_in(files(tmp_path)) == truth(at, handle)
+    assert rows_in(files(tmp_path)) == expected_rows(at, handle)

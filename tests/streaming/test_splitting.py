@@ -13,8 +13,8 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.stores.servers import files, open_uploads
-from support.streaming.exports import Desk, desk, manifest_in, rows_in, unpacked
-from support.streaming.landing import Killed, KilledAt, Store, truth
+from support.streaming.exports import LandingClient, landing_client, manifest_in, rows_in, unpacked
+from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
@@ -29,13 +29,13 @@ in_every_compression = pytest.mark.parametrize("compression", [None, "gzip", "zs
 
 
 @pytest.fixture(scope="module")
-def shared_desk() -> Iterator[Desk]:
-    with FakeLabelbox(generate_rows(220), projects={"clpempty": "Empty"}) as fake, desk(fake) as it:
+def shared_desk() -> Iterator[LandingClient]:
+    with FakeLabelbox(generate_rows(220), projects={"clpempty": "Empty"}) as fake, landing_client(fake) as it:
         yield it
 
 
 @pytest.fixture
-def at(shared_desk: Desk) -> Desk:
+def at(shared_desk: LandingClient) -> LandingClient:
     shared_desk.fake.faults.clear()
     shared_desk.fake.requests.clear()
     shared_desk.fake.change(streams=StreamLayout(file_bytes=20_000))
@@ -47,11 +47,13 @@ def data_in(seen: dict[str, bytes]) -> dict[str, bytes]:
 
 
 @in_every_compression
-def test_the_manifest_lists_all_objects_and_their_counts_add_up(at: Desk, store: Store, compression: Any) -> None:
+def test_the_manifest_lists_all_objects_and_their_counts_add_up(
+    at: LandingClient, store: Store, compression: Any
+) -> None:
     handle = at.export()
     manifest = at.land(handle, store.sink, compression=compression, max_object_bytes=OBJECT_BYTES).manifest
     seen = store.visible()
-    assert rows_in(seen) == truth(at, handle)
+    assert rows_in(seen) == expected_rows(at, handle)
     assert manifest == manifest_in(seen)
     assert [f"{store.uri_head}/{name}" for name in sorted(data_in(seen))] == [each.uri for each in manifest.objects]
     assert [each.uri.rsplit(".ndjson")[0][-6:] for each in manifest.objects] == [f".0000{n}" for n in range(4)]
@@ -69,7 +71,7 @@ def test_the_manifest_lists_all_objects_and_their_counts_add_up(at: Desk, store:
 
 @in_every_compression
 def test_the_bytes_of_each_object_depend_on_the_export_and_max_object_bytes_alone(
-    at: Desk, tmp_path: Path, compression: Any
+    at: LandingClient, tmp_path: Path, compression: Any
 ) -> None:
     """G8: same export, same bytes, whatever workers, part size, broken downloads or file layout."""
     handle = at.export()
@@ -84,7 +86,7 @@ def test_the_bytes_of_each_object_depend_on_the_export_and_max_object_bytes_alon
         assert data_in(files(tmp_path / name)) == expected
 
 
-def test_an_export_that_fits_into_one_object_is_the_same_whatever_the_limit(at: Desk, tmp_path: Path) -> None:
+def test_an_export_that_fits_into_one_object_is_the_same_whatever_the_limit(at: LandingClient, tmp_path: Path) -> None:
     handle = at.export()
     landed = at.land(handle, FileSink(tmp_path))
     before = files(tmp_path)
@@ -94,15 +96,17 @@ def test_an_export_that_fits_into_one_object_is_the_same_whatever_the_limit(at: 
     assert landed.manifest.max_object_bytes is None
 
 
-def test_an_explicit_key_is_never_split(at: Desk, store: Store) -> None:
+def test_an_explicit_key_is_never_split(at: LandingClient, store: Store) -> None:
     handle = at.export()
     manifest = at.land(handle, store.sink, key="all.ndjson.gz", max_object_bytes=OBJECT_BYTES).manifest
-    assert unpacked(".gz", store.visible()["all.ndjson.gz"]).splitlines() == truth(at, handle)
+    assert unpacked(".gz", store.visible()["all.ndjson.gz"]).splitlines() == expected_rows(at, handle)
     assert (len(manifest.objects), manifest.max_object_bytes) == (1, None)
 
 
 @in_every_compression
-def test_error_rows_are_one_object_however_the_results_are_split(at: Desk, tmp_path: Path, compression: Any) -> None:
+def test_error_rows_are_one_object_however_the_results_are_split(
+    at: LandingClient, tmp_path: Path, compression: Any
+) -> None:
     """G7: errors are data."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     options = {"compression": compression, "max_object_bytes": OBJECT_BYTES}
@@ -114,7 +118,7 @@ def test_error_rows_are_one_object_however_the_results_are_split(at: Desk, tmp_p
 @in_every_compression
 @pytest.mark.parametrize("on_empty", ["manifest_only", "write_empty", "skip_task"])
 def test_an_export_without_rows_is_the_same_whatever_the_limit(
-    at: Desk, tmp_path: Path, on_empty: Any, compression: Any
+    at: LandingClient, tmp_path: Path, on_empty: Any, compression: Any
 ) -> None:
     options = {"on_empty": on_empty, "compression": compression, "max_object_bytes": OBJECT_BYTES}
     landed = at.land(at.export(project_id="clpempty"), FileSink(tmp_path), **options)
@@ -129,7 +133,7 @@ def test_an_object_whose_rows_were_all_trimmed_is_left_out_and_the_rest_is_exact
     margin, inside = second + timedelta(milliseconds=500), second + timedelta(milliseconds=1500)
     rows = [replace(row, last_activity_at=inside if n < 80 else margin) for n, row in enumerate(generate_rows(380))]
     window = FixedWindow(second + timedelta(seconds=1), second + timedelta(seconds=2))
-    with FakeLabelbox(rows) as fake, desk(fake) as other:
+    with FakeLabelbox(rows) as fake, landing_client(fake) as other:
         manifest = other.land(other.export(window=window), FileSink(tmp_path), max_object_bytes=OBJECT_BYTES).manifest
     assert manifest.result.rows_trimmed == 300
     assert sum(each.rows for each in manifest.objects) == len(rows_in(files(tmp_path))) == 80
@@ -138,7 +142,7 @@ def test_an_object_whose_rows_were_all_trimmed_is_left_out_and_the_rest_is_exact
     assert len(numbers) < manifest.result.bytes / OBJECT_BYTES - 1, "no object is left out, so the case is not met"
 
 
-def test_a_fault_in_the_last_object_publishes_none(at: Desk, store: Store) -> None:
+def test_a_fault_in_the_last_object_publishes_none(at: LandingClient, store: Store) -> None:
     """G3: verified before visible."""
     handle = at.export()
     at.fake.faults.add(CorruptFile(file_index=11, position=30, times=None))
@@ -156,7 +160,7 @@ STEPS = {"between two objects": 2, "after some objects": 4, "before the list": 5
 
 @pytest.mark.parametrize("when", STEPS)
 def test_killed_while_publishing_nothing_names_less_and_a_retry_makes_it_whole(
-    at: Desk, store: Store, when: str, tmp_path_factory: pytest.TempPathFactory
+    at: LandingClient, store: Store, when: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """G2, G8: whatever is killed and when; a retry writes the same names with the same bytes."""
     at.fake.faults.add(ErrorRows(lines=LINES, times=None))
@@ -177,7 +181,9 @@ def test_killed_while_publishing_nothing_names_less_and_a_retry_makes_it_whole(
     assert len(manifest_in(store.visible()).objects) == 4
 
 
-def test_the_next_try_leaves_no_upload_open_that_a_killed_one_left(at: Desk, moto: str, new_bucket: Any) -> None:
+def test_the_next_try_leaves_no_upload_open_that_a_killed_one_left(
+    at: LandingClient, moto: str, new_bucket: Any
+) -> None:
     client, bucket = new_bucket(moto)
     handle = at.export()
     with pytest.raises(Killed):
@@ -197,20 +203,22 @@ OTHER_OPTIONS = {
 
 @pytest.mark.parametrize("name", OTHER_OPTIONS)
 def test_what_a_killed_try_with_other_options_left_is_removed_so_that_no_row_is_there_twice(
-    at: Desk, store: Store, name: str
+    at: LandingClient, store: Store, name: str
 ) -> None:
     handle = at.export()
     with pytest.raises(Killed):
         at.land(handle, KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES + 1000)
     manifest = at.land(handle, store.sink, **OTHER_OPTIONS[name]).manifest
-    assert rows_in(store.visible()) == truth(at, handle)
+    assert rows_in(store.visible()) == expected_rows(at, handle)
     assert sorted(data_in(store.visible())) == [
         each.uri.removeprefix(f"{store.uri_head}/") for each in manifest.objects
     ]
 
 
 @pytest.mark.parametrize("name", [name for name in OTHER_OPTIONS if name != "more objects"])
-def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(at: Desk, store: Store, name: str) -> None:
+def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(
+    at: LandingClient, store: Store, name: str
+) -> None:
     handle = at.export()
     at.land(handle, store.sink, max_object_bytes=OBJECT_BYTES)
     before = store.visible()
@@ -224,7 +232,7 @@ def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(at: D
     assert at.fake.requests.files == []
 
 
-def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: Desk, tmp_path: Path) -> None:
+def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: LandingClient, tmp_path: Path) -> None:
     handle = at.export(project_id="clpempty")
     at.land(handle, FileSink(tmp_path), on_empty="write_empty")
     assert len(files(tmp_path)) == 3
@@ -232,7 +240,9 @@ def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: Desk, tm
     assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]
 
 
-def test_what_a_store_makes_its_writers_keep_of_every_object_is_part_of_max_memory(at: Desk, tmp_path: Path) -> None:
+def test_what_a_store_makes_its_writers_keep_of_every_object_is_part_of_max_memory(
+    at: LandingClient, tmp_path: Path
+) -> None:
     class KeepingSink(FileSink):
         kept_bytes = 256 * 1024
 

@@ -42,7 +42,7 @@ class _EndedError(Exception):
     pass
 
 
-class Night:
+class DagHarness:
     """A DAG `start >> wait >> land`, or one task `land` for all; task instances keep what Airflow keeps for them."""
 
     def __init__(self, fake: FakeLabelbox, root: Path, patch: pytest.MonkeyPatch) -> None:

@@ -96,11 +96,11 @@ def test_a_taken_port_is_told_in_a_sentence(fake: FakeLabelbox, capsys: pytest.C
 
 def test_the_back_door_tells_the_truth_of_a_window(fake: FakeLabelbox) -> None:
     start, end = datetime(2024, 5, 8, tzinfo=timezone.utc), datetime(2024, 5, 9, tzinfo=timezone.utc)
-    truth = fake.rows_for(None, start, end)
+    expected_rows = fake.rows_for(None, start, end)
     window = {"project": fake.project_id, "start": start.isoformat(), "end": "2024-05-09T00:00:00Z"}
-    assert truth
+    assert expected_rows
     assert HTTP.get(fake.base_url + "/_fake/rows", params=window).content.splitlines(keepends=True) == [
-        row + b"\n" for row in truth
+        row + b"\n" for row in expected_rows
     ]
 
 
@@ -117,7 +117,7 @@ def test_the_back_door_tells_the_truth_of_an_export_and_of_every_source(fake: Fa
     def get(**query: str) -> bytes:
         return HTTP.get(f"{fake.base_url}/_fake/{'truth' if 'export' in query else 'rows'}", params=query).content
 
-    assert get(export=export_id) == fake.truth(export_id) == client.read(export_id)
+    assert get(export=export_id) == fake.expected_rows(export_id) == client.read(export_id)
     assert get(export=export_id, stream="ERRORS") == b""
     dataset = fake.workspace.datasets[0].id
     assert get(dataset=dataset).splitlines() == b"\n".join(fake.rows_for(dataset_id=dataset)).splitlines()

@@ -59,7 +59,7 @@ class Sources:
         }[kind]()
         export_id = self.client.start_from(place, filters, **params)
         content = self.client.read(export_id)
-        assert content == self.client.fake.truth(export_id)
+        assert content == self.client.fake.expected_rows(export_id)
         return content.split(b"\n")[:-1]
 
     def __call__(self, kind: str, name: str = "", *query: Any, **params: Any) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def children_of(ti_id: str) -> Iterator[psutil.Process]:
                 yield process
 
 
-def strike(airflow: AirflowCluster, run_id: str, plan: Plan, *, timeout: float) -> bool:
+def kill_task(airflow: AirflowCluster, run_id: str, plan: Plan, *, timeout: float) -> bool:
     """Wait until the task runs as planned, then kill; False where it had ended before it could be hit."""
     deadline = time.monotonic() + timeout
     was_deferred = False

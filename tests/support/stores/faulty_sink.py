@@ -22,7 +22,7 @@ from labelbox_export_provider.sinks.base import (
 )
 
 Answer = TypeVar("Answer")
-Harm = Literal["refused", "unavailable", "lost", "killed before", "killed after", "really killed"]
+Injection = Literal["refused", "unavailable", "lost", "killed before", "killed after", "really killed"]
 Area = Literal["data", "errors", "uris", "manifests"]
 
 
@@ -45,7 +45,7 @@ class SinkFault:
     call: str
     area: Area
     turn: int
-    harm: Harm
+    inject: Injection
 
 
 class FaultySink(Sink):
@@ -98,17 +98,17 @@ class FaultySink(Sink):
 
     def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
         """Make a call, or fail as the fault says."""
-        harm = self._strikes(call, area_of(key))
-        if harm is None:
+        inject = self._strikes(call, area_of(key))
+        if inject is None:
             return carry_out()
-        if harm == "really killed":
+        if inject == "really killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if harm in {"lost", "killed after"}:
+        if inject in {"lost", "killed after"}:
             carry_out()
-        if harm.startswith("killed"):
+        if inject.startswith("killed"):
             self._dead = True
             raise KilledError
-        if harm == "refused":
+        if inject == "refused":
             raise StorageError(f"{call} of {key} is refused, as told")
         raise StorageUnavailableError(f"{call} of {key} got no answer, as told")
 
@@ -116,7 +116,7 @@ class FaultySink(Sink):
     def dead(self) -> bool:
         return self._dead
 
-    def _strikes(self, call: str, area: Area) -> Harm | None:
+    def _strikes(self, call: str, area: Area) -> Injection | None:
         with self._lock:
             if self._dead:
                 raise KilledError
@@ -126,7 +126,7 @@ class FaultySink(Sink):
             if fault is None or (fault.call, fault.area, fault.turn) != (call, area, turn):
                 return None
             self.hit = True
-            return fault.harm
+            return fault.inject
 
 
 class _FaultyWriter(ObjectWriter):

@@ -35,7 +35,7 @@ VERSIONS = Versions(provider="0.1.0", airflow="3.3.0")
 
 
 @dataclass
-class Desk:
+class LandingClient:
     """A client of one fake, without real waits."""
 
     fake: FakeLabelbox
@@ -88,11 +88,11 @@ class Desk:
 
 
 @contextmanager
-def desk(fake: FakeLabelbox) -> Iterator[Desk]:
+def landing_client(fake: FakeLabelbox) -> Iterator[LandingClient]:
     waits: list[float] = []
     settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)  # type: ignore[arg-type]  # pydantic makes a SecretStr
     with LabelboxClient(settings, user_agent="tests", sleep=waits.append) as client:
-        yield Desk(fake, client, waits)
+        yield LandingClient(fake, client, waits)
 
 
 def without_versions(seen: Mapping[str, bytes]) -> dict[str, bytes]:

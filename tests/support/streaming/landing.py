@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from support.streaming.exports import Desk
+from support.streaming.exports import LandingClient
 
 from labelbox_export_provider.sinks.base import NewObject, ObjectWriter, Sink, WrittenObject
 
@@ -25,7 +25,7 @@ class Store:
         return {name: content for name, content in self.visible().items() if "/." not in name}
 
 
-def truth(at: Desk, handle: Any) -> list[bytes]:
+def expected_rows(at: LandingClient, handle: Any) -> list[bytes]:
     return at.fake.rows_for(like=handle.export_id)
 
 
