@@ -11,7 +11,7 @@ from benchmarks.servers.processes import ServerMissingError
 from benchmarks.stage import Stage
 
 INSTALL = "apt-get update && apt-get install --no-install-recommends linux-perf"
-_LEAST_PERCENT = "1"
+_MIN_PERCENT = "1"
 
 
 def profile(case: Case, ready: Stage) -> str:
@@ -23,7 +23,7 @@ def profile(case: Case, ready: Stage) -> str:
     tables = [f"## {case.name}: {case.settings}"]
     for sort in ("dso", "dso,symbol"):
         report = ["perf", "report", "-i", samples, "--stdio", "-q", "--no-children", "--sort", sort]
-        lines = _run([*report, "--percent-limit", _LEAST_PERCENT], case, ready).splitlines()
+        lines = _run([*report, "--percent-limit", _MIN_PERCENT], case, ready).splitlines()
         tables += ["", *(line.rstrip(" -") for line in lines if line.strip() and not line.startswith("#"))]
     return "\n".join(tables) + recorded
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FEWEST_NIGHTS = 3
-MOST_NIGHTS = 14
+MAX_NIGHTS = 14
 """More than this and the demo takes the newest ones: each night costs some ten seconds."""
 
 GENERATED_DAYS = 5
@@ -97,13 +97,13 @@ def days_of(export: Export) -> tuple[date, date]:
     """Return the first and the last logical date whose nights hold all rows, whatever hour the nights begin at.
 
     A night that begins on the day before the first row's day covers that day's small hours. At least `FEWEST_NIGHTS`,
-    at most `MOST_NIGHTS`, the newest ones.
+    at most `MAX_NIGHTS`, the newest ones.
     """
     moments = [moment for moment, _ in export.rows if moment is not None]
     first = min(moments).astimezone(timezone.utc).date() - timedelta(days=1)
     last = max(moments).astimezone(timezone.utc).date()
     first = min(first, last - timedelta(days=FEWEST_NIGHTS - 1))
-    return max(first, last - timedelta(days=MOST_NIGHTS - 1)), last
+    return max(first, last - timedelta(days=MAX_NIGHTS - 1)), last
 
 
 def generated_days(today: date) -> tuple[date, date, date]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from demo.airflow_cluster import AirflowCluster, clean_environment
 from demo.backfill import backfill
-from demo.days import GENERATED_DAYS, MOST_NIGHTS, DagHarness, Export, days_of, generated_days, read_export
+from demo.days import GENERATED_DAYS, MAX_NIGHTS, DagHarness, Export, days_of, generated_days, read_export
 from demo.fake_labelbox import FakeLabelboxServer
 from demo.interruption import Interrupted, notice_signals, pause
 from demo.landed import Landed, compare, read_night, strangers
@@ -186,7 +186,7 @@ def _check(
     if export is not None and len(rows) < len(export.rows):
         progress.say(
             f"{len(export.rows) - len(rows)} more rows of the file are in no window: they lie before the newest "
-            f"{MOST_NIGHTS} nights, or say no time of last activity"
+            f"{MAX_NIGHTS} nights, or say no time of last activity"
         )
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = ("task_policy",)
-_LONGEST_RETRY_DELAY = timedelta(seconds=10)
+_MAX_RETRY_DELAY = timedelta(seconds=10)
 
 
 def task_policy(task: BaseOperator) -> None:
     """Retry soon: nobody waits five minutes in front of a terminal."""
-    task.retry_delay = min(task.retry_delay, _LONGEST_RETRY_DELAY)
+    task.retry_delay = min(task.retry_delay, _MAX_RETRY_DELAY)
 
 
 @event.listens_for(Engine, "savepoint")

@@ -42,7 +42,7 @@ from labelbox_export_provider.errors import (
 
 EXPORT_TASK_TYPE = "export-data-rows"
 TASKS_PER_PAGE = 100
-MOST_PAGES = 100
+MAX_PAGES = 100
 NEWEST_PAGES = 10
 
 
@@ -233,7 +233,7 @@ def _list_tasks(
 ) -> Flow[list[ExportTaskState]]:
     seen: dict[str, ExportTaskState] = {}
     received = 0
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         variables = {"userId": user_id, **where, "skip": received, "first": TASKS_PER_PAGE}
         tasks = parsing.created_tasks((yield from _ask(document, variables, policy)), user_id)
         received += len(tasks)

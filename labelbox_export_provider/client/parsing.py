@@ -24,7 +24,7 @@ from labelbox_export_provider.errors import IntegrityError, NotFoundError, Proto
 from labelbox_export_provider.redaction import scrub
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
-_LARGEST = 2**64 - 1
+_MAX_NUMBER = 2**64 - 1
 
 
 def key_owner(data: Mapping[str, Any]) -> KeyOwner:
@@ -191,7 +191,7 @@ def _unsigned(value: object, path: str) -> int:
         number = int(value)
     if isinstance(number, bool) or not isinstance(number, int):
         raise _unexpected(path, "a whole number, as a number or as text", value)
-    if not 0 <= number <= _LARGEST:
+    if not 0 <= number <= _MAX_NUMBER:
         raise IntegrityError(f"Labelbox announced {path} = {number}, which is outside 0 to 2^64 - 1.")
     return number
 

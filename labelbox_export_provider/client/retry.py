@@ -41,7 +41,7 @@ class RetryPolicy:
         return step * (0.5 + 0.5 * self.jitter())
 
 
-_LONGEST_WAIT = 7 * 24 * 3600.0
+_MAX_WAIT = 7 * 24 * 3600.0
 
 DEFAULT_RETRY = RetryPolicy()
 """For workers and triggers: about five minutes."""
@@ -84,11 +84,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if not text:
         return None
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), _LONGEST_WAIT)
+        return min(float(text), _MAX_WAIT)
     then, now = _http_date(text), _http_date(headers.get("date", ""))
     if then is None or now is None:
         return None
-    return min(max(0.0, (then - now).total_seconds()), _LONGEST_WAIT)
+    return min(max(0.0, (then - now).total_seconds()), _MAX_WAIT)
 
 
 def _http_date(text: str) -> datetime | None:

@@ -15,7 +15,7 @@ from labelbox_export_provider.execution.failures import project_web_url, tries
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
-_LONGEST = 80
+_MAX_LENGTH = 80
 
 
 def report_before_start(
@@ -45,7 +45,7 @@ def report_before_start(
 def _described(source: Mapping[str, Any]) -> str | None:
     parts = (value for name, value in source.items() if name not in {"export_params", "filters", "everything"})
     text = " ".join(str(part) for part in parts if part is not None)
-    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") or None
+    return (text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…") or None
 
 
 def _resolved(window: Any, context: Context) -> ResolvedWindow | None:

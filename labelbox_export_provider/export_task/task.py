@@ -38,7 +38,7 @@ from labelbox_export_provider.streaming.download.file_host import FileHost
 log = logging.getLogger(__name__)
 
 FIRST_LOOK_AFTER = 2.0
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 """Seconds between two looks of a wait: they begin with the first and grow by half up to the second."""
 
 _COMPLETE, _FAILED, _CANCELED = TaskStatus.COMPLETE.value, TaskStatus.FAILED.value, TaskStatus.CANCELED.value
@@ -151,7 +151,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
                     f"wait_till_done() again, or come back with ExportTask.get_task(client, {self.uid!r})."
                 )
             self._sleep(min(pause, left))
-            pause = min(1.5 * pause, LONGEST_PAUSE)
+            pause = min(1.5 * pause, MAX_PAUSE)
 
     def has_result(self) -> bool:
         """Whether there are rows; False for a FAILED task."""

@@ -611,7 +611,7 @@ def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     defaults = LabelboxClient.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
     monkeypatch.setitem(defaults, "ssl_context", _SSL)
-    monkeypatch.setattr("labelbox_export_provider.streaming.download.stream_reader.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("labelbox_export_provider.streaming.download.stream_reader.MAX_WAIT", 0.0)
     return DagHarness(fake, tmp_path, monkeypatch)
 
 

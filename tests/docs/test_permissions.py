@@ -60,8 +60,8 @@ def at() -> Iterator[LandingClient]:
         FakeLabelbox(generate_rows(60)) as fake,
         desk(fake) as made,
     ):
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.SMALLEST_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.LARGEST_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)
         yield made
 
 

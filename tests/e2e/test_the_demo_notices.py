@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.airflow_cluster import clean_environment
-from demo.days import MOST_NIGHTS, DagHarness, Export, days_of
+from demo.days import MAX_NIGHTS, DagHarness, Export, days_of
 from demo.landed import compare, read_night, strangers
 from demo.object_store import ObjectStore
 from demo.processes import Processes
@@ -118,4 +118,4 @@ def test_the_days_of_a_file_hold_all_of_its_rows_whatever_hour_the_nights_begin_
 
 def test_a_file_over_years_is_cut_to_its_newest_nights() -> None:
     first, last = days_of(_export(datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 1, tzinfo=timezone.utc)))
-    assert (str(last), (last - first).days + 1) == ("2026-01-01", MOST_NIGHTS)
+    assert (str(last), (last - first).days + 1) == ("2026-01-01", MAX_NIGHTS)

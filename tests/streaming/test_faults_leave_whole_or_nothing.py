@@ -210,9 +210,9 @@ def small_parts() -> Iterator[None]:
     from google.cloud.storage import retry
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.SMALLEST_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.LARGEST_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.LARGEST_PART_ALONE", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART_ALONE", PART_BYTES)
         patch.setattr("labelbox_export_provider.sinks.gcs.sink.GCSSink.minimum_part_bytes", PART_BYTES)
         patch.setattr("labelbox_export_provider.sinks.gcs.writer.QUANTUM", PART_BYTES)
         quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)

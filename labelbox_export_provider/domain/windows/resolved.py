@@ -12,7 +12,7 @@ from labelbox_export_provider.errors import WindowError
 
 WindowField = Literal["last_activity_at", "label_created_at"]
 
-FURTHEST_END = timedelta(days=1)
+MAX_END = timedelta(days=1)
 """How far ahead the end of a window may lie when its run begins."""
 
 
@@ -85,7 +85,7 @@ def wait_until(window: ResolvedWindow, now: datetime) -> datetime | None:
 
     Fails with `WindowError` when the window ends more than a day after `now`: a mistaken date would wait for years.
     """
-    if window.end - now > FURTHEST_END:
+    if window.end - now > MAX_END:
         raise WindowError(
             f"The window [{iso_utc(window.start)}, {iso_utc(window.end)}) ends in {window.end - now}, more than a day "
             "from now. Nothing was exported. Run it when the window is over, or give an earlier end."

@@ -41,7 +41,7 @@ _NO_PERMISSION = {"", "forbidden", "insufficientPermissions"}
 _TOKEN_ERRORS = {"RefreshError", "DefaultCredentialsError", "MalformedError", "InvalidValue", "OAuthError"}
 _BUSY_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "backendError", "internalError", "quotaExceeded"}
 _ADDRESS = re.compile(r"(?i)https?://\S+")
-_MOST_SAID = 300
+_MAX_SAID = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Refusal:
         details = error.get("errors")
         first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
         said = _ADDRESS.sub("(address)", " ".join(str(error.get("message") or "").split()))
-        return cls(int(response.status_code), str(first.get("reason") or ""), said[:_MOST_SAID])
+        return cls(int(response.status_code), str(first.get("reason") or ""), said[:_MAX_SAID])
 
     @classmethod
     def of_error(cls, error: BaseException) -> Refusal:
@@ -180,7 +180,7 @@ def connection_error(error: BaseException, connection: str) -> StorageError:
             "then retry. Nothing was sent to the bucket."
         )
     # Google's texts name files, scopes and accounts, never a key.
-    said = _ADDRESS.sub("(address)", str(error).strip().partition("\n")[0])[:_MOST_SAID].rstrip(". ")
+    said = _ADDRESS.sub("(address)", str(error).strip().partition("\n")[0])[:_MAX_SAID].rstrip(". ")
     return StorageError(
         f"The Google Cloud connection {connection!r} gives no client. Correct key_path, keyfile_dict, project or "
         "impersonation_chain, or give the worker default credentials, then retry. Nothing was sent to the bucket.",

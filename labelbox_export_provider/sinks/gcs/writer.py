@@ -25,7 +25,7 @@ from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_ONE_REQUEST = 8 * 1024**2
+MAX_IN_ONE_REQUEST = 8 * 1024**2
 """Up to this size the client library writes an object with one request."""
 
 
@@ -55,7 +55,7 @@ class GCSWriter(ObjectWriter):
 
     def put_part(self, part: Part) -> None:
         """Send the part when it is its turn, or keep it when it is the whole object."""
-        small = len(part.body) <= MOST_IN_ONE_REQUEST
+        small = len(part.body) <= MAX_IN_ONE_REQUEST
         if part.last and part.number == 1 and self._new.hold_small and small and self._session is None:
             self._whole = part.body
             self._account.note(part)

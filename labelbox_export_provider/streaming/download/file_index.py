@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError, LabelboxExportError
 
-MOST_CALLS = 8
+MAX_CALLS = 8
 """Calls for files ahead that are under way at once."""
 
 
@@ -60,7 +60,7 @@ class FileIndex:
         self._misguided = False
         """Whether an answer ahead failed or did not fit. Then the chain has to go on before another guess is made."""
         self._changed = threading.Condition()
-        self._executor = ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="labelbox-index")
+        self._executor = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="labelbox-index")
         self._closed = False
 
     def file_holding(self, offset: int) -> ExportFile:
@@ -168,7 +168,7 @@ class FileIndex:
     def _look_ahead(self) -> None:
         """Have files asked for that will be needed soon; for whoever holds the lock."""
         # The first file has to be there before the size of the others can be guessed.
-        while self._joined and not (self._closed or self._misguided) and len(self._asking) < MOST_CALLS:
+        while self._joined and not (self._closed or self._misguided) and len(self._asking) < MAX_CALLS:
             beyond = len(self._files) - bisect_right(self._starts, self._furthest)
             if beyond + len(self._loose) + len(self._asking) >= self._ahead_files:
                 return

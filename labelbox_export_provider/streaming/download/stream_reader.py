@@ -28,9 +28,9 @@ LOOKAHEAD_BYTES = 64 * 1024
 
 REFUSALS = frozenset({400, 401, 403, 404, 410})
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-MOST_FAILURES = 6
-MOST_REFUSALS = 4
-LONGEST_WAIT = 20.0
+MAX_FAILURES = 6
+MAX_REFUSALS = 4
+MAX_WAIT = 20.0
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*", re.ASCII | re.IGNORECASE)
 
 
@@ -236,10 +236,10 @@ class StreamReader:
             self.checksums.note(file, announced, self._label)
 
     def _wait_or_give_up(self, file: ExportFile, position: int, failures: int, broken: BrokenTransferError) -> None:
-        if failures < MOST_FAILURES:
-            wait = min(LONGEST_WAIT, 0.5 * 2**failures) * self._jitter()
+        if failures < MAX_FAILURES:
+            wait = min(MAX_WAIT, 0.5 * 2**failures) * self._jitter()
             if broken.retry_after is not None:
-                wait = max(wait, min(broken.retry_after, 3 * LONGEST_WAIT))
+                wait = max(wait, min(broken.retry_after, 3 * MAX_WAIT))
             logger.info("%s: broke off at byte %d (%s); going on there.", self._described(file), position, broken)
             self._sleep(wait)
             return
@@ -254,7 +254,7 @@ class StreamReader:
         )
 
     def _renewed(self, file: ExportFile, position: int, refusals: int, status: int) -> ExportFile:
-        if refusals >= MOST_REFUSALS:
+        if refusals >= MAX_REFUSALS:
             raise UnreachableError(
                 f"The host of the export's files refuses them (HTTP {status}), though each of {refusals} URLs was "
                 "fresh from Labelbox. Retrying may help; a proxy that blocks the file host answers like this, too.",
@@ -262,7 +262,7 @@ class StreamReader:
             )
         logger.info("%s: its URL is refused (HTTP %d); asking for a new one.", self._described(file), status)
         if refusals > 1:
-            self._sleep(min(LONGEST_WAIT, 0.5 * 2**refusals) * self._jitter())
+            self._sleep(min(MAX_WAIT, 0.5 * 2**refusals) * self._jitter())
         return self._index.renew(file)
 
     def _described(self, file: ExportFile) -> str:

@@ -19,7 +19,7 @@ from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_MANIFEST = 64 * 1024**2
+_MAX_MANIFEST = 64 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Landed:
 
 def read_manifest(sink: Sink, key: str) -> Landed | None:
     """Read a manifest; None when there is none that this version can read."""
-    content = sink.read(key, limit=_LARGEST_MANIFEST)
+    content = sink.read(key, limit=_MAX_MANIFEST)
     if content is None:
         return None
     try:

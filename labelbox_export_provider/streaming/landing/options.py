@@ -16,7 +16,7 @@ OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
 Rerun = Literal["add", "replace", "refuse"]
 
 DEFAULT_MAX_OBJECT_BYTES = 512 * 1024**2
-_LEAST_OBJECT_BYTES = 64 * 1024
+_MIN_OBJECT_BYTES = 64 * 1024
 """A number below is meant in another unit: one object would hold a handful of rows."""
 
 
@@ -99,8 +99,8 @@ def _whole_number(name: str, value: object, *, least: int) -> None:
 def _check_object_bytes(value: object) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value < _LEAST_OBJECT_BYTES:
+    if isinstance(value, bool) or not isinstance(value, int) or value < _MIN_OBJECT_BYTES:
         raise ConfigurationError(
             f"max_object_bytes={value!r}: legal are None (never split) and a whole number of bytes of the source from "
-            f"{_LEAST_OBJECT_BYTES} (64 KiB) on; the default is {DEFAULT_MAX_OBJECT_BYTES} (512 MiB)."
+            f"{_MIN_OBJECT_BYTES} (64 KiB) on; the default is {DEFAULT_MAX_OBJECT_BYTES} (512 MiB)."
         )

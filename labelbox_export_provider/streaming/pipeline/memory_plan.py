@@ -10,7 +10,7 @@ from labelbox_export_provider.errors import ConfigurationError
 MIB = 1024**2
 DEFAULT_MAX_MEMORY = 128 * MIB
 DEFAULT_WORKERS = 4
-MOST_WORKERS = 32
+MAX_WORKERS = 32
 BASE_BYTES = 5 * MIB
 """What threads, connections and libraries take once a transfer runs, whatever its size."""
 SAFETY = 1.15
@@ -19,10 +19,10 @@ WORKER_BYTES = 6 * MIB
 """What one worker holds besides its output: pieces on the way in, one block, the compressor, one row below the long."""
 SLACK_BYTES = 2 * MIB
 """The largest single output of a worker, and some."""
-SMALLEST_PART = MIB
+MIN_PART = MIB
 """For stores that would take any size, where calls would cost more than bytes."""
-LARGEST_PART = 16 * MIB
-LARGEST_PART_ALONE = 24 * MIB
+MAX_PART = 16 * MIB
+MAX_PART_ALONE = 24 * MIB
 """For stores that take one part after the other, where nothing is sent while an answer is awaited."""
 _PARTS_IN_RESERVE = 9_000
 """Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
@@ -45,15 +45,15 @@ def check_memory_options(
     for name, value in options.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ConfigurationError(f"{name}={value!r}: legal is a whole number above 0.")
-    if workers is not None and workers > MOST_WORKERS:
-        raise ConfigurationError(f"workers={workers}: legal are 1 to {MOST_WORKERS}.")
+    if workers is not None and workers > MAX_WORKERS:
+        raise ConfigurationError(f"workers={workers}: legal are 1 to {MAX_WORKERS}.")
     # Which store it will be is not known here; `check_part_bytes` knows its own limits.
     plan_memory(
         size=0,
         max_memory=max_memory,
         workers=workers,
         part_bytes=part_bytes,
-        minimum_part_bytes=SMALLEST_PART,
+        minimum_part_bytes=MIN_PART,
         maximum_part_bytes=5 * 1024**4,
     )
 
@@ -89,14 +89,14 @@ def plan_memory(
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
-    needed_part = max(minimum_part_bytes, SMALLEST_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
+    needed_part = max(minimum_part_bytes, MIN_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
     if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
         raise ConfigurationError(
             f"part_bytes={part_bytes}: for this store and {size} bytes, legal are {needed_part} to "
             f"{maximum_part_bytes} (at most {maximum_parts} parts). Leave it out to have it derived."
         )
     smallest = part_bytes if part_bytes is not None else needed_part
-    largest = min(LARGEST_PART, max_memory // 8) if parts_at_once != 1 else min(LARGEST_PART_ALONE, max_memory // 4)
+    largest = min(MAX_PART, max_memory // 8) if parts_at_once != 1 else min(MAX_PART_ALONE, max_memory // 4)
     wanted = part_bytes if part_bytes is not None else max(needed_part, largest)
     most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
     fewest_workers = workers if workers is not None else 1

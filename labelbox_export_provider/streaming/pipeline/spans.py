@@ -21,7 +21,7 @@ from labelbox_export_provider.streaming.rows.counts import RowCounter, RowCounts
 from labelbox_export_provider.streaming.rows.segments import Segment, Segments
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
-_MOST_FILES = 32
+_MAX_FILES = 32
 """Files that share a span at most, so that planning one does not wait for more answers than that."""
 
 
@@ -64,7 +64,7 @@ def spans(index: FileIndex, size: int, span_bytes: int, object_bytes: int | None
 
 
 def _cut(index: FileIndex, file: ExportFile, start: int, end: int, span_bytes: int) -> int:
-    for _ in range(_MOST_FILES):
+    for _ in range(_MAX_FILES):
         stop = min(file.end + 1, end)
         if stop - start > span_bytes + span_bytes // 2:
             return start + span_bytes

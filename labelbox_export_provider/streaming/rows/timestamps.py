@@ -35,7 +35,7 @@ _KEY = b'"last_activity_at"'
 _TEXT_LENGTH = len("2024-04-08T16:21:26.000+00:00")
 _VALUE_LENGTH = _TEXT_LENGTH + len(': ""')
 _REST = b"}}}"
-_FARTHEST = 64 * 1024
+_MAX_DISTANCE = 64 * 1024
 
 
 class RowPositions(Protocol):
@@ -61,7 +61,7 @@ def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | 
     The row is cut behind the first timestamp of that name and closed there. Only when it stands in `data_row.details`
     is that JSON, so a field of the same name elsewhere is not taken for it. One far behind the start is not looked for.
     """
-    key = data.find(_KEY, start, min(end, start + _FARTHEST))
+    key = data.find(_KEY, start, min(end, start + _MAX_DISTANCE))
     if key < 0:
         return None
     cut = key + len(_KEY) + _VALUE_LENGTH
