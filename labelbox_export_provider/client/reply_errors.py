@@ -187,7 +187,8 @@ def _redirected(summary: _ReplySummary) -> ConnectionSettingsError:
         "The connection's host answers with a redirect, so it probably is wrong. Set it to the GraphQL endpoint "
         "itself, by default https://api.labelbox.com/graphql. Redirects are not followed, so that the API key goes "
         "nowhere else.",
-        details=f"{summary.operation}: {summary.answer.host} answered HTTP {summary.answer.status}, a redirect to {target!r}",
+        details=f"{summary.operation}: {summary.answer.host} answered HTTP {summary.answer.status}, "
+        f"a redirect to {target!r}",
     )
 
 

@@ -132,7 +132,7 @@ def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | 
     """Drop a record whose export is not what this start is about, and say why."""
     if record is None or record.state == "refused":
         return None
-    if record.state == "handed_over" and record.clear_count != request.clear_count:
+    if record.state == "consumed" and record.clear_count != request.clear_count:
         log.info("Export %s was handed over before this task was cleared: starting a new one.", record.export_id)
         return None
     if record.fingerprint != request.fingerprint:

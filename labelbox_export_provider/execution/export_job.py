@@ -211,7 +211,7 @@ class ExportJob:
 
     def _page(self) -> str | None:
         try:
-            return self.start.page()
+            return self.start.web_url()
         except LabelboxExportError:
             return None  # the failure that is being told may be this very connection
 

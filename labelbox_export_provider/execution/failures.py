@@ -57,6 +57,6 @@ def project_web_url(labelbox_conn_id: str | None, project_id: str) -> str | None
     """Give the address of a project in the web app that belongs to a connection; None where either is no good."""
     try:
         app_url = LabelboxHook(labelbox_conn_id or LabelboxHook.default_conn_name).settings.app_url
-        return ProjectSource.parse({"project_id": project_id}).page(app_url)
+        return ProjectSource.parse({"project_id": project_id}).web_url(app_url)
     except LabelboxExportError:
         return None  # the failure that is being told may be this very connection

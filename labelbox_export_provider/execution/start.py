@@ -55,16 +55,16 @@ class ExportStart:
         """Give the window of this run; fails with `WindowError` where the run has none."""
         return None if self.window is None else resolved(self.window, context)
 
-    def page(self) -> str | None:
+    def web_url(self) -> str | None:
         """Give the address of the source in Labelbox's web app, where it has one."""
-        return self.source.page(self.hook.settings.app_url)
+        return self.source.web_url(self.hook.settings.app_url)
 
     def run(self, context: Context, *, mark_consumed: bool = True) -> ExportHandle:
         """Give the handle of the one export of this task instance; raises errors of this package only.
 
-        `hand_over=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after its
-        wait failed, it then adopts. Such a task calls `mark_consumed` when it is done. While too many exports run, nothing
-        is started and `RunningExportLimitError` is raised at once.
+        `mark_consumed=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after
+        its wait failed, it then adopts. Such a task calls `mark_consumed` when it is done. While too many exports run,
+        nothing is started and `RunningExportLimitError` is raised at once.
         """
         window = self.resolve(context)
         ti = context["ti"]
@@ -96,11 +96,11 @@ class ExportStart:
                 wait_at_limit=False,
             )
             started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store)))
-        page = self.page()
-        if page is not None:
-            ti.xcom_push(key=SOURCE_LINK_KEY, value=page)
+        url = self.web_url()
+        if url is not None:
+            ti.xcom_push(key=SOURCE_LINK_KEY, value=url)
         if store is not None and mark_consumed:
-            _save(store, started.record.model_copy(update={"state": "handed_over"}))
+            _save(store, started.record.model_copy(update={"state": "consumed"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
 
     def _handle(
@@ -145,7 +145,7 @@ def mark_consumed(context: Context) -> None:
     store = task_state_store(context)
     record = _stored(store)
     if record is not None:
-        _save(store, record.model_copy(update={"state": "handed_over"}))
+        _save(store, record.model_copy(update={"state": "consumed"}))
 
 
 def _stored(store: Any) -> StartRecord | None:

@@ -31,7 +31,7 @@ TEXT = "text/plain; charset=utf-8"
 EXPORT_ID = "labelbox-export-id"
 STARTED_AT = "labelbox-export-started-at"
 SOURCE_RANGE = "labelbox-source-range"
-CONTENT_RECIPE = "labelbox-content-recipe"
+ENCODING = "labelbox-encoding"
 CRC32C = "labelbox-crc32c"
 
 

@@ -61,10 +61,10 @@ class AdminApp:
     """Answers the paths below `/_fake/`.
 
     ``GET rows?project=&start=&end=``
-        NDJSON: the truth for `[start, end)`, ends in ISO 8601, both optional. Shown with `data_row_details`, unless
+        NDJSON: the expected rows of `[start, end)`, ends in ISO 8601, both optional. With `data_row_details`, unless
         `export=<id>` asks for the params of that export, or `params=<JSON object of wire names>` for others.
         `dataset=`, `slice=` or `model_run=` with an id or `everything=yes` names another source than a project.
-    ``GET truth?export=&stream=``
+    ``GET expected_rows?export=&stream=``
         NDJSON: the rows that an export has to give, byte for byte; `stream=ERRORS` for its error rows.
     ``GET exports``, ``GET requests``, ``GET projects``, ``GET workspace``
         what was started, what was asked (API and files), what there is (without rows); JSON.
@@ -82,7 +82,7 @@ class AdminApp:
         self._fake = fake
         self._routes: Mapping[tuple[str, str], Callable[[HttpRequest], HttpAnswer]] = {
             ("GET", "rows"): self._rows,
-            ("GET", "truth"): self._truth,
+            ("GET", "expected_rows"): self._expected_rows,
             ("GET", "exports"): lambda _: _json([asdict(export) for export in fake.exports]),
             ("GET", "requests"): lambda _: _json(
                 {
@@ -126,7 +126,7 @@ class AdminApp:
         )
         return HttpAnswer(200, b"".join(row + b"\n" for row in rows), {"content-type": "application/x-ndjson"})
 
-    def _truth(self, request: HttpRequest) -> HttpAnswer:
+    def _expected_rows(self, request: HttpRequest) -> HttpAnswer:
         streams: Mapping[str, StreamName] = {"RESULT": "RESULT", "ERRORS": "ERRORS"}
         stream = streams.get(request.query.get("stream", "RESULT"))
         if stream is None:

@@ -1,4 +1,4 @@
-"""The truth to compare an export with, made without a search query: what has to come out of a source."""
+"""The rows that an export of a source has to have, found without a search query, to compare the export with."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ class FakeLabelbox:
         return [row.row_id for row in self._service.world.in_project(project_id or self.project_id)]
 
     def expected_rows(self, export_id: str, stream: StreamName = "RESULT") -> bytes:
-        """The truth of one export: the rows (or error rows) that it has to give, byte for byte, each with a newline."""
+        """Return the rows (or error rows) that an export has to have, byte for byte, each with a newline."""
         return self._export(export_id).streams[stream].as_rows()
 
     def rows_for(
@@ -196,7 +196,7 @@ class FakeLabelbox:
         params: Mapping[str, Any] | None = None,
         like: str | None = None,
     ) -> list[bytes]:
-        """The truth of a window: the lines of a source's rows whose `last_activity_at` lies in `[start, end)` now.
+        """Return the rows of a source whose `last_activity_at` lies in `[start, end)` now, as an export has them.
 
         The source is the project unless another one is named (`everything` is the catalog), and the first project
         without any. `params` are export params by their wire names, by default `includeDataRowDetails` alone; `like`

@@ -349,7 +349,7 @@ class SinkConformance:
     @_promised(Promise.METADATA_IS_KEPT)
     def test_the_origin_of_an_object_is_kept_with_it_and_the_checksum_of_a_small_one(self, store: Store) -> None:
         """Names of metadata come back in lower case."""
-        origin = {EXPORT_ID: "e1", "labelbox-content-recipe": "1;plain;untrimmed"}
+        origin = {EXPORT_ID: "e1", "labelbox-encoding": "1;plain;untrimmed"}
         pieces = _pieces(store.sink, (1.0, 0.5))
         writer = store.sink.begin(NewObject("large", TEXT, origin))
         _put_all(writer, pieces)

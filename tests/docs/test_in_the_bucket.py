@@ -96,7 +96,7 @@ def test_a_recipe_gives_the_newest_of_each_data_row(
 
 @pytest.mark.usefixtures("with_everything")
 def test_pandas_alone_fails_as_the_page_says(tmp_path: Path) -> None:
-    """Should it succeed one day, the page has a simpler recipe to give."""
+    """Should it succeed one day, the page has a simpler way to give."""
     import pandas as pd
 
     with pytest.raises(ValueError, match=r"Value is too small|Value is too big"):

@@ -140,7 +140,7 @@ def test_wrong_options_are_refused_by_the_model_that_knows_them(options: dict[st
 
 @pytest.mark.parametrize("app_url", ["https://app.labelbox.com", "https://app.labelbox.com/"])
 def test_the_page_of_a_project_is_below_the_connections_app_url(app_url: str) -> None:
-    assert ProjectSource(project_id="clp1").page(app_url) == "https://app.labelbox.com/projects/clp1"
+    assert ProjectSource(project_id="clp1").web_url(app_url) == "https://app.labelbox.com/projects/clp1"
 
 
 def fingerprint(source: ProjectSource, *, name: str = "a", endpoint: str = "https://e/graphql", org: str = "o") -> str:

@@ -1,7 +1,7 @@
 """The official SDK takes the fake for Labelbox: it runs the samples of Labelbox's export guide and gets every byte.
 
-The rows that it prints, hands to handlers and counts are those of `FakeLabelbox.expected_rows`. Samples that the SDK itself no
-longer supports are listed at the end, each with what the SDK says.
+The rows that it prints, hands to handlers and counts are those of `FakeLabelbox.expected_rows`. Samples that the SDK
+itself no longer supports are listed at the end, each with what the SDK says.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Guide:
         return filtered.export(params=params, filters=filters)
 
     def compare(self, sample: Sample) -> int:
-        """Run a sample to its end as the guide does; the number of rows, all of which were the truth."""
+        """Run a sample to its end as the guide does; the number of rows, all of which were the expected ones."""
         export_task = self.export(sample)
         export_task.wait_till_done()
         expected_rows = self.fake.expected_rows(export_task.uid)

@@ -223,7 +223,7 @@ def small_parts() -> Iterator[None]:
 
 
 @dataclass
-class Bench:
+class FaultScene:
     """Two exports, one of them of a window, and what landings of them without faults leave."""
 
     landing_client: LandingClient
@@ -241,7 +241,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def scene(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultScene]:
     with FakeLabelbox(generate_rows(200)) as fake, landing_client(fake) as at:
         fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
         # Of random digits, so that compressed they are still more than one part.
@@ -255,7 +255,7 @@ def bench(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         for window in (None, FixedWindow(start, end)):
             fake.faults.add(faults.ErrorRows(lines=errors))
             handles.append(at.export(window=window))
-        made = Bench(at, *handles)
+        made = FaultScene(at, *handles)
         for landing in LANDINGS:
             root = tmp_path_factory.mktemp("expected")
             sink = FaultySink(FileSink(root), None)
@@ -316,43 +316,43 @@ def open_store(
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
-    case: Case, bench: Bench, s3_server: StrictS3, gcs_server: StrictGCS, open_store: Callable[[str], Store]
+    case: Case, scene: FaultScene, s3_server: StrictS3, gcs_server: StrictGCS, open_store: Callable[[str], Store]
 ) -> None:
     """Nothing partial is ever visible."""
     store = open_store(case.store)
     server: StrictServer = gcs_server if case.store == "gcs" else s3_server
     sink = store.sink
-    bench.landing_client.fake.faults.clear()
+    scene.landing_client.fake.faults.clear()
     struck: Callable[[], bool]
     if case.layer == "source":
         fault = _source_fault(case)
-        bench.landing_client.fake.faults.add(fault)
+        scene.landing_client.fake.faults.add(fault)
         struck = lambda: True  # noqa: E731  the fake took it, or it is still there, which is looked at below
     elif case.layer == "store":
-        turn = _turn(case.place, bench.calls[case.landing][case.what, case.area])
+        turn = _turn(case.place, scene.calls[case.landing][case.what, case.area])
         sink = faulty = FaultySink(store.sink, SinkFault(case.what, case.area, turn, _harm(case.how)))
         struck = lambda: faulty.hit  # noqa: E731
     else:
-        wire = _WireFault(case, _turn(case.place, _wire_calls(bench, case, server, store)))
+        wire = _WireFault(case, _turn(case.place, _wire_calls(scene, case, server, store)))
         server.fault = wire
         struck = lambda: wire.hit  # noqa: E731
-    landed = _try(bench, case.landing, sink)
+    landed = _try(scene, case.landing, sink)
     assert struck(), "the fault never struck, so this case shows nothing"
-    _look(bench.expected[case.landing], store, landed=landed)
+    _look(scene.expected[case.landing], store, landed=landed)
     if case.layer == "source" or case.how in {"refused", "unavailable"}:
         assert list(store.litter()) == [], "a try that fails and still runs cleans up itself"
-    bench.landing_client.fake.faults.clear()
+    scene.landing_client.fake.faults.clear()
     server.fault = lambda call: None
-    bench.land(case.landing, store.again())
-    _look(bench.expected[case.landing], store, landed=True)
-    assert set(store.visible()) == set(bench.expected[case.landing])
+    scene.land(case.landing, store.again())
+    _look(scene.expected[case.landing], store, landed=True)
+    assert set(store.visible()) == set(scene.expected[case.landing])
     # Google Cloud Storage drops uploads that nobody finishes by itself, and tells of none.
     assert list(store.litter()) == [] or case.store == "gcs"
 
 
-def _try(bench: Bench, landing: Landing, sink: Any) -> bool:
+def _try(scene: FaultScene, landing: Landing, sink: Any) -> bool:
     try:
-        bench.land(landing, sink)
+        scene.land(landing, sink)
     except (LabelboxExportError, KilledError):
         return False
     return True
@@ -452,14 +452,14 @@ class _WireFault:
         }[self.case.how.removesuffix(" for ever")]
 
 
-def _wire_calls(bench: Bench, case: Case, server: StrictServer, store: Store) -> int:
+def _wire_calls(scene: FaultScene, case: Case, server: StrictServer, store: Store) -> int:
     """Tell how often a landing without faults makes a call; asked of a landing once for each way to land."""
     known = (case.store, case.landing)
-    if known not in bench.wire_calls:
-        bench.land(case.landing, store.again())
-        bench.wire_calls[known] = Counter((call.operation, area_of(call.key)) for call in server.calls)
+    if known not in scene.wire_calls:
+        scene.land(case.landing, store.again())
+        scene.wire_calls[known] = Counter((call.operation, area_of(call.key)) for call in server.calls)
         server.reset()
-    return bench.wire_calls[known][case.what, case.area]
+    return scene.wire_calls[known][case.what, case.area]
 
 
 # --- processes that are really killed
@@ -497,10 +497,10 @@ KILLS: list[tuple[str, Area, Place]] = [
 @pytest.mark.parametrize("name", ["file", "strict", "gcs"])
 @pytest.mark.parametrize(("call", "area", "place"), KILLS)
 def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  # noqa: PLR0917
-    call: str, area: Area, place: Place, name: str, bench: Bench, tmp_path: Path, open_store: Any, request: Any
+    call: str, area: Area, place: Place, name: str, scene: FaultScene, tmp_path: Path, open_store: Any, request: Any
 ) -> None:
     landing = Landing(None, "split")
-    bench.landing_client.fake.faults.clear()
+    scene.landing_client.fake.faults.clear()
     store: Store = open_store(name)
     program = textwrap.dedent(PROGRAM).format(
         tests=str(Path(__file__).parent.parent),
@@ -510,18 +510,18 @@ def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  
             "strict": f"S3Sink(s3_client({request.getfixturevalue('s3_server').address!r}), {BUCKET!r})",
             "gcs": f"GCSSink(gcs_client({request.getfixturevalue('gcs_server').address!r}), {BUCKET!r})",
         }[name],
-        key=bench.landing_client.fake.api_key,
-        endpoint=bench.landing_client.fake.endpoint,
+        key=scene.landing_client.fake.api_key,
+        endpoint=scene.landing_client.fake.endpoint,
         call=call,
         area=area,
-        turn=_turn(place, bench.calls[landing][call, area]),
-        handle=bench.handle(landing).model_dump(mode="json"),
+        turn=_turn(place, scene.calls[landing][call, area]),
+        handle=scene.handle(landing).model_dump(mode="json"),
         options=landing.options,
     )
     ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=50, capture_output=True, text=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    _look(bench.expected[landing], store, landed=False)
+    _look(scene.expected[landing], store, landed=False)
     assert not [key for key in store.visible() if area_of(key) == "manifests"]
-    bench.land(landing, store.again())
-    _look(bench.expected[landing], store, landed=True)
+    scene.land(landing, store.again())
+    _look(scene.expected[landing], store, landed=True)
     assert list(store.litter()) == [] or name == "gcs"

@@ -34,7 +34,7 @@ PROGRAM = """
     from labelbox_export_provider.client.types import ExportFile, StreamTotals
     from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
     from labelbox_export_provider.streaming.download.file_host import FileHost
-    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, OutputFormat, stage_stream
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink
@@ -52,7 +52,7 @@ PROGRAM = """
         Stream("export e1", StreamTotals({size}, {lines}), ask),
         host=FileHost(SETTINGS, user_agent="tests"),
         open_object=lambda _: sink.begin(NewObject("data/rows", "text/plain")),
-        treatment=Treatment(None, member_bytes={mib}),
+        output_format=OutputFormat(None, member_bytes={mib}),
         plan=MemoryPlan(2, 5 * {mib}, 40 * {mib}),
     )
     staged.complete()

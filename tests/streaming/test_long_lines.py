@@ -28,7 +28,7 @@ PROGRAM = """
     from labelbox_export_provider.domain.windows.windows import TrimRule
     from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
     from labelbox_export_provider.streaming.download.file_host import FileHost
-    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, OutputFormat, stage_stream
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
     from support.streaming.source import SETTINGS
@@ -47,7 +47,7 @@ PROGRAM = """
         Stream("export e1", StreamTotals({size}, {lines}), ask),
         host=host,
         open_object=lambda _: sink.begin(NewObject("rows", "text/plain")),
-        treatment=Treatment({compression!r}, rule if {trim} else None),
+        output_format=OutputFormat({compression!r}, rule if {trim} else None),
         plan=plan_memory(size={size}, max_memory=128 * 1024**2, minimum_part_bytes=sink.minimum_part_bytes),
     )
     staged.complete()

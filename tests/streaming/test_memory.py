@@ -30,7 +30,7 @@ PROGRAM = """
     from labelbox_export_provider.domain.windows.windows import TrimRule
     from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
     from labelbox_export_provider.streaming.download.file_host import FileHost
-    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, Treatment, stage_stream
+    from labelbox_export_provider.streaming.pipeline.pipeline import Stream, OutputFormat, stage_stream
     from labelbox_export_provider.sinks.base import ObjectWriter
     from support.streaming.source import SETTINGS
 
@@ -48,9 +48,9 @@ PROGRAM = """
                           f"{address}/{{number}}")
     start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
     rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
-    treatment = Treatment({compression!r}, rule if {trim} else None)
+    output_format = OutputFormat({compression!r}, rule if {trim} else None)
     plan = plan_memory(
-        size=size * files, max_memory={max_memory}, members=100, as_it_comes=treatment.keeps_all
+        size=size * files, max_memory={max_memory}, members=100, passthrough=output_format.passthrough
     )
     host = FileHost(SETTINGS, user_agent="tests")
     google_crc32c.value(b"")
@@ -59,7 +59,7 @@ PROGRAM = """
         Stream("export e1", StreamTotals(size * files, rows * files), ask),
         host=host,
         open_object=lambda _: Discard(),
-        treatment=treatment,
+        output_format=output_format,
         plan=plan,
     )
     # Not ru_maxrss, which counts what the process was before it became this program: a copy of all of pytest.

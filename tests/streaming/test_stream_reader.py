@@ -401,8 +401,8 @@ def test_urllib3_still_says_what_it_does_for_others(caplog: pytest.LogCaptureFix
 
     from labelbox_export_provider import redaction
 
-    redaction.install()
-    redaction.install()
+    redaction.install_log_filter()
+    redaction.install_log_filter()
     assert len(logging.getLogger("urllib3.connectionpool").filters) == 1
     caplog.set_level(logging.DEBUG)
     with http_server(lambda request: Reply(200)) as address:

@@ -36,7 +36,7 @@ class Prompt:
         return ExportTask.get_task(self.client, task_id, **self.options)
 
     def rows(self, task: ExportTask) -> list[bytes]:
-        """The truth."""
+        """The rows that have to land."""
         return self.fake.rows_for(like=task.uid)
 
 

@@ -115,7 +115,9 @@ def test_the_back_door_tells_the_truth_of_an_export_and_of_every_source(fake: Fa
     export_id = client.start()
 
     def get(**query: str) -> bytes:
-        return HTTP.get(f"{fake.base_url}/_fake/{'truth' if 'export' in query else 'rows'}", params=query).content
+        return HTTP.get(
+            f"{fake.base_url}/_fake/{'expected_rows' if 'export' in query else 'rows'}", params=query
+        ).content
 
     assert get(export=export_id) == fake.expected_rows(export_id) == client.read(export_id)
     assert get(export=export_id, stream="ERRORS") == b""

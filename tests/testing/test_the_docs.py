@@ -41,7 +41,7 @@ def test_the_page_names_what_there_is() -> None:
     from labelbox_export_provider.testing.__main__ import _parser
 
     members = set(re.findall(r"`fake\.(\w+)", TEXT))
-    assert members >= {"exports", "truth", "rows_for", "requests", "edit", "change"}
+    assert members >= {"exports", "expected_rows", "rows_for", "requests", "edit", "change"}
     assert members <= {*dir(FakeLabelbox), "requests", "faults"}
     options = {text for action in _parser()._actions for text in action.option_strings}
     assert set(re.findall(r"(--[a-z-]+)", TEXT)) <= options

@@ -51,10 +51,10 @@ _NEW_EXPORT = "starts a new export"
 class FailureReport:
     """What is known when a task gives up; what is unknown is left out of the block.
 
-    `window` is for a start that failed before there was a handle, which names its own. `start_task_id` names the task that
-    starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
-    reader of the bucket finds now, where the task wrote there. `restarts` tells that this task starts the export
-    itself, so that its own retry replaces a dead one. `forgets` tells that such a task starts a new export when it is
+    `window` is for a start that failed before there was a handle, which names its own. `start_task_id` names the task
+    that starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
+    reader of the bucket finds now, where the task wrote there. `restarts` means that this task starts the export
+    itself, so that its own retry replaces a dead one. `forgets` means that such a task starts a new export when it is
     cleared, whatever failed.
     """
 
@@ -155,12 +155,12 @@ class FailureReport:
         )
 
     def _to_do(self) -> str:
-        start_task_id = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
+        start_task = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
         table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
         advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)
         if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
-        advice = advice.format(start_task_id=start_task_id)
+        advice = advice.format(start_task=start_task)
         remedy = self.error.remedy if isinstance(self.error, StorageUnavailableError) else None
         if remedy is not None:
             later = "the next retry then continues by itself; after the last try, clear this task"
@@ -185,7 +185,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
         ConnectionSettingsError,
         "fix the connection (Admin, Connections) or what else the first lines name, then clear this task",
     ),
-    (HandleError, "clear {starter} with downstream"),
+    (HandleError, "clear {start_task} with downstream"),
     (ManualRunError, "trigger the DAG again, as the first lines say; this run stays empty"),
     (WindowError, "fix the DAG's schedule or window=, as the first lines say; this run stays empty"),
     (ConfigurationError, "fix the option in the DAG file, then clear this task"),
@@ -196,9 +196,9 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (AuthorizationError, "give the key's user access to the source in Labelbox, then clear this task"),
     (AccessError, "put a valid API key into the connection's password, then clear this task"),
     (NotFoundError, "check the id in the DAG and that the key's user can open the link, then clear this task"),
-    (ExportEndedError, "clear {starter} with downstream: only a new export helps"),
-    (ExportNotReadyError, "put an ExportTaskSensor between {starter} and this task, then clear this task"),
-    (TooManyErrorRowsError, "read the landed errors, then clear {starter} with downstream or raise max_error_rows"),
+    (ExportEndedError, "clear {start_task} with downstream: only a new export helps"),
+    (ExportNotReadyError, "put an ExportTaskSensor between {start_task} and this task, then clear this task"),
+    (TooManyErrorRowsError, "read the landed errors, then clear {start_task} with downstream or raise max_error_rows"),
     (NoTriggererError, "start a triggerer, or look why it does not run, then clear this task"),
     (WaitTimeoutError, "clear this task to wait longer for the same export, or raise timeout="),
     (
@@ -210,7 +210,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (StorageError, "fix bucket, permissions or connection, as the first lines say, then clear this task"),
     (RefusedError, "fix what the details name, then clear this task"),
     (TemporaryError, "clear this task"),
-    (IntegrityError, "clear {starter} with downstream"),
+    (IntegrityError, "clear {start_task} with downstream"),
     (ProtocolError, "check the connection's host, then clear this task; if it comes again, report this message"),
 )
 """What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""

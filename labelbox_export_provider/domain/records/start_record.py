@@ -24,7 +24,7 @@ class StartRecord(Record):
     user_id: Text
     intent_at: UtcText
     clear_count: Text
-    state: Literal["open", "refused", "handed_over"] = "open"
+    state: Literal["open", "refused", "consumed"] = "open"
 
     def to_json(self) -> dict[str, Any]:
         """Give the plain form for Airflow's task state store."""

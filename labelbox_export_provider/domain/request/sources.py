@@ -63,7 +63,7 @@ class Source(OptionModel):
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
         """Render the `filters` member of the input around the entries of its search query."""
 
-    def page(self, app_url: str) -> str | None:
+    def web_url(self, app_url: str) -> str | None:
         """Address of the source in the web app; None where none is known."""
         del app_url
         return None
@@ -132,7 +132,7 @@ class ProjectSource(Source):
         """The project's id."""
         return self.project_id
 
-    def page(self, app_url: str) -> str:
+    def web_url(self, app_url: str) -> str:
         """Address of the project in the web app."""
         return f"{app_url.rstrip('/')}/projects/{self.project_id}"
 

@@ -8,7 +8,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import ObjectExistsError
-from labelbox_export_provider.sinks.base import CONTENT_RECIPE, EXPORT_ID, Sink
+from labelbox_export_provider.sinks.base import ENCODING, EXPORT_ID, Sink
 from labelbox_export_provider.streaming.landing.manifests import Landed, own_manifest
 
 
@@ -25,7 +25,7 @@ def decide_overwrite(
 ) -> OverwriteDecision:
     """Decide, before bytes move, what may be done at the key. Fails with `ObjectExistsError` when nothing may.
 
-    The same export and recipe give the same bytes, so an object of both may be written again, and with its manifest
+    The same export and encoding give the same bytes, so an object of both may be written again, and with its manifest
     there counts as done. In the layout every export has names of its own and nothing has to be looked at.
     """
     key = names.explicit_key
@@ -35,14 +35,14 @@ def decide_overwrite(
     if there is None:
         return OverwriteDecision(None, create_only=True)
     landed = own_manifest(sink, names)
-    same_recipe = there.metadata is None or there.metadata.get(CONTENT_RECIPE) == encoding
+    same_recipe = there.metadata is None or there.metadata.get(ENCODING) == encoding
     if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
         return OverwriteDecision(landed, create_only=False)
     if there.metadata is None:
         # The store keeps no metadata; it compares the bytes before it gives the object its name.
         return OverwriteDecision(None, create_only=True)
     origin = there.metadata.get(EXPORT_ID)
-    if origin == handle.export_id and there.metadata.get(CONTENT_RECIPE) == encoding:
+    if origin == handle.export_id and there.metadata.get(ENCODING) == encoding:
         return OverwriteDecision(None, create_only=False)
     whose = f"An object of export {origin}" if origin else "An object that is not of this package"
     if origin == handle.export_id:

@@ -17,7 +17,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.sinks.base import (
-    CONTENT_RECIPE,
+    ENCODING,
     EXPORT_ID,
     SOURCE_RANGE,
     STARTED_AT,
@@ -162,7 +162,7 @@ class Stager:
             {
                 **job.metadata(),
                 SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",
-                CONTENT_RECIPE: encoding(job.handle, job.options, object_bytes),
+                ENCODING: encoding(job.handle, job.options, object_bytes),
             },
             create_only=is_result and self._create_only,
             hold_small=object_bytes is None,

@@ -12,7 +12,7 @@ from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBu
 
 
 class PartUploader:
-    """The parts of one object. Bytes are given by one thread; an upload that fails stops `output_buffer` with its error."""
+    """The parts of one object, given by one thread. An upload that fails stops `output_buffer` with its error."""
 
     def __init__(
         self,

@@ -134,7 +134,7 @@ class StartingTask:
         """One try that ends well: the handle goes to the downstream tasks."""
         started = self.run()
         if self.has_store:
-            self._save(started.record.model_copy(update={"state": "handed_over"}))
+            self._save(started.record.model_copy(update={"state": "consumed"}))
         return started
 
     def crash(self, around: Wrapper) -> None:
