@@ -120,7 +120,7 @@ def start_or_adopt(
     if found is not None:
         kept = record or _intent(request, found.created_at or request.now())
         kept = kept.model_copy(
-            update={"export_id": found.export_id, "state": "open", "generation": request.clear_count}
+            update={"export_id": found.export_id, "state": "open", "clear_count": request.clear_count}
         )
         yield Save(kept)
         log.info("Adopted export %s (%s), which an earlier try had started.", found.export_id, found.status)

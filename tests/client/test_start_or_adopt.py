@@ -220,7 +220,7 @@ def test_the_export_is_found_in_every_form_that_the_unverified_service_may_have(
     assert ids(fake) == [by_name.export_id] == [by_id.export_id]
 
 
-# --- hand-over, clearing and generations
+# --- consumed handles and clearing
 
 
 def test_a_crash_between_hand_over_and_success_is_followed_by_adoption(fake: FakeLabelbox, task: StartingTask) -> None:
@@ -260,7 +260,7 @@ def test_a_failure_that_its_user_clears_goes_on_with_the_export_which_then_count
     second = task.succeed()
     assert second.adopted
     assert second.record.clear_count == "1"
-    assert task.succeed().adopted  # handed over in this generation
+    assert task.succeed().adopted  # consumed since the last clear
     assert ids(fake) == [first.export_id]
     task.clear()
     assert not task.succeed().adopted
@@ -422,7 +422,7 @@ def test_without_a_store_a_retry_finds_the_export_by_its_name_alone(
     assert ids(fake) == [started.export_id]
 
 
-def test_without_a_store_a_cleared_task_is_told_from_a_retry_by_its_generation(
+def test_without_a_store_a_cleared_task_is_told_from_a_retry_by_its_clear_count(
     fake: FakeLabelbox, storeless: StartingTask
 ) -> None:
     storeless.succeed()

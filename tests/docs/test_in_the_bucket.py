@@ -12,7 +12,7 @@ from typing import Any, get_args
 import duckdb
 import pytest
 from support.stores.servers import files
-from support.streaming.exports import LandingClient, desk, rows_in
+from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import LandedSummary, ResultCounts
@@ -29,7 +29,7 @@ A_NIGHT = FixedWindow("2024-05-07T02:00:00Z", "2024-05-08T02:00:00Z")
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(220)) as fake, desk(fake) as it:
+    with FakeLabelbox(generate_rows(220)) as fake, landing_client(fake) as it:
         yield it
 
 

@@ -14,7 +14,7 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
 from support.stores.strict_s3 import StrictS3, strict_s3
-from support.streaming.exports import LandingClient, desk, rows_in
+from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.s3.errors import PERMISSIONS
@@ -58,7 +58,7 @@ def at() -> Iterator[LandingClient]:
     with (
         pytest.MonkeyPatch.context() as patch,
         FakeLabelbox(generate_rows(60)) as fake,
-        desk(fake) as made,
+        landing_client(fake) as made,
     ):
         patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)

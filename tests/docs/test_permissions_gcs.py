@@ -10,7 +10,7 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import gcs_client
 from support.stores.strict_gcs import _NEEDS, StrictGCS, strict_gcs
-from support.streaming.exports import LandingClient, desk, rows_in
+from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
@@ -39,7 +39,7 @@ def denied_by(heading: str) -> frozenset[str]:
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(60)) as fake, desk(fake) as made:
+    with FakeLabelbox(generate_rows(60)) as fake, landing_client(fake) as made:
         yield made
 
 

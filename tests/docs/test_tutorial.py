@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.streaming.exports import desk
+from support.streaming.exports import landing_client
 
 from labelbox_export_provider.client.settings import DEFAULT_APP_URL
 from labelbox_export_provider.domain.windows.windows import FixedWindow
@@ -60,7 +60,7 @@ def test_the_dag_is_an_example_and_asks_for_the_project_of_the_fake() -> None:
 
 def test_the_readers_print_what_the_page_says(tmp_path: Path) -> None:
     """The two nights are landed without Airflow here."""
-    with FakeLabelbox(generate_rows(2000)) as fake, desk(fake) as at:
+    with FakeLabelbox(generate_rows(2000)) as fake, landing_client(fake) as at:
         nights = [
             at.land(at.export(window=FixedWindow(*night)), FileSink(tmp_path / "lake"), prefix="") for night in NIGHTS
         ]

@@ -18,7 +18,7 @@ RECORD = {
     "export_id": None,
     "user_id": "clu1",
     "intent_at": "2026-11-23T02:05:00.120000Z",
-    "generation": "2.0",
+    "clear_count": "2.0",
     "state": "open",
 }
 RUN = ("dag", "run", "task", -1)
@@ -29,7 +29,7 @@ def name(**changes: Any) -> str:
         "run": RUN,
         "kind": "project",
         "fingerprint": "sha256:1",
-        "generation": "3.0",
+        "clear_count": "3.0",
         "head": "dag task",
     } | changes
     return start_name(asked.pop("head"), **asked)
@@ -70,7 +70,7 @@ def test_all_tries_of_one_start_give_the_same_name() -> None:
         {"run": ("da", "grun", "task", -1)},
         {"kind": "dataset"},
         {"fingerprint": "sha256:2"},
-        {"generation": "3.1"},
+        {"clear_count": "3.1"},
     ],
 )
 def test_a_start_that_differs_in_anything_has_another_name(change: dict[str, Any]) -> None:

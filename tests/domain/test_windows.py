@@ -319,7 +319,7 @@ LOOK_BACK = TrimRule(RULE.start, RULE.end, at("2026-11-19T01:59:59"), RULE.queri
 
 
 @pytest.mark.parametrize(
-    ("rule", "moment", "verdict"),
+    ("rule", "moment", "position"),
     [
         (RULE, "2026-11-22T02:00:00", "inside"),
         (RULE, "2026-11-22T02:00:00.000001", "inside"),
@@ -393,9 +393,9 @@ def test_an_instant_lies_inside_exactly_one_of_two_adjacent_windows_and_is_never
     border, end = start + width, start + width + next_width
     moment = start + (width + next_width) * place
     assume(start <= moment < end)
-    verdicts = [rule_of(start, border).position(moment), rule_of(border, end).position(moment)]
-    assert verdicts.count("inside") == 1
-    assert verdicts != ["margin", "margin"]
+    positions = [rule_of(start, border).position(moment), rule_of(border, end).position(moment)]
+    assert positions.count("inside") == 1
+    assert positions != ["margin", "margin"]
 
 
 @given(moments, widths, st.timedeltas(timedelta(seconds=-3), timedelta(seconds=3)), st.booleans())

@@ -135,7 +135,7 @@ def test_a_look_back_widens_what_is_asked_and_nothing_else(lookback: object, que
 
 
 @pytest.mark.parametrize(
-    ("moment", "verdict"),
+    ("moment", "position"),
     [
         ("2026-11-22T02:00:00.250", "inside"),
         ("2026-11-22T02:00:00.249999", "before_start"),

@@ -75,14 +75,14 @@ class Cluster:
         rows = self.labelbox.rows_for(project_id, *WINDOW, params={"includeDataRowDetails": True})
         return sorted(row.rstrip(b"\n") + b"\n" for row in rows)
 
-    def generation(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """What the start record of a task holds as its generation."""
+    def clear_count(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the clear count in the start record of a task."""
         store = self.airflow.api.get(
             f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/state-store/labelbox_export"
         )
         value = store["value"]
         record = json.loads(value) if isinstance(value, str) else value
-        return str(record["generation"])
+        return str(record["clear_count"])
 
     def log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
         return "\n".join(self.airflow.api.log(dag_id, run_id, task_id, 1, map_index))
@@ -165,17 +165,17 @@ def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_aga
     quick(scene.labelbox)
     run_id = scene.start("one_task", **scene.of_project(CLEARED))
     scene.airflow.api.wait_for_run("one_task", run_id)
-    first = scene.generation("one_task", run_id, "land")
+    first = scene.clear_count("one_task", run_id, "land")
     assert len(scene.exports(CLEARED)) == 1
     scene.airflow.api.clear("one_task", run_id, ["land"])
     scene.airflow.api.wait_for_run("one_task", run_id)
     assert len(scene.exports(CLEARED)) == 2
-    second = scene.generation("one_task", run_id, "land")
+    second = scene.clear_count("one_task", run_id, "land")
     path = f"/dags/one_task/dagRuns/{run_id}/clear"
     scene.airflow.api.send("POST", path, {"dry_run": False, "only_failed": False})
     scene.airflow.api.wait_for_run("one_task", run_id)
     assert len(scene.exports(CLEARED)) == 3
-    third = scene.generation("one_task", run_id, "land")
+    third = scene.clear_count("one_task", run_id, "land")
     # Both numbers, max_tries and the run's clear_number, are raised by a clear under a real scheduler.
     numbers = [tuple(int(part) for part in each.split(".")) for each in (first, second, third)]
     assert numbers[0] < numbers[1] < numbers[2]

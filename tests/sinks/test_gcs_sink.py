@@ -48,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGCS]:
 
 
 def sink(server: StrictGCS, **options: Any) -> GCSSink:
-    return GCSSink(gcs_client(server.address), BUCKET, **{"patience": 5.0, **options})
+    return GCSSink(gcs_client(server.address), BUCKET, **{"retry_timeout": 5.0, **options})
 
 
 def expected(content: bytes = CONTENT) -> ExpectedObject:
@@ -115,7 +115,7 @@ def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictG
 @pytest.mark.parametrize("operation", ["open", "send", "finish"])
 def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
     server.fault = kill_task(operation, Fault("before", 503, "backendError"), for_ever=True)
-    writer = sink(server, wait_limits=0.2).begin(NewObject("rows", "text/plain", MINE))
+    writer = sink(server, retry_timeout=0.2).begin(NewObject("rows", "text/plain", MINE))
     with pytest.raises(StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with HTTP 503"):
         _through(writer)
     server.fault = lambda call: None
@@ -126,7 +126,7 @@ def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: 
 def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS) -> None:
     """Verified before visible: by us, not by the store alone."""
     server.fault = kill_task("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
-    writer = sink(server, wait_limits=0.2).begin(NewObject("rows", "text/plain", MINE))
+    writer = sink(server, retry_timeout=0.2).begin(NewObject("rows", "text/plain", MINE))
     failed = 0
     for part in parts():
         try:
@@ -245,7 +245,7 @@ def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_
 ) -> None:
     server.fault = kill_task("insert", Fault("after", status), for_ever=True)
     with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
-        sink(server, wait_limits=0.1).put(NewObject("rows", "text/plain"), b"x")
+        sink(server, retry_timeout=0.1).put(NewObject("rows", "text/plain"), b"x")
     assert server.visible() == {"rows": b"x"}
 
 
@@ -261,7 +261,7 @@ def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_n
         )
         options = {"api_endpoint": server.address}
         client = storage.Client(project="test", credentials=identity, client_options=options)
-        return GCSSink(client, BUCKET, wait_limits=0.1)
+        return GCSSink(client, BUCKET, retry_timeout=0.1)
 
     with pytest.raises(StorageUnavailableError, match=r"token service .* gave no answer.*was not sent"):
         bucket_of(f"http://127.0.0.1:{closed_port()}").put(NewObject("rows", "text/plain"), b"x")
@@ -338,7 +338,7 @@ def test_the_address_of_an_upload_session_is_in_no_log_record_and_no_error(
         write(server).complete(expected())
         server.fault = kill_task("send", Fault("before"), turn=4, for_ever=True)
         with pytest.raises(StorageUnavailableError) as broken:
-            write(server, wait_limits=0.2)
+            write(server, retry_timeout=0.2)
     finally:
         for name, level in before:
             logging.getLogger(name).setLevel(level)

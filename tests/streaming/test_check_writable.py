@@ -71,7 +71,7 @@ def test_a_busy_store_is_worth_a_retry() -> None:
 def test_a_taken_name_in_gcs_is_no_missing_permission() -> None:
     """Unless the identity cannot see that it is taken."""
     with strict_gcs() as server:
-        sink = GCSSink(gcs_client(server.address), "lake", wait_limits=5)
+        sink = GCSSink(gcs_client(server.address), "lake", retry_timeout=5)
         sink.put(NewObject("rows", "text/plain"), b"1")
         server.denied = frozenset({"storage.objects.delete"})
         sink.check_writable("rows")
@@ -85,7 +85,7 @@ def test_an_upload_that_gcs_does_not_cancel_does_no_harm() -> None:
     """It shows nothing, costs nothing and ends in a week."""
     with strict_gcs() as server:
         server.fault = lambda call: Fault(status=500) if call.operation == "cancel" else None
-        GCSSink(gcs_client(server.address), "lake", wait_limits=5).check_writable("rows")
+        GCSSink(gcs_client(server.address), "lake", retry_timeout=5).check_writable("rows")
         assert server.visible() == {}
 
 

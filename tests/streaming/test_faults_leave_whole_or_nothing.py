@@ -294,7 +294,7 @@ def open_store(
             return strict_store(s3_server, attempts=1)
         if name == "gcs":
             gcs_server.reset()
-            return strict_gcs_store(gcs_server, wait_limits=0.3)
+            return strict_gcs_store(gcs_server, retry_timeout=0.3)
         if name == "emulator":
             client = gcs_client(request.getfixturevalue(name))
             return gcs_store(client, client.create_bucket(f"lake-{next(_buckets)}").name)
@@ -475,14 +475,14 @@ PROGRAM = """
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
     from labelbox_export_provider.sinks.s3.sink import S3Sink
     from support.stores.faulty_sink import FaultySink, SinkFault
-    from support.streaming.exports import desk
+    from support.streaming.exports import landing_client
     from support.stores.servers import gcs_client, s3_client
 
     memory_plan.SMALLEST_PART = memory_plan.LARGEST_PART = {part_bytes}
     memory_plan.LARGEST_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}
     sink = {sink}
     sink.minimum_part_bytes = {part_bytes}
-    with desk(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
+    with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
         fault = SinkFault({call!r}, {area!r}, {turn}, "really killed")
         at.land(ExportHandle.parse({handle!r}), FaultySink(sink, fault), **{options!r})
 """

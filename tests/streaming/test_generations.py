@@ -28,16 +28,16 @@ OBJECT_BYTES = 64 * 1024
 
 
 @pytest.fixture(scope="module")
-def shared_desk() -> Iterator[LandingClient]:
+def shared_client() -> Iterator[LandingClient]:
     with FakeLabelbox(generate_rows(220)) as fake, landing_client(fake) as it:
         yield it
 
 
 @pytest.fixture
-def at(shared_desk: LandingClient) -> LandingClient:
-    shared_desk.fake.faults.clear()
-    shared_desk.fake.requests.clear()
-    return shared_desk
+def at(shared_client: LandingClient) -> LandingClient:
+    shared_client.fake.faults.clear()
+    shared_client.fake.requests.clear()
+    return shared_client
 
 
 def later(handle: ExportHandle, **difference: float) -> ExportHandle:

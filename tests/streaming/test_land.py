@@ -51,18 +51,18 @@ FILE_BYTES = 20_000
 
 
 @pytest.fixture(scope="module")
-def shared_desk() -> Iterator[LandingClient]:
+def shared_client() -> Iterator[LandingClient]:
     with FakeLabelbox(generate_rows(150), projects={"clpempty": "Empty"}) as fake, landing_client(fake) as it:
         yield it
 
 
 @pytest.fixture
-def at(shared_desk: LandingClient) -> LandingClient:
-    shared_desk.fake.faults.clear()
-    shared_desk.fake.requests.clear()
-    shared_desk.fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
-    shared_desk.waits.clear()
-    return shared_desk
+def at(shared_client: LandingClient) -> LandingClient:
+    shared_client.fake.faults.clear()
+    shared_client.fake.requests.clear()
+    shared_client.fake.change(streams=StreamLayout(file_bytes=FILE_BYTES))
+    shared_client.waits.clear()
+    return shared_client
 
 
 def test_every_row_is_landed_once_and_the_manifest_says_so(at: LandingClient, store: Store) -> None:

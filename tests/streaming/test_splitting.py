@@ -29,17 +29,17 @@ in_every_compression = pytest.mark.parametrize("compression", [None, "gzip", "zs
 
 
 @pytest.fixture(scope="module")
-def shared_desk() -> Iterator[LandingClient]:
+def shared_client() -> Iterator[LandingClient]:
     with FakeLabelbox(generate_rows(220), projects={"clpempty": "Empty"}) as fake, landing_client(fake) as it:
         yield it
 
 
 @pytest.fixture
-def at(shared_desk: LandingClient) -> LandingClient:
-    shared_desk.fake.faults.clear()
-    shared_desk.fake.requests.clear()
-    shared_desk.fake.change(streams=StreamLayout(file_bytes=20_000))
-    return shared_desk
+def at(shared_client: LandingClient) -> LandingClient:
+    shared_client.fake.faults.clear()
+    shared_client.fake.requests.clear()
+    shared_client.fake.change(streams=StreamLayout(file_bytes=20_000))
+    return shared_client
 
 
 def data_in(seen: dict[str, bytes]) -> dict[str, bytes]:

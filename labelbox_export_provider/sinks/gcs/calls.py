@@ -45,7 +45,7 @@ class GCSCalls:
         bucket: str,
         arguments: GCSArguments,
         user_project: str | None,
-        wait_limits: float,
+        retry_timeout: float,
         *,
         connection: str,
     ) -> None:
@@ -59,7 +59,7 @@ class GCSCalls:
         self._arguments = arguments
         endpoint = getattr(client, "api_endpoint", "")
         self._connection = with_endpoint(connection, endpoint, GOOGLE_HOSTS)
-        self._retry = DEFAULT_RETRY.with_timeout(wait_limits)
+        self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
 
     def uri(self, key: str) -> str:
         """Give the `gs://` address."""

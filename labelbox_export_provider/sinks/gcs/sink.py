@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 class GCSSink(Sink):
     """One bucket. `client` is a ready `google.cloud.storage.Client`, `sink_args` go to the calls that create objects.
 
-    `user_project` pays for a bucket whose requester pays. `wait_limits` is for how many seconds a call that the service
-    answers with "busy", or not at all, is made again. `connection` is what errors call the place of its settings.
+    `user_project` pays for a bucket whose requester pays. A call that the service answers with
+    "busy", or not at all, is repeated for `retry_timeout` seconds. Errors call the place of the settings `connection`.
 
     GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week.
     A try that still runs is refused by its own completion once a later one has published under the same name; until
@@ -61,12 +61,12 @@ class GCSSink(Sink):
         sink_args: Mapping[str, Any] | None = None,
         *,
         user_project: str | None = None,
-        wait_limits: float = 120.0,
+        retry_timeout: float = 120.0,
         connection: str = "the Google Cloud connection",
     ) -> None:
         check_gcs_bucket("bucket_name", bucket)
         arguments = GCSArguments.parse(sink_args or {})
-        self._calls = GCSCalls(client, bucket, arguments, user_project, wait_limits, connection=connection)
+        self._calls = GCSCalls(client, bucket, arguments, user_project, retry_timeout, connection=connection)
 
     def uri(self, key: str) -> str:
         """Give the `gs://` address."""

@@ -205,10 +205,10 @@ def gcs_store(client: Any, bucket: str) -> Store:
     )
 
 
-def strict_gcs_store(server: StrictGCS, *, wait_limits: float = 10.0) -> Store:
+def strict_gcs_store(server: StrictGCS, *, retry_timeout: float = 10.0) -> Store:
     """A bucket of our own server for Google Cloud Storage, looked into from inside."""
 
     def sink(bucket: str = BUCKET) -> GCSSink:
-        return GCSSink(gcs_client(server.address), bucket, wait_limits=wait_limits)
+        return GCSSink(gcs_client(server.address), bucket, retry_timeout=retry_timeout)
 
     return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))
