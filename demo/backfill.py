@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from demo.airflow_api import RUN_ENDED, AirflowApi, TookTooLongError
-from demo.days import DagHarness
+from demo.days import Night
 from demo.interruption import pause
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def backfill(
     *,
     timeout: float,
     at_a_time: int = 3,
-) -> list[DagHarness]:
+) -> list[Night]:
     """Have Airflow run a daily DAG for every logical date from `first` to `last`; return the data intervals.
 
     The end of the log of every failed try is shown. Fails with `BackfillFailedError`, with `TookTooLongError` when it
@@ -72,9 +72,9 @@ def backfill(
     return list(runs)
 
 
-def _night(run: dict[str, str]) -> DagHarness:
+def _night(run: dict[str, str]) -> Night:
     ends = (run[name].replace("Z", "+00:00") for name in ("data_interval_start", "data_interval_end"))
-    return DagHarness(*map(datetime.fromisoformat, ends))
+    return Night(*map(datetime.fromisoformat, ends))
 
 
 class _Try(NamedTuple):
@@ -84,7 +84,7 @@ class _Try(NamedTuple):
     number: int
 
 
-def _failures(tasks: dict[DagHarness, list[dict[str, Any]]]) -> list[_Try]:
+def _failures(tasks: dict[Night, list[dict[str, Any]]]) -> list[_Try]:
     """Return the tries that have failed, whether or not Airflow will try again."""
     return [
         _Try(task["dag_id"], task["dag_run_id"], task["task_id"], task["try_number"])

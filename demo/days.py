@@ -21,7 +21,7 @@ GENERATED_DAYS = 5
 
 
 @dataclass(frozen=True)
-class DagHarness:
+class Night:
     """One data interval, `[start, end)` in UTC."""
 
     start: datetime
@@ -44,7 +44,7 @@ class Export:
     project_id: str
     rows: tuple[tuple[datetime | None, bytes], ...]
 
-    def between(self, nights: list[DagHarness]) -> list[bytes]:
+    def between(self, nights: list[Night]) -> list[bytes]:
         """Return the rows whose last activity is in one of these nights."""
         return [
             line

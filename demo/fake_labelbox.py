@@ -15,7 +15,7 @@ from demo.ports import free_ports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from demo.days import DagHarness
+    from demo.days import Night
     from demo.processes import Processes
 
 SECONDS_PER_EXPORT = 8
@@ -57,7 +57,7 @@ class FakeLabelboxServer:
         """Return the id of its only project."""
         return str(next(iter(self._get("projects").json())))
 
-    def rows(self, project_id: str, night: DagHarness, export_id: str) -> list[bytes]:
+    def rows(self, project_id: str, night: Night, export_id: str) -> list[bytes]:
         """Return the rows that it holds for a night, with the fields that this export asked for."""
         window = {"start": night.start.isoformat(), "end": night.end.isoformat()}
         lines = self._get("rows", project=project_id, export=export_id, **window).content.split(b"\n")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from demo.days import DagHarness
+    from demo.days import Night
     from demo.object_store import ObjectStore
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Landed:
     """One night in the bucket: what its manifest says, what its objects hold, and all that is wrong with them."""
 
-    night: DagHarness
+    night: Night
     export_id: str = ""
     state: str = "missing"
     rows: list[bytes] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Landed:
     faults: list[str] = field(default_factory=list)
 
 
-def read_night(store: ObjectStore, prefix: str, night: DagHarness) -> Landed:
+def read_night(store: ObjectStore, prefix: str, night: Night) -> Landed:
     """Read every object of one night."""
     landed = Landed(night)
     landed.objects = [key for key in store.objects(f"{prefix}data/") if _of(key, night)]
@@ -85,5 +85,5 @@ def strangers(store: ObjectStore, prefix: str, nights: list[Landed]) -> list[str
     return found + [f"{key}: an upload that was neither completed nor aborted" for key in store.open_uploads()]
 
 
-def _of(key: str, night: DagHarness) -> bool:
+def _of(key: str, night: Night) -> bool:
     return key.rsplit("/", 1)[-1].startswith(f"{night.stem}.")

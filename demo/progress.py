@@ -12,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from demo.days import DagHarness
+    from demo.days import Night
     from demo.landed import Landed
 
 _WIDTH_OF_A_FILE = 140
@@ -37,7 +37,7 @@ class Progress:
             self.console.width = _WIDTH_OF_A_FILE
         self._began = time.monotonic()
         self._live: Live | None = None
-        self._shown: dict[tuple[DagHarness, str], str] = {}
+        self._shown: dict[tuple[Night, str], str] = {}
         self._said = self._began
 
     def say(self, text: str) -> None:
@@ -60,7 +60,7 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def show(self, states: dict[DagHarness, dict[str, str]]) -> None:
+    def show(self, states: dict[Night, dict[str, str]]) -> None:
         """Show the tasks' states: all of them, or, without a terminal, those that changed."""
         if self._live is not None:
             self._live.update(self._table(states), refresh=True)
@@ -79,7 +79,7 @@ class Progress:
             ]
             self.say(f"still waiting ({', '.join(waiting) or 'for Airflow to schedule the runs'})")
 
-    def _table(self, states: dict[DagHarness, dict[str, str]]) -> Table:
+    def _table(self, states: dict[Night, dict[str, str]]) -> Table:
         tasks = list(dict.fromkeys(task for night in states.values() for task in night))
         table = Table(title=f"{time.monotonic() - self._began:.0f} s", title_justify="left")
         table.add_column("window (UTC)")

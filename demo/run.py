@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from demo.airflow_cluster import AirflowCluster, clean_environment
 from demo.backfill import backfill
-from demo.days import GENERATED_DAYS, MAX_NIGHTS, DagHarness, Export, days_of, generated_days, read_export
+from demo.days import GENERATED_DAYS, MAX_NIGHTS, Export, Night, days_of, generated_days, read_export
 from demo.fake_labelbox import FakeLabelboxServer
 from demo.interruption import Interrupted, notice_signals, pause
 from demo.landed import Landed, compare, read_night, strangers
@@ -155,7 +155,7 @@ def _what_to_serve(export: Export | None, options: argparse.Namespace) -> tuple[
 
 def _check(
     store: ObjectStore,
-    nights: list[DagHarness],
+    nights: list[Night],
     progress: Progress,
     *,
     labelbox: FakeLabelboxServer,
@@ -175,7 +175,7 @@ def _check(
     if not rows:
         faults.append("not one row landed")
     if export is not None:
-        whole = Landed(DagHarness(nights[0].start, nights[-1].end), rows=rows)
+        whole = Landed(Night(nights[0].start, nights[-1].end), rows=rows)
         compare(whole, export.between(nights))
         faults += [f"compared with the file itself: {fault}" for fault in whole.faults]
     for fault in faults:

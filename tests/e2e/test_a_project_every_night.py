@@ -11,7 +11,7 @@ import pytest
 from support.e2e.stage import FIRST_DAY, NIGHTLY, Stage, ids_of
 
 from demo.backfill import backfill
-from demo.days import DagHarness
+from demo.days import Night
 from demo.landed import Landed, compare, read_night, strangers
 from demo.progress import Progress
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAG = "labelbox_project_nightly"
 NIGHTS = [
-    DagHarness(start, start + timedelta(days=1))
+    Night(start, start + timedelta(days=1))
     for start in (datetime(2026, 5, day, 2, tzinfo=timezone.utc) for day in (5, 6, 7))
 ]
 

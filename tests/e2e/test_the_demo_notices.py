@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.airflow_cluster import clean_environment
-from demo.days import MAX_NIGHTS, DagHarness, Export, days_of
+from demo.days import MAX_NIGHTS, Export, Night, days_of
 from demo.landed import compare, read_night, strangers
 from demo.object_store import ObjectStore
 from demo.processes import Processes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-NIGHT = DagHarness(datetime(2026, 5, 4, 2, tzinfo=timezone.utc), datetime(2026, 5, 5, 2, tzinfo=timezone.utc))
+NIGHT = Night(datetime(2026, 5, 4, 2, tzinfo=timezone.utc), datetime(2026, 5, 5, 2, tzinfo=timezone.utc))
 ROWS = [b'{"data_row": {"id": "a"}}', b'{"data_row": {"id": "b"}}', b'{"data_row": {"id": "c"}}']
 STEM = "20260504T020000Z_20260505T020000Z.g12345678"
 DATA = f"lb/data/source=project/id=p/dt=2026-05-04/{STEM}.00000.ndjson.gz"
