@@ -15,6 +15,7 @@ KEEP ?=
 LINE ?=
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
+SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
@@ -64,12 +65,13 @@ matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised 
 matrix-short: $(STAMP) ## the oldest line alone, with the tests of the faces: minutes
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session short
 
-lint: $(STAMP) ## ruff, mypy, the import rules, and what is in wheel and source distribution
+lint: $(STAMP) ## ruff, mypy, the import rules, spelling and words, and what is in wheel and source distribution
 	@status=0; \
 	$(VENV)/bin/ruff check || status=$$?; \
 	$(VENV)/bin/ruff format --check || status=$$?; \
 	$(VENV)/bin/mypy || status=$$?; \
 	$(VENV)/bin/lint-imports || status=$$?; \
+	$(VENV)/bin/codespell $(SPELLED) || status=$$?; \
 	rm -rf build/lint; $(VENV)/bin/hatchling build --directory build/lint >/dev/null || status=$$?; \
 	$(VENV)/bin/twine check --strict build/lint/* || status=$$?; \
 	$(VENV)/bin/python tests/matrix/distributions.py build/lint || status=$$?; \
