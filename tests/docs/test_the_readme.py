@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.docs_names import exists, names_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +33,13 @@ def test_a_dag_in_the_readme_is_an_example_that_the_tests_run(name: str, block: 
 
 def test_the_readme_shows_one_task_for_all_and_three_tasks() -> None:
     assert [name.rpartition("_project_")[2] for name, _ in EXAMPLES] == ["one_task.py", "nightly.py"]
+
+
+def test_the_contributing_page_names_paths_that_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    named = names_of(page) | set(re.findall(r"tests/[\w/]+\.py", page))
+    assert len(named) >= 3
+    assert {name for name in named if not exists(name)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
