@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, BaseOperator
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from airflow.sdk.bases.operator import BaseOperatorMeta
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         TaskDeferred,
     )
 else:
+    BaseOperatorMeta = type(BaseOperator)  # has no public path
     try:  # Airflow 3.2 and newer
         from airflow.sdk.exceptions import (
             AirflowException,
@@ -50,6 +52,7 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "BaseOperatorMeta",
     "TaskDeferralTimeout",
     "TaskDeferred",
     "get_async_connection",

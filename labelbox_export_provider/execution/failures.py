@@ -41,7 +41,7 @@ def upstream_start_task(task: BaseOperator) -> str | None:
     starters = {
         relative.task_id
         for relative in task.get_flat_relatives(upstream=True)
-        if hasattr(getattr(relative, "operator_class", relative), "source_model")
+        if getattr(getattr(relative, "operator_class", relative), "source_model", None) is not None
     }
     return starters.pop() if len(starters) == 1 else None
 

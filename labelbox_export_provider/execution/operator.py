@@ -1,15 +1,16 @@
-"""What Airflow calls of a task that starts its export itself, once it was deferred."""
+"""The base of operators that start an export: checks once a task is constructed, and the phases of its try."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 
-from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
+from labelbox_export_provider.airflow_compat import BaseOperatorMeta, TaskDeferralTimeout
 from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.export_job import REFUSED, ExportJob
 from labelbox_export_provider.triggers.events import ExportEvent
 
@@ -17,7 +18,25 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PhasedOperator(BaseOperator):
+OperatorT = TypeVar("OperatorT", bound="PhasedOperator")
+
+
+class CheckedOperatorMeta(BaseOperatorMeta):
+    """Checks an operator's options once all of its constructors have run, those of a third party's subclass included.
+
+    Why: a constructor of a base class runs before the subclass has assigned its own options, and a check that each
+    subclass has to call is forgotten. A mapped task is constructed, and so checked, when it runs.
+    """
+
+    # The annotation of `cls` says to type checkers that a call takes what the constructor takes.
+    def __call__(cls: type[OperatorT], *args: Any, **kwargs: Any) -> OperatorT:  # type: ignore[misc]  # noqa: N805
+        """Construct the operator, then check it."""
+        operator: OperatorT = super().__call__(*args, **kwargs)  # type: ignore[misc]
+        operator._check_options()  # noqa: SLF001  a hook of the same class
+        return operator
+
+
+class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):
     """A task whose try has several phases on workers, with time in between: the base of starts and of transfers.
 
     A phase begins with `execute` where nothing is started yet, and with `_finish` where the export has ended.
@@ -28,8 +47,21 @@ class PhasedOperator(BaseOperator):
     Airflow logs an error when an XCom is asked for that is not there."""
 
     @abstractmethod
+    def _check_options(self) -> None:
+        """Check what is known of the options while the DAG is parsed; called once the task is constructed.
+
+        A subclass that overrides it calls `super()._check_options()` first.
+        """
+
+    def _require_assigned(self, options: Iterable[str]) -> None:
+        """Refuse a subclass whose constructor forgets one of its options, which would fail when the task runs."""
+        missing = [f"self.{name}" for name in options if not hasattr(self, name)]
+        if missing:
+            raise ConfigurationError(f"{type(self).__name__}.__init__ must assign {' and '.join(missing)}.")
+
+    @abstractmethod
     def _job(self, context: Context) -> ExportJob:
-        """Give the export of this task."""
+        """Return the export of this task."""
 
     @abstractmethod
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:

@@ -55,13 +55,29 @@ class ExportOperator(PhasedOperator):
         successful while it is deferred.
     """
 
-    source_model: ClassVar[type[Source]]
-    source_options: ClassVar[tuple[str, ...]]
+    source_model: ClassVar[type[Source] | None] = None
+    source_options: ClassVar[tuple[str, ...]] = ()
 
     template_fields: Sequence[str] = ("export_params", "filters", "window", "labelbox_conn_id", "task_name")
     template_fields_renderers: ClassVar[dict[str, str]] = {"export_params": "json", "filters": "json", "window": "json"}
     operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
+
+    def __init_subclass__(cls, *, source: type[Source] | None = None, **kwargs: Any) -> None:
+        """Take the source that the class statement names; its own fields become options and, in general, templates."""
+        super().__init_subclass__(**kwargs)
+        if source is None:
+            return
+        if not issubclass(source, Source):
+            raise ConfigurationError(f"{cls.__name__}: source={source!r} must be a class such as ProjectSource.")
+        cls.source_model = source
+        cls.source_options = tuple(name for name in source.model_fields if name not in Source.model_fields)
+        if "template_fields" not in vars(cls):
+            switches = {name for name, field in source.model_fields.items() if field.annotation is bool}
+            cls.template_fields = (
+                *cls.template_fields,
+                *(name for name in cls.source_options if name not in {*cls.template_fields, *switches}),
+            )
 
     def __init__(
         self,
@@ -80,10 +96,11 @@ class ExportOperator(PhasedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        source = self._named_source()
         by_default = came_by_default(kwargs, filters=filters, window=window, cancel_on_kill=cancel_on_kill)
-        if "filters" in by_default and not self.source_model.takes_filters():
+        if "filters" in by_default and not source.takes_filters():
             filters = None
-        if "window" in by_default and not self.source_model.takes_windows():
+        if "window" in by_default and not source.takes_windows():
             window = None
         self.export_params = plain(export_params)
         self.filters = plain(filters)
@@ -99,24 +116,36 @@ class ExportOperator(PhasedOperator):
                 "sensor that waits for this export."
             )
         for name, given in (("export_params", export_params), ("filters", filters)):
-            model = self.source_model.model_fields[name].annotation
-            if isinstance(model, type) and issubclass(model, OptionModel):
-                model.check_known(given if isinstance(given, OptionModel) else getattr(self, name))
-        self._refuse_misplaced_params()
+            _check_model(source, name, given)  # here a model is seen as such; later its plain values alone
 
-    def _check_while_parsing(self) -> None:
-        """Check what is no template; to be called at the end of a subclass's constructor."""
+    @classmethod
+    def _named_source(cls) -> type[Source]:
+        if cls.source_model is None:
+            raise ConfigurationError(
+                f"{cls.__name__} names no source. Write class {cls.__name__}(ExportOperator, source=ProjectSource), or "
+                "derive it from an operator of one source, such as ProjectExportOperator."
+            )
+        return cls.source_model
+
+    def _check_options(self) -> None:
+        source = self._named_source()
+        self._require_assigned(self.source_options)
+        for name in ("export_params", "filters"):
+            _check_model(source, name, getattr(self, name))
+            setattr(self, name, plain(getattr(self, name)))
+        self.window = plain_window(self.window)
+        self._refuse_misplaced_params()
         names = {*self.source_options, *self.template_fields}
         self._late: dict[str, tuple[Path, ...]] = {name: late_paths(getattr(self, name)) for name in names}
         literal = {name: plain(getattr(self, name)) for name in self.source_options}
-        self.source_model.check_known({name: value for name, value in literal.items() if value is not None})
+        source.check_known({name: value for name, value in literal.items() if value is not None})
         if self.window is not None:
-            refuse_window(self.source_model)
+            refuse_window(source)
         check_window(self.window, self.filters)
 
     def _refuse_misplaced_params(self) -> None:
         """Catch `params={"attachments": True}`: Airflow would make a form of it and the export would lack the field."""
-        params_model = self.source_model.model_fields["export_params"].annotation
+        params_model = self._named_source().model_fields["export_params"].annotation
         known = set(getattr(params_model, "model_fields", ()))
         misplaced = sorted(known & own_params(self))
         if misplaced:
@@ -134,7 +163,7 @@ class ExportOperator(PhasedOperator):
     def _source(self) -> Source:
         names = (*self.source_options, "export_params", "filters")
         values = {name: getattr(self, name) for name in names}
-        return self.source_model.parse_rendered({name: value for name, value in values.items() if value is not None})
+        return self._named_source().parse_rendered({name: value for name, value in values.items() if value is not None})
 
     def _window(self) -> AnyWindow | None:
         check_window(self.window, self.filters)
@@ -164,10 +193,16 @@ class ExportOperator(PhasedOperator):
                 adopt_within=self.adopt_within,
             )
         except LabelboxExportError as error:
-            kind = self.source_model.model_fields["kind"].default
+            kind = self._named_source().model_fields["kind"].default
             source = {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
             conn_id = self.labelbox_conn_id
             give_up(
                 report_before_start(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id)
             )
         return ExportJob(self, start, self.wait_limits, self.start_refused)
+
+
+def _check_model(source: type[Source], name: str, given: object) -> None:
+    model = source.model_fields[name].annotation
+    if isinstance(model, type) and issubclass(model, OptionModel):
+        model.check_known(given)

@@ -20,6 +20,7 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, ex
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import (
+    ConfigurationError,
     IntegrityError,
     LabelboxExportError,
     TooManyErrorRowsError,
@@ -93,6 +94,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "json", "window": "json"}
+    target_options: ClassVar[tuple[str, str] | None] = None
+    """Names of the options for the layout's prefix and for an explicit key; a subclass's constructor assigns both."""
     operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
 
@@ -181,8 +184,14 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 setattr(self, name, read_rendered(name, getattr(self, name), late, text=text))
         self.sink_args = text_as_mapping(self.sink_args)
 
-    def _check_target(self, prefix_option: str, key_option: str) -> None:
-        """Refuse a target that is none or two; to be called at the end of a subclass's constructor."""
+    def _check_options(self) -> None:
+        if self.target_options is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} names no target. Write target_options = (..., ...) in the class: its options "
+                "for the layout's prefix and for an explicit key."
+            )
+        self._require_assigned(self.target_options)
+        prefix_option, key_option = self.target_options
         if getattr(self, key_option) is None:
             self.replace = self.replace and "replace" not in self._by_default
         elif "rerun" in self._by_default:

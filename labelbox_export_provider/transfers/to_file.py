@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, control_character
 from labelbox_export_provider.domain.options.templates import is_template
@@ -29,6 +29,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     :param path: one explicit file instead, absolute; may hold fields such as `{window_start:%Y-%m-%d}`.
     """
 
+    target_options: ClassVar[tuple[str, str]] = ("root", "path")
     template_fields: Sequence[str] = (*LabelboxExportTransferOperator.template_fields, "root", "path")
 
     def __init__(self, *, root: str | Path | None = None, path: str | Path | None = None, **kwargs: Any) -> None:
@@ -37,11 +38,13 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
         root, path = written_first(by_default, root=root, path=path)
         self.root = str(root) if isinstance(root, Path) else root
         self.path = str(path) if isinstance(path, Path) else path
+
+    def _check_options(self) -> None:
         if "sink_args" in self._by_default:
             self.sink_args = {}
         if self.sink_args:
             raise ConfigurationError(f"sink_args={self.sink_args!r}: a directory has none. Leave it out.")
-        self._check_target("root", "path")
+        super()._check_options()
         if not is_template(self.root) and not is_template(self.path):
             self._folder_and_key()
 

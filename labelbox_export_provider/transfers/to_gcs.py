@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
@@ -41,6 +41,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         `content_disposition`, `content_language`.
     """
 
+    target_options: ClassVar[tuple[str, str]] = ("object_prefix", "object_name")
     template_fields: Sequence[str] = (
         *LabelboxExportTransferOperator.template_fields,
         "bucket_name",
@@ -78,11 +79,9 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         self.gcp_conn_id = gcp_conn_id
         self.impersonation_chain = impersonation_chain
         self.user_project = user_project
-        self._check_target("object_prefix", "object_name")
-        self._check_literals()
 
-    def _check_literals(self) -> None:
-        """Refuse what is known to be wrong while the DAG is parsed; what templates fill in is checked by `_target`."""
+    def _check_options(self) -> None:
+        super()._check_options()
         check_part_bytes(self.part_bytes, QUANTUM, MAXIMUM_PART_BYTES)
         if not is_template(self.object_prefix):
             self._checked_prefix()

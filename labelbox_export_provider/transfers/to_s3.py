@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
@@ -43,6 +43,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
     :param sink_args: `ServerSideEncryption`, `SSEKMSKeyId`, `ACL`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`.
     """
 
+    target_options: ClassVar[tuple[str, str]] = ("s3_prefix", "s3_key")
     template_fields: Sequence[str] = (
         *LabelboxExportTransferOperator.template_fields,
         "s3_bucket",
@@ -73,11 +74,9 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         self.s3_prefix, self.s3_key = written_first(by_default, **target)
         self.aws_conn_id = aws_conn_id
         self.verify = verify
-        self._check_target("s3_prefix", "s3_key")
-        self._check_literals()
 
-    def _check_literals(self) -> None:
-        """Refuse what is known to be wrong while the DAG is parsed; what templates fill in is checked by `_target`."""
+    def _check_options(self) -> None:
+        super()._check_options()
         check_part_bytes(self.part_bytes, MINIMUM_PART_BYTES, MAXIMUM_PART_BYTES)
         if not is_template(self.s3_prefix):
             self._checked_prefix()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Context
 
 
 class StateStore:
@@ -56,7 +56,7 @@ def context_of(
     interval: tuple[datetime, datetime] | None = NIGHT,
     store: StateStore | None = None,
     **members: Any,
-) -> dict[str, Any]:
+) -> Context:
     """The context of one try; without an interval its keys are missing, as Airflow leaves them out."""
     ti = members.pop("ti", None) or TaskInstance(task_id=task_id)
     context: dict[str, Any] = {"ti": ti, "task_instance": ti, "run_id": ti.run_id, "params": {}, **members}
@@ -64,7 +64,7 @@ def context_of(
         context["task_state_store"] = store
     if interval is not None:
         context |= {"data_interval_start": interval[0], "data_interval_end": interval[1]}
-    return context
+    return cast("Context", context)
 
 
 @contextmanager
