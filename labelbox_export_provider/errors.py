@@ -28,9 +28,12 @@
     │   └── NoTriggererError            no triggerer reported for that long: start one
     ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
     ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
-    └── StorageError                    the store refused
+    └── StorageError                    the store refused: fix what the message names, such as bucket or connection
+        ├── StorageDeniedError          a permission is missing, or a policy of the bucket forbids the call: grant it
+        ├── StorageUnsupportedError     the store lacks a call that an option needs: choose another option or store
         ├── ObjectExistsError           another export is there, and `replace` or `rerun` refuses
         └── StorageUnavailableError     retrying may help
+            └── ObjectChangedError      another writer came first: retrying compares again
 
 `retryable` says whether Airflow should use a retry for it. A message begins with the sentence that helps; what was sent
 and answered, word by word, is `details`. Neither ever holds a key or a signed URL.
@@ -167,7 +170,18 @@ class TooManyErrorRowsError(LabelboxExportError):
 
 
 class StorageError(LabelboxExportError):
-    """The object store refused for a reason that retrying does not help with: no such bucket, no permission."""
+    """The object store refused for a reason that retrying does not help with: no such bucket, no valid credentials."""
+
+
+class StorageDeniedError(StorageError):
+    """The store does not let this identity make the call: no permission, a retention policy, a read-only mount.
+
+    Calls that only improve a transfer, such as looking for an earlier object, may continue without their answer.
+    """
+
+
+class StorageUnsupportedError(StorageError):
+    """The store does not offer a call of its protocol that an option needs."""
 
 
 class ObjectExistsError(StorageError):
@@ -185,3 +199,7 @@ class StorageUnavailableError(StorageError):
     def __init__(self, message: str = "", *, details: str | None = None, remedy: str | None = None) -> None:
         super().__init__(message, details=details)
         self.remedy = remedy
+
+
+class ObjectChangedError(StorageUnavailableError):
+    """What is under the key is not what was there when the object was begun; another writer came first."""

@@ -1,31 +1,37 @@
-"""What a file system answers, turned into what the reader should do about it."""
+"""The errors of a file system, as errors that name the path and the next step."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
 
-from labelbox_export_provider.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnavailableError
 
-_ADVICE = {
-    errno.EACCES: "Give the worker's user write access to it",
-    errno.EPERM: "Give the worker's user write access to it",
-    errno.EROFS: "The file system is mounted read-only; mount it for writing or choose another root=",
-    errno.ENOTDIR: "A file stands where a directory is needed; choose another root= or path=",
-    errno.EISDIR: "A directory stands where the file should go; choose another path=",
-    errno.ENAMETOOLONG: "Choose a shorter path= or prefix",
+_GRANT = (StorageDeniedError, "Give the worker's user write access to it")
+_CHECK = "Check the file system of the worker"
+_TABLE: dict[int, tuple[type[StorageError], str]] = {
+    errno.EACCES: _GRANT,
+    errno.EPERM: _GRANT,
+    errno.EROFS: (
+        StorageDeniedError,
+        "The file system is mounted read-only; mount it for writing or choose another root=",
+    ),
+    errno.ENOTDIR: (StorageError, "A file stands where a directory is needed; choose another root= or path="),
+    errno.EISDIR: (StorageError, "A directory stands where the file should go; choose another path="),
+    errno.ENAMETOOLONG: (StorageError, "Choose a shorter path= or prefix"),
+    **dict.fromkeys(
+        (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE), (StorageUnavailableError, _CHECK)
+    ),
 }
 _REMEDIES = {errno.ENOSPC: "free space on the device", errno.EDQUOT: "free space within the quota"}
 """What somebody has to do before a retry helps."""
-_RETRY_HELPS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
 
 
 def storage_error(error: OSError, action: str, path: Path) -> StorageError:
-    """Turn an error of the operating system into ours; the message names the path and the next step."""
+    """Return the error for one of the operating system's; `action` is what the worker tried to do with the file."""
     number = error.errno or 0
     happened = f"The worker could not {action} the file: {error.strerror or type(error).__name__}."
     if (remedy := _REMEDIES.get(number)) is not None:
         return StorageUnavailableError(f"{happened} {remedy.capitalize()}.", details=str(path), remedy=remedy)
-    kind = StorageUnavailableError if number in _RETRY_HELPS else StorageError
-    advice = _ADVICE.get(number, "Look at the file system of the worker")
+    kind, advice = _TABLE.get(number, (StorageError, _CHECK))
     return kind(f"{happened} {advice}.", details=str(path))

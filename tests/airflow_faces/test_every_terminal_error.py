@@ -27,8 +27,6 @@ from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import WIDTH
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.sinks.gcs import errors as gcs_errors
-from labelbox_export_provider.sinks.s3 import errors as s3_errors
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
@@ -519,7 +517,7 @@ def all_in_one_without_a_google_connection(night: DagHarness) -> None:
     night.all_in_one(bucket_name="lake", gcp_conn_id="google_nowhere")
 
 
-@situation(s3_errors.DeniedError)
+@situation(errors.StorageDeniedError)
 def all_in_one_without_the_right_to_use_the_kms_key(night: DagHarness) -> None:
     words = (
         "User: arn:aws:iam::111122223333:user/worker is not authorized to perform: kms:GenerateDataKey on resource: "
@@ -529,23 +527,31 @@ def all_in_one_without_the_right_to_use_the_kms_key(night: DagHarness) -> None:
         night.all_in_one(s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "1234abcd"})
 
 
-@situation(s3_errors.DeniedError)
+@situation(errors.StorageDeniedError)
 def land_without_the_right_to_write_to_s3(night: DagHarness) -> None:
     with night.s3(denied=frozenset({"PutObject"})):
         night.land(night.start(), s3_bucket="lake")
 
 
-@situation(s3_errors.NotOfferedError)
+@situation(errors.StorageUnsupportedError)
 def land_in_a_store_that_cannot_list(night: DagHarness) -> None:
     no_such_call = Fault(error="NotImplemented", status=501)
     with night.s3(fault=lambda call: no_such_call if call.operation == "ListObjectsV2" else None):
         night.land(night.start(), s3_bucket="lake", rerun="replace")
 
 
-@situation(gcs_errors.DeniedError)
+@situation(errors.StorageDeniedError)
 def land_without_the_right_to_write_to_gcs(night: DagHarness) -> None:
     with night.gcs(looks=403, writes=403, message="The account does not have storage.objects.create access."):
         night.land(night.start(), bucket_name="lake")
+
+
+@situation(errors.ObjectChangedError)
+def land_nothing_in_gcs_where_another_writer_comes_first(night: DagHarness) -> None:
+    handle = night.start(filters={"global_keys": ["no-such-key"]})
+    destination = {"bucket_name": "lake", "object_name": "night.gz", "object_prefix": None}
+    with night.gcs(looks=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
+        night.land(handle, **destination, replace=True, on_empty="write_empty")
 
 
 # --- without an error of the tree
@@ -570,10 +576,6 @@ CANNOT_END_A_TASK: dict[type[LabelboxExportError], str] = {
     errors.AccessError: "a branch: its leaves are raised",
     errors.TemporaryError: "a branch: its leaves are raised",
     errors.ExportEndedError: "a branch: its leaves are raised",
-    s3_errors.MissingError: "an answer to the calls that look and remove, which take it for one",
-    gcs_errors.MissingError: "an answer to the calls that look and remove, which take it for one",
-    gcs_errors.PastTheEndError: "the answer to reading an empty object",
-    gcs_errors.OvertakenError: "whoever writes the object says what that means: ObjectExistsError or StorageError",
 }
 
 

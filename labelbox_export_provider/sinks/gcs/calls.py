@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -20,13 +19,7 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
 from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
-from labelbox_export_provider.sinks.gcs.errors import (
-    MissingError,
-    PastTheEndError,
-    Refusal,
-    classified,
-    is_store_error,
-)
+from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.session import UploadSession
 
 Answer = TypeVar("Answer")
@@ -111,27 +104,21 @@ class GCSCalls:
     def read(self, key: str, limit: int) -> bytes | None:
         """Read at most `limit` bytes of an object; None when there is none."""
         blob = self._bucket.blob(key)
-        try:
-            content: bytes = self._call(
-                "get",
-                key,
-                lambda: blob.download_as_bytes(
-                    client=self._client, end=limit - 1, raw_download=True, checksum=None, retry=self._retry
-                ),
-            )
-        except MissingError:
-            return None
-        except PastTheEndError:
+        content: bytes | None = self._call(
+            "get",
+            key,
+            lambda: blob.download_as_bytes(
+                client=self._client, end=limit - 1, raw_download=True, checksum=None, retry=self._retry
+            ),
             # Of an empty object there is no first byte to ask for.
-            return b""
+            answers={404: None, 416: b""},
+        )
         return content
 
     def head(self, key: str) -> StoredObject | None:
         """Look at an object; None when there is none."""
         blob = self._bucket.blob(key)
-        try:
-            self._call("get", key, lambda: blob.reload(client=self._client, retry=self._retry))
-        except MissingError:
+        if not self._reload(blob):
             return None
         metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
         return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
@@ -150,10 +137,7 @@ class GCSCalls:
     def crc32c(self, there: StoredObject) -> str | None:
         """Give the server's own checksum (base64) of exactly this object; None when it is not there any more."""
         blob = self._bucket.blob(there.key, generation=int(there.version_id or 0))
-        with contextlib.suppress(MissingError):
-            self._call("get", there.key, lambda: blob.reload(client=self._client, retry=self._retry))
-            return str(blob.crc32c)
-        return None
+        return str(blob.crc32c) if self._reload(blob) else None
 
     def list(self, prefix: str) -> Iterator[str]:
         """Give the keys that start with `prefix`, page by page."""
@@ -167,8 +151,16 @@ class GCSCalls:
     def delete(self, key: str, generation: int | None = None) -> None:
         """Remove an object, or exactly this generation of it; a missing one is no error."""
         blob = self._bucket.blob(key, generation=generation)
-        with contextlib.suppress(MissingError):
-            self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry))
+        self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry), answers={404: None})
+
+    def _reload(self, blob: Any) -> bool:
+        """Read what the store knows of an object; return whether there is one."""
+
+        def reload() -> bool:
+            blob.reload(client=self._client, retry=self._retry)
+            return True
+
+        return self._call("get", blob.name, reload, answers={404: False})
 
     def _new_blob(self, new: NewObject, metadata: Mapping[str, str]) -> Any:
         given = self._arguments
@@ -179,13 +171,19 @@ class GCSCalls:
                 setattr(blob, name, value)
         return blob
 
-    def _call(self, operation: str, key: str, call: Callable[[], Answer]) -> Answer:
+    def _call(
+        self, operation: str, key: str, call: Callable[[], Answer], *, answers: Mapping[int, Answer] | None = None
+    ) -> Answer:
+        """Return what the call returns; `answers` are the statuses that are no failure, and what to return for them."""
         failure: StorageError
         try:
             return call()
         except Exception as error:
             if not is_store_error(error):
                 raise
-            failure = classified(Refusal.of_error(error), operation, self._name, key, self._connection)
+            refusal = read_error(error, operation, self._name, key, self._connection)
+            if answers and refusal.status in answers and not bucket_is_missing(refusal):
+                return answers[refusal.status]
+            failure = refusal_error(refusal)
         # Raised outside of the handler, so that the library's own error, which may quote a request, is not chained.
         raise failure

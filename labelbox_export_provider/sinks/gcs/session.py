@@ -14,11 +14,13 @@ from typing import Any
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.gcs.errors import (
-    Refusal,
-    classified,
     is_store_error,
     is_worth_another_call,
+    read_error,
+    read_response,
+    refusal_error,
 )
+from labelbox_export_provider.sinks.refusals import Refusal
 
 _TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
 _PIECE = 1 << 20
@@ -101,7 +103,7 @@ class UploadSession:
         response = self._request("DELETE", {}, b"")
         # 499 is how GCS says that the session is cancelled.
         if response.status_code not in {200, 204, 404, 410, 412, 499}:
-            raise classified(Refusal.of_response(response), "create", self._bucket, self._key, self._connection)
+            raise refusal_error(self._read(response))
 
     def _send(self, stretch: _Stretch) -> Mapping[str, Any] | None:
         while True:
@@ -161,7 +163,7 @@ class UploadSession:
             if stretch.crc32c is None:
                 raise self._disorder("made an object before the last bytes were sent")
             return self._resource(response)
-        raise self._refused(Refusal.of_response(response))
+        raise self._refused(self._read(response))
 
     def _resource(self, response: Any) -> Mapping[str, Any]:
         try:
@@ -172,6 +174,9 @@ class UploadSession:
             raise self._disorder("said that the object is whole, but not which generation of it that is")
         return resource
 
+    def _read(self, response: Any) -> Refusal:
+        return read_response(response, "create", self._bucket, self._key, self._connection)
+
     def _refused(self, refusal: Refusal) -> Exception:
         if refusal.status in {404, 410}:
             return StorageUnavailableError(
@@ -179,7 +184,7 @@ class UploadSession:
                 "try opens a new one.",
                 details=f"{self._label()} (HTTP {refusal.status})",
             )
-        failure = classified(refusal, "create", self._bucket, self._key, self._connection)
+        failure = refusal_error(refusal)
         return _TryAgainError(failure) if is_worth_another_call(refusal) else failure
 
     def _request(self, method: str, headers: Mapping[str, str], body: _Rest | bytes) -> Any:
@@ -191,10 +196,8 @@ class UploadSession:
         except Exception as error:
             if not (is_store_error(error) or isinstance(error, OSError)):
                 raise
-            refusal = Refusal.of_error(error)
-            failure = classified(refusal, "create", self._bucket, self._key, self._connection)
-            if failure.retryable and method == "PUT":
-                failure = _TryAgainError(failure)
+            found = refusal_error(read_error(error, "create", self._bucket, self._key, self._connection))
+            failure = _TryAgainError(found) if found.retryable and method == "PUT" else found
         # Raised outside of the handler: the libraries' own errors quote the secret address.
         raise failure
 

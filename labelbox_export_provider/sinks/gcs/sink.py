@@ -14,7 +14,7 @@ from typing import Any
 import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
-from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.errors import ObjectChangedError, StorageDeniedError, StorageError
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
@@ -29,7 +29,7 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
-from labelbox_export_provider.sinks.gcs.errors import DeniedError, OvertakenError, overtaken
+from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.gcs.writer import GCSWriter
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class GCSSink(Sink):
         check_relative_key(key)
         try:
             session = self._calls.open_session(NewObject(key, NDJSON), None)
-        except DeniedError:
+        except StorageDeniedError:
             if self.head(key) is None:
                 raise
             logger.info("%s is there already and may not be overwritten.", self._calls.uri(key))
@@ -104,9 +104,9 @@ class GCSSink(Sink):
         expected, uri = ExpectedObject(len(content), google_crc32c.value(content)), self._calls.uri(new.key)
         try:
             made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
-        except OvertakenError as refused:
-            raise overtaken(refused, create_only=new.create_only) from None
-        except DeniedError:
+        except ObjectChangedError as refused:
+            raise changed_error(refused, create_only=new.create_only) from None
+        except StorageDeniedError:
             there = self._calls.of_same_export(new)
             if there is None:
                 raise
@@ -119,8 +119,8 @@ class GCSSink(Sink):
         check_relative_key(key)
         try:
             return self._calls.read(key, limit)
-        except DeniedError as denied:
-            logger.warning("%s It is taken for missing.", denied)
+        except StorageDeniedError as denied:
+            logger.warning("%s It is treated as missing.", denied)
             return None
 
     def head(self, key: str) -> StoredObject | None:
@@ -128,8 +128,8 @@ class GCSSink(Sink):
         check_relative_key(key)
         try:
             return self._calls.head(key)
-        except DeniedError as denied:
-            logger.warning("%s The object is taken for missing.", denied)
+        except StorageDeniedError as denied:
+            logger.warning("%s The object is treated as missing.", denied)
             return None
 
     def list(self, prefix: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from labelbox_export_provider.errors import IntegrityError, StorageError
+from labelbox_export_provider.errors import IntegrityError, ObjectChangedError, StorageDeniedError, StorageError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     ExpectedObject,
@@ -19,7 +19,7 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
-from labelbox_export_provider.sinks.gcs.errors import DeniedError, OvertakenError, overtaken
+from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.gcs.session import UploadSession
 from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
 
@@ -51,7 +51,7 @@ class GCSWriter(ObjectWriter):
         self._turn = 1
         self._sending = False
         self._failure: str | None = None
-        self._refused: OvertakenError | DeniedError | None = None
+        self._refused: ObjectChangedError | StorageDeniedError | None = None
 
     def put_part(self, part: Part) -> None:
         """Send the part when it is its turn, or keep it when it is the whole object."""
@@ -78,7 +78,7 @@ class GCSWriter(ObjectWriter):
         self._account.check(expected, uri)
         try:
             resource = self._finish(expected)
-        except (OvertakenError, DeniedError) as refused:
+        except (ObjectChangedError, StorageDeniedError) as refused:
             written = self._published_by_lost_answer(expected)
             if written is None:
                 raise self._for_the_reader(refused) from None
@@ -152,7 +152,7 @@ class GCSWriter(ObjectWriter):
         if self._session is None and self._refused is None:
             try:
                 self._session = self._calls.open_session(self._new, self._generation)
-            except (OvertakenError, DeniedError) as refused:
+            except (ObjectChangedError, StorageDeniedError) as refused:
                 if self._calls.of_same_export(self._new) is None:
                     raise self._for_the_reader(refused) from None
                 self._refused = refused
@@ -191,8 +191,12 @@ class GCSWriter(ObjectWriter):
             details=uri,
         )
 
-    def _for_the_reader(self, refused: OvertakenError | DeniedError) -> StorageError:
-        return refused if isinstance(refused, DeniedError) else overtaken(refused, create_only=self._new.create_only)
+    def _for_the_reader(self, refused: ObjectChangedError | StorageDeniedError) -> StorageError:
+        return (
+            refused
+            if isinstance(refused, StorageDeniedError)
+            else changed_error(refused, create_only=self._new.create_only)
+        )
 
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
         """Find out whether this very object is there: from a call whose answer was lost, or from another try."""
@@ -202,7 +206,7 @@ class GCSWriter(ObjectWriter):
         try:
             if self._calls.crc32c(there) != checksum.base64_text(expected.crc32c):
                 return None
-        except DeniedError:
+        except StorageDeniedError:
             return None
         return WrittenObject(
             self._new.key,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.connection_names import AWS_HOSTS, with_endpoint
 from labelbox_export_provider.sinks.s3.arguments import SinkArguments
 from labelbox_export_provider.sinks.s3.body import UncopiedBody
-from labelbox_export_provider.sinks.s3.errors import MissingError, classified, is_store_error, storage_error
+from labelbox_export_provider.sinks.s3.errors import is_missing, is_store_error, read_refusal, refusal_error
 
 _METHODS = {
     "HeadObject": "head_object",
@@ -75,25 +74,23 @@ class S3Calls:
 
     def get_object(self, key: str, limit: int) -> bytes | None:
         """Read at most `limit` bytes of an object; None when there is none."""
-        try:
-            answer = self._call("GetObject", key, **self._arguments.bucket)
-        except MissingError:
+        answer = self._call("GetObject", key, **self._arguments.bucket)
+        if answer is None:
             return None
         body = answer["Body"]
         failure: StorageError
         try:
             return bytes(body.read(limit))
         except Exception as error:  # noqa: BLE001  botocore wraps whatever its HTTP library raises
-            failure = storage_error(error, "GetObject", self._bucket, key, self._connection)
+            failure = refusal_error(read_refusal(error, "GetObject", self._bucket, key, self._connection))
         finally:
             body.close()
         raise failure
 
     def head_object(self, key: str) -> StoredObject | None:
         """Look at an object; None when there is none."""
-        try:
-            answer = self._call("HeadObject", key, **self._arguments.bucket)
-        except MissingError:
+        answer = self._call("HeadObject", key, **self._arguments.bucket)
+        if answer is None:
             return None
         return StoredObject(
             key,
@@ -115,8 +112,7 @@ class S3Calls:
 
     def delete_object(self, key: str) -> None:
         """Remove an object; a missing one is no error."""
-        with contextlib.suppress(MissingError):
-            self._call("DeleteObject", key, **self._arguments.bucket)
+        self._call("DeleteObject", key, **self._arguments.bucket)
 
     def create_upload(self, new: NewObject) -> str:
         """Open a multipart upload."""
@@ -161,20 +157,15 @@ class S3Calls:
 
     def abort_upload(self, key: str, upload: str) -> bool:
         """Drop a multipart upload with all its parts; says whether there was one."""
-        try:
-            self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket)
-        except MissingError:
-            return False
-        return True
+        return self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket) is not None
 
     def open_uploads(self, key: str) -> list[str]:
         """Give the ids of the multipart uploads under exactly this key."""
         found: list[str] = []
         marker: dict[str, str] = {}
         while True:
-            try:
-                answer = self._call("ListMultipartUploads", key, **marker, **self._arguments.bucket)
-            except MissingError:
+            answer = self._call("ListMultipartUploads", key, **marker, **self._arguments.bucket)
+            if answer is None:
                 return found
             found += (upload["UploadId"] for upload in answer.get("Uploads", ()) if upload["Key"] == key)
             if not answer.get("IsTruncated"):
@@ -193,15 +184,19 @@ class S3Calls:
         )
 
     def _call(self, operation: str, key: str, **arguments: Any) -> Any:
+        """Return the client's answer; None where it is that there is no such object or upload."""
         method: Callable[..., Any] = getattr(self._client, _METHODS[operation])
         target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
-        failure: StorageError | None = None
+        failure: StorageError
         try:
             return method(Bucket=self._bucket, **target, **arguments)
         except Exception as error:
             if not is_store_error(error):
                 raise
-            failure = classified(error, operation, self._bucket, key, self._connection)
+            refusal = read_refusal(error, operation, self._bucket, key, self._connection)
+            if is_missing(refusal):
+                return None
+            failure = refusal_error(refusal)
         # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
         raise failure
 

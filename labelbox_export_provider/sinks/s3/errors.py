@@ -1,6 +1,6 @@
-"""What S3 and its lookalikes answer, turned into what the reader should do about it.
+"""The refusals of S3 and of stores that speak its protocol, as errors that name the next step.
 
-botocore's errors are taken apart by their shape, so that no cloud library is needed to read this module.
+botocore's exceptions are read by their shape, so that this module needs no cloud library.
 """
 
 from __future__ import annotations
@@ -9,20 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labelbox_export_provider.errors import ObjectExistsError, StorageError, StorageUnavailableError
-
-
-class MissingError(StorageError):
-    """There is no such object or upload."""
-
-
-class DeniedError(StorageError):
-    """The identity lacks a permission."""
-
-
-class NotOfferedError(StorageError):
-    """The store has no such call."""
-
+from labelbox_export_provider.errors import (
+    ObjectExistsError,
+    StorageDeniedError,
+    StorageError,
+    StorageUnavailableError,
+    StorageUnsupportedError,
+)
+from labelbox_export_provider.sinks.refusals import Refusal, Rule, has_code, storage_error
 
 PERMISSIONS: Mapping[str, str] = {
     "HeadObject": "s3:GetObject and s3:ListBucket",
@@ -36,7 +30,9 @@ PERMISSIONS: Mapping[str, str] = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
 }
-_ASKS_FOR_THE_BUCKET = {"CreateMultipartUpload", "ListMultipartUploads", "ListObjectsV2"}
+_CALLS_OF_A_BUCKET = {"CreateMultipartUpload", "ListMultipartUploads", "ListObjectsV2"}
+_CALLS_OF_AN_OBJECT = {"HeadObject", "GetObject", "DeleteObject"}
+_CALLS_OF_AN_UPLOAD = {"AbortMultipartUpload", "ListMultipartUploads"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
 _BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _BUSY = {
@@ -53,10 +49,8 @@ _BUSY = {
 }
 _OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _DENIED_ACTION = re.compile(r"not authorized to perform: ([\w:*]+)(?: on resource: \"?([^\s\",]+))?")
+_INVALID_PARAMETER = re.compile(r"parameter (?:in input: )?\"?([\w.]+)")
 _ADDRESS = re.compile(r"(?i)https?://\S+")
-_MAX_QUOTED = 300
-_NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
-_CHANGED_ON_THE_WAY = {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"}
 _NO_ANSWER = {
     "EndpointConnectionError",
     "ConnectTimeoutError",
@@ -65,161 +59,62 @@ _NO_ANSWER = {
     "ProxyConnectionError",
     "HTTPClientError",
 }
-_CHECKSUM_TRAILER = (
-    "The store does not take uploads whose checksum follows the bytes. Set this in the AWS connection's extra: "
-    '{"config_kwargs": {"request_checksum_calculation": "when_required"}}, then retry'
-)
-
-
-def error_code(error: BaseException) -> str:
-    """Give the store's own name for an answer, or "" where the error is none."""
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
-
-
-def error_status(error: BaseException) -> int:
-    """Give the HTTP status of an answer, or 0 where there was none."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, dict):
-        return 0
-    metadata: Mapping[str, Any] = response.get("ResponseMetadata", {})
-    return int(metadata.get("HTTPStatusCode", 0) or 0)
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Tell whether an exception is botocore's: an answer of the store, or no answer at all."""
+    """Return whether an exception is botocore's: an answer of the store, or no answer at all."""
     return any(cls.__module__.startswith(("botocore.", "boto3.")) for cls in type(error).__mro__)
 
 
-def is_missing(error: BaseException) -> bool:
-    """Tell whether the answer means that there is no such object (not: no such bucket)."""
-    code = error_code(error)
-    return code in {"NoSuchKey", "404", "NotFound"} or (error_status(error) == 404 and code != "NoSuchBucket")
+def is_missing(refusal: Refusal) -> bool:
+    """Return whether there is no such object or upload, which is an answer to the calls that read and remove.
 
-
-def is_denied(error: BaseException) -> bool:
-    """Tell whether a permission is missing."""
-    return error_code(error) in _DENIED or (error_status(error) == 403 and error_code(error) not in _BAD_KEY)
-
-
-def classified(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> StorageError:
-    """Turn botocore's exception into ours, with the classes that the calls of this package handle themselves."""
-    plain = storage_error(error, operation, bucket, key, connection)
-    code = error_code(error)
-    if operation in {"HeadObject", "GetObject", "DeleteObject"} and is_missing(error):
-        return MissingError(plain.message, details=plain.details)
-    # rclone says so of a list of uploads that is empty.
-    if operation in {"AbortMultipartUpload", "ListMultipartUploads"} and code == "NoSuchUpload":
-        return MissingError(plain.message, details=plain.details)
-    if code in _NOT_OFFERED:
-        return NotOfferedError(plain.message, details=plain.details)
-    if type(plain) is StorageError and is_denied(error):
-        return DeniedError(plain.message, details=plain.details)
-    return plain
-
-
-def storage_error(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> StorageError:
-    """Turn botocore's exception into ours: what is missing and the next step, then call, key and answer as details.
-
-    `connection` is how the message calls it, "the AWS connection 'aws_default'" for instance.
+    A missing bucket is not meant. rclone reports `NoSuchUpload` for an empty list of uploads.
     """
-    label = f"s3://{bucket}/{key}"
-    code, status = error_code(error), error_status(error)
-    if not code and not status:
-        return _without_answer(error, operation, label, connection)
-    kind: type[StorageError] = StorageError
-    if code == "NoSuchBucket" or (status == 404 and operation in _ASKS_FOR_THE_BUCKET):
-        advice = f"There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket"
-    elif code in _BAD_KEY:
-        advice = f"The credentials of {connection} are not accepted. Renew them in the connection, then retry"
-    elif code == "MissingContentLength" or status == 411:
-        advice = _CHECKSUM_TRAILER
-    elif code == "PreconditionFailed" or status == 412:
-        kind = ObjectExistsError
-        advice = "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True"
-    elif code in _NOT_OFFERED:
-        advice = "The store does not offer this call"
-        if operation == "ListObjectsV2":
-            advice += ", without which other generations cannot be found: set rerun='add'"
-    elif code in _CHANGED_ON_THE_WAY:
-        kind = StorageUnavailableError
-        advice = "Other bytes arrived than were sent. Another try sends them again; if it goes on, look at the proxy"
-    elif code in _BUSY or status >= 500 or status == 429:
-        kind = StorageUnavailableError
-        advice = "The store is busy or failed; retrying may help"
-    else:
-        advice = _advice_on_settings(error, operation, bucket, connection)
-    details = f"{operation} of {label} was answered with {code or status} (HTTP {status}){_quoted(error)}"
-    return kind(f"{advice}.", details=details)
-
-
-def _advice_on_settings(error: BaseException, operation: str, bucket: str, connection: str) -> str:
-    """Say which permission or setting to change for an answer that will be the same next time."""
-    code = error_code(error)
-    if code.startswith("KMS."):
-        return (
-            "The KMS key cannot be used. Look at its state and region, and at SSEKMSKeyId in sink_args or the bucket's "
-            "default encryption"
-        )
-    if is_denied(error):
-        return _needed(error, operation, bucket, connection)
-    if code == "NoSuchUpload":
-        return "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it"
-    if code in _OTHER_REGION or error_status(error) in {301, 307}:
-        return f"The bucket is in another region. Correct region_name or endpoint_url of {connection}"
-    if code == "InvalidBucketName":
-        return "Correct s3_bucket"
-    return "The store refused the call. Look at the key and at sink_args"
-
-
-def _quoted(error: BaseException) -> str:
-    """Return the store's own words; what it says of credentials may hold them and is left out."""
-    words = _ADDRESS.sub("(address)", " ".join(_message(error).split()))[:_MAX_QUOTED].rstrip(". ")
-    return f": {words}" if words and error_code(error) not in _BAD_KEY else ""
-
-
-def _message(error: BaseException) -> str:
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Message") or "") if isinstance(response, dict) else ""
-
-
-def _needed(error: BaseException, operation: str, bucket: str, connection: str) -> str:
-    """Say which permission is missing; AWS names the action and the resource, other stores do not."""
-    named = _DENIED_ACTION.search(_message(error))
-    if named is not None and named[1].startswith("kms:"):
-        key = f"the KMS key {named[2]}" if named[2] else "the KMS key"
-        return (
-            f"The identity of {connection} needs {named[1]} on {key} that encrypts the object, in its own policy and "
-            "in that of the key"
-        )
-    needed = PERMISSIONS.get(operation, "access to the bucket")
-    store = f" (the store names {named[1]})" if named is not None and named[1] not in needed else ""
-    return (
-        f"The identity of {connection} needs {needed} on bucket {bucket!r}{store}. Where a KMS key encrypts it, "
-        "kms:GenerateDataKey and kms:Decrypt are needed, too"
+    if refusal.operation in _CALLS_OF_AN_UPLOAD:
+        return refusal.code == "NoSuchUpload"
+    if refusal.operation not in _CALLS_OF_AN_OBJECT:
+        return False
+    return refusal.code in {"NoSuchKey", "404", "NotFound"} or (
+        refusal.status == 404 and refusal.code != "NoSuchBucket"
     )
 
 
+def read_refusal(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> Refusal:
+    """Return what an exception of botocore reports."""
+    code, status, text = _read_answer(error)
+    answered = bool(code or status)
+    if not answered:
+        code, text = type(error).__name__, str(error)
+    elif code in _BAD_KEY:
+        text = ""  # it may hold the credentials
+    return Refusal(operation, f"s3://{bucket}/{key}", bucket, connection, answered, status, code, text)
+
+
+def refusal_error(refusal: Refusal) -> StorageError:
+    """Return the error for a refusal: the advice as its message; call, key and answer as its details."""
+    return storage_error(refusal, _RULES)
+
+
 def connection_error(error: BaseException, connection: str | None) -> StorageError:
-    """Turn a failure to build the client, before any call for an object, into what to fix in the connection."""
+    """Return the error for a client that could not be built: which part of the connection to correct."""
     label = f"The AWS connection {connection!r}" if connection else "boto3's own chain of credentials"
-    code, status = error_code(error), error_status(error)
+    code, status, text = _read_answer(error)
     if code or status:
         operation = getattr(error, "operation_name", "a call of STS")
-        said = getattr(error, "response", {}).get("Error", {}).get("Message", "")
-        kind = StorageUnavailableError if code in _BUSY or status >= 500 or status == 429 else StorageError
+        retryable = code in _BUSY or status >= 500 or status == 429
         advice = (
             "Retrying may help"
-            if kind is StorageUnavailableError
+            if retryable
             else "Correct role_arn, the role's trust policy or the keys of the connection, then retry"
         )
-        return kind(
+        return (StorageUnavailableError if retryable else StorageError)(
             f"{label} gives no client. {advice}. Nothing was sent to the bucket.",
-            details=f"{operation} was answered with {code or status} ({said})",
+            details=f"{operation} was answered with {code or status} ({text})",
         )
     if is_store_error(error) and type(error).__name__ in _NO_ANSWER:
         return StorageUnavailableError(
-            f"{label} gives no client: its token service gave no answer. Retrying may help; if not, look at "
+            f"{label} gives no client: its token service gave no answer. Retrying may help; if not, check "
             "endpoint_url, region and proxy of the connection.",
             details=type(error).__name__,
         )
@@ -230,33 +125,132 @@ def connection_error(error: BaseException, connection: str | None) -> StorageErr
     )
 
 
-def _without_answer(error: BaseException, operation: str, label: str, connection: str) -> StorageError:
-    name = type(error).__name__
-    if name == "ParamValidationError":
-        # The text quotes values, which may be keys; the names are enough.
-        if "Invalid bucket name" in str(error):
-            return StorageError(
-                "The bucket has a name that no bucket can have. Correct s3_bucket.",
-                details=f"{operation} of {label} was not sent",
-            )
-        names = ", ".join(sorted(set(re.findall(r"parameter (?:in input: )?\"?([\w.]+)", str(error))))) or "an argument"
-        return StorageError(
-            f"The client library refuses {names}. Correct the value in sink_args.",
-            details=f"{operation} of {label} was not sent",
+def _read_answer(error: BaseException) -> tuple[str, int, str]:
+    """Return the store's name for its answer, the HTTP status and the text; "" and 0 where there was no answer."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return "", 0, ""
+    answer: Mapping[str, Any] = response.get("Error", {})
+    metadata: Mapping[str, Any] = response.get("ResponseMetadata", {})
+    text = _ADDRESS.sub("(address)", " ".join(str(answer.get("Message") or "").split()))
+    return str(answer.get("Code", "")), int(metadata.get("HTTPStatusCode", 0) or 0), text
+
+
+def _is_denied(refusal: Refusal) -> bool:
+    return refusal.code in _DENIED or (refusal.status == 403 and refusal.code not in _BAD_KEY)
+
+
+def _bucket_is_missing(refusal: Refusal) -> bool:
+    return refusal.code == "NoSuchBucket" or (refusal.status == 404 and refusal.operation in _CALLS_OF_A_BUCKET)
+
+
+def _bucket_name_is_invalid(refusal: Refusal) -> bool:
+    return refusal.code == "ParamValidationError" and "Invalid bucket name" in refusal.text
+
+
+def _is_busy(refusal: Refusal) -> bool:
+    return refusal.code in _BUSY or refusal.status >= 500 or refusal.status == 429
+
+
+def _refused_parameters(refusal: Refusal) -> str:
+    # Names only: the library's text quotes values, which may be keys.
+    names = ", ".join(sorted(set(_INVALID_PARAMETER.findall(refusal.text)))) or "an argument"
+    return f"The client library refuses {names}. Correct the value in sink_args"
+
+
+def _unsupported_call(refusal: Refusal) -> str:
+    generations = ", without which other generations cannot be found: set rerun='add'"
+    return f"The store does not offer this call{generations if refusal.operation == 'ListObjectsV2' else ''}"
+
+
+def _missing_permission(refusal: Refusal) -> str:
+    """Return which permission is missing; AWS names the action and the resource, other stores do not."""
+    identity = f"The identity of {refusal.connection}"
+    named = _DENIED_ACTION.search(refusal.text)
+    if named is not None and named[1].startswith("kms:"):
+        key = f"the KMS key {named[2]}" if named[2] else "the KMS key"
+        return (
+            f"{identity} needs {named[1]} on {key} that encrypts the object, in its own policy and in that of the key"
         )
-    if name in {
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "ProfileNotFound",
-        "NoRegionError",
-        "InvalidRegionError",
-    }:
-        return StorageError(
-            f"{connection[0].upper()}{connection[1:]} is incomplete. Give it credentials or a role, and a region, then "
-            "retry.",
-            details=f"{operation} of {label} was not sent ({name})",
-        )
-    return StorageUnavailableError(
-        f"The store gave no answer. Retrying may help; if not, look at endpoint_url, region and proxy of {connection}.",
-        details=f"{operation} of {label} got no answer ({name})",
+    needed = PERMISSIONS.get(refusal.operation, "access to the bucket")
+    store = f" (the store names {named[1]})" if named is not None and named[1] not in needed else ""
+    return (
+        f"{identity} needs {needed} on bucket {refusal.bucket!r}{store}. Where a KMS key encrypts it, "
+        "kms:GenerateDataKey and kms:Decrypt are needed, too"
     )
+
+
+_KMS_KEY = (
+    "The KMS key cannot be used. Check its state and region, and SSEKMSKeyId in sink_args or the bucket's default "
+    "encryption"
+)
+_RULES = (
+    Rule(
+        StorageError,
+        _bucket_name_is_invalid,
+        "The bucket has a name that no bucket can have. Correct s3_bucket",
+        sent=False,
+    ),
+    Rule(StorageError, has_code("ParamValidationError"), _refused_parameters, sent=False),
+    Rule(
+        StorageError,
+        has_code(
+            "NoCredentialsError",
+            "PartialCredentialsError",
+            "ProfileNotFound",
+            "NoRegionError",
+            "InvalidRegionError",
+        ),
+        "{Connection} is incomplete. Give it credentials or a role, and a region, then retry",
+        sent=False,
+    ),
+    Rule(
+        StorageUnavailableError,
+        lambda refusal: not refusal.answered,
+        "The store gave no answer. Retrying may help; if not, check endpoint_url, region and proxy of {connection}",
+    ),
+    Rule(
+        StorageError,
+        _bucket_is_missing,
+        "There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket",
+    ),
+    Rule(
+        StorageError,
+        has_code(*_BAD_KEY),
+        "The credentials of {connection} are not accepted. Renew them in the connection, then retry",
+    ),
+    Rule(
+        StorageError,
+        lambda refusal: refusal.code == "MissingContentLength" or refusal.status == 411,
+        "The store does not take uploads whose checksum follows the bytes. Set this in the AWS connection's extra: "
+        '{{"config_kwargs": {{"request_checksum_calculation": "when_required"}}}}, then retry',
+    ),
+    Rule(
+        ObjectExistsError,
+        lambda refusal: refusal.code == "PreconditionFailed" or refusal.status == 412,
+        "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True",
+    ),
+    Rule(StorageUnsupportedError, has_code("NotImplemented", "MethodNotAllowed", "501", "405"), _unsupported_call),
+    Rule(
+        StorageUnavailableError,
+        has_code("BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"),
+        "Other bytes arrived than were sent. Retrying sends them again; if it happens again, check the proxy",
+    ),
+    Rule(StorageUnavailableError, _is_busy, "The store is busy or failed; retrying may help"),
+    Rule(StorageDeniedError, lambda refusal: refusal.code.startswith("KMS.") and _is_denied(refusal), _KMS_KEY),
+    Rule(StorageError, lambda refusal: refusal.code.startswith("KMS."), _KMS_KEY),
+    Rule(StorageDeniedError, _is_denied, _missing_permission),
+    Rule(
+        StorageError,
+        has_code("NoSuchUpload"),
+        "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it",
+    ),
+    Rule(
+        StorageError,
+        lambda refusal: refusal.code in _OTHER_REGION or refusal.status in {301, 307},
+        "The bucket is in another region. Correct region_name or endpoint_url of {connection}",
+    ),
+    Rule(StorageError, has_code("InvalidBucketName"), "Correct s3_bucket"),
+    Rule(StorageError, lambda _: True, "The store refused the call. Check the key and sink_args"),
+)
+"""Read from the top; the first rule that matches decides."""

@@ -13,7 +13,7 @@ from typing import Any
 import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
-from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
@@ -33,7 +33,6 @@ from labelbox_export_provider.sinks.s3.arguments import (
     SinkArguments,
 )
 from labelbox_export_provider.sinks.s3.calls import S3Calls
-from labelbox_export_provider.sinks.s3.errors import DeniedError, NotOfferedError
 from labelbox_export_provider.sinks.s3.writer import S3Writer
 
 logger = logging.getLogger(__name__)
@@ -77,7 +76,7 @@ class S3Sink(Sink):
         check_relative_key(key)
         try:
             upload = self._calls.create_upload(NewObject(key, NDJSON))
-        except NotOfferedError as error:
+        except StorageUnsupportedError as error:
             logger.warning("%s Only objects of one part can be written.", error)
             return
         try:
@@ -107,8 +106,8 @@ class S3Sink(Sink):
         check_relative_key(key)
         try:
             return self._calls.get_object(key, limit)
-        except DeniedError as denied:
-            logger.warning("%s It is taken for missing.", denied)
+        except StorageDeniedError as denied:
+            logger.warning("%s It is treated as missing.", denied)
             return None
 
     def head(self, key: str) -> StoredObject | None:
@@ -116,8 +115,8 @@ class S3Sink(Sink):
         check_relative_key(key)
         try:
             return self._calls.head_object(key)
-        except DeniedError as denied:
-            logger.warning("%s The object is taken for missing.", denied)
+        except StorageDeniedError as denied:
+            logger.warning("%s The object is treated as missing.", denied)
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
@@ -136,6 +135,6 @@ class S3Sink(Sink):
         try:
             for upload in self._calls.open_uploads(key):
                 aborted += self._calls.abort_upload(key, upload)
-        except (DeniedError, NotOfferedError) as error:
+        except (StorageDeniedError, StorageUnsupportedError) as error:
             logger.warning("%s Uploads that a killed try left open stay, until a lifecycle rule removes them.", error)
         return aborted
