@@ -14,7 +14,7 @@ from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import layout_names
-from labelbox_export_provider.sinks.base import Sink
+from labelbox_export_provider.sinks import Sink
 from labelbox_export_provider.streaming.landing.land import LandingOptions, land_export
 
 _DIGEST = f"sha256:{0:064x}"
@@ -84,10 +84,10 @@ def _handle(export_id: str, *, trim: bool) -> ExportHandle:
 
 def _sink(given: argparse.Namespace) -> Sink:
     if given.store == "gcs":
-        from labelbox_export_provider.sinks.gcs.sink import GCSSink
+        from labelbox_export_provider.sinks import GCSSink
 
         return GCSSink(gcs_bucket(given.bucket, given.endpoint).client, given.bucket)
-    from labelbox_export_provider.sinks.s3.sink import S3Sink
+    from labelbox_export_provider.sinks import S3Sink
 
     return S3Sink(s3_client(given.endpoint), given.bucket)
 

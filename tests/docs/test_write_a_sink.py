@@ -37,11 +37,11 @@ def run(folder: Path, *choice: str, old: str = "", new: str = "") -> str:
 
 
 def test_the_store_on_the_page_keeps_every_promise(tmp_path: Path) -> None:
-    said = run(tmp_path)
-    assert "failed" not in said, said
+    output = run(tmp_path)
+    assert "failed" not in output, output
     tests = [name for name in dir(SinkConformance) if name.startswith("test_")]
-    passed = re.search(r"(\d+) passed", said)
-    assert passed, said
+    passed = re.search(r"(\d+) passed", output)
+    assert passed, output
     assert int(passed[1]) > len(tests)
 
 
@@ -65,9 +65,9 @@ BROKEN = {
         "next_try_removes",
     ),
     "a store that refuses is not heard": (
-        """            raise StorageError(f"{self._path}: {error}. Look""",
+        """            raise StorageError(f"{self._path}: {error}. Check""",
         """            return [(0,)]
-            raise StorageError(f"{self._path}: {error}. Look""",
+            raise StorageError(f"{self._path}: {error}. Check""",
         "cannot_be_written",
     ),
     "metadata is dropped": ("{**self._new.metadata, CRC32C", "{CRC32C", "origin_of_an_object"),
@@ -79,5 +79,5 @@ BROKEN = {
 def test_the_suite_notices_a_store_that_breaks_a_promise(broken: str, tmp_path: Path) -> None:
     old, new, noticed = BROKEN[broken]
     assert old in MODULES["sqlite_sink.py"]
-    said = run(tmp_path, "-k", noticed, old=old, new=new)
-    assert re.search(rf"^FAILED .*{noticed}", said, re.MULTILINE), said
+    output = run(tmp_path, "-k", noticed, old=old, new=new)
+    assert re.search(rf"^FAILED .*{noticed}", output, re.MULTILINE), output

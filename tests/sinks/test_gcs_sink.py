@@ -116,7 +116,9 @@ def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictG
 def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
     server.fault = kill_task(operation, Fault("before", 503, "backendError"), for_ever=True)
     writer = sink(server, retry_timeout=0.2).begin(NewObject("rows", "text/plain", MINE))
-    with pytest.raises(StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with .*HTTP 503"):
+    with pytest.raises(
+        StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with .*HTTP 503"
+    ):
         _through(writer)
     server.fault = lambda call: None
     writer.abort()
@@ -232,9 +234,7 @@ def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call:
 
 def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: StrictGCS) -> None:
     server.fault = kill_task("insert", Fault("before", 403, "retentionPolicyNotMet"))
-    with pytest.raises(
-        StorageError, match=r"'retentionPolicyNotMet'\. Check the bucket's retention policy"
-    ) as refused:
+    with pytest.raises(StorageError, match=r"'retentionPolicyNotMet'\. Check the bucket's retention policy") as refused:
         sink(server).put(NewObject("rows", "text/plain"), b"x")
     assert "needs storage.objects" not in str(refused.value)
 
