@@ -60,7 +60,7 @@ e2e: $(STAMP) ## end-to-end tests alone
 	@$(RUN) -m pytest -m e2e -n 0
 
 matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised (LINE=airflow-3.1.0 for one)
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox $(if $(LINE),--session line scheduler --keywords '$(LINE)')
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox $(if $(LINE),--session line scheduler --tags '$(LINE)')
 
 matrix-short: $(STAMP) ## the oldest line alone, with the tests of the faces: minutes
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session short

@@ -54,7 +54,9 @@ LINES = (
 RESOLVED_ONLY = (("airflow-3.3.2", "3.14"), ("airflow-3.4.0b2", "3.14"))
 SCHEDULED = ("airflow-3.1.0", "airflow-3.2.2")
 """Lines that also run under a real scheduler; the newest does in every end-to-end test."""
-RUNS = [nox.param(python, line, id=f"{line.name}-py{python}") for line in LINES for python in line.pythons]
+RUNS = [
+    nox.param(python, line, id=f"{line.name}-py{python}", tags=[line.name]) for line in LINES for python in line.pythons
+]
 
 # Interpreters of pyenv are found whichever of them is switched on.
 _PYENV = sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/*/bin"))
