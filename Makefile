@@ -19,7 +19,7 @@ SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks nox
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format bench constraints clean
+.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,13 +65,14 @@ matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised 
 matrix-short: $(STAMP) ## the oldest line alone, with the tests of the faces: minutes
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session short
 
-lint: $(STAMP) ## ruff, mypy, the import rules, spelling and words, and what is in wheel and source distribution
+lint: $(STAMP) ## ruff, mypy, the import rules, words, workflows, and what is in wheel and source distribution
 	@status=0; \
 	$(VENV)/bin/ruff check || status=$$?; \
 	$(VENV)/bin/ruff format --check || status=$$?; \
 	$(VENV)/bin/mypy || status=$$?; \
 	$(VENV)/bin/lint-imports || status=$$?; \
 	$(VENV)/bin/codespell $(SPELLED) || status=$$?; \
+	$(VENV)/bin/zizmor --offline --quiet .github || status=$$?; \
 	rm -rf build/lint; $(VENV)/bin/hatchling build --directory build/lint >/dev/null || status=$$?; \
 	$(VENV)/bin/twine check --strict build/lint/* || status=$$?; \
 	$(VENV)/bin/python tests/matrix/distributions.py build/lint || status=$$?; \
@@ -80,6 +81,9 @@ lint: $(STAMP) ## ruff, mypy, the import rules, spelling and words, and what is 
 format: $(STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
+
+docs: $(STAMP) ## write the tables of docs/ that are made from the code
+	@$(RUN) tests/support/docs_tables.py
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)
