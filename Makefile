@@ -11,6 +11,8 @@ COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 # Only the demo takes these two: ROWS=an export to serve instead of generated rows, KEEP=1 to leave the web UI up.
 ROWS ?=
 KEEP ?=
+# How many processes the tests without Airflow run in.
+WORKERS ?= auto
 # Only `make matrix` takes this: LINE=airflow-3.1.0 for one of its lines.
 LINE ?=
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
@@ -43,18 +45,22 @@ $(STAMP): pyproject.toml constraints/dev.txt
 demo: $(STAMP) ## real Airflow lands three nights of a fake Labelbox project in S3 (ROWS=export.ndjson, KEEP=1)
 	@$(RUN) -m demo.run --end-with-parent $(if $(ROWS),--rows '$(ROWS)') $(if $(keep),--keep)
 
-test: $(STAMP) ## unit tests, generated campaigns, then end-to-end tests under real Airflow
+# The end-to-end tests wait more than they work, so the others run beside them; each prints what it found at its end.
+test: $(STAMP) ## unit tests and generated campaigns, with end-to-end tests under real Airflow beside them
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) WORKERS=2 e2e unit-then-thorough
+
+.PHONY: unit-then-thorough
+unit-then-thorough: $(STAMP)
 	@status=0; \
-	$(VENV)/bin/python -m pytest || status=$$?; \
-	$(VENV)/bin/python -m pytest -m thorough || status=$$?; \
-	$(VENV)/bin/python -m pytest -m e2e -n 0 || status=$$?; \
+	$(VENV)/bin/python -m pytest -n $(WORKERS) || status=$$?; \
+	$(VENV)/bin/python -m pytest -m thorough -n $(WORKERS) || status=$$?; \
 	exit $$status
 
 unit: $(STAMP) ## unit tests alone
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n $(WORKERS)
 
 thorough: $(STAMP) ## generated campaigns alone: minutes, without Airflow
-	@$(RUN) -m pytest -m thorough
+	@$(RUN) -m pytest -m thorough -n $(WORKERS)
 
 e2e: $(STAMP) ## end-to-end tests alone
 	@$(RUN) -m pytest -m e2e -n 0

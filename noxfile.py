@@ -19,6 +19,7 @@ import nox
 HERE = Path(__file__).parent
 BUILT = HERE / ".nox" / "wheel"
 UNIT_TESTS = ("tests/domain", "tests/client", "tests/airflow_faces")
+DAGS_TEST = ("python", "-m", "pytest", "-q", "-n", "0", "-m", "thorough", "tests/matrix/test_dags_test.py")
 NEEDED_BY_TESTS = ("tests", "demo", "dags_examples", "docs", "pyproject.toml", "README.md")
 
 nox.options.default_venv_backend = "uv"
@@ -75,7 +76,7 @@ def line(session: nox.Session, line: Line) -> None:
     copy = _tests(session)
     with session.chdir(copy):
         session.run("python", "-m", "pytest", "-q", "-n", "2", *UNIT_TESTS)
-        session.run("python", "-m", "pytest", "-q", "-n", "0", "-m", "e2e", "tests/matrix/test_dags_test.py")
+        session.run(*DAGS_TEST)
 
 
 @nox.session
@@ -134,7 +135,9 @@ def _land(session: nox.Session, line: Line, *names: str) -> None:
     _install(session, line, "testing")
     chosen = ("-k", " or ".join(names)) if names else ()
     with session.chdir(_tests(session)):
-        session.run("python", "-m", "pytest", "-q", "-n", "0", "-m", "e2e", *chosen, "tests/matrix/test_dags_test.py")
+        session.run(
+            "python", "-m", "pytest", "-q", "-n", "0", "-m", "thorough", *chosen, "tests/matrix/test_dags_test.py"
+        )
 
 
 def _install(session: nox.Session, line: Line, extra: str) -> None:

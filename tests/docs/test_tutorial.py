@@ -113,7 +113,7 @@ def test_the_page_quotes_what_airflow_prints_until_a_retry() -> None:
     assert "five minutes for the next of its three retries" in step(5)
 
 
-@pytest.mark.e2e
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_every_command_runs_under_airflow(tmp_path: Path) -> None:
     """In its order, in one shell, but for the fake, which has a terminal of its own on the page."""

@@ -201,8 +201,8 @@ def test_a_waiting_task_that_is_marked_by_hand_and_then_cleared_goes_on_with_its
 
 def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retry(scene: Cluster) -> None:
     quick(scene.labelbox, seconds_per_export=4.0)
-    # Others keep eight of the ten places for the first minute.
-    scene.labelbox.faults.add(SlowExport(source_id=CROWDED, seconds=60, times=8))
+    # Others keep eight of the ten places for the first half minute.
+    scene.labelbox.faults.add(SlowExport(source_id=CROWDED, seconds=30, times=8))
     scene.labelbox.requests.clear()
     run_id = scene.start("crowd", projects=[CROWDED] * 40)
     ended = scene.airflow.api.wait_for_run("crowd", run_id, timeout=900)

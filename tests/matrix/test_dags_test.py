@@ -11,7 +11,7 @@ from support.landed_night import check_night
 
 from demo.airflow_cluster import clean_environment
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.timeout(600)

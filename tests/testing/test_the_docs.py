@@ -47,7 +47,7 @@ def test_the_page_names_what_there_is() -> None:
     assert set(re.findall(r"(--[a-z-]+)", TEXT)) <= options
 
 
-@pytest.mark.e2e
+@pytest.mark.thorough
 def test_the_dag_of_the_page_passes_its_test_under_airflow(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment |= {

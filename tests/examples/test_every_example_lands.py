@@ -28,7 +28,7 @@ from support.stores.servers import (
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_workspace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 NIGHT = "2024-05-09T02:00:00+00:00"

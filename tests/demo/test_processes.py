@@ -14,7 +14,7 @@ import pytest
 from demo.airflow_api import until
 from demo.processes import RECORDS, HomeInUseError, Processes, alive
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.thorough
 
 OWNER = """
 import sys, time

@@ -18,8 +18,6 @@ from demo.processes import Processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.e2e
-
 NIGHT = Night(datetime(2026, 5, 4, 2, tzinfo=timezone.utc), datetime(2026, 5, 5, 2, tzinfo=timezone.utc))
 ROWS = [b'{"data_row": {"id": "a"}}', b'{"data_row": {"id": "b"}}', b'{"data_row": {"id": "c"}}']
 STEM = "20260504T020000Z_20260505T020000Z.g12345678"
