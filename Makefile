@@ -89,7 +89,8 @@ format: $(STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff check --fix
 
 docs: $(STAMP) ## write the tables of docs/ that are made from the code
-	@$(RUN) tests/support/docs_tables.py
+	@PYTHONPATH=tests $(VENV)/bin/python -m support.docs_tables
+	@PYTHONPATH=tests $(RUN) -m support.kinds_of_run
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)

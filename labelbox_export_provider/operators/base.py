@@ -42,17 +42,20 @@ class ExportOperator(PhasedOperator):
     How it fails: wrong options while the DAG is parsed, or before the first call where they are templated; a run
     without a usable interval with the timetable to use; refusals of Labelbox without a retry, passing ones with.
 
-    :param export_params: optional fields, under Labelbox's names. Not `params`, which are Airflow's own.
+    :param export_params: which optional fields the rows carry, under Labelbox's names. Not `params`, which are
+        Airflow's own.
     :param filters: which data rows; joined by AND.
-    :param window: `DataIntervalWindow()` for last night's changes, `FixedWindow(start, end)`, None for no date filter.
-    :param task_name: readable head of the export's name in Labelbox; dag and task id by default.
+    :param window: which rows by date, such as `DataIntervalWindow()` for last night's changes or
+        `FixedWindow(start, end)`; None for no date filter.
+    :param labelbox_conn_id: the Labelbox connection.
+    :param task_name: readable head of the export's name in Labelbox; DAG and task id by default.
     :param wait_for_completion: defer until the export has ended; a retry of this task then replaces a FAILED export.
-    :param adopt_within: an unfinished start is gone on with if its export is younger than this.
-    :param poke_interval: seconds between looks while waiting, growing to a minute.
+    :param adopt_within: a try adopts the export of an earlier try if it is younger than this.
+    :param poke_interval: time between two polls of the export, growing to a minute.
     :param timeout: longest wait for the export's end, per try.
-    :param limit_timeout: longest wait for its start while too many exports run, per try; deferred, without a retry.
-    :param cancel_on_kill: with `wait_for_completion`: cancel the export when somebody marks this task as failed or
-        successful while it is deferred.
+    :param limit_timeout: longest wait for the start while too many exports run, per try; deferred, without a retry.
+    :param cancel_on_kill: with `wait_for_completion`: cancel the export when somebody marks the task as failed or
+        successful while it is deferred (Airflow 3.3 and newer).
     """
 
     source_model: ClassVar[type[Source] | None] = None

@@ -65,31 +65,40 @@ class LabelboxExportTransferOperator(PhasedOperator):
     than `max_error_rows` land the errors, but no results, and fail without a retry. With `source=` a FAILED export uses
     a retry of this task, which starts a new one.
 
-    :param export: the handle of the export, `export=wait.output` or `export=start.output`.
-    :param source: instead, what to export: `ProjectSource(project_id=...)` or any other source, or its plain dict. The
-        options that follow here belong to `source=` and mean what they mean for the export operators.
-    :param window: `DataIntervalWindow()` for last night's changes, `FixedWindow(start, end)`, None for no date filter.
-    :param labelbox_conn_id: connection of the export; a handle names its own.
-    :param task_name: readable head of the export's name in Labelbox; dag and task id by default.
-    :param adopt_within: an unfinished start is gone on with if its export is younger than this; 24 hours by default.
-    :param poke_interval: seconds between looks while waiting (5 by default), growing to a minute.
-    :param timeout: longest wait for the export's end, per try; 7 days by default.
-    :param limit_timeout: longest wait for its start while too many exports run, per try; 6 hours by default.
-    :param cancel_on_kill: cancel the export when somebody marks this task as failed or successful while it is deferred.
-    :param compression: "gzip", "zstd" (needs the `zstd` extra), or None for plain NDJSON. `Content-Encoding` is never
-        set.
-    :param on_empty: for an export without rows: "manifest_only", "write_empty" (an object without rows), or "skip_task"
-        (the manifest is written, then the task is skipped).
+    :param export: handle of an export that other tasks started: `export=wait.output` or `export=start.output`. Either
+        this or `source`.
+    :param source: what to export: `ProjectSource(project_id=...)` or any other source, or its plain dict. This one task
+        then starts the export, waits for it without a worker slot, and lands it.
+    :param window: with `source`: which rows, such as `DataIntervalWindow()` for last night's changes or
+        `FixedWindow(start, end)`; None for no date filter.
+    :param labelbox_conn_id: with `source`, or with id and source of an export: the Labelbox connection; a handle names
+        its own.
+    :param task_name: with `source`: readable head of the export's name in Labelbox; DAG and task id by default.
+    :param adopt_within: with `source`: a try adopts the export of an earlier try if it is younger than this; 24 hours
+        by default.
+    :param poke_interval: with `source`: time between two polls of the export, growing to a minute; 5 seconds by
+        default.
+    :param timeout: with `source`: longest wait for the export's end, per try; 7 days by default.
+    :param limit_timeout: with `source`: longest wait for the start while too many exports run, per try; 6 hours by
+        default.
+    :param cancel_on_kill: with `source`: cancel the export when somebody marks the task as failed or successful while
+        it waits for it, deferred (Airflow 3.3 and newer).
+    :param compression: or "zstd" (needs the `zstd` extra), or None for the bytes as they come. `Content-Encoding` is
+        never set.
+    :param on_empty: what an export without rows leaves: its manifest; or "write_empty", an object without rows as well;
+        or "skip_task", which skips the task after the manifest is written.
     :param max_error_rows: longest error stream with which the results are still landed.
-    :param rerun: with the layout, what another export of the same source and window does: "add" a generation beside
-        the older ones, "replace" them (their objects are removed once the new manifest is there), or "refuse".
-    :param max_object_bytes: bytes of the source that go into one object of the layout; the rows are split at line ends.
-        None never splits. An explicit key is always one object.
-    :param replace: with an explicit key only: overwrite what is there, unless it is this very export already.
-    :param max_memory: bytes that the transfer may hold, above what the process needs by itself.
-    :param workers: parallel downloads; derived from `max_memory` and the size of the export.
-    :param part_bytes: size of an upload's parts; derived likewise.
-    :param sink_args: extra arguments for the store's calls.
+    :param rerun: in the layout, when another export of the same source and window is there: add a generation beside it;
+        or "replace" it, once the new manifest is there; or "refuse".
+    :param replace: with an explicit key: overwrite what is there, unless it is this very export already.
+    :param max_object_bytes: bytes of the source that go into one object of the layout, split at line ends; None never
+        splits. An explicit key is always one object.
+    :param max_memory: bytes that the transfer may hold above what its process needs by itself, whatever the size of the
+        export.
+    :param workers: parallel downloads; more help where each call takes long.
+    :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
+        single object beyond 140 GiB.
+    :param sink_args: extra arguments for the store's calls: encryption, storage class, tags.
     """
 
     template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")

@@ -25,7 +25,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     Files are written aside, flushed to the disk and renamed, so that a reader sees them whole or not at all. The
     directory has to exist: one that is missing is taken for a mount that failed.
 
-    :param root: directory in which the layout is put, absolute.
+    :param root: the directory in which the layout is put, absolute; it has to exist. Either this or `path`.
     :param path: one explicit file instead, absolute; may hold fields such as `{window_start:%Y-%m-%d}`.
     """
 

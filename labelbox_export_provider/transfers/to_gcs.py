@@ -31,12 +31,12 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
     Key files, workload identity, impersonation and quota projects of the Google Cloud connection apply as they do
     everywhere in Airflow. Needs the `google` extra of this package.
 
-    :param bucket_name: bucket; leave it out where `object_name` is a full `gs://` address.
-    :param object_prefix: where the layout is put; "/" for the bucket's root.
+    :param bucket_name: the bucket; leave it out where `object_name` is a full `gs://` address.
+    :param object_prefix: where the layout is put; "/" for the bucket's root. Either this or `object_name`.
     :param object_name: one explicit object instead; may hold fields such as `{window_start:%Y-%m-%d}` or `{export_id}`.
-    :param gcp_conn_id: Google Cloud connection.
+    :param gcp_conn_id: the Google Cloud connection.
     :param impersonation_chain: service account to act as, or accounts that lead to it, as in Airflow's own operators.
-    :param user_project: project that pays, for a bucket whose requester pays.
+    :param user_project: the project that pays, for a bucket whose requester pays.
     :param sink_args: `storage_class`, `kms_key_name`, `predefined_acl`, `custom_time`, `cache_control`,
         `content_disposition`, `content_language`.
     """

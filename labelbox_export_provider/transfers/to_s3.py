@@ -35,11 +35,11 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
     Roles, endpoints, proxies and `config_kwargs` of the AWS connection apply as they do everywhere in Airflow. Needs
     the `amazon` extra of this package.
 
-    :param s3_bucket: bucket; leave it out where `s3_key` is a full `s3://` address.
-    :param s3_prefix: where the layout is put; "/" for the bucket's root.
+    :param s3_bucket: the bucket; leave it out where `s3_key` is a full `s3://` address.
+    :param s3_prefix: where the layout is put; "/" for the bucket's root. Either this or `s3_key`.
     :param s3_key: one explicit object instead; may hold fields such as `{window_start:%Y-%m-%d}` or `{export_id}`.
-    :param aws_conn_id: AWS connection; None for boto3's own chain of credentials.
-    :param verify: as in `S3Hook`: False, or the path of a CA bundle.
+    :param aws_conn_id: the AWS connection; None for boto3's own chain of credentials.
+    :param verify: False, or the path of a CA bundle, as in `S3Hook`; that of the connection by default.
     :param sink_args: `ServerSideEncryption`, `SSEKMSKeyId`, `ACL`, `StorageClass`, `Tagging`, `ExpectedBucketOwner`.
     """
 

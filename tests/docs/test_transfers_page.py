@@ -29,10 +29,14 @@ from labelbox_export_provider.transfers.base import LabelboxExportTransferOperat
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLES = dict(
-    re.findall(r"<!-- options: (\w+) -->\n\n(.*?)\n\n<!-- end -->", (DOCS / "transfers.md").read_text(), re.DOTALL)
+    re.findall(
+        r"<!-- made from the code: (\w+) -->\n\n(.*?)\n\n<!-- end -->",
+        (DOCS / "transfers.md").read_text(),
+        re.DOTALL,
+    )
 )
 OPERATORS: dict[str, Any] = {
-    "shared": LabelboxExportTransferOperator,
+    "transfers": LabelboxExportTransferOperator,
     "s3": LabelboxExportToS3Operator,
     "gcs": LabelboxExportToGCSOperator,
     "file": LabelboxExportToFileOperator,
@@ -57,7 +61,7 @@ def test_every_option_is_in_its_table_with_its_default(part: str) -> None:
 
 
 def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
-    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", TABLES["shared"], re.MULTILINE))
+    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", TABLES["transfers"], re.MULTILINE))
     task = LabelboxExportToFileOperator(task_id="t", source={"kind": "project", "project_id": "p"}, root="/")
     assert shown["labelbox_conn_id"] == f'`"{LabelboxHook.default_conn_name}"`'
     assert shown["workers"] == f"up to {DEFAULT_WORKERS}"

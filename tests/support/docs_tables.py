@@ -1,26 +1,125 @@
-"""The tables of docs/sources.md, made from the models.
+"""The tables of docs/ that are made from the code: `make docs` writes them into the pages, a test compares.
 
-`python tests/support/docs_tables.py` writes them into the page anew; a test compares.
+A table stands between `<!-- made from the code: NAME -->` and `<!-- end -->`. The meaning of an option is its `:param`
+field in the docstring of its class; links to other pages are in `LEADS_TO`.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from labelbox_export_provider.domain.request.sources import SOURCES
+from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
 
-PAGE = Path(__file__).parents[2] / "docs" / "sources.md"
-BEGIN, END = "<!-- made from the models: {} -->", "<!-- end -->"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "sources.md"
+_PLACE = re.compile(r"(<!-- made from the code: ([\w-]+) -->)\n.*?\n(<!-- end -->)", re.DOTALL)
+_BY_DEFAULT = re.compile(r"; ([^;]+) by default$")
 ON_REQUEST = "on request"
 
+LEADS_TO = {
+    "export": "Or [id and source](sources.md#an-export-that-somebody-else-started) of one that no task started",
+    "source": "[All sources](sources.md)",
+    "window": "[Windows](windows.md)",
+    "adopt_within": "[Never twice](never-twice.md)",
+    "cancel_on_kill": "[What an end by hand does](never-twice.md#ended-by-hand)",
+    "compression": "[What readers take](in-the-bucket.md#compression)",
+    "rerun": "[Another export of the same window](in-the-bucket.md#another-export-of-the-same-window-rerun)",
+    "sink_args": "[Permissions](permissions.md)",
+}
 
-def table(part: str) -> str:
+
+def options(kind: type, **defaults: str) -> str:
+    """One row per keyword option of a class: name, default, meaning.
+
+    `defaults` are those that the signature does not tell, since they are derived later.
+    """
+    parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]  # of a class, not an instance
+    meanings = params_of(inspect.getdoc(kind) or "")
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    for parameter in parameters:
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        name, meaning = parameter.name, meanings[parameter.name]
+        by_default = _BY_DEFAULT.search(meaning)
+        default = defaults.get(name) or (by_default[1] if by_default else shown(name, parameter.default))
+        text = as_code(_BY_DEFAULT.sub("", meaning))
+        lines.append(f"| `{name}` | {default} | {'. '.join(filter(None, (text, LEADS_TO.get(name))))} |")
+    return "\n".join(line.replace("|  |", "| |") for line in lines)
+
+
+def params_of(doc: str) -> dict[str, str]:
+    """Return the `:param` fields of a docstring, each on one line and without its last full stop."""
+    fields = re.findall(r"^:param (\w+): (.*(?:\n +.*)*)", doc, re.MULTILINE)
+    return {name: " ".join(text.split()).removesuffix(".") for name, text in fields}
+
+
+def as_code(text: str) -> str:
+    """Put values that a docstring writes plainly into backticks."""
+    pieces = text.split("`")
+    pieces[::2] = [re.sub(r'"[\w/]+"|\b(?:None|True|False)\b', r"`\g<0>`", piece) for piece in pieces[::2]]
+    return "`".join(pieces)
+
+
+def shown(name: str, default: Any) -> str:
+    """Write a default as a reader would."""
+    if default is None or default is inspect.Parameter.empty:
+        return ""
+    if isinstance(default, timedelta):
+        return f"{default.days} days" if default.days > 1 else f"{int(default.total_seconds() // 3600)} hours"
+    if isinstance(default, float):
+        return f"{default:g} seconds"
+    if name.endswith(("_bytes", "_memory")):
+        return f"{default // 1024**2} MiB"
+    return f'`"{default}"`' if isinstance(default, str) else f"`{default!r}`"
+
+
+def shared_options() -> str:
+    from labelbox_export_provider import LabelboxHook
+    from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_WORKERS, MAX_PART, MAX_PART_ALONE, MIB
+    from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
+
+    return options(
+        LabelboxExportTransferOperator,
+        labelbox_conn_id=f'`"{LabelboxHook.default_conn_name}"`',
+        workers=f"up to {DEFAULT_WORKERS}",
+        part_bytes=f"up to {MAX_PART // MIB} MiB (GCS: {MAX_PART_ALONE // MIB} MiB)",
+    )
+
+
+def options_of(name: str) -> Callable[[], str]:
+    """The table of a public class, imported when it is needed: it brings Airflow."""
+
+    def make() -> str:
+        import labelbox_export_provider
+
+        return options(getattr(labelbox_export_provider, name))
+
+    return make
+
+
+def start_options() -> str:
+    from labelbox_export_provider.operators.base import ExportOperator
+
+    return options(ExportOperator)
+
+
+def by_source(part: str) -> Callable[[], str]:
     """One row per option, one column per source."""
-    models = {kind: source.model_fields[part].annotation for kind, source in SOURCES.items()}
-    names = sorted({name for model in models.values() for name in getattr(model, "model_fields", {})})
-    lines = ["| | " + " | ".join(kind.replace("_", " ") for kind in models) + " |", "|---" * (len(models) + 1) + "|"]
-    rows = (f"| `{name}` | " + " | ".join(cell(model, name) for model in models.values()) + " |" for name in names)
-    return "\n".join([*lines, *rows])
+
+    def make() -> str:
+        models = {kind: source.model_fields[part].annotation for kind, source in SOURCES.items()}
+        names = sorted({name for model in models.values() for name in getattr(model, "model_fields", {})})
+        head = "| | " + " | ".join(kind.replace("_", " ") for kind in models) + " |"
+        rows = (f"| `{name}` | " + " | ".join(cell(model, name) for model in models.values()) + " |" for name in names)
+        return "\n".join([head, "|---" * (len(models) + 1) + "|", *rows])
+
+    return make
 
 
 def cell(model: object, name: str) -> str:
@@ -29,16 +128,53 @@ def cell(model: object, name: str) -> str:
     return ON_REQUEST if name in getattr(model, "on_request", ()) else "yes"
 
 
+def by_window() -> str:
+    """One row per option, one column per kind of window, with its default."""
+    kinds: tuple[type[Window], ...] = (DataIntervalWindow, FixedWindow, PartitionWindow)
+    names = [name for name in dict.fromkeys(name for kind in kinds for name in kind.model_fields) if name != "kind"]
+    lines = ["| | " + " | ".join(f"`{kind.__name__}`" for kind in kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    for name in names:
+        cells = [of_window(kind, name) for kind in kinds]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def of_window(kind: type[Window], name: str) -> str:
+    field = kind.model_fields.get(name)
+    if field is None:
+        return ""
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, timedelta):
+        return f"{field.default.total_seconds() / 60:g} minutes" if field.default else "none"
+    if name == "trim":
+        return "`True` for `last_activity_at`"
+    return "none" if field.default is None else f'`"{field.default}"`'
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "transfers": shared_options,
+    "s3": options_of("LabelboxExportToS3Operator"),
+    "gcs": options_of("LabelboxExportToGCSOperator"),
+    "file": options_of("LabelboxExportToFileOperator"),
+    "operators": start_options,
+    "export_params": by_source("export_params"),
+    "filters": by_source("filters"),
+    "windows": by_window,
+}
+
+
 def with_tables(page: str) -> str:
-    """The page with its tables made anew."""
-    for part in ("export_params", "filters"):
-        head, begin, rest = page.partition(BEGIN.format(part))
-        _, end, tail = rest.partition(END)
-        if not begin or not end:
-            raise LookupError(f"docs/sources.md has no place for {part}")
-        page = f"{head}{begin}\n\n{table(part)}\n\n{end}{tail}"
-    return page
+    """Return a page with its tables made anew."""
+    return _PLACE.sub(lambda place: f"{place[1]}\n\n{TABLES[place[2]]()}\n\n{place[3]}", page)
+
+
+def tables_in(page: str) -> list[str]:
+    return [name for _, name, _ in _PLACE.findall(page)]
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text()))
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text()
+        if (made := with_tables(text)) != text:
+            path.write_text(made)
