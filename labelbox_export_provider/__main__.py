@@ -1,4 +1,4 @@
-"""``python -m labelbox_export_provider``: commands for whoever runs this package."""
+"""``python -m labelbox_export_provider``: the command line of this package."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _settings(options: argparse.Namespace) -> ConnectionSettings:
 
 
 def _of_connection(connection_id: str) -> ConnectionSettings:
-    # Outside of its own processes Airflow looks into its database only where it is told that it may.
+    # Outside its own processes Airflow reads its database only if this variable allows it.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from labelbox_export_provider.hooks.labelbox import LabelboxHook
 

@@ -1,4 +1,4 @@
-"""One check under way: who is asked, what was started, what was found."""
+"""The state of one check: the account, the exports that were started, the findings."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Account:
     _findings: dict[str, Finding] = field(default_factory=dict)
 
     def run(self, flow: Flow[T]) -> T:
-        """Carry out one flow."""
+        """Run one flow."""
         return self.client.run(flow)
 
     def ask(self, document: Document, variables: Mapping[str, Any]) -> Asked:
-        """Ask one operation that is safe to send again."""
+        """Send one operation that is safe to send again."""
         return self.run(ask(document, variables))
 
     def settle(self, question: str, found: str, result: FindingResult, **facts: Any) -> None:
@@ -49,7 +49,7 @@ class Account:
         self.started.append(short_hash(export_id))
 
     def findings(self) -> list[Finding]:
-        """Return a finding per question, in the order of the questions; those that nobody settled are open."""
+        """Return a finding per question, in the order of the questions; unsettled ones are open."""
         return [
             self._findings.get(question.id) or Finding(question, self.reasons.get(question.id, NOT_REACHED), "open")
             for question in QUESTIONS

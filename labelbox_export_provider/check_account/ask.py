@@ -20,7 +20,7 @@ from labelbox_export_provider.errors import (
 
 T = TypeVar("T")
 POLICY = RetryPolicy(attempts=4, total_seconds=60)
-"""A person is waiting, so for a minute only."""
+"""At most a minute, since a person is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,19 @@ class Asked:
 
     @property
     def refusal(self) -> str:
-        """Name the refusal by its codes, or by its HTTP status where it has none."""
+        """The refusal's codes, or its HTTP status where it has none."""
         return ", ".join(self.codes) or f"HTTP {self.status}"
 
     @property
     def not_found(self) -> bool:
-        """Whether Labelbox said that there is no such thing."""
+        """Whether Labelbox answered that the thing does not exist."""
         return isinstance(self.error, NotFoundError)
 
 
 def ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy = POLICY) -> Flow[Asked]:
-    """Send an operation that is safe to send again; a refusal is a value, for it may be what was asked for.
+    """Send an operation that is safe to send again; a refusal is a value, since it may be the answer to the question.
 
-    Raises what no further question can overcome: a refused key, settings that cannot work, no answer at all.
+    Raises the errors that end the whole check: a refused key, settings that cannot work, no answer at all.
     """
     budget = Budget(policy)
     while True:
@@ -72,7 +72,7 @@ def codes_of(reply: Reply) -> tuple[str, ...]:
 
 
 def recorded(flow: Flow[T], replies: list[Reply]) -> Flow[T]:
-    """Run a flow and keep the replies that it was given."""
+    """Run a flow and record the replies that it received."""
     reply: Reply = None
     try:
         while True:

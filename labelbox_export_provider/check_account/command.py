@@ -1,4 +1,4 @@
-"""The subcommand: its options, its exit codes, and what it prints."""
+"""The subcommand: its options, its exit codes and its output."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ exit codes:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this subcommand; the connection's own come from whoever runs it."""
+    """Add the options of this subcommand; the caller adds those of the connection."""
     parser.add_argument("--data-row-id", metavar="ID", type=_data_row_id, help="a data row that may be exported")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a report without ids and names, for an issue")
     parser.add_argument("--timeout", type=_seconds, metavar="S", default=600.0, help="seconds that one export may take")
-    parser.add_argument("--yes", action="store_true", help="do it; without, nothing is sent and the plan is printed")
+    parser.add_argument("--yes", action="store_true", help="do it; without it, the plan is printed and nothing is sent")
 
 
 def _data_row_id(text: str) -> str:
     if not text or not text.isascii() or not text.replace("-", "").isalnum():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id of a data row, which is letters and digits")
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a data row, which has letters and digits only")
     return text
 
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, read_settings: Callable[[], ConnectionSetti
     sys.stdout.flush()
     if options.json is not None:
         try:
-            options.json.touch()  # before an export is started for a report that cannot be written
+            options.json.touch()  # before an export is started: its report could not be written
         except OSError as error:
             return fail(f"--json {options.json} cannot be written: {error.strerror or error}. Name another file.")
     try:

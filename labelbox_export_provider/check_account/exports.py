@@ -1,4 +1,4 @@
-"""Starts one tiny export, follows it to its end and notes what tasks and streams answer on the way."""
+"""Starts one tiny export, follows it to its end and records what tasks and streams answer on the way."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HEAD = "labelbox_export_provider check-account: is this name kept whole? (a/b_c
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A start that Labelbox refused for good, or that gave an export which cannot be streamed."""
+    """A start that Labelbox refused, or whose export cannot be streamed."""
 
     error: LabelboxExportError
     codes: tuple[str, ...]
@@ -43,7 +43,7 @@ class Refusal:
 
     @property
     def text(self) -> str:
-        """Name the refusal by its codes."""
+        """The refusal's codes."""
         return ", ".join(self.codes) or "without a code"
 
     @property
@@ -54,7 +54,7 @@ class Refusal:
 
 @dataclass
 class TinyExport:
-    """A started export and what its task answered."""
+    """A started export and the answers of its task."""
 
     export_id: str
     name: str
@@ -64,14 +64,14 @@ class TinyExport:
     visible_after: float | None = None
     named_after: float | None = None
     by_name: Asked | None = None
-    """The last look-up by name; its refusal says that `createdTasks` takes no name."""
+    """The last look-up by name; a refusal means that `createdTasks` takes no name."""
     header: Any = None
     """The raw header of the RESULT stream."""
     totals: StreamTotals | None = None
 
 
 def task_name() -> str:
-    """Return a name of the greatest length that the provider gives to an export, and that no other export has."""
+    """Return a unique name of the greatest length that the provider gives to an export."""
     return f"{_HEAD[:MAX_HEAD].ljust(MAX_HEAD, '=')} [{secrets.token_hex(10)}]"
 
 
@@ -87,7 +87,7 @@ def start(account: Account, source: Source, rendered: dict[str, Any]) -> TinyExp
         return Refusal(error, codes_of(last), not_streamable=_is_not_streamable(last))
     if isinstance(begun, StartLost):
         raise StartUncertainError(
-            f"The answer to a start was lost: {begun.reason}. An export of one data row at most may run; it ends by "
+            f"The answer to a start was lost: {begun.reason}. An export of at most one data row may run; it ends by "
             "itself. Run the check again."
         )
     account.note_export(begun.export_id)
@@ -158,7 +158,7 @@ def _tasks(asked: Asked) -> list[Mapping[str, Any]]:
 
 
 def read_totals(account: Account, export_id: str, stream: StreamType) -> tuple[Any, StreamTotals | None]:
-    """Return the raw header of a stream and its totals; a missing header is believed at the second look."""
+    """Return the raw header of a stream and its totals; a missing header is accepted after a second read."""
     for last in (False, True):
         asked = account.ask(graphql.STREAM_HEADER, {"where": {"id": export_id}, "streamType": stream.value})
         if asked.error is not None:

@@ -1,4 +1,4 @@
-"""Questions about ids that do not exist: which error they are, and whether a start with one is refused."""
+"""Questions about ids that do not exist: the error of a look-up, and whether a start is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labelbox_export_provider.domain.request.sources import DatasetSource, Model
 from labelbox_export_provider.errors import StartUncertainError
 
 UNKNOWN_ID = "clcheckaccountnosuchid000"
-"""In the form of Labelbox's ids, and nobody's."""
+"""An id in Labelbox's form that does not exist."""
 
 
 def ask_unknown_task(account: Account) -> None:
@@ -23,7 +23,7 @@ def ask_unknown_task(account: Account) -> None:
 
 
 def start_with_unknown_ids(account: Account) -> None:
-    """Start exports of places that do not exist, which find no row even where they are not refused."""
+    """Start exports of sources that do not exist, which have no rows even where they are not refused."""
     nothing = {"data_row_ids": [UNKNOWN_ID]}
     project = ProjectSource.parse({"project_id": UNKNOWN_ID, "filters": nothing})
     dataset = DatasetSource.parse({"dataset_id": UNKNOWN_ID, "filters": nothing})

@@ -1,4 +1,4 @@
-"""The questions that a client can settle on an account, and what this package assumes about each."""
+"""The questions that a client can settle on an account, and this package's assumption about each."""
 
 from __future__ import annotations
 
@@ -79,4 +79,4 @@ NEEDS_ROW = (
     "url_life",
     "file_from_line",
 )
-"""Questions that only an export with a row can settle."""
+"""The questions that only an export with a row can settle."""

@@ -1,4 +1,4 @@
-"""Makes text of a check fit for a public issue."""
+"""Redacts the text of a check for a public issue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ID = re.compile(r"\b(?:c[a-z0-9]{24}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})\b")
 
 
 def short_hash(identifier: str) -> str:
-    """Return a name for an id that tells two ids apart and does not give the id away."""
+    """Return a pseudonym for an id: different ids differ, and the id cannot be derived from it."""
     return "#" + hashlib.sha256(identifier.encode()).hexdigest()[:8]
 
 
@@ -26,7 +26,7 @@ class Redactor:
         self._secrets: list[str] = []
 
     def hide(self, values: Iterable[str | None]) -> None:
-        """Remove these texts, too, from now on."""
+        """Also remove these texts from now on."""
         self._secrets += sorted((value for value in values if value), key=len, reverse=True)
 
     def text(self, text: str) -> str:

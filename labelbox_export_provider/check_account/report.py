@@ -1,4 +1,4 @@
-"""Shows findings: a table for a terminal, JSON for an issue."""
+"""Formats findings: a table for a terminal, JSON for an issue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADS = ("question", "found", "the provider assumes", "")
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """Return one row per question: the question, what was found, what is assumed, the verdict."""
+    """Return one row per question: the question, what was found, what is assumed, the result."""
     rows = [
         _HEADS,
         tuple("-" * width for width in _WIDTHS),
@@ -44,7 +44,7 @@ def _wrapped(row: Sequence[str]) -> list[str]:
 
 
 def as_json(account: Account, *, error: str | None) -> str:
-    """Return the report to attach to an issue; `error` says why a check ended early."""
+    """Return the report to attach to an issue; `error` is why a check ended early."""
     endpoint = account.client.settings.endpoint
     if error is not None and endpoint != DEFAULT_ENDPOINT:
         error = error.replace(urlsplit(endpoint).netloc, "the endpoint")

@@ -1,4 +1,4 @@
-"""Asks the questions in turn."""
+"""Runs the check: asks all questions in turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from labelbox_export_provider.errors import ExportFailedError, NotFoundError
 
 
 def identify(client: LabelboxClient, *, say: Callable[[str], object], timeout: float) -> Account:
-    """Ask whose key it is, once: a wrong key or address shows at once."""
+    """Ask whose key it is, without retries: a wrong key or address is reported at once."""
     asked = client.run(ask(graphql.WHO_AM_I, {}, ONCE))
     if asked.error is not None:
         raise asked.error
@@ -96,8 +96,7 @@ def _check_nothing(account: Account, *, settles_task: bool) -> None:
 def _no_such_row() -> NotFoundError:
     return NotFoundError(
         "Labelbox exports no data row for the --data-row-id given: there is none, it is deleted, or the key's user may "
-        "not see it. Take the ID of a data row from its details in the catalog; a global key or an external id is "
-        "something else."
+        "not see it. Take the ID of a data row from its details in the catalog, not its global key or external id."
     )
 
 

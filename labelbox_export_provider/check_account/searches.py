@@ -16,7 +16,7 @@ from labelbox_export_provider.streaming.rows.timestamps import last_activity_at
 _SECOND = timedelta(seconds=1)
 _RESTING = timedelta(minutes=10)
 _FAR_ZONE = "Pacific/Kiritimati"
-"""UTC+14: whoever reads a date in it instead of by its +0000 does not find the row."""
+"""UTC+14: if a date is read in this zone instead of by its +0000, the row is not found."""
 _TEXT = re.compile(rb'"last_activity_at"\s*:\s*"([^"]{0,60})"')
 
 

@@ -1,4 +1,4 @@
-"""Questions about what a finished export can be read by: headers, files, and the hosts of files."""
+"""Questions about reading a finished export: headers, files and file hosts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
 
 MAX_FILE = 64 * 2**20
-"""Bytes of a file that are read; one row without labels is far smaller."""
+"""Maximum number of bytes that are read of a file; one row without labels is far smaller."""
 _CHUNK = 512 * 1024
 _HOSTS = ("googleapis.com", "amazonaws.com", "windows.net")
 _LIVES = ("X-Goog-Expires", "X-Amz-Expires")
@@ -33,7 +33,7 @@ FILE_FROM_LINE = Document(
 
 
 def settle_empty(account: Account, export: TinyExport) -> None:
-    """Settle what an export without rows says of its streams."""
+    """Settle how the streams of an export without rows look."""
     header = export.header
     if export.totals is not None:
         account.settle("empty_header", "rows, though none was asked for", "differs")
@@ -53,7 +53,7 @@ def settle_empty(account: Account, export: TinyExport) -> None:
 
 
 def settle_row(account: Account, export: TinyExport, totals: StreamTotals) -> bytes:
-    """Settle what an export of one row says of its file, fetch it in whole and in part, and return the row."""
+    """Settle how the file of an export of one row is announced, fetch it in whole and in part, and return the row."""
     file, raw = _file(account, export, StreamType.RESULT)
     _settle_uint64(account, export.header, raw)
     _settle_life(account, file)
@@ -95,13 +95,13 @@ def _settle_life(account: Account, file: ExportFile) -> None:
         if seconds.isdigit():
             account.settle("url_life", f"{seconds} s", "ok", seconds=int(seconds), scheme=name.split("-")[1].lower())
             return
-    account.settle("url_life", "the URL does not tell", "open")
+    account.settle("url_life", "the URL does not show it", "open")
 
 
 def _get(
     account: Account, file: ExportFile, first: int | None = None, last: int | None = None
 ) -> tuple[FileResponse, bytes]:
-    """Fetch a file without the key. Raises when its host does not answer or sends more than a row can be."""
+    """Fetch a file without the key. Raises when its host does not answer or sends more than one row can be."""
     host = FileHost(account.client.settings, user_agent=account.client.user_agent, connections=1)
     content = bytearray()
     failure = ""
@@ -117,7 +117,7 @@ def _get(
         host.close()
     if failure:
         raise UnreachableError(
-            f"A file of the export cannot be fetched: {failure}. Files come from another host than the API: look at "
+            f"A file of the export cannot be fetched: {failure}. Files come from another host than the API: check "
             "the proxy and the firewall in between."
         )
     return response, bytes(content)

@@ -19,7 +19,7 @@ ALIASES = (100, 25, 5)
 
 
 def ask_time_zone(account: Account) -> None:
-    """Look at the time zone that came with the key's owner; which one it is stays here."""
+    """Settle whether the key's owner has a time zone; its name is not reported."""
     zone = account.owner.timezone
     if zone is None:
         account.settle("time_zone", "null", "ok")
@@ -27,7 +27,7 @@ def ask_time_zone(account: Account) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        account.settle("time_zone", "a name that the zone database lacks", "differs")
+        account.settle("time_zone", "a name that is not in the zone database", "differs")
         return
     account.settle("time_zone", "UTC" if zone in ("UTC", "Etc/UTC") else "an IANA name other than UTC", "ok")
 
@@ -47,7 +47,7 @@ def ask_cancelable_types(account: Account) -> None:
 
 
 def settle_task(account: Account, export: TinyExport) -> None:
-    """Settle what following an export to its end has shown."""
+    """Settle the questions that following an export to its end has answered."""
     account.settle("streamable", "yes", "ok")
     _settle_name(account, export)
     after = export.visible_after or 0.0
@@ -103,7 +103,7 @@ def _ask_task(account: Account, export: TinyExport) -> None:
 
 
 def ask_order(account: Account) -> None:
-    """Look in which order the newest tasks are listed; those of this check are among them."""
+    """Settle the order in which the newest tasks are listed; those of this check are among them."""
     asked = account.ask(graphql.CREATED_TASKS, {"userId": account.owner.user_id, "skip": 0, "first": 20})
     user = asked.data.get("user")
     tasks: Any = user.get("createdTasks") if isinstance(user, Mapping) else None

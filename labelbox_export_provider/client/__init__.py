@@ -1,1 +1,1 @@
-"""How Labelbox is spoken to: GraphQL over HTTP, retries, polling, and starts that are adopted instead of repeated."""
+"""The Labelbox client: GraphQL over HTTP, retries, polling, and starts that are adopted instead of repeated."""

@@ -1,4 +1,4 @@
-"""The addresses of a connection: what may be written, how it is tidied, and where plain http is let through."""
+"""The addresses of a connection: their forms, their normalization, and where plain http is allowed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ PROXY_FORM = "http://[<user>:<password>@]<host>[:<port>] or https://[<user>:<pas
 
 @dataclass(frozen=True)
 class ProxyAddress:
-    """A proxy's URL without the login, which is what a library may be given and may quote, and the login."""
+    """A proxy's URL without the login, which a library may quote in its errors, and the login."""
 
     url: str
     login: tuple[str, str] | None = field(default=None, repr=False)
 
 
 def tidy_endpoint(text: str, *, port: int | None = None, scheme: str | None = None) -> str:
-    """Turn a full URL or a bare host name into the GraphQL endpoint; `port` and `scheme` complete a bare host name.
+    """Convert a full URL or a bare host name to the GraphQL endpoint; `port` and `scheme` complete a bare host name.
 
-    Raises `ValueError` with a sentence that is fit for a user: it shows no user name, password or query.
+    Raises `ValueError` with a message for users: it shows no user name, password or query.
     """
     bare = "://" not in text
     written = text.strip()
@@ -31,12 +31,14 @@ def tidy_endpoint(text: str, *, port: int | None = None, scheme: str | None = No
     if port is not None and parts.port not in (None, port):
         raise ValueError(f"the host names port {parts.port} and the port field {port}; leave the port field empty")
     if not bare and scheme and scheme != parts.scheme:
-        raise ValueError(f"the host starts with {parts.scheme}:// and the schema field says {scheme!r}; leave it empty")
+        raise ValueError(
+            f"the host starts with {parts.scheme}:// and the schema field holds {scheme!r}; leave that field empty"
+        )
     return _joined(parts, parts.port or port, parts.path.rstrip("/") or DEFAULT_PATH)
 
 
 def tidy_url(text: str) -> str:
-    """Turn a full URL into one without a slash at its end. Raises `ValueError` as `tidy_endpoint` does."""
+    """Remove the slash at the end of a full URL. Raises `ValueError` as `tidy_endpoint` does."""
     parts = split_url(text.strip())
     return _joined(parts, parts.port, parts.path.rstrip("/"))
 
@@ -49,9 +51,9 @@ def split_url(text: str) -> SplitResult:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("the URL cannot be read; legal is https://<host>[:<port>][/<path>]") from None
+        raise ValueError("the URL cannot be parsed; it must be https://<host>[:<port>][/<path>]") from None
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"the URL starts with {parts.scheme}://; legal are https:// and http://")
+        raise ValueError(f"the URL starts with {parts.scheme}://; it must start with https:// or http://")
     if "@" in parts.netloc:
         raise ValueError("the URL holds a user name or password before an '@'; leave them out")
     if "?" in text or "#" in text:
@@ -70,11 +72,11 @@ def _has_odd_letters(text: str) -> bool:
 
 
 def split_proxy(text: str) -> ProxyAddress:
-    """Split a proxy's address. Raises `ValueError` with a sentence that shows nothing of it."""
+    """Split a proxy's address. Raises `ValueError` with a message that shows no part of it."""
     parts = _proxy_parts(text.strip())
     if parts is None:
         raise ValueError(
-            f"it is not an address of the form {PROXY_FORM}. In user and password, write / as %2F, # as %23, ? as %3F, "
+            f"it is not of the form {PROXY_FORM}. In user and password, write / as %2F, # as %23, ? as %3F, "
             "@ as %40 and % as %25. The value is not shown, since it may hold a password."
         )
     login = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
@@ -93,7 +95,7 @@ def _proxy_parts(text: str) -> SplitResult | None:
 
 
 def is_plain_http_outside(url: str) -> bool:
-    """Say whether a URL would send its request in clear text over a network, which a loopback address does not."""
+    """Return whether a request to this URL would cross a network in clear text; a loopback address does not."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 

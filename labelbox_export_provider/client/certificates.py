@@ -1,4 +1,4 @@
-"""The certificates by which servers are trusted, as the connection or the environment names them."""
+"""The trusted certificates, as the connection or the environment names them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import ConnectionSettingsError
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
-"""How OpenSSL finds a certificate in a directory."""
+"""The names under which OpenSSL finds certificates in a directory."""
 
 
 def create_ssl_context(
     settings: ConnectionSettings, *, used_by: Literal["httpx", "urllib3"] = "httpx"
 ) -> ssl.SSLContext:
-    """Load the certificates that `verify` asks for; takes tens of milliseconds, so share it between clients.
+    """Load the certificates that `verify` names; takes tens of milliseconds, so share the context between clients.
 
-    Clients of different libraries never share one: urllib3 sets what is checked on the context that it is given, and
-    must not decide about connections that carry the key.
+    Clients of different libraries never share one: urllib3 changes the checks of the context that it is given, which
+    must not affect connections that carry the key.
 
-    Raises `ConnectionSettingsError` that names the setting or the variable whose certificates cannot be used.
+    Raises `ConnectionSettingsError`, which names the setting or the variable whose certificates cannot be used.
     """
     if settings.verify is False:
         return httpx.create_ssl_context(verify=False)
@@ -45,7 +45,7 @@ def create_ssl_context(
 
 @functools.cache
 def _usual_ssl_context(used_by: str) -> ssl.SSLContext:  # noqa: ARG001  a context for each
-    """Return the context of the certificates that httpx brings along, which do not change while the process lives."""
+    """Return the context of the certificates that httpx ships, which do not change while the process runs."""
     try:
         return httpx.create_ssl_context(verify=True, trust_env=False)
     except OSError as error:
@@ -71,10 +71,10 @@ def _trusting_file(path: str, named: str, advice: str) -> ssl.SSLContext:
 
 
 def _trusting_directories(paths: str, named: str, advice: str) -> ssl.SSLContext:
-    # OpenSSL takes several, and is silent about what is not there until it trusts nobody.
+    # OpenSSL accepts several directories and ignores missing ones, so that in the end it trusts no certificate.
     if not any(_HASHED.fullmatch(name) for path in paths.split(os.pathsep) for name in _names_in(path)):
         raise ConnectionSettingsError(
-            f"{named}, which cannot be used: there is no certificate under the name of its hash, as `openssl rehash` "
+            f"{named}, which cannot be used: it holds no certificate named by its hash, as `openssl rehash` "
             f"makes them. {advice}"
         )
     try:
@@ -91,7 +91,7 @@ def _names_in(path: str) -> list[str]:
 
 
 def _unusable_key_log(error: OSError) -> ConnectionSettingsError:
-    # Python writes the secrets of TLS sessions there whenever the variable is set.
+    # Python writes TLS session secrets to this file whenever the variable is set.
     return ConnectionSettingsError(
         f"The environment variable SSLKEYLOGFILE names {error.filename!r}, which cannot be written: {error.strerror}. "
         "Unset it for every Airflow component, or name a file that can be written."

@@ -1,4 +1,4 @@
-"""The handle of an export that somebody started in Labelbox's app or with its SDK."""
+"""The handle of an export that was started in Labelbox's app or with its SDK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labelbox_export_provider.errors import ProtocolError
 def handle_of(
     export: ExternalExport, source: SourceName, labelbox_conn_id: str, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[ExportHandle]:
-    """Return the handle of an export that the key can see; what was asked, and by whom, stays unknown.
+    """Return the handle of an export that the key can see; its request and its user stay unknown.
 
     Raises `NotFoundError` or `AccessError` where the key does not see it.
     """
@@ -21,7 +21,7 @@ def handle_of(
     state = yield from flows.task_state(export.export_id, owner.user_id, policy)
     if state.created_at is None:
         raise ProtocolError(
-            f"Labelbox does not say when export {export.export_id} was created, and names of objects hold that date."
+            f"Labelbox does not report when export {export.export_id} was created, the date in names of objects."
         )
     return ExportHandle(
         export_id=export.export_id,

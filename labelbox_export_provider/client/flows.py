@@ -1,8 +1,8 @@
-"""What can be asked of Labelbox, as generators without I/O, clock or randomness.
+"""Requests to Labelbox as flows: generators without I/O, clock or randomness.
 
-Run a flow with `LabelboxClient.run` or `await AsyncLabelboxClient.run`. Every flow that reads is asked again as its
-policy allows; the one that starts an export is not, but for the cases that its docstring names. How the export is found
-again after a lost start is `adoption`.
+Run a flow with `LabelboxClient.run` or `await AsyncLabelboxClient.run`. Every flow that reads is retried as its policy
+allows; the one that starts an export is not, except in the cases that its docstring names. `start_or_adopt` finds an
+export again after a lost start.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NEWEST_PAGES = 10
 
 
 def who_am_i(policy: RetryPolicy = DEFAULT_RETRY) -> Flow[KeyOwner]:
-    """Ask whose key it is; cheap and without side effect."""
+    """Read whose key it is; cheap and without side effects."""
     data = yield from _ask(graphql.WHO_AM_I, {}, policy)
     return parsing.key_owner(data)
 
@@ -61,11 +61,11 @@ def start_once(
 ) -> Flow[Started | StartLost]:
     """Start an export, at most once.
 
-    The mutation is not idempotent, so it is sent again only when it surely was not carried out: after a definite
+    The mutation is not idempotent, so it is sent again only when it certainly was not carried out: after a definite
     refusal (too many requests, too many running exports) or when nothing reached the server. When the answer is lost,
     `StartLost` is returned at once: look the export up by its `taskName` before starting anything else. Raises
-    `RateLimitedError`, `RunningExportLimitError` or `UnreachableError` when the policy is used up; none was
-    started then. `wait_at_limit=False` raises `RunningExportLimitError` at once, for callers that can wait elsewhere.
+    `RateLimitedError`, `RunningExportLimitError` or `UnreachableError` when the policy is used up; nothing
+    was started then. `wait_at_limit=False` raises `RunningExportLimitError` at once, for callers that wait elsewhere.
     """
     budget = Budget(policy)
     operation = _named(document, {"input": input})
@@ -73,7 +73,7 @@ def start_once(
         reply = yield Send(document, {"input": input})
         outcome = classify(reply, operation)
         if isinstance(reply, Answer) and (body := read_body(reply.body)) and (export := parsing.started(body.data)):
-            # An id is proof, whatever else the answer complains about.
+            # An id proves the start, whatever errors the answer has.
             return export
         if isinstance(outcome, Ok):
             return StartLost(f"{operation}: the answer names no export")
@@ -93,11 +93,11 @@ def start_once(
 def created_tasks_named(
     user_id: str, name: str, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[tuple[ExportTaskState, ...]]:
-    """Find the tasks of exactly this name that the user created, oldest first.
+    """Return the tasks of exactly this name that the user created, oldest first.
 
     Asks Labelbox to filter by name and falls back to reading the whole list where that is refused; names are compared
-    here in both cases. Does not see tasks that the index does not show yet. Raises `NotFoundError` when the user is
-    hidden from this key, and `ProtocolError` rather than give an answer from an unfinished list.
+    here in both cases. Does not find tasks that the index does not show yet. Raises `NotFoundError` when the user is
+    hidden from this key, and `ProtocolError` when the list could not be read to its end.
     """
     try:
         found = yield from _list_tasks(graphql.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
@@ -109,7 +109,7 @@ def created_tasks_named(
 def task_state(
     export_id: str, user_id: str | None = None, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[ExportTaskState]:
-    """Look once at an export, among the tasks of the user who started it (by default the key's owner).
+    """Read an export's state, among the tasks of the user who started it (by default the key's owner).
 
     Raises `NotFoundError`, or `AnotherUsersExportError` when the key belongs to another user than the one given, whose
     tasks it may not see. A task that was started a moment ago may not be found yet.
@@ -134,7 +134,7 @@ def task_state(
         raise hidden
     raise NotFoundError(
         f"Labelbox shows no export {export_id} to the user of this key. Check the id and whose key the connection "
-        "holds; an export of long ago may be gone: start a new one.",
+        "holds; an old export may have been deleted: start a new one.",
         details=f"the key is of {_described(owner)}",
     )
 
@@ -147,7 +147,7 @@ def _described(owner: KeyOwner) -> str:
 
 
 def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[bool]:
-    """Ask whether an export is among the tasks that a user created, as far as this key may see them."""
+    """Return whether an export is among the tasks that a user created, as far as this key may see them."""
     try:
         return (yield from _created_task(export_id, user_id, policy)) is not None
     except (NotFoundError, AuthorizationError):
@@ -155,9 +155,9 @@ def was_created_by(export_id: str, user_id: str, policy: RetryPolicy = DEFAULT_R
 
 
 def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[StreamTotals | None]:
-    """Ask for the size of one stream of a COMPLETE export; None when the stream is empty.
+    """Read the size of one stream of a COMPLETE export; None when the stream is empty.
 
-    An answer that comes too early may also look empty: whoever decides on it asks twice.
+    An answer that comes too early may also look empty: `confirmed_totals` reads twice.
     """
     variables = {"where": {"id": export_id}, "streamType": stream.value}
     data = yield from _ask(graphql.STREAM_HEADER, variables, policy)
@@ -165,7 +165,7 @@ def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = DEFA
 
 
 def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[bool]:
-    """Ask whether a stream has a first file, which settles whether a missing header really means that it is empty."""
+    """Return whether a stream has a first file, which settles whether a missing header means that it is empty."""
     try:
         data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
     except NotFoundError:
@@ -174,7 +174,7 @@ def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_R
 
 
 def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[ExportFile]:
-    """Ask for the one file that holds byte `offset` of a stream, with a fresh signed URL.
+    """Read which file holds byte `offset` of a stream, with a fresh signed URL.
 
     Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
     """
@@ -185,10 +185,10 @@ def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy
 def cancel_export(
     export_id: str, task_type: str | None = EXPORT_TASK_TYPE, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[bool]:
-    """Ask Labelbox to cancel an export; True when it agreed.
+    """Ask Labelbox to cancel an export; return whether it accepted.
 
     Best effort: whether exports can be canceled at all is up to Labelbox, so a refusal is False, not an error. Errors
-    of the connection or the key are raised like any other.
+    of the connection or the key are raised as usual.
     """
     try:
         types = parsing.cancelable_types((yield from _ask(graphql.CANCELABLE_TASK_TYPES, {}, policy)))
@@ -214,7 +214,7 @@ def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[Export
         if found is not None:
             return found
     except NotFoundError:
-        pass  # the other way of asking decides
+        pass  # the fallback decides
     try:
         data = yield from _ask(graphql.TASK, {"where": {"id": export_id}}, policy)
         return parsing.task(data)
@@ -258,12 +258,12 @@ def _newest_first(tasks: Iterable[ExportTaskState]) -> bool:
 
 
 def task_age(task: ExportTaskState) -> tuple[bool, datetime, str]:
-    """Give the key that sorts tasks oldest first, those without a date last."""
+    """Return the key that sorts tasks oldest first, those without a date last."""
     return task.created_at is None, task.created_at or datetime.max.replace(tzinfo=timezone.utc), task.export_id
 
 
 def _ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy) -> Flow[Mapping[str, Any]]:
-    """Send one operation that does no harm when sent twice, until it is answered or the policy is used up."""
+    """Send one operation that is safe to repeat, until it is answered or the policy is used up."""
     budget = Budget(policy)
     operation = _named(document, variables)
     while True:
@@ -295,7 +295,7 @@ def _elapsed(reply: Reply) -> float:
 
 
 def _named(document: Document, variables: Mapping[str, Any]) -> str:
-    """Name an operation together with the ids it is about, since Labelbox's own messages often leave them out."""
+    """Return an operation's name with its ids, since Labelbox's own messages often omit them."""
     ids: dict[str, Any] = {**variables}
     for member in ("where", "input"):
         inner = ids.pop(member, None)

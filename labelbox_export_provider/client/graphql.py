@@ -1,7 +1,7 @@
 """The GraphQL operations that this package sends, and no others.
 
-Operation names are ours, so that Labelbox's support can tell our requests apart. Documents are constants: nothing is
-ever pasted into their text, all values travel as variables.
+Operation names are our own, so that Labelbox's support can identify our requests. Documents are constants: all values
+are sent as variables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One GraphQL operation: its name, as used in error messages, and its text."""
+    """One GraphQL operation: its name, which error messages use, and its text."""
 
     name: str
     text: str
@@ -55,7 +55,7 @@ CREATED_TASKS_BY_NAME = Document(
     "query CreatedTasksByName($userId: ID!, $name: String!, $skip: Int!, $first: Int!) { user(where: {id: $userId}) "
     f"{{ createdTasks(where: {{name: $name}} skip: $skip first: $first) {{ {_TASK_FIELDS} }} }} }}",
 )
-"""That `where` takes a name is not proven; `CREATED_TASKS` serves where it is refused."""
+"""It is unverified that `where` takes a name; `CREATED_TASKS` is used where it is refused."""
 
 CREATED_TASKS = Document(
     "CreatedTasks",
@@ -67,7 +67,7 @@ TASK = Document(
     "Task",
     f"query Task($where: WhereUniqueIdInput) {{ task(where: $where) {{ {_TASK_FIELDS} }} }}",
 )
-"""State of a task whoever created it; that `task` has these members is likely, not proven."""
+"""The state of any user's task; it is likely but unverified that `task` has these members."""
 
 STREAM_HEADER = Document(
     "StreamHeader",

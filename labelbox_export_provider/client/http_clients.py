@@ -1,7 +1,7 @@
 """The two clients that run flows over HTTP.
 
-They differ in `await` alone: what is sent, and what an answer or a failure becomes, is decided by the functions that
-both share. The API key travels in one header to one address: redirects are not followed.
+They differ in `await` alone: shared functions build requests and interpret answers and failures. The API key is sent in
+one header to one address: redirects are not followed.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ log = logging.getLogger(__name__)
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 MAX_BODY = 16 * 2**20
-"""Bytes of an answer that are read; a GraphQL answer to any of our operations is far smaller."""
+"""Maximum number of bytes that are read of an answer; answers to our operations are far smaller."""
 NOTICED_WAIT = 5.0
-"""Seconds from which on a wait is logged."""
+"""The shortest wait that is logged, in seconds."""
 
 
 class LabelboxClient:
     """Runs flows in the calling thread; threads may share it. Use as a context manager or close it.
 
-    `user_agent` names the program that asks, by default this package. File downloads take it over.
+    `user_agent` names the program, by default this package. File downloads use it too.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LabelboxClient:
         return self._settings
 
     def run(self, flow: Flow[T]) -> T:
-        """Perform what the flow asks for until it returns; raises what the flow raises."""
+        """Run a flow: perform its effects until it returns; raises what the flow raises."""
         with self._settings.naming_connection():
             return self._run(flow)
 
@@ -122,7 +122,7 @@ class AsyncLabelboxClient:
         self._http = _opened(httpx.AsyncClient, settings, user_agent, ssl_context)
 
     async def run(self, flow: Flow[T]) -> T:
-        """Perform what the flow asks for until it returns; raises what the flow raises."""
+        """Run a flow: perform its effects until it returns; raises what the flow raises."""
         with self._settings.naming_connection():
             return await self._run(flow)
 
@@ -180,7 +180,7 @@ def _opened(
     return client(
         verify=context,
         proxy=proxy,
-        trust_env=False,  # what the environment names is in the context and the proxy already
+        trust_env=False,  # the context and the proxy already hold what the environment names
         timeout=settings.timeout,
         follow_redirects=False,
         headers={"User-Agent": user_agent},
@@ -212,7 +212,7 @@ def _announce(effect: Sleep) -> None:
 
 
 class _Exchange:
-    """One request and what came of it: gathers the body within its bounds, and turns the end into a value."""
+    """One request and its outcome: collects the body within its limits, and converts the end to a value."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._key = settings.api_key.get_secret_value()
@@ -222,14 +222,14 @@ class _Exchange:
         self._body = bytearray()
 
     def take(self, chunk: bytes) -> bool:
-        """Keep a piece of the body; False when it is long enough. Raises `TimeoutError` when it drips in too slowly."""
+        """Keep a piece of the body; return False when it is long enough. Raises `TimeoutError` when it is too slow."""
         self._body += chunk
         if self._elapsed() > self._timeout:
             raise TimeoutError
         return len(self._body) <= MAX_BODY
 
     def answer(self, response: httpx.Response) -> Answer:
-        # A server or gateway may echo what it was sent.
+        # A server or gateway may echo the request.
         return Answer(
             status=response.status_code,
             headers={name.lower(): self._without_key(value) for name, value in response.headers.items()},
@@ -260,7 +260,7 @@ def _kind_of(error: Exception) -> tuple[FailureKind, str]:
         return FailureKind.NOT_SENT, f"no connection, {scrub(str(error)) or type(error).__name__}"
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return FailureKind.TIMEOUT, "timed out"
-    # The text of a protocol error of our own side may quote a header.
+    # The text of a local protocol error may quote a header.
     told = type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else scrub(str(error))
     return FailureKind.BROKEN, f"the connection broke, {told or type(error).__name__}"
 

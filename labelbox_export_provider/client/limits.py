@@ -1,4 +1,4 @@
-"""Recognising Labelbox's limits by their text, since which code they come with is not documented."""
+"""Recognises Labelbox's limits by their text, since their codes are not documented."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _NAMES_PLAN = re.compile(r"(?i)\b(plan|subscription|upgrade|billing|quota)\b")
 
 
 def is_rate_limit_text(text: str) -> bool:
-    """Say whether this is Labelbox's sentence for too many requests (or too many of something, at least)."""
+    """Return whether this is Labelbox's message for too many requests."""
     return text.lstrip().lower().startswith("you have exceeded")
 
 
 def is_plan_limit(text: str) -> bool:
-    """Say whether the text speaks of what the plan allows, which does not pass by waiting."""
+    """Return whether the text names a limit of the plan, which waiting does not lift."""
     return _NAMES_PLAN.search(text) is not None
 
 
 def is_running_export_limit(text: str) -> bool:
-    """Say whether the text names the bound on exports that run at once, which passes when one of them ends.
+    """Return whether the text names the limit of running exports, which is lifted when one of them ends.
 
-    A bound of the plan does not pass by waiting and is not meant.
+    False for a limit of the plan, which waiting does not lift.
     """
     if not _NAMES_EXPORTS.search(text):
         return False

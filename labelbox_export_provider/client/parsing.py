@@ -1,7 +1,7 @@
-"""From the `data` of a sound answer to the values of `model`, trusting nothing.
+"""Parses the `data` of an answer to the values of `types`, trusting nothing.
 
-What the protocol is sure of is required and its absence is a `ProtocolError` that names the path; what it is unsure of
-may be missing. Numbers of type UInt64 may come as JSON strings or as integers.
+Documented members are required, and their absence is a `ProtocolError` that names the path; undocumented ones may be
+missing. Numbers of type UInt64 may come as JSON strings or as integers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_NUMBER = 2**64 - 1
 
 
 def key_owner(data: Mapping[str, Any]) -> KeyOwner:
-    """Read whose key it is."""
+    """Parse whose key it is."""
     user, organization = _object(data, "user"), _object(data, "organization")
     return KeyOwner(
         user_id=_id(user, "user.id"),
@@ -40,7 +40,7 @@ def key_owner(data: Mapping[str, Any]) -> KeyOwner:
 
 
 def started(data: Mapping[str, Any] | None) -> Started | None:
-    """Read a start's answer, whatever its mutation; None where it names no export.
+    """Parse the answer of a start, whatever its mutation; None where it names no export.
 
     Raises `RefusedError` for an export whose results cannot be streamed, which this package could never read.
     """
@@ -60,7 +60,9 @@ def created_tasks(data: Mapping[str, Any], user_id: str) -> tuple[ExportTaskStat
     """Read a list of a user's tasks. Raises `NotFoundError` where Labelbox does not show that user to this key."""
     user = data.get("user")
     if user is None:
-        raise NotFoundError(f"Labelbox shows no user {user_id!r} to this key: it belongs to another organization?")
+        raise NotFoundError(
+            f"Labelbox shows no user {user_id!r} to this key: does the key belong to another organization?"
+        )
     tasks = user.get("createdTasks") if isinstance(user, Mapping) else None
     if not isinstance(tasks, list):
         raise _unexpected("user.createdTasks", "a list", tasks)
@@ -91,7 +93,7 @@ def _task(found: object, path: str) -> ExportTaskState:
 
 
 def stream_totals(data: Mapping[str, Any], export_id: str, stream: StreamType) -> StreamTotals | None:
-    """Read a stream's size; None where it is empty, which Labelbox says in three ways: no header, nulls, zeros."""
+    """Parse a stream's size; None where it is empty, which has three forms: no header, nulls, zeros."""
     header = _task_member(data, export_id, "exportMetadataHeader")
     if header is None:
         return None
@@ -110,12 +112,12 @@ def stream_totals(data: Mapping[str, Any], export_id: str, stream: StreamType) -
 
 
 def has_file(data: Mapping[str, Any], export_id: str) -> bool:
-    """Read whether there is any file at the offset that was asked for, whatever it says about itself."""
+    """Return whether there is any file at the requested offset, whatever its members hold."""
     return _task_member(data, export_id, "exportFileFromOffset") is not None
 
 
 def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, offset: int) -> ExportFile:
-    """Read the file that holds byte `offset`. Raises `IntegrityError` where none is or its numbers are senseless."""
+    """Parse the file that holds byte `offset`. Raises `IntegrityError` if there is none or it is inconsistent."""
     label = f"export {export_id}, stream {stream.value}, file at offset {offset}"
     found = _task_member(data, export_id, "exportFileFromOffset")
     if found is None:
@@ -132,7 +134,7 @@ def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, off
         raise ProtocolError(f"{label}: the answer has no URL in `file`.")
     if not file.start <= offset <= file.end:
         raise IntegrityError(
-            f"{label}: Labelbox gave a file of bytes {file.start} to {file.end}, which does not hold it."
+            f"{label}: Labelbox named a file of bytes {file.start} to {file.end}, which does not contain it."
         )
     if file.line_end < file.line_start:
         raise IntegrityError(f"{label}: its rows end ({file.line_end}) before they start ({file.line_start}).")
@@ -140,7 +142,7 @@ def export_file(data: Mapping[str, Any], export_id: str, stream: StreamType, off
 
 
 def cancelable_types(data: Mapping[str, Any]) -> frozenset[str]:
-    """Read which types of task can be canceled, spelt as a task's own `type` is (`export-data-rows`)."""
+    """Parse which types of task can be canceled, in the spelling of a task's `type` (`export-data-rows`)."""
     types = data.get("cancelableTaskTypes")
     if not isinstance(types, list):
         raise _unexpected("cancelableTaskTypes", "a list", types)
@@ -148,7 +150,7 @@ def cancelable_types(data: Mapping[str, Any]) -> frozenset[str]:
 
 
 def canceled(data: Mapping[str, Any]) -> bool:
-    """Read whether Labelbox accepted to cancel a task."""
+    """Return whether Labelbox accepted to cancel a task."""
     result = data.get("cancelBulkOperationJob")
     return isinstance(result, Mapping) and result.get("success") is True
 
@@ -205,7 +207,7 @@ def _number(value: object) -> float | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """Read a timestamp; None where it is missing or in no known form: a wait must not break over a date."""
+    """Read a timestamp; None where it is missing or in an unknown form: a date must not fail a wait."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What one look at an export task means for whoever waits for it: the same in workers and in the triggerer."""
+"""Polls an export task: the same code in workers and in the triggerer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from labelbox_export_provider.errors import (
 log = logging.getLogger(__name__)
 
 VISIBILITY_GRACE = timedelta(seconds=60)
-"""A task that was started this short a time ago may not be found yet."""
+"""How long after its start a task may not be found yet."""
 EMPTY_AGAIN_AFTER = 5.0
-"""Seconds after which a missing header is read again before the stream is believed empty."""
+"""Seconds until a missing header is read again, before the stream is treated as empty."""
 
 Ended = Literal["COMPLETE", "FAILED", "CANCELED"]
 _ENDED: dict[str, Ended] = {
@@ -38,7 +38,7 @@ _RUNNING = {TaskStatus.IN_PROGRESS.value, TaskStatus.CANCELLING.value}
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """One look: how the task ended, or None while it runs, a line for the log, and what was seen, if anything."""
+    """The result of one poll: how the task ended (None while it runs), a line for the log, and the state, if known."""
 
     ended: Ended | None
     line: str
@@ -52,16 +52,16 @@ def poll(
     now: Callable[[], datetime],
     policy: RetryPolicy = DEFAULT_RETRY,
 ) -> Flow[PollResult]:
-    """Look once at an export task.
+    """Poll an export task once.
 
-    A passing failure of Labelbox and a newborn task that is not visible yet count as "still running": the time limit of
-    the wait bounds them. States that are not known count as running, too, with a warning. An unknown id raises
+    A temporary failure of Labelbox and a new task that is not visible yet count as "still running": the time limit of
+    the wait bounds them. Unknown states count as running too, with a warning. An unknown id raises
     `NotFoundError`, a refused key `AccessError`.
     """
     try:
         state = yield from flows.task_state(export_id, user_id, policy)
     except TemporaryError as error:
-        log.warning("Export %s could not be looked at, the wait continues: %s", export_id, error)
+        log.warning("Export %s could not be polled, the wait continues: %s", export_id, error)
         return PollResult(None, f"Export {export_id}: Labelbox did not answer")
     except NotFoundError:
         if started_at is None or now() - started_at > VISIBILITY_GRACE:
@@ -71,12 +71,12 @@ def poll(
     if ended is not None:
         return PollResult(ended, ended_line(export_id, ended), state)
     if state.status not in _RUNNING:
-        log.warning("Export %s is in a state that is not known: %r. The wait continues.", export_id, state.status)
+        log.warning("Export %s is in an unknown state: %r. The wait continues.", export_id, state.status)
     return PollResult(None, _running_line(state, started_at or state.created_at, now()), state)
 
 
 def ended_line(export_id: str, ended: Ended) -> str:
-    """Return the sentence about an export that has ended; when it did is not known, only when it was looked at."""
+    """Return the sentence about an export that has ended, without a time: only the time of the poll is known."""
     return {
         "COMPLETE": f"Export {export_id} is COMPLETE.",
         "FAILED": f"Export {export_id} is FAILED and has no result to read. Labelbox gives no reason.",
@@ -92,7 +92,7 @@ def _running_line(state: ExportTaskState, since: datetime | None, now: datetime)
 def _progress(value: float | None) -> str:
     if value is None:
         return ""
-    # Whether the service counts to 1 or to 100 is not documented: a 1 may be the end or the beginning.
+    # It is undocumented whether the percentage ends at 1 or at 100: a 1 may be the end or the beginning.
     if 0 < value <= 1:
         return f", completionPercentage {value:g}"
     return f", {value:.0f} %"
@@ -101,10 +101,11 @@ def _progress(value: float | None) -> str:
 def require_complete(
     export_id: str, user_id: str | None = None, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[ExportTaskState]:
-    """Give the state of an export whose streams may be read now.
+    """Return the state of an export whose streams may be read now.
 
-    An export that still runs shows no header, exactly as an empty one does, so reading it too early would pass for an
-    export without rows. Raises `ExportNotReadyError`, or `ExportFailedError` and `ExportCanceledError` for a dead one.
+    An export that still runs shows no header, exactly as an empty one does, so reading it too early would look like an
+    export without rows. Raises `ExportNotReadyError`, or `ExportFailedError` and `ExportCanceledError` for one that has
+    failed.
     """
     state = yield from flows.task_state(export_id, user_id, policy)
     ended = _ENDED.get(state.status)
@@ -128,7 +129,7 @@ class CompletedTotals:
     errors: StreamTotals | None
 
     def to_json(self) -> dict[str, dict[str, int]]:
-        """Give rows and bytes of both streams."""
+        """Return rows and bytes of both streams."""
         return {name: _counts(totals) for name, totals in (("result", self.result), ("errors", self.errors))}
 
 
@@ -146,12 +147,12 @@ def completed_totals(export_id: str, policy: RetryPolicy = DEFAULT_RETRY) -> Flo
 def confirmed_totals(
     export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[StreamTotals | None]:
-    """Read the totals of one stream of an export that has ended; None when the stream is empty beyond doubt.
+    """Read the totals of one stream of an export that has ended; None when the stream is certainly empty.
 
-    A missing result header is believed only after a second read some seconds later and a missing first file, since a
-    header that is merely late would turn a full export into an empty one. That of the error stream, which is empty as
-    a rule, is believed when there is no first file, without the wait. Fails with `IntegrityError` where header and
-    files disagree; another try reads them again.
+    A missing result header is accepted only after a second read some seconds later and a missing first file, since a
+    header that is merely late would make a full export look empty. For the error stream, which is usually empty, a
+    missing first file is enough, without the wait. Raises `IntegrityError` where header and files disagree; another
+    try reads them again.
     """
     totals = yield from flows.stream_totals(export_id, stream, policy)
     if totals is not None:
@@ -162,7 +163,9 @@ def confirmed_totals(
 
 
 def _asked_again(export_id: str, stream: StreamType, policy: RetryPolicy) -> Flow[StreamTotals | None]:
-    yield Sleep(EMPTY_AGAIN_AFTER, f"export {export_id} says that its {stream.value} stream is empty; asking again")
+    yield Sleep(
+        EMPTY_AGAIN_AFTER, f"the {stream.value} stream of export {export_id} looks empty; reading its header again"
+    )
     totals = yield from flows.stream_totals(export_id, stream, policy)
     if totals is None and (yield from flows.has_file(export_id, stream, policy)):
         raise IntegrityError(

@@ -1,7 +1,7 @@
-"""Which proxy carries a request: one reading of the connection and the environment for every HTTP library.
+"""Selects the proxy of a request from the connection and the environment, for every HTTP library.
 
 httpx and urllib3 each read the variables in their own way, fail on entries of NO_PROXY that other programs accept, and
-quote an address that they cannot read, password included.
+quote an address that they cannot parse, password included.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d+)")
 def proxy_for(settings: ConnectionSettings, url: str) -> ProxyAddress | None:
     """Return the proxy for requests to `url`: the connection's own, else that of the environment, else None.
 
-    Raises `ConnectionSettingsError` when the address cannot be used. Its message names the variable and shows nothing
-    of the address, any part of which may be a piece of a password.
+    Raises `ConnectionSettingsError` when the address cannot be used. Its message names the variable and shows no
+    part of the address, since any part may belong to a password.
     """
     if settings.proxy:
         return split_proxy(settings.proxy)
@@ -61,9 +61,9 @@ def _is_exempt(exemptions: str | None, scheme: str, host: str, port: int | None)
 
 
 def _matches(entry: str, scheme: str, host: str, port: int | None) -> bool:
-    """Compare one entry of NO_PROXY: `*`, a host with its subdomains, an address or network; with a port if it has one.
+    """Match one entry of NO_PROXY: `*`, a host with its subdomains, an address or network; with a port if it has one.
 
-    An entry that cannot be read matches nothing.
+    An entry that cannot be parsed matches nothing.
     """
     if "://" in entry:
         wanted, _, entry = entry.partition("://")

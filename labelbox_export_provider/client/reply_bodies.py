@@ -1,4 +1,4 @@
-"""The JSON object of a GraphQL answer, read without trust: a missing, null or odd member breaks nothing."""
+"""The JSON object of a GraphQL answer, read without trust: a missing, null or mistyped member breaks nothing."""
 
 from __future__ import annotations
 

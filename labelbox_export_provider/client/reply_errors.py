@@ -1,7 +1,7 @@
 """The error table: what an answer, or the lack of one, means and what can be done about it.
 
-`classify` never raises. It tells apart three fates of a request that was not answered well, because a start may be sent
-again only when it surely was not carried out.
+`classify` never raises. It distinguishes three deliveries of a request that failed, because a start may be sent again
+only when it certainly was not carried out.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from labelbox_export_provider.redaction import scrub
 
 
 class Delivery(enum.Enum):
-    """What became of a request that got no good answer."""
+    """Whether a request that failed was carried out."""
 
     NOT_SENT = "nothing reached the server"
-    REJECTED = "the server said that it did not carry it out"
+    REJECTED = "the server reported that it did not carry it out"
     UNKNOWN = "it may or may not have been carried out"
 
 
 @dataclass(frozen=True, slots=True)
 class Ok:
-    """The `data` of a sound answer."""
+    """The `data` of a valid answer."""
 
     data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A fault that passes. `after` holds the seconds the server asked for; `most_tries` caps hopeless ones."""
+    """A temporary fault. `after` is the server's `Retry-After` in seconds; `most_tries` caps tries that rarely help."""
 
     error: TemporaryError
     delivery: Delivery
@@ -58,7 +58,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """A fault that asking again does not help with. `delivery` is LOST where the answer did not say what was done."""
+    """A permanent fault. `delivery` is UNKNOWN where the answer did not tell whether the request was carried out."""
 
     error: LabelboxExportError
     delivery: Delivery = Delivery.REJECTED
@@ -80,15 +80,15 @@ _KNOWN_CODES = (
 _GATEWAY_TRIES = 3
 
 REJECTED = "Labelbox refused the request as it stands; sending it again changes nothing."
-SERVER_FAULT = "Labelbox had a fault on its side."
+SERVER_FAULT = "Labelbox had an internal error."
 
 
 def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0911 - one return per row of the table
-    """Sort a reply to `operation` into data, a fault to wait out, or a fault to raise."""
+    """Classify a reply to `operation`: data, a temporary fault, or a fault to raise."""
     if isinstance(reply, TransportFailure):
         return _no_answer(reply, operation)
     if reply is None:
-        return Fatal(ProtocolError(f"{operation}: the driver gave no reply to a request; this is a bug of the driver."))
+        return Fatal(ProtocolError(f"{operation}: the driver gave no reply to a request; this is a bug in the driver."))
     body = read_body(reply.body)
     summary = _ReplySummary(reply, operation, body)
     if body is not None and (definite := _access_error(summary, body)):
@@ -120,7 +120,7 @@ def classify(reply: Reply, operation: str = "request") -> Outcome:  # noqa: PLR0
 
 
 class _ReplySummary:
-    """Who answered what to which operation: the details of every message."""
+    """The operation, the host and its answer: the details of every message."""
 
     def __init__(self, answer: Answer, operation: str, body: Body | None) -> None:
         self.answer = answer
@@ -147,7 +147,7 @@ def _no_answer(failure: TransportFailure, operation: str) -> Outcome:
         return Fatal(
             ConnectionSettingsError(
                 "The certificate of Labelbox's host is not trusted. Set the connection's extra `verify` to the path of "
-                "the CA bundle that signed it; check the host if there should be none of your own.",
+                "the CA bundle that signed it; check the host if you do not expect one.",
                 details=f"{operation}: {failure.message}",
             )
         )
@@ -184,7 +184,7 @@ def _unauthorized(summary: _ReplySummary) -> AuthorizationError:
 def _redirected(summary: _ReplySummary) -> ConnectionSettingsError:
     target = scrub(summary.answer.headers.get("location", "nowhere"))
     return ConnectionSettingsError(
-        "The connection's host answers with a redirect, so it probably is wrong. Set it to the GraphQL endpoint "
+        "The connection's host answers with a redirect, so it is probably wrong. Set it to the GraphQL endpoint "
         "itself, by default https://api.labelbox.com/graphql. Redirects are not followed, so that the API key goes "
         "nowhere else.",
         details=f"{summary.operation}: {summary.answer.host} answered HTTP {summary.answer.status}, "
@@ -206,7 +206,7 @@ def _limited(summary: _ReplySummary) -> Again:
             RunningExportLimitError, "Too many exports run at once in the project or organization.", Delivery.REJECTED
         )
     return summary.again(
-        RateLimitedError, "Labelbox takes no more requests for now: too many in a minute.", Delivery.REJECTED
+        RateLimitedError, "Labelbox refuses requests for now: there were too many in a minute.", Delivery.REJECTED
     )
 
 
@@ -233,11 +233,11 @@ def _by_status(summary: _ReplySummary) -> Outcome:
     if status == 407:
         return Fatal(
             ConnectionSettingsError(
-                "The proxy wants credentials: check the connection's extra `proxy`.", details=str(summary)
+                "The proxy requires credentials: check the connection's extra `proxy`.", details=str(summary)
             )
         )
     if status in (408, 425):
-        return summary.again(UnreachableError, "Labelbox gave up waiting for the request.", Delivery.UNKNOWN)
+        return summary.again(UnreachableError, "Labelbox timed out waiting for the request.", Delivery.UNKNOWN)
     return Fatal(RefusedError(REJECTED, details=str(summary)))
 
 

@@ -1,4 +1,4 @@
-"""How often and how long to try, as data: flows wait by it and never read a clock or draw a random number."""
+"""Retry policies as data: flows use them and never read a clock or draw a random number."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class RetryPolicy:
     """When to try again and when to give up; all times are in seconds.
 
     Waits start at `first_wait`, double up to `max_wait`, and are spread by `jitter` (0 to 1) over their upper half. A
-    server's `Retry-After` is never shortened. A wait that would pass `total_seconds`, counted from the time that
-    answers took and the waits between them, is not begun: the last error is raised instead.
+    server's `Retry-After` is never shortened. A wait that would exceed `total_seconds`, the sum of the time that
+    answers took and the waits between them, is not started: the last error is raised instead.
     """
 
     attempts: int = 12
@@ -33,9 +33,9 @@ class RetryPolicy:
             )
 
     def wait_before(self, attempt: int, after: float | None) -> float:
-        """Seconds to wait before try number `attempt` (the first is 1), given what the server asked for, if it did."""
+        """Return the seconds to wait before try number `attempt` (from 1); `asked` is what the server asked for."""
         if after is not None:
-            # Clients that were refused together must not come back together.
+            # Clients that were refused together must not retry together.
             return after + self.jitter() * self.first_wait
         step: float = min(self.max_wait, self.first_wait * 2.0 ** min(attempt - 2, 60))
         return step * (0.5 + 0.5 * self.jitter())
@@ -44,14 +44,14 @@ class RetryPolicy:
 _MAX_WAIT = 7 * 24 * 3600.0
 
 DEFAULT_RETRY = RetryPolicy()
-"""For workers and triggers: about five minutes."""
+"""The default of workers and triggers: about five minutes."""
 
 ONCE = RetryPolicy(attempts=1)
-"""For a person who waits in front of a form: no second try."""
+"""One try only, for a person who waits at a form."""
 
 
 class Budget:
-    """What is left of a policy during one request: tries made and seconds spent. Lives in one flow."""
+    """The state of a policy during one request: tries made and seconds spent. Belongs to one flow."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -59,12 +59,12 @@ class Budget:
         self.seconds = 0.0
 
     def spend(self, elapsed: float) -> None:
-        """Note that one more try was made and took `elapsed` seconds."""
+        """Count one more try, which took `elapsed` seconds."""
         self.tries += 1
         self.seconds += elapsed
 
     def wait(self, after: float | None, most_tries: int | None = None) -> float | None:
-        """Seconds to wait before the next try, noted as spent; None when the policy or `most_tries` is used up."""
+        """Count and return the seconds to wait before the next try; None when the policy or `most_tries` is used up."""
         if self.tries >= min(self._policy.attempts, most_tries or self._policy.attempts):
             return None
         seconds = self._policy.wait_before(self.tries + 1, after)
@@ -75,10 +75,10 @@ class Budget:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, from `Retry-After` as a number or as a date; None if it names none.
+    """Return the seconds that the server asks to wait, from `Retry-After` as a number or a date; None without one.
 
     A date is read against the answer's own `Date` header, so no clock is needed and a wrong local clock does no harm;
-    without that header a date says nothing.
+    without that header a date is ignored.
     """
     text = headers.get("retry-after", "").strip()
     if not text:

@@ -1,4 +1,4 @@
-"""The settings by which Labelbox is reached: one frozen object for worker, trigger and script.
+"""The settings of a connection to Labelbox: one frozen object for worker, trigger and script.
 
 Airflow is not imported: a hook passes the plain parts of its connection to `ConnectionSettings.from_parts`.
 """
@@ -34,7 +34,7 @@ EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http")
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
-_LEGAL = {
+_VALID = {
     "endpoint": "a full URL such as https://api.labelbox.com/graphql, or a bare host name; empty for the default",
     "app_url": "a full URL such as https://app.labelbox.com",
     "timeout": "a number of seconds above 0, such as 60",
@@ -44,7 +44,7 @@ _LEGAL = {
 
 
 def _flag(value: object) -> object:
-    """Read a switch as environment variables spell it; anything else is left for the type check."""
+    """Read a boolean as environment variables spell it; anything else is left to the type check."""
     if isinstance(value, str) and value.strip().lower() in (*_TRUE, *_FALSE):
         return value.strip().lower() in _TRUE
     if value in (0, 1):
@@ -54,14 +54,14 @@ def _flag(value: object) -> object:
 
 def _number(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("a switch is not a number")  # noqa: TRY004 - pydantic reports ValueError only
+        raise ValueError("a boolean is not a number")  # noqa: TRY004 - pydantic reports ValueError only
     return value
 
 
 class ConnectionSettings(BaseModel):
-    """How Labelbox is reached. `timeout` is in seconds and bounds each request; `verify` may name a CA bundle.
+    """The settings of a connection. `timeout` is in seconds and limits each request; `verify` may name a CA bundle.
 
-    `conn_id` is the Airflow connection that the settings come from, which errors name; None where they do not.
+    `conn_id` is the Airflow connection that the settings come from, which errors name; None for settings from code.
     Neither the key nor the proxy, whose URL may hold a password, is shown by `repr`. Raises pydantic's
     `ValidationError` without the values; `from_parts` raises `ConnectionSettingsError`.
     """
@@ -80,7 +80,7 @@ class ConnectionSettings(BaseModel):
     @field_validator("api_key")
     @classmethod
     def _key_is_plausible(cls, key: SecretStr) -> SecretStr:
-        # A file that holds a secret often ends in a newline, and so does what was pasted out of one.
+        # A file that holds a secret often ends in a newline, and so does text that was copied from one.
         bare = key.get_secret_value().strip()
         if complaint := complaint_about(bare):
             raise ValueError(complaint)
@@ -132,11 +132,11 @@ class ConnectionSettings(BaseModel):
         schema: str | None = None,
         conn_id: str,
     ) -> ConnectionSettings:
-        """Build settings from the parts of an Airflow connection, or say what is wrong with them.
+        """Build settings from the parts of an Airflow connection.
 
         Unset and empty parts take the defaults; port 0 is what Airflow's form sends for an unset one. Every error is a
-        `ConnectionSettingsError` that names the connection, the field, its value unless that may be secret, the values
-        that it may have and what to do.
+        `ConnectionSettingsError` that names the connection, the field, its value unless that may be secret, the valid
+        values and what to do.
         """
         _refuse_unknown(extra, conn_id)
         given: dict[str, Any] = {key: value for key, value in extra.items() if value is not None and value != ""}
@@ -161,7 +161,7 @@ class ConnectionSettings(BaseModel):
 
     @contextmanager
     def naming_connection(self) -> Iterator[None]:
-        """Let errors about the key, what it may see, and the settings begin with the id of the connection."""
+        """Prefix errors about the key, its permissions and the settings with the id of the connection."""
         try:
             yield
         except (AccessError, NotFoundError, ConnectionSettingsError) as error:
@@ -171,15 +171,15 @@ class ConnectionSettings(BaseModel):
             raise
 
     def check_file_url(self, url: str) -> None:
-        """Refuse the signed URL of an export file that would be fetched in clear text, or is no http(s) URL.
+        """Refuse the signed URL of an export file that would be fetched in clear text, or is not an http(s) URL.
 
-        The message shows no more of it than scheme and host: who holds the URL can read the rows.
+        The message shows only its scheme and host: whoever has the URL can read the rows.
         """
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise ProtocolError("Labelbox gave a file URL that cannot be read.") from None
+            raise ProtocolError("Labelbox gave a file URL that cannot be parsed.") from None
         if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
             raise ProtocolError(
                 f"Labelbox gave a file URL of scheme {scrub(parts.scheme, limit=20)!r} and host {scrub(host or '')!r}; "
@@ -194,7 +194,7 @@ class ConnectionSettings(BaseModel):
 def _http_refusal(url: str) -> str:
     host = urlsplit(url).hostname or ""
     return (
-        f"http://{host} is not encrypted, and plain http:// is let through for loopback addresses only; use "
+        f"http://{host} is not encrypted, and plain http:// is allowed for loopback addresses only; use "
         'https://, or set the connection\'s extra "allow_http" to true if the network in between is trusted.'
     )
 
@@ -219,7 +219,7 @@ def _refuse_unknown(extra: Mapping[str, object], conn_id: str) -> None:
             hint = "the API key belongs in the password field."
         raise ConnectionSettingsError(
             f"Connection {conn_id!r}: extra has an unknown key {scrub(str(key), limit=60)!r}; {hint} "
-            f"Legal are {', '.join(EXTRA_KEYS)}."
+            f"Valid keys: {', '.join(EXTRA_KEYS)}."
         )
 
 
@@ -230,7 +230,8 @@ def _wrong(conn_id: str, field: str, value: object, reason: str) -> ConnectionSe
     name = "host" if field in ("endpoint", "port") else f"extra {field!r}"
     shown = "" if value is None else f" {_shown(field, value)}"
     return ConnectionSettingsError(
-        f"Connection {conn_id!r}, {name}{shown}: {reason.rstrip('.')}. Legal: {_LEGAL.get(field, _LEGAL['endpoint'])}."
+        f"Connection {conn_id!r}, {name}{shown}: {reason.rstrip('.')}. "
+        f"It must be {_VALID.get(field, _VALID['endpoint'])}."
     )
 
 

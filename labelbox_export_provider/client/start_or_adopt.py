@@ -1,7 +1,7 @@
-"""Start an export, or go on with the one that an earlier try of the same task already started (guarantee G1).
+"""Starts an export, or adopts the one that an earlier try of the same task already started (guarantee G1).
 
-The mutation is not idempotent and its answer can be lost. So an intent is recorded before the call, the export carries
-a name that only this start can have, and whoever comes after an unfinished intent first looks for that name.
+The mutation is not idempotent and its answer can be lost. So an intent is recorded before the call, the export gets a
+name that only this start can have, and a try that finds an unfinished intent first looks for that name.
 
 What cannot be excluded: an index of names that shows a new task later than the grace (the mutation's time limit and
 half a minute). A second export may then be started; it only costs time, since a handle names one export and the other
@@ -43,18 +43,18 @@ from labelbox_export_provider.errors import (
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks for a name that is not visible yet."""
+"""Seconds between two look-ups of a name that is not visible yet."""
 VISIBLE_WITHIN = 30.0
-"""Seconds after the mutation's time limit within which a started export has to be visible by name."""
+"""Seconds after the mutation's time limit within which a started export must be visible by name."""
 MAX_STARTS = 2
-"""Mutations that one try sends at most, when answers are lost and nothing becomes visible."""
+"""Maximum number of mutations that one try sends, when answers are lost and nothing becomes visible."""
 
 _DEAD = {TaskStatus.FAILED.value, TaskStatus.CANCELED.value, TaskStatus.CANCELLING.value}
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What is to be started, by whom, under which name. `now` is the clock that dates intents.
+    """The export to start, its user and its name. `now` is the clock that dates intents.
 
     `wait_at_limit=False`: while too many exports run, the caller waits, not the flow.
     """
@@ -73,7 +73,7 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class StartedExport:
-    """The export of this start. `adopted` tells that another try had started it, not merely that an answer was lost."""
+    """The export of this start. `adopted`: another try had started it, not merely an answer was lost."""
 
     export_id: str
     adopted: bool
@@ -82,7 +82,7 @@ class StartedExport:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Ask for the record to be stored before the flow goes on."""
+    """Ask for the record to be stored before the flow continues."""
 
     record: StartRecord
 
@@ -92,7 +92,7 @@ T = TypeVar("T")
 
 
 def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord], None]) -> Flow[T]:
-    """Carry out the `Save` effects of a flow, and leave the others to a driver."""
+    """Perform the `Save` effects of a flow, and leave the others to a driver."""
     reply: Reply = None
     while True:
         try:
@@ -109,10 +109,10 @@ def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord
 def start_or_adopt(
     request: StartRequest, record: StartRecord | None, policy: RetryPolicy = DEFAULT_RETRY
 ) -> AdoptionFlow:
-    """Give the one export of this start.
+    """Return the one export of this start.
 
-    Fails with `AnotherUsersExportError` when the recorded export belongs to a key that this one cannot see, with
-    `StartUncertainError` when a lost start stays invisible, and with what the start itself raises.
+    Raises `AnotherUsersExportError` when the recorded export belongs to a user whose tasks this key cannot see,
+    `StartUncertainError` when a lost start stays invisible, and what the start itself raises.
     """
     seen: set[str] = set()
     record = _usable(record, request)
@@ -129,14 +129,14 @@ def start_or_adopt(
 
 
 def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | None:
-    """Drop a record whose export is not what this start is about, and say why."""
+    """Drop a record whose export is not the one of this start, and log why."""
     if record is None or record.state == "refused":
         return None
     if record.state == "consumed" and record.clear_count != request.clear_count:
-        log.info("Export %s was handed over before this task was cleared: starting a new one.", record.export_id)
+        log.info("Export %s was consumed before this task was cleared: starting a new one.", record.export_id)
         return None
     if record.fingerprint != request.fingerprint:
-        log.info("The recorded export %s asked something else: starting a new one.", record.export_id or record.name)
+        log.info("The recorded export %s has another request: starting a new one.", record.export_id or record.name)
         return None
     return record
 
@@ -144,19 +144,19 @@ def _usable(record: StartRecord | None, request: StartRequest) -> StartRecord | 
 def _find(
     request: StartRequest, record: StartRecord | None, seen: set[str], policy: RetryPolicy
 ) -> Generator[Effect | Save, Reply, ExportTaskState | None]:
-    """Look for the export of an earlier try until it would have to be visible."""
+    """Look for the export of an earlier try until it must be visible."""
     if record is None:
         tasks = yield from flows.created_tasks_named(request.user_id, request.name, policy)
         return _oldest_alive(tasks, request, seen)
     waited = 0.0
     visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
     if record.export_id is not None:
-        # This export did start: one empty answer is not enough to start another.
+        # This export was started: one empty answer is not enough to start another.
         visible_by = max(visible_by, LOOK_EVERY)
     while True:
         tasks = yield from _recorded(record, request, policy)
         found = _oldest_alive(tasks, request, seen)
-        # A dead export settles it only if it is the recorded one: a start after it may not be visible by name yet.
+        # An unusable export is conclusive only if it is the recorded one: a later start may not be visible by name yet.
         if found is not None or record.export_id in {task.export_id for task in tasks}:
             return found
         if not tasks and record.user_id != request.user_id:
@@ -167,7 +167,7 @@ def _find(
                 details=f"the export is of user {record.user_id}, the connection's key of user {request.user_id}",
             )
         if waited >= visible_by:
-            log.info("No export %r to go on with is visible: starting one.", record.export_id or record.name)
+            log.info("No export %r that can be adopted is visible: starting one.", record.export_id or record.name)
             return None
         yield Sleep(LOOK_EVERY, f"an export named {record.name!r} may become visible")
         waited += LOOK_EVERY
@@ -178,17 +178,17 @@ def _recorded(record: StartRecord, request: StartRequest, policy: RetryPolicy) -
         try:
             return ((yield from flows.task_state(record.export_id, record.user_id, policy)),)
         except (NotFoundError, AnotherUsersExportError):
-            pass  # the name may still show it
+            pass  # it may still be found by name
     try:
         return (yield from flows.created_tasks_named(record.user_id, record.name, policy))
     except (NotFoundError, AuthorizationError):
         if record.user_id == request.user_id:
             raise
-        return ()  # another user, whom this key may not even look at
+        return ()  # another user, whose tasks this key may not list
 
 
 def _oldest_alive(tasks: tuple[ExportTaskState, ...], request: StartRequest, seen: set[str]) -> ExportTaskState | None:
-    """Choose what to go on with, and say once of each other one why not; `seen` gathers them all."""
+    """Choose the export to adopt, and log once for each other one why not; `seen` collects them all."""
     for task in tasks:
         why_not = _why_not(task, request)
         if why_not is None:
@@ -234,9 +234,9 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
         if found is not None:
             record = record.model_copy(update={"export_id": found.export_id})
             yield Save(record)
-            log.info("Found export %s: the start had been carried out.", found.export_id)
+            log.info("Found export %s: the start was carried out.", found.export_id)
             return StartedExport(found.export_id, adopted=False, record=record)
-        log.warning("No export named %r became visible: the start had not been carried out.", request.name)
+        log.warning("No export named %r became visible: the start was not carried out.", request.name)
     raise StartUncertainError(
         f"Labelbox did not answer {MAX_STARTS} starts in a row, and no export of this start is visible. It is looked "
         "for again before another one is started.",
@@ -247,9 +247,9 @@ def _start(request: StartRequest, seen: set[str], policy: RetryPolicy) -> Adopti
 def _start_recorded(
     request: StartRequest, start: Flow[Started | StartLost]
 ) -> Generator[Effect | Save, Reply, tuple[Started | StartLost, StartRecord]]:
-    """Save the intent anew before each time that the start is sent, and that it was refused where that is certain.
+    """Save the intent before each time that the start is sent, and mark it as refused where that is certain.
 
-    An intent without an answer is looked for until its export would have to be visible; a refused one left nothing.
+    An intent without an answer is looked for until its export must be visible; a refused one left nothing.
     """
     record = _intent(request, request.now())
     reply: Reply = None
@@ -264,7 +264,7 @@ def _start_recorded(
         if isinstance(effect, Send):
             record = _intent(request, request.now())
             yield Save(record)
-        else:  # it only ever pauses between a refusal and the next time
+        else:  # the flow sleeps only between a refusal and the next request
             yield Save(record.model_copy(update={"state": "refused"}))
         reply = yield effect
 
@@ -287,7 +287,7 @@ def _new_by_name(request: StartRequest, seen: set[str], policy: RetryPolicy) -> 
 
 
 def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], policy: RetryPolicy) -> AdoptionFlow:
-    """Look the name up once more: of two tries that started at once the oldest export wins, the younger is canceled."""
+    """Look the name up once more: of two tries that started at once the older export wins, the newer is canceled."""
     ours = record.export_id
     assert ours is not None  # noqa: S101  set by the caller one line above; states it for the type checker
     rivals = yield from _new_by_name(request, seen, policy)
@@ -296,13 +296,13 @@ def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], p
     if not rivals or rivals[0].export_id == ours:
         return StartedExport(ours, adopted=False, record=record)
     winner = rivals[0]
-    log.warning("Another try started export %s first: going on with it and canceling %s.", winner.export_id, ours)
+    log.warning("Another try started export %s first: adopting it and canceling %s.", winner.export_id, ours)
     own_type = next((task.type for task in rivals if task.export_id == ours), None)
     try:
         canceled = yield from flows.cancel_export(ours, own_type, policy)
-        log.info("Export %s was %s.", ours, "canceled" if canceled else "not cancelable and goes on unread")
+        log.info("Export %s was %s.", ours, "canceled" if canceled else "not cancelable and continues unread")
     except LabelboxExportError as error:
-        log.warning("Export %s could not be canceled and goes on unread: %s", ours, error)
+        log.warning("Export %s could not be canceled and continues unread: %s", ours, error)
     record = record.model_copy(update={"export_id": winner.export_id})
     yield Save(record)
     return StartedExport(winner.export_id, adopted=True, record=record)
@@ -311,7 +311,7 @@ def _settle_rivals(request: StartRequest, record: StartRecord, seen: set[str], p
 def _with_ours(
     ours: str, rivals: tuple[ExportTaskState, ...], request: StartRequest, policy: RetryPolicy
 ) -> Flow[tuple[ExportTaskState, ...]]:
-    """Put our export, which the index of names does not show yet, to its place by age; first where it has none."""
+    """Insert our export, which the index of names does not show yet, by age; first where its age is unknown."""
     try:
         own = yield from flows.task_state(ours, request.user_id, policy)
     except (NotFoundError, AuthorizationError):

@@ -1,4 +1,4 @@
-"""What Labelbox answers, as plain values, and the two effects by which a flow asks for them.
+"""Labelbox's answers as plain values, and the two effects by which a flow asks for them.
 
 A flow is a generator without I/O: it yields `Send` or `Sleep`, is given an `Answer` or a `TransportFailure` (None after
 a sleep), and returns a value of this module. The same flow therefore runs in a worker and in the triggerer.
@@ -23,7 +23,7 @@ class StreamType(str, enum.Enum):
 
 
 class TaskStatus(str, enum.Enum):
-    """States of an export task that the protocol knows; any other text is to be treated as still running."""
+    """Known states of an export task; any other text is treated as still running."""
 
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETE = "COMPLETE"
@@ -45,7 +45,7 @@ class KeyOwner:
 
 @dataclass(frozen=True, slots=True)
 class ExportTaskState:
-    """One look at an export task. `status` is raw text, since unknown states must not break a wait."""
+    """The state of an export task. `status` is raw text, since unknown states must not break a wait."""
 
     export_id: str
     name: str | None
@@ -58,7 +58,7 @@ class ExportTaskState:
 
 @dataclass(frozen=True, slots=True)
 class StreamTotals:
-    """Size of one stream in bytes and in rows, as the server announces it."""
+    """The size of one stream in bytes and in rows, as the server announces it."""
 
     size: int
     lines: int
@@ -68,7 +68,7 @@ class StreamTotals:
 class ExportFile:
     """One file of a stream: bytes `start` to `end` and rows `line_start` to `line_end`, both ends included, 0-based.
 
-    `url` is signed: whoever holds it can read the rows. It is kept out of `repr` and must stay out of logs and errors.
+    `url` is signed: whoever has it can read the rows. It is kept out of `repr` and must stay out of logs and errors.
     """
 
     start: int
@@ -125,7 +125,7 @@ class Answer:
 
 
 class FailureKind(str, enum.Enum):
-    """How a request failed to be answered."""
+    """The kinds of failure of a request that got no answer."""
 
     TIMEOUT = "timeout"
     NOT_SENT = "not sent"  # refused, DNS, TLS, proxy: nothing reached the server
@@ -135,7 +135,7 @@ class FailureKind(str, enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class TransportFailure:
-    """No answer came. `message` names the host at most, never a key or URL query. `elapsed` is in seconds."""
+    """A request without an answer. `message` may name the host, never a key or URL query. `elapsed` is in seconds."""
 
     kind: FailureKind
     message: str

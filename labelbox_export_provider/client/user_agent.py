@@ -1,4 +1,4 @@
-"""How this package names itself in requests, so that Labelbox and whoever runs a proxy can tell its requests apart."""
+"""The User-Agent of this package, so that operators of Labelbox and of proxies can identify its requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DISTRIBUTION = "airflow-provider-labelbox-export"
 
 @cache
 def provider_version() -> str:
-    """Give this distribution's version; `0` when it is imported from a folder without being installed."""
+    """Return this distribution's version; `0` when it is imported from a folder without being installed."""
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:
@@ -19,5 +19,5 @@ def provider_version() -> str:
 
 
 def user_agent(*others: str) -> str:
-    """Name this package, `others` that it runs in (`Airflow/3.3.0`), and Python."""
+    """Return the names of this package, of `others` that it runs in (`Airflow/3.3.0`), and of Python."""
     return " ".join([f"{DISTRIBUTION}/{provider_version()}", *others, f"Python/{platform.python_version()}"])

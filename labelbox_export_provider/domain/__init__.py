@@ -1,1 +1,1 @@
-"""What may be asked of Labelbox and what is recorded of it: pure, without Airflow, HTTP or a store."""
+"""Requests to Labelbox and records of exports: pure, without Airflow, HTTP or a store."""

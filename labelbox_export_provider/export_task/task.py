@@ -248,5 +248,5 @@ def _stream_type(value: StreamType) -> StreamType:
         return StreamType(value)
     except ValueError:
         raise ConfigurationError(
-            f"stream_type={value!r} is no stream of an export. Legal are StreamType.RESULT and StreamType.ERRORS."
+            f"stream_type={value!r} is not a stream of an export: must be StreamType.RESULT or StreamType.ERRORS."
         ) from None

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(str(error))
         sys.stdout.write(_json(fake) if options.json else _sentences(fake))
         sys.stdout.flush()
-        # A wait without end would miss a signal that comes just before it, or at another thread.
+        # A wait without timeout would miss a signal that arrives just before it, or at another thread.
         while not came:
             time.sleep(0.1)
     return 0
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m labelbox_export_provider.testing",
-        description="A fake Labelbox: GraphQL on one port, signed files on another, a back door under /_fake/.",
+        description="A fake Labelbox: GraphQL on one port, signed files on another, an admin API under /_fake/.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the GraphQL endpoint (default: a free one)")
@@ -71,12 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds-per-export", type=float, metavar="S", default=0.0, help="how long an export runs")
     parser.add_argument("--file-bytes", type=int, metavar="B", default=1 << 20, help="size of export files")
     parser.add_argument("--behaviour", type=json.loads, metavar="JSON", default={}, help="other switches of Behaviour")
-    parser.add_argument("--json", action="store_true", help="tell where it listens as one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print the addresses as one line of JSON")
     return parser
 
 
 def _fake(options: argparse.Namespace) -> FakeLabelbox:
-    # With a key of one's own the user's id stays the same from run to run, too.
+    # With a given key the user's id also stays the same from run to run.
     key = {} if options.api_key is None else {"api_key": options.api_key, "user_id": make_id(options.api_key)}
     behaviour = _behaviour(options)
     if options.workspace and (options.project or options.empty_project):
@@ -118,7 +118,7 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
     switches: dict[str, Any] = dict(options.behaviour)
     names = [field.name for field in fields(Behaviour) if field.name != "streams"]
     if unknown := sorted(switches.keys() - set(names)):
-        raise ValueError(f"--behaviour: there is no {', '.join(unknown)}; there is {', '.join(names)}")
+        raise ValueError(f"--behaviour: unknown: {', '.join(unknown)}; valid names: {', '.join(names)}")
     return Behaviour(
         **{
             "seconds_per_export": options.seconds_per_export,
@@ -148,7 +148,7 @@ def _names(places: Sequence[Place]) -> dict[str, str]:
 
 
 def _sources(fake: FakeLabelbox) -> Iterator[tuple[str, Place, int]]:
-    """What can be exported by id: kind, place and number of rows; projects alone where nobody made a workspace."""
+    """Return what can be exported by id: kind, place and row count; only projects, unless a workspace is served."""
     workspace = fake.workspace
     for place in workspace.projects:
         yield "project", place, len(fake.rows_for(place.id))
@@ -166,7 +166,7 @@ def _sentences(fake: FakeLabelbox) -> str:
     environment = "\n".join(f"export {name}='{value}'" for name, value in fake.airflow_environment().items())
     return (
         f"A fake Labelbox is listening. Ctrl-C ends it.\n\nendpoint   {fake.endpoint}\nAPI key    {fake.api_key}\n"
-        f"{places}\nback door  {fake.base_url}/_fake/exports\n\n{environment}\n"
+        f"{places}\nadmin API  {fake.base_url}/_fake/exports\n\n{environment}\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may use the fake: one organization, its users and their API keys."""
+"""The accounts of the fake: one organization, its users and their API keys."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from labelbox_export_provider.testing.ids import make_id
 
 @dataclass(frozen=True, kw_only=True)
 class FakeUser:
-    """A user, and how the fake knows them. `api_key` is the key made with the user; `Accounts` may hold more."""
+    """A user of the fake. `api_key` is the key made with the user; `Accounts` may hold more."""
 
     email: str = "data.engineer@example.com"
     name: str = "Data Engineer"
     timezone: str | None = "UTC"
     may_export: bool = True
-    """When not, the mutations answer AUTHORIZATION_ERROR."""
+    """If False, the mutations answer AUTHORIZATION_ERROR."""
     user_id: str = field(default_factory=lambda: make_id(secrets.token_hex(8)))
     api_key: str = field(default_factory=lambda: f"fake-key-{secrets.token_hex(16)}", repr=False)
     created_at: datetime = datetime(2024, 1, 2, 3, 4, 5, tzinfo=fixed_zone.utc)
 
 
 class Accounts:
-    """The organization, and which key is whose. Keys can be added and revoked while the fake runs."""
+    """The organization and the owner of each key. Keys can be added and revoked while the fake runs."""
 
     organization_id = "clorganizationfake0000000"
     organization_name = "Fake Labelbox"
@@ -38,7 +38,7 @@ class Accounts:
         self.add(owner)
 
     def add(self, user: FakeUser) -> FakeUser:
-        """Let a user and their key in."""
+        """Add a user with their key."""
         with self._lock:
             if user.api_key in self._keys:
                 raise ValueError("this API key belongs to another user already")
@@ -47,7 +47,7 @@ class Accounts:
         return user
 
     def add_key(self, user: FakeUser) -> str:
-        """One more key of a known user, as after a rotation."""
+        """Create one more key for a known user, as in a rotation."""
         key = f"fake-key-{secrets.token_hex(16)}"
         with self._lock:
             self._keys[key] = user
@@ -60,11 +60,11 @@ class Accounts:
                 raise ValueError("no such API key is in use")
 
     def user_of(self, api_key: str) -> FakeUser | None:
-        """Whose key this is; None when unknown or revoked."""
+        """Return the owner of a key; None when it is unknown or revoked."""
         with self._lock:
             return self._keys.get(api_key)
 
     def find(self, user_id: str) -> FakeUser | None:
-        """A user by id."""
+        """Return a user by id."""
         with self._lock:
             return next((user for user in self.users if user.user_id == user_id), None)

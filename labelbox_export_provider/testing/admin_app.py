@@ -1,4 +1,4 @@
-"""The fake's back door under `/_fake/`, for tests and demos in other processes. It needs no key."""
+"""The fake's admin API under `/_fake/`, for tests and demos in other processes. It needs no key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 
 
 class Administered(Protocol):
-    """The part of a `FakeLabelbox` that the back door shows and changes."""
+    """The part of a `FakeLabelbox` that the admin API shows and changes."""
 
     clock: Clock
     faults: FaultPlan
@@ -39,22 +39,22 @@ class Administered(Protocol):
 
     @property
     def workspace(self) -> Workspace:
-        """All there is."""
+        """The whole workspace."""
 
     def change(self, **switches: Any) -> None:
         """Change switches of `behaviour`."""
 
     def edit(self, row_id: str, last_activity_at: datetime) -> None:
-        """Have activity on a row."""
+        """Set a row's last activity."""
 
     def revoke(self, api_key: str) -> None:
         """Refuse a key from now on."""
 
     def rows_for(self, *names: Any, **options: Any) -> list[bytes]:
-        """Return the rows that have to land for a window."""
+        """Return the rows that must land for a window."""
 
     def expected_rows(self, export_id: str, stream: StreamName) -> bytes:
-        """Return the rows that an export has to give."""
+        """Return the rows that an export must give."""
 
 
 class AdminApp:
@@ -65,11 +65,11 @@ class AdminApp:
         `export=<id>` asks for the params of that export, or `params=<JSON object of wire names>` for others.
         `dataset=`, `slice=` or `model_run=` with an id or `everything=yes` names another source than a project.
     ``GET expected_rows?export=&stream=``
-        NDJSON: the rows that an export has to give, byte for byte; `stream=ERRORS` for its error rows.
+        NDJSON: the rows that an export must give, byte for byte; `stream=ERRORS` for its error rows.
     ``GET exports``, ``GET requests``, ``GET projects``, ``GET workspace``
-        what was started, what was asked (API and files), what there is (without rows); JSON.
+        exports, requests (API and files), projects, and the workspace without rows; JSON.
     ``GET faults``, ``POST faults``, ``DELETE faults``
-        pending faults; add one (an object) or several (a list); forget them.
+        pending faults; add one (an object) or several (a list); remove them.
     ``POST edit``
         `{"row_id": …, "last_activity_at": …}`, the latter by default now
     ``POST behaviour``
@@ -105,7 +105,7 @@ class AdminApp:
         route = self._routes.get((request.method, request.path.removeprefix("/_fake/")))
         if route is None:
             known = ", ".join(f"{method} /_fake/{name}" for method, name in self._routes)
-            return _json({"error": f"there is {known}"}, status=404)
+            return _json({"error": f"unknown path; there are {known}"}, status=404)
         try:
             return route(request)
         except (ValueError, TypeError, LookupError) as error:
@@ -130,7 +130,7 @@ class AdminApp:
         streams: Mapping[str, StreamName] = {"RESULT": "RESULT", "ERRORS": "ERRORS"}
         stream = streams.get(request.query.get("stream", "RESULT"))
         if stream is None:
-            raise ValueError(f"stream has to be one of {', '.join(streams)}")
+            raise ValueError(f"stream must be one of {', '.join(streams)}")
         content = self._fake.expected_rows(request.query.get("export", ""), stream)
         return HttpAnswer(200, content, {"content-type": "application/x-ndjson"})
 
@@ -159,7 +159,7 @@ class AdminApp:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """An instant in ISO 8601; a plus sign that a URL turned into a blank is understood."""
+    """Return an instant in ISO 8601; a plus sign that a URL decoded to a space is accepted."""
     if not text:
         return None
     moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))

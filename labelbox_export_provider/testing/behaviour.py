@@ -1,4 +1,4 @@
-"""How the fake behaves where Labelbox is unverified, or where a test wants it other than usual."""
+"""The switches of the fake, for unverified behaviour of Labelbox and for tests of unusual behaviour."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from labelbox_export_provider.testing.data.streams import StreamLayout
 class Behaviour:
     """Every switch of the fake; change a running one with `fake.change(name=value)`.
 
-    The defaults are what is known or most likely of the real service. A client is sound when its tests pass with each
-    of the other values too.
+    The defaults are the known or most likely behaviour of the real service. A client is robust when its tests also pass
+    with each of the other values.
     """
 
     seconds_per_export: float = 0.0
@@ -23,20 +23,20 @@ class Behaviour:
     seconds_to_cancel: float = 0.0
     """How long a canceled export stays CANCELLING before it is CANCELED."""
     exports_cancelable: bool = True
-    """Whether `cancelableTaskTypes` names exports; when not, canceling one is refused."""
+    """Whether `cancelableTaskTypes` names exports; if False, canceling one is refused."""
     running_exports_per_project: int | None = 10
     """Exports that may run at once in one project; None lifts the limit."""
     running_exports_per_organization: int | None = 20
     """Exports that may run at once in the organization; None lifts the limit."""
     running_limit_form: Literal["graphql", "http", "not_allowed"] = "graphql"
-    """How a running-export limit is told: `exception.status` 429, HTTP status 429, or OPERATION_NOT_ALLOWED."""
+    """How a running-export limit is reported: `exception.status` 429, HTTP status 429, or OPERATION_NOT_ALLOWED."""
     is_streamable: bool = True
-    """What the mutations answer as `isStreamable` to a request for a streamable export."""
+    """The `isStreamable` with which the mutations answer a request for a streamable export."""
     completion_percentage_of: Literal[1, 100] = 100
     """Whether `completionPercentage` runs to 1 or to 100."""
 
     authentication_status: Literal[200, 401] = 401
-    """HTTP status that comes with AUTHENTICATION_ERROR."""
+    """The HTTP status of AUTHENTICATION_ERROR."""
     variables_code: str = "GRAPHQL_VALIDATION_FAILED"
     """`extensions.code` for variables that do not fit their types, unknown input members among them."""
     uint64_as_text: bool = True
@@ -44,7 +44,7 @@ class Behaviour:
     tasks_of_other_users: bool = False
     """Whether a key sees tasks that other users of its organization started."""
     created_tasks_newest_first: bool = True
-    """Order of `createdTasks`."""
+    """The order of `createdTasks`."""
     created_tasks_by_name: bool = True
     """Whether `createdTasks(where: {name})` is in the schema."""
     name_characters: int | None = None
@@ -63,11 +63,11 @@ class Behaviour:
     """Whether catalog, dataset and slice exports know `includePredictions`."""
 
     unknown_project: Literal["not_found", "empty"] = "not_found"
-    """Whether a project export with an unknown id is refused, or is complete and empty."""
+    """Whether a project export with an unknown id is refused, or completes empty."""
     unknown_model_run: Literal["not_found", "empty"] = "not_found"
-    """Whether a model run export with an unknown id is refused, or is complete and empty."""
+    """Whether a model run export with an unknown id is refused, or completes empty."""
     unknown_dataset: Literal["not_found", "empty"] = "not_found"
-    """Whether a dataset export with an unknown id is refused, or is complete and empty as one of unknown rows is."""
+    """Whether a dataset export with an unknown id is refused, or completes empty as one of unknown rows does."""
     id_filters_exclude_each_other: bool = True
     """Whether a search for row ids and global keys at once is refused, or finds rows that both name."""
     between_includes_ends: bool | Literal["start", "end"] = True
@@ -77,14 +77,14 @@ class Behaviour:
     search_resolution: Literal["millisecond", "second"] = "millisecond"
     """Whether the search index knows instants to the millisecond or cuts them to whole seconds."""
     search_lag_seconds: float = 0.0
-    """How long a search goes on finding an edited row at its former `last_activity_at`."""
+    """How long a search still finds an edited row at its former `last_activity_at`."""
 
     streams: StreamLayout = field(default_factory=StreamLayout)
     """How streams are cut into files."""
     empty_header: Literal["null", "zero", "null_members"] = "null"
-    """What `exportMetadataHeader` says of an empty stream."""
+    """The `exportMetadataHeader` of an empty stream."""
     url_seconds: float = 900.0
-    """Life of a signed file URL, by the fake's clock."""
+    """How long a signed file URL is valid, by the fake's clock."""
     file_ranges: bool = True
     """Whether the file server honours Range."""
     file_content_length: bool = True

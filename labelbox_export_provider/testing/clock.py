@@ -1,4 +1,4 @@
-"""Time as the fake sees it, and the two spellings of an instant that Labelbox uses."""
+"""The clocks of the fake, and the two spellings of an instant that Labelbox uses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Clock: TypeAlias = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The wall clock in UTC: what the fake uses unless told otherwise."""
+    """Return the wall clock in UTC: the default of the fake."""
     return datetime.now(timezone.utc)
 
 
 class ManualClock:
-    """A clock that stands still until it is moved, so that tests of waits and expiry need no sleep.
+    """A clock that changes only when it is moved, so that tests of waits and expiry need no sleep.
 
     Pass it as `FakeLabelbox(clock=...)`. Only exports, index lag and URL expiry read it; slow answers and slow files
     take real time, because the client's own time limits do.
@@ -27,7 +27,7 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
-        """The instant at which the clock stands."""
+        """Return the current instant of the clock."""
         with self._lock:
             return self._now
 
@@ -38,10 +38,10 @@ class ManualClock:
 
 
 def row_text(moment: datetime) -> str:
-    """An instant as rows spell it: `2024-04-08T16:21:26.000+00:00`. Microseconds are cut off."""
+    """Return an instant as rows spell it: `2024-04-08T16:21:26.000+00:00`. Microseconds are cut off."""
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def api_text(moment: datetime) -> str:
-    """An instant as tasks spell it: `2024-04-08T16:21:26.000Z`. Microseconds are cut off."""
+    """Return an instant as tasks spell it: `2024-04-08T16:21:26.000Z`. Microseconds are cut off."""
     return row_text(moment).removesuffix("+00:00") + "Z"

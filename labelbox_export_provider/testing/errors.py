@@ -1,4 +1,4 @@
-"""The error that resolvers raise; the GraphQL engine turns it into the form of the wire."""
+"""The error that resolvers raise; the GraphQL engine converts it to its wire form."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class ApiError(Exception):
         }
 
     def as_entry(self) -> dict[str, Any]:
-        """The whole entry, for answers that are made without running the query."""
+        """Return the whole entry, for answers that are made without running the query."""
         return {"message": self.message, "locations": [], "path": [], "extensions": self.extensions}
 
 
 def not_found(kind: str, identifier: object) -> ApiError:
-    """The answer to an id that does not exist or is hidden from the key."""
+    """Return the answer to an id that does not exist or is hidden from the key."""
     return ApiError("RESOURCE_NOT_FOUND", f"Resource not found: {kind} {identifier!r}")
 
 
 def bad_request(message: str) -> ApiError:
-    """The answer to a value that the schema lets through but that makes no sense."""
+    """Return the answer to a value that the schema accepts but that is not valid."""
     return ApiError("INTERNAL_SERVER_ERROR", message, exception_status=400)

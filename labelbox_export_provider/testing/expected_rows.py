@@ -1,4 +1,4 @@
-"""The rows that an export of a source has to have, found without a search query, to compare the export with."""
+"""The expected rows of an export, found without a search query, to compare the export with."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rows_for(
     end: datetime | None,
     params: Mapping[str, Any],
 ) -> list[bytes]:
-    """The lines of a source's rows whose `last_activity_at` lies in `[start, end)` now; LookupError without it."""
+    """Return a source's rows whose `last_activity_at` lies in `[start, end)` now; LookupError if it does not exist."""
     try:
         view = view_for(source.kind, source.id, params)
         with service.world.lock:
@@ -41,7 +41,7 @@ def rows_for(
     except ApiError:
         kind = source.kind.replace("_", " ")
         raise LookupError(
-            f"no {kind} has the id {source.id}; there is {', '.join(_ids(service, source.kind))}"
+            f"no {kind} has the id {source.id}; there are {', '.join(_ids(service, source.kind))}"
         ) from None
 
 

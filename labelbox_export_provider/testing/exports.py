@@ -1,4 +1,4 @@
-"""Export tasks of the fake: started, running in time, ended."""
+"""The export tasks of the fake and their states over time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUNNING = ("IN_PROGRESS", "CANCELLING")
 
 @dataclass(frozen=True, kw_only=True)
 class StartedExport:
-    """What a test sees of an export. `filters` and `params` are as the client sent them; `rows` is their number."""
+    """An export as a test sees it. `filters` and `params` are as the client sent them; `rows` is their number."""
 
     export_id: str
     name: str | None
@@ -44,7 +44,7 @@ class StartedExport:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRequest:
-    """What a client asked for."""
+    """The request of a client."""
 
     name: str | None
     mutation: str
@@ -57,7 +57,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportFaults:
-    """The faults that an export took with it at its start."""
+    """The faults that an export got at its start."""
 
     ends: FailedExport | CanceledExport | None = None
     slow: SlowExport | None = None
@@ -85,7 +85,7 @@ class Export:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def status_at(self, now: datetime) -> str:
-        """The state at this instant; looking does not change it."""
+        """Return the state at this instant; reading it does not change it."""
         with self._lock:
             if self.canceled_at is not None:
                 over = now >= self.canceled_at + timedelta(seconds=self.cancel_seconds)
@@ -97,31 +97,31 @@ class Export:
             return "CANCELED" if isinstance(self.faults.ends, CanceledExport) else "COMPLETE"
 
     def is_running(self, now: datetime) -> bool:
-        """Whether it counts for the running-export limits."""
+        """Return whether it counts for the running-export limits."""
         return self.status_at(now) not in ("COMPLETE", "FAILED", "CANCELED")
 
     def poll(self, now: datetime) -> str:
-        """The state as a client reads it, which uses up one of `polls_left`."""
+        """Return the state as a client reads it, which uses up one of `polls_left`."""
         with self._lock:
             status = self.status_at(now)
             self.polls_left = max(0, self.polls_left - 1)
             return status
 
     def share_done(self, now: datetime) -> float:
-        """How much of it is done, from 0 to 1."""
+        """Return the completed part, from 0 to 1."""
         if not self.is_running(now):
             return 1.0
         elapsed = (now - self.started_at).total_seconds()
         return min(0.99, elapsed / self.run_seconds) if self.run_seconds else 0.5
 
     def updated_at(self, now: datetime) -> datetime:
-        """When it changed last."""
+        """Return the instant of the last change."""
         if self.canceled_at is not None:
             return self.canceled_at
         return min(now, self.started_at + timedelta(seconds=self.run_seconds))
 
     def cancel(self, now: datetime) -> bool:
-        """Start to cancel it; False when it is over already."""
+        """Start to cancel it; return False when it has ended already."""
         with self._lock:
             if not self.is_running(now):
                 return False
@@ -130,7 +130,7 @@ class Export:
             return True
 
     def is_hidden(self, now: datetime, *, by_id: bool) -> bool:
-        """Whether a look-up misses it still; each miss uses up one of the looks."""
+        """Return whether a look-up still misses it; each miss uses up one of the counted look-ups."""
         hidden = self.faults.hidden
         if hidden is None or (by_id and not hidden.by_id):
             return False
@@ -141,7 +141,7 @@ class Export:
             return now < self.started_at + timedelta(seconds=hidden.seconds)
 
     def as_seen(self, now: datetime) -> StartedExport:
-        """The view for tests."""
+        """Return the view for tests."""
         asked = self.request
         return StartedExport(
             export_id=self.export_id,

@@ -1,4 +1,4 @@
-"""`FakeLabelbox`: a Labelbox of one's own, for as long as a test or a demo needs it."""
+"""`FakeLabelbox`: a local Labelbox for tests and demos."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class FakeLabelbox:
             assert [export.status for export in fake.exports] == ["COMPLETE"]
 
     It applies filters and export params, checks keys, limits running exports, and is strict about unknown fields,
-    arguments and input members; `behaviour` holds its switches, `faults` what shall go wrong, `requests` what it was
-    asked. `rows` are those of one or more projects, and `projects` (id to name) adds empty ones; a `workspace` says all
-    there is instead; without either it makes rows of one project. Port 0 takes a free one.
+    arguments and input members; `behaviour` holds its switches, `faults` the planned faults, `requests` the received
+    requests. `rows` are those of one or more projects, and `projects` (id to name) adds empty ones; a `workspace` is
+    the whole content instead; without either it generates rows of one project. Port 0 takes a free one.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class FakeLabelbox:
     _file_server: HttpServer
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
-        if request.path in ("/graphql", "/_gql"):  # the second is where the official client asks for batches
+        if request.path in ("/graphql", "/_gql"):  # the official client asks for batches at the second path
             return self._graphql(request)
         if request.path.startswith("/_fake/"):
             return self._admin(request)
@@ -133,7 +133,7 @@ class FakeLabelbox:
 
     @property
     def workspace(self) -> Workspace:
-        """All there is: rows, projects, datasets, batches, slices, models and model runs."""
+        """The whole content: rows, projects, datasets, batches, slices, models and model runs."""
         return self._service.world.workspace
 
     @property
@@ -156,7 +156,7 @@ class FakeLabelbox:
         self._service.behaviour = replace(self._service.behaviour, **switches)
 
     def add_user(self, user: FakeUser | None = None) -> FakeUser:
-        """Let one more user into the organization."""
+        """Add one more user to the organization."""
         return self.accounts.add(user or FakeUser(email="colleague@example.com", name="Colleague"))
 
     def revoke(self, api_key: str) -> None:
@@ -170,17 +170,17 @@ class FakeLabelbox:
         return [export.as_seen(now) for export in self._service.exports]
 
     def edit(self, row_id: str, last_activity_at: datetime | None = None) -> None:
-        """Have activity on a generated row, now or at the instant given; running exports keep what they found."""
+        """Set a generated row's last activity, by default to now; running exports keep what they found."""
         now = self.clock()
         with self._service.world.lock:
             self._service.world.row(row_id).edit(last_activity_at or now, now=now)
 
     def row_ids(self, project_id: str | None = None) -> list[str]:
-        """The ids of a project's rows, in the order in which exports give them."""
+        """Return the ids of a project's rows, in the order in which exports give them."""
         return [row.row_id for row in self._service.world.in_project(project_id or self.project_id)]
 
     def expected_rows(self, export_id: str, stream: StreamName = "RESULT") -> bytes:
-        """Return the rows (or error rows) that an export has to have, byte for byte, each with a newline."""
+        """Return the rows (or error rows) that an export must have, byte for byte, each with a newline."""
         return self._export(export_id).streams[stream].as_rows()
 
     def rows_for(
@@ -198,9 +198,9 @@ class FakeLabelbox:
     ) -> list[bytes]:
         """Return the rows of a source whose `last_activity_at` lies in `[start, end)` now, as an export has them.
 
-        The source is the project unless another one is named (`everything` is the catalog), and the first project
-        without any. `params` are export params by their wire names, by default `includeDataRowDetails` alone; `like`
-        takes those of the export with this id, and its source unless one is named.
+        The source is the first project unless one is named (`everything` is the catalog). `params` are export params by
+        their wire names, by default `includeDataRowDetails` alone; `like` takes those of the export with this id, and
+        its source unless one is named.
         """
         named = {"project": project_id, "dataset": dataset_id, "slice": slice_id, "model_run": model_run_id}
         sources = [SourceName(kind, source_id) for kind, source_id in named.items() if source_id is not None]
@@ -224,9 +224,9 @@ class FakeLabelbox:
         return export
 
     def airflow_connection(self, api_key: str | None = None) -> str:
-        """An Airflow connection to this fake as JSON, fit for `AIRFLOW_CONN_…`."""
+        """Return an Airflow connection to this fake as JSON, for `AIRFLOW_CONN_…`."""
         return json.dumps({"conn_type": "labelbox", "host": self.endpoint, "password": api_key or self.api_key})
 
     def airflow_environment(self, conn_id: str = "labelbox_default") -> dict[str, str]:
-        """The environment variable that gives Airflow the connection."""
+        """Return the environment variable that defines the connection for Airflow."""
         return {f"AIRFLOW_CONN_{conn_id.upper()}": self.airflow_connection()}

@@ -1,4 +1,4 @@
-"""The list of faults that are still to happen, and their JSON form."""
+"""The list of pending faults, and their JSON form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Fault)
 
 
 class FaultPlan:
-    """The faults that are still to happen, in the order in which they were added."""
+    """The pending faults, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,12 +22,12 @@ class FaultPlan:
         """Every fault that happened, oldest first."""
 
     def add(self, *faults: Fault) -> None:
-        """Ask for faults."""
+        """Add faults."""
         with self._lock:
             self._pending.extend(_Pending(fault, fault.after, fault.times) for fault in faults)
 
     def clear(self) -> None:
-        """Forget every fault that has not happened yet."""
+        """Remove every fault that has not happened yet."""
         with self._lock:
             self._pending.clear()
 
@@ -38,7 +38,7 @@ class FaultPlan:
             return [entry.fault for entry in self._pending]
 
     def take(self, kinds: type[F] | tuple[type[F], ...], concerns: Callable[[F], bool]) -> F | None:
-        """The first fault of these kinds that concerns this occasion and is due; it counts as having happened."""
+        """Return the first due fault of these kinds that fits this occasion, and count it as having happened."""
         with self._lock:
             for entry in self._pending:
                 if isinstance(entry.fault, kinds) and concerns(entry.fault):
@@ -62,11 +62,11 @@ class _Pending:
 
 
 def fault_from_json(content: Mapping[str, Any]) -> Fault:
-    """A fault from its JSON form: `fault` names the kind, every other member is one of its fields."""
+    """Return a fault from its JSON form: `fault` names the kind, every other member is one of its fields."""
     values = dict(content)
     kind = KINDS.get(values.pop("fault", ""))
     if kind is None:
-        raise ValueError(f"`fault` has to be one of {', '.join(KINDS)}")
+        raise ValueError(f"`fault` must be one of {', '.join(KINDS)}")
     names = [field.name for field in fields(kind)]
     if unknown := sorted(values.keys() - set(names)):
         raise ValueError(f"{kind.__name__} has no {', '.join(unknown)}; it has {', '.join(names)}")
@@ -75,5 +75,5 @@ def fault_from_json(content: Mapping[str, Any]) -> Fault:
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
-    """The JSON form of a fault."""
+    """Return the JSON form of a fault."""
     return {"fault": type(fault).__name__, **asdict(fault)}

@@ -1,4 +1,4 @@
-"""Faults that can be asked of the fake: what goes wrong, where, after how many times and how often.
+"""The faults of the fake: what goes wrong, where, after how many occasions and how often.
 
 ``fake.faults.add(RateLimited(operation="createdTasks", retry_after=2, times=3))``; over HTTP the same is
 ``POST /_fake/faults`` with ``{"fault": "RateLimited", "operation": "createdTasks", "retry_after": 2, "times": 3}``.
@@ -15,7 +15,7 @@ StreamName = Literal["RESULT", "ERRORS"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Something that goes wrong `times` times (None: always), after `after` matching occasions that went well."""
+    """A fault that happens `times` times (None: always), after `after` matching occasions without it."""
 
     times: int | None = 1
     after: int = 0
@@ -76,14 +76,14 @@ class LostAnswer(RequestFault):
 
 @dataclass(frozen=True, kw_only=True)
 class SlowAnswer(RequestFault):
-    """The answer takes this long, in real time, with the request carried out first. It combines with other faults."""
+    """The answer takes this long, in real time; the request is carried out first. It combines with other faults."""
 
     seconds: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class NullHeader(Fault):
-    """`exportMetadataHeader` of a COMPLETE export is null although the stream is not empty. Counts its reads."""
+    """`exportMetadataHeader` of a COMPLETE export is null although the stream has rows. Each read is an occasion."""
 
     stream: StreamName | None = None
 
@@ -97,7 +97,7 @@ class NullFile(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportFault(Fault):
-    """A fault that an export takes with it when it starts. `source_id` narrows it to one project, dataset, ..."""
+    """A fault that an export gets when it starts. `source_id` narrows it to one project, dataset, ..."""
 
     source_id: str | None = None
 
@@ -109,12 +109,12 @@ class FailedExport(ExportFault):
 
 @dataclass(frozen=True, kw_only=True)
 class CanceledExport(ExportFault):
-    """The export ends CANCELED, as when somebody canceled it in the web app."""
+    """The export ends CANCELED, as if it was canceled in the web app."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlowExport(ExportFault):
-    """The export runs this long, whatever `Behaviour.seconds_per_export` says."""
+    """The export runs this long, whatever `Behaviour.seconds_per_export` is."""
 
     seconds: float = 3600.0
 
@@ -144,7 +144,7 @@ class WrongTotals(ExportFault):
 
 @dataclass(frozen=True, kw_only=True)
 class WrongRanges(ExportFault):
-    """The file with this index states other offsets or lines than it has: its ends differ by so much."""
+    """The file with this index states wrong offsets or lines: its ends differ by these numbers."""
 
     stream: StreamName = "RESULT"
     file_index: int = 0
@@ -154,7 +154,7 @@ class WrongRanges(ExportFault):
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenExport(ExportFault):
-    """The export is missing from `createdTasks` for so many seconds and looks; by id too if `by_id`."""
+    """The export is missing from `createdTasks` for this many seconds and look-ups; by id too if `by_id`."""
 
     seconds: float = 0.0
     looks: int = 0
@@ -171,7 +171,7 @@ class FileFault(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class TruncatedFile(FileFault):
-    """The file is whole for HTTP but ends after `keep` of its bytes."""
+    """The file is a complete HTTP answer but ends after `keep` of its bytes."""
 
     keep: int = 1
 
@@ -185,14 +185,14 @@ class BrokenFile(FileFault):
 
 @dataclass(frozen=True, kw_only=True)
 class LongerFile(FileFault):
-    """The file goes on after its end."""
+    """The file continues after its end."""
 
     extra: str = '{"data_row": {"id": "not-in-the-offsets"}}\n'
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorruptFile(FileFault):
-    """One byte of the file is another one; with `hash_agrees` the announced hash is that of the corrupt bytes."""
+    """One byte of the file is changed; with `hash_agrees` the announced hash is that of the corrupt bytes."""
 
     position: int = 0
     hash_agrees: bool = False
@@ -207,12 +207,12 @@ class RefusedFile(FileFault):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpiredFile(FileFault):
-    """The file server takes the signed URL for expired: status 400, code ExpiredToken."""
+    """The file server treats the signed URL as expired: status 400, code ExpiredToken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlowFile(FileFault):
-    """The file begins only after this long, in real time."""
+    """The file starts only after this long, in real time."""
 
     seconds: float = 1.0
 

@@ -1,4 +1,4 @@
-"""The file server: export files behind signed URLs, in the manner of Google Cloud Storage."""
+"""The file server: export files behind signed URLs, as in Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FileApp:
         self._log = log
 
     def __call__(self, request: HttpRequest) -> HttpAnswer:
-        """Answer one request and note it in the log."""
+        """Answer one request and record it in the log."""
         fault, slow = self._faults(request.path)
         answer = self._refuse(request, fault) or self._serve(request, fault)
         if isinstance(slow, SlowFile):
@@ -128,7 +128,7 @@ class FileApp:
 
 
 def _spoil(content: bytes, fault: FileFault | None) -> tuple[bytes, bytes]:
-    """The bytes that are served, and those that the hash header is made from."""
+    """Return the bytes that are served, and those that the hash header is made from."""
     if isinstance(fault, TruncatedFile):
         return content[: fault.keep], content
     if isinstance(fault, LongerFile):
@@ -148,7 +148,7 @@ def _hashes(content: bytes) -> Mapping[str, str]:
 
 
 def _part(header: str, size: int) -> range | None:
-    """The bytes that a Range header means; all of them when it is in a form that servers ignore; None when outside."""
+    """Return the bytes that a Range header selects; all for a form that servers ignore; None when out of range."""
     match = _RANGE.fullmatch(header.strip())
     if match is None or not (match[1] or match[2]):
         return range(size)

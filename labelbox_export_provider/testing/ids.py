@@ -7,7 +7,7 @@ import hashlib
 
 ID_LENGTH = 25
 
-# The ids that docs and example DAGs show, so that what they show runs against the fake as it stands.
+# The ids in docs and example DAGs, so that these run against the fake unchanged.
 DEMO_PROJECT_ID = "clprojectdemo000000000000"
 DEMO_DATASET_ID = "cldatasetdemo000000000000"
 DEMO_SLICE_ID = "clslicedemo00000000000000"
@@ -15,6 +15,6 @@ DEMO_MODEL_RUN_ID = "clmodelrundemo00000000000"
 
 
 def make_id(seed: str) -> str:
-    """The id that belongs to a seed. Two seeds give two ids."""
+    """Return the id of a seed. Different seeds give different ids."""
     letters = base64.b32hexencode(hashlib.sha256(seed.encode()).digest()).decode().lower()
     return "cl" + letters[: ID_LENGTH - 2]

@@ -1,6 +1,6 @@
 """Pytest fixtures. Put ``pytest_plugins = ["labelbox_export_provider.testing.pytest_plugin"]`` into your conftest.
 
-To serve other rows or to behave otherwise, override `fake_labelbox_settings` with the arguments of `FakeLabelbox`.
+To serve other rows or to change the behaviour, override `fake_labelbox_settings` with the arguments of `FakeLabelbox`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labelbox_export_provider.testing.fake import FakeLabelbox
 
 @pytest.fixture
 def fake_labelbox_settings() -> dict[str, Any]:
-    """What `fake_labelbox` is made with: the arguments of `FakeLabelbox`, none by default."""
+    """The arguments of `FakeLabelbox` for `fake_labelbox`, none by default."""
     return {}
 
 
@@ -28,7 +28,7 @@ def fake_labelbox(fake_labelbox_settings: dict[str, Any]) -> Iterator[FakeLabelb
 
 @pytest.fixture
 def labelbox_connection(fake_labelbox: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> FakeLabelbox:
-    """The same fake, with Airflow's connection `labelbox_default` pointing to it for the length of the test."""
+    """The same fake, with Airflow's connection `labelbox_default` pointing to it during the test."""
     for name, value in fake_labelbox.airflow_environment().items():
         monkeypatch.setenv(name, value)
     return fake_labelbox

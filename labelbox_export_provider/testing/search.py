@@ -21,7 +21,7 @@ _OFFSET_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}")
 
 @dataclass(frozen=True)
 class Search:
-    """Where and when a search runs: in one project or everywhere, and how the index knows time."""
+    """The context of a search: one project or all, the time, and the resolution of the index."""
 
     behaviour: Behaviour
     now: datetime
@@ -29,23 +29,23 @@ class Search:
     owner_zone: str = "UTC"
 
     def memberships(self, row: DataRow) -> Iterable[Membership]:
-        """The row's places in the projects that this search looks at."""
+        """Return the row's states in the projects of this search."""
         if self.project_id is None:
             return row.memberships.values()
         return (row.memberships[self.project_id],) if self.project_id in row.memberships else ()
 
     def known(self, moment: datetime) -> datetime:
-        """An instant of a row as the index keeps it."""
+        """Return an instant of a row as the index stores it."""
         return moment if self.behaviour.search_resolution == "millisecond" else moment.replace(microsecond=0)
 
     def activity(self, row: DataRow) -> datetime | None:
-        """The row's last activity as the index knows it now."""
+        """Return the row's last activity as the index has it now."""
         moment = row.activity_as_indexed(self.now - timedelta(seconds=self.behaviour.search_lag_seconds))
         return moment and self.known(moment)
 
 
 def compile_query(entries: Sequence[Mapping[str, Any]], search: Search) -> Test:
-    """The test that a row passes when every entry of `searchQuery.query` finds it."""
+    """Return a predicate that is true of a row when every entry of `searchQuery.query` finds it."""
     tests = [_compile_entry(entry, search) for entry in entries]
     both = {"data_row_id", "global_key"} <= {entry["type"] for entry in entries}
     if both and search.behaviour.id_filters_exclude_each_other:
@@ -134,9 +134,9 @@ def _instant(text: object, zone: ZoneInfo, search: Search) -> datetime:
 
 
 def parse_date(text: object, zone: ZoneInfo) -> datetime:
-    """An instant from one of the three accepted spellings; those without offset are in `zone`.
+    """Return an instant from one of the three accepted spellings; those without offset are in `zone`.
 
-    Offsets other than +0000 are refused: no client is known to have sent one, so what Labelbox makes of it is unknown.
+    Offsets other than +0000 are refused: no known client sends one, so Labelbox's reading of it is unknown.
     """
     if isinstance(text, str):
         try:

@@ -1,4 +1,4 @@
-"""Which rows an export finds, and which of their fields it shows."""
+"""Selects the rows of an export and the fields that it shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VIEW_FLAGS = {
 
 
 def view_of(params: Mapping[str, Any]) -> RowView:
-    """The optional fields that export params ask for; projects and model runs only as far as params name them."""
+    """Return the optional fields that export params ask for, with the projects and model runs that they name."""
     flags = {name: bool(params.get(wire_name)) for wire_name, name in _VIEW_FLAGS.items()}
     for member in ("projectIds", "modelRunIds"):
         if len(params.get(member) or ()) > MAX_PLACES:
@@ -43,10 +43,10 @@ def view_of(params: Mapping[str, Any]) -> RowView:
 
 
 def view_for(source_kind: str, source_id: str | None, params: Mapping[str, Any]) -> RowView:
-    """What an export of this source shows of a row.
+    """Return the parts of a row that an export of this source shows.
 
     A project export shows that project, a model run export that run. The others show what `params` name, never project
-    tags, and the split without being asked, since they have no param for it.
+    tags, and always the split, since they have no param for it.
     """
     view = view_of(params)
     if source_kind == "project":
@@ -59,7 +59,7 @@ def view_for(source_kind: str, source_id: str | None, params: Mapping[str, Any])
 def rows_in(
     world: World, source_kind: str, source_id: str | None, *, behaviour: Behaviour, now: datetime
 ) -> Sequence[DataRow]:
-    """All rows of a source, before filters; an error of the API when there is no such source."""
+    """Return all rows of a source, before filters; an error of the API when there is no such source."""
     if source_kind == "project":
         known = behaviour.unknown_project == "not_found" or source_id in world.projects
         return world.in_project(source_id or "") if known else []
@@ -80,7 +80,7 @@ def rows_in(
 def select(
     world: World, request: ExportRequest, *, behaviour: Behaviour, now: datetime, owner_zone: str | None = None
 ) -> tuple[Sequence[DataRow], RowView]:
-    """The rows that this request finds now, and how it shows them."""
+    """Return the rows that this request finds now, and the parts of them that it shows."""
     kind, source_id = request.source_kind, request.source_id
     view = view_for(kind, source_id, request.params)
     rows = rows_in(world, kind, source_id, behaviour=behaviour, now=now)

@@ -1,4 +1,4 @@
-"""What Labelbox does, without GraphQL and HTTP: select rows, run export tasks, hand out their files."""
+"""The service behind the API, without GraphQL and HTTP: selects rows, runs export tasks, signs their files."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Service:
             return list(self._exports.values())
 
     def export(self, export_id: str) -> Export | None:
-        """An export by id."""
+        """Return an export by id."""
         with self._lock:
             return self._exports.get(export_id)
 
     def start(self, request: ExportRequest, user: FakeUser) -> Export:
-        """Start an export, unless the user may not or too many run already."""
+        """Start an export; fails if the user may not or too many run already."""
         now = self.clock()
         if not user.may_export:
             raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export data rows")
@@ -114,12 +114,12 @@ class Service:
                 raise ApiError("INTERNAL_SERVER_ERROR", message, exception_status=429)
 
     def visible_to(self, user: FakeUser) -> list[Export]:
-        """The exports that a user's key can see, oldest first."""
+        """Return the exports that a user's key can see, oldest first."""
         everyone = self.behaviour.tasks_of_other_users
         return [export for export in self.exports if everyone or export.user.user_id == user.user_id]
 
     def sign(self, export: Export, stream: str, piece: FilePiece) -> str:
-        """A signed URL of one file."""
+        """Return a signed URL of one file."""
         path = f"/labelbox-exports/{export.export_id}/{stream}/{piece.index}.ndjson"
         query = self.signer.query(path, now=self.clock(), seconds=self.behaviour.url_seconds)
         return f"{self.file_base_url}{path}?{query}"

@@ -1,4 +1,4 @@
-"""Signed, expiring file URLs in the manner of Google Cloud Storage."""
+"""Signed, expiring file URLs as in Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ UrlState = Literal["good", "expired", "forged"]
 
 
 class UrlSigner:
-    """Signs paths with a secret of its own, so that URLs of another run of the fake do not work."""
+    """Signs paths with its own secret, so that URLs of another run of the fake do not work."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def query(self, path: str, *, now: datetime, seconds: float) -> str:
-        """The query string that opens this path for so many seconds (whole ones, at least 1)."""
+        """Return the query string that is valid for this path for a number of whole seconds (at least 1)."""
         signed = {
             "X-Goog-Algorithm": "GOOG4-RSA-SHA256",
             "X-Goog-Credential": "fake@labelbox.example/auto/storage/goog4_request",
@@ -32,7 +32,7 @@ class UrlSigner:
         return urlencode({**signed, "X-Goog-Signature": self._sign(path, signed)})
 
     def check(self, path: str, query: Mapping[str, str], *, now: datetime) -> UrlState:
-        """Whether this query opens this path now."""
+        """Return whether this query is valid for this path now."""
         signed = {name: value for name, value in query.items() if name != "X-Goog-Signature"}
         if not hmac.compare_digest(self._sign(path, signed), query.get("X-Goog-Signature", "")):
             return "forged"

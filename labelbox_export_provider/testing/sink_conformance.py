@@ -1,7 +1,7 @@
-"""What every store has to promise, as a pytest class to subclass: for whoever adds a store.
+"""The conformance suite of stores, as a pytest class to subclass: for authors of sinks.
 
-A subclass gives a `store` fixture and says in `lacks` what the store cannot promise, with the reason. A promise that is
-declared as lacking is put to the test all the same, and has to be broken: so no store is thought worse than it is.
+A subclass provides a `store` fixture and lists in `lacks` the promises that the store cannot keep, with the reason. A
+promise in `lacks` is tested too and must be broken, so that the list is never longer than necessary.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ UNUSUAL_KEYS = (
 
 @dataclass(frozen=True)
 class Store:
-    """A store that is empty at first, and ways to look into it from outside.
+    """A store that is empty at first, and ways to inspect it from outside.
 
-    `visible` gives all objects that a reader sees; `litter` names what unfinished writes have left, as far as the store
-    can tell; `again` gives another sink for the same store, as the next try of a task would have it.
+    `visible` returns all objects that a reader sees; `litter` names what unfinished writes have left, as far as the
+    store shows it; `again` returns another sink for the same store, as the next try of a task has it.
     """
 
     sink: Sink
@@ -59,11 +59,11 @@ class Store:
     litter: Callable[[], Sequence[str]]
     again: Callable[[], Sink]
     unwritable: Callable[[], Sink] | None = None
-    """Gives a sink for a store that is not there, or that this identity may not write to."""
+    """Returns a sink for a store that does not exist, or that this identity may not write to."""
 
 
 class Promise(Enum):
-    """What not every store can keep."""
+    """Promises that not every store can keep."""
 
     CREATE_ONLY = "creation is refused where an object is"
     CREATION_HAS_NO_RACE = "of two that create an object at the same time, one wins and the other is refused"
@@ -98,15 +98,15 @@ def _promised(promise: Promise) -> Callable[[Test], Test]:
 
 
 class SinkConformance:
-    """Subclass it, give the `store` fixture, and let pytest collect the subclass."""
+    """Subclass it, provide the `store` fixture, and let pytest collect the subclass."""
 
     lacks: ClassVar[Mapping[Promise, str]] = {}
-    """What the store cannot promise, each with the reason."""
+    """The promises that the store cannot keep, each with the reason."""
 
     @pytest.fixture
     def store(self) -> Store:
         """Give an empty store."""
-        raise NotImplementedError("a subclass gives the store")
+        raise NotImplementedError("a subclass provides the store")
 
     # --- whole or not at all
 
@@ -243,7 +243,7 @@ class SinkConformance:
 
     @_promised(Promise.ZOMBIES_ARE_FENCED)
     def test_a_writer_whose_upload_was_removed_can_publish_nothing(self, store: Store) -> None:
-        """An earlier try that still runs must not write over what the next one is about to, whatever it had sent."""
+        """An earlier try that still runs must not overwrite what the next one writes, whatever it had sent."""
         pieces = _pieces(store.sink, (1.0, 0.5))
         for sent in (1, 2):
             zombie = store.sink.begin(NewObject("rows", TEXT))
@@ -271,7 +271,7 @@ class SinkConformance:
     def test_creation_is_refused_when_something_else_came_there_meanwhile(
         self, store: Store, layout: tuple[float, ...]
     ) -> None:
-        """What was there stays."""
+        """The existing object stays."""
         pieces = _pieces(store.sink, layout)
         writer = store.sink.begin(NewObject("rows", TEXT, {EXPORT_ID: "e1"}, create_only=True))
         _put_all(writer, pieces)
@@ -284,7 +284,7 @@ class SinkConformance:
 
     @_promised(Promise.CREATION_HAS_NO_RACE)
     def test_of_two_that_create_at_the_same_time_one_wins(self, store: Store) -> None:
-        """The other is told so, and changes nothing; with parts and without."""
+        """The other gets an error and changes nothing; with parts and without."""
         for key, layout in (("large", (1.0, 0.5)), ("small", (0.5,))):
             contents = [_pieces(store.sink, layout, seed=seed) for seed in (1, 2)]
             with ThreadPoolExecutor(2) as threads:
@@ -308,7 +308,7 @@ class SinkConformance:
     # --- asking before anything is written
 
     def test_asking_whether_a_key_can_be_written_leaves_nothing(self, store: Store) -> None:
-        """Neither below a prefix where nothing is yet, nor beside an object that is there."""
+        """Neither below an empty prefix, nor beside an existing object."""
         store.sink.check_writable("lake/data/source=project/rows.gz")
         assert store.visible() == {}
         store.sink.put(NewObject("rows", TEXT, {EXPORT_ID: "e1"}), b"whole")
@@ -319,9 +319,9 @@ class SinkConformance:
         assert list(store.litter()) == []
 
     def test_a_store_that_cannot_be_written_says_so_when_it_is_asked(self, store: Store) -> None:
-        """So that an export which it would refuse hours later is not started."""
+        """So that an export whose objects it would refuse hours later is not started."""
         if store.unwritable is None:
-            pytest.skip("the store's class gives no sink that cannot write")
+            pytest.skip("the store's class provides no sink that cannot write")
         with pytest.raises(StorageError):
             store.unwritable().check_writable("data/rows.gz")
         assert store.visible() == {}

@@ -205,7 +205,7 @@ def test_with_native_rendering_a_real_none_is_refused_as_well(fake: FakeLabelbox
     ("options", "words"),
     [
         ({"export_params": {"atachments": True}}, ["'atachments'", "'attachments'", "project exports"]),
-        ({"export_params": {"predictions": True}}, ["'predictions'", "project exports", "Legal"]),
+        ({"export_params": {"predictions": True}}, ["'predictions'", "project exports", "Valid names"]),
         ({"export_params": {"attachments": "perhaps"}}, ["'attachments'", "'perhaps'"]),
         ({"export_params": ["attachments"]}, ["mapping"]),
         ({"filters": {"status": "Done"}}, ["'status'", "workflow_status"]),

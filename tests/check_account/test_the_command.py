@@ -94,7 +94,7 @@ def test_a_wrong_key(fake: FakeLabelbox) -> None:
             ["--json", "no/such/directory/report.json", "--yes"],
             "--json no/such/directory/report.json cannot be written",
         ),
-        (["--data-row-id", "https://app.labelbox.com/x"], "is not an id of a data row"),
+        (["--data-row-id", "https://app.labelbox.com/x"], "is not the id of a data row"),
         (["--timeout", "soon"], "is not a whole number of seconds above 0"),
         ([], "the following arguments are required: COMMAND"),
     ],

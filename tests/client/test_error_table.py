@@ -79,11 +79,11 @@ TABLE = [
     waits("HTTP 503", Plays(503, "upstream connect error"), "upstream connect error"),
     waits("HTTP 504 with a JSON body", Plays(504, {"data": {}}), "HTTP 504"),
     waits("HTTP 500 with GraphQL errors", graphql_error("RESOURCE_CONFLICT", status=500), "HTTP 500"),
-    waits("HTTP 408", Plays(408, ""), "gave up waiting"),
-    waits("503 inside", graphql_error(INTERNAL, inside=503), "a fault on its side"),
-    hopeless("500 inside", graphql_error(INTERNAL, inside=500), "a fault on its side"),
-    hopeless("nothing inside", graphql_error(INTERNAL), "a fault on its side"),
-    hopeless("nonsense inside", graphql_error(INTERNAL, inside=["x"]), "a fault on its side"),
+    waits("HTTP 408", Plays(408, ""), "timed out waiting"),
+    waits("503 inside", graphql_error(INTERNAL, inside=503), "an internal error"),
+    hopeless("500 inside", graphql_error(INTERNAL, inside=500), "an internal error"),
+    hopeless("nothing inside", graphql_error(INTERNAL), "an internal error"),
+    hopeless("nonsense inside", graphql_error(INTERNAL, inside=["x"]), "an internal error"),
     hopeless("HTML with HTTP 200", Plays(200, HTML), "not the GraphQL endpoint"),
     hopeless("cut-off JSON with HTTP 200", Plays(200, '{"data": {"us'), "cut-off answer"),
     hopeless("nothing with HTTP 200", Plays(200, b""), "with an empty body"),
@@ -140,7 +140,7 @@ TABLE = [
     fatal(
         "a redirect", Plays(302, "", {"Location": "https://sso.example/login?to=x"}), SettingsError, "example/login?***"
     ),
-    fatal("a redirect to nowhere", Plays(308, ""), SettingsError, "it probably is wrong"),
+    fatal("a redirect to nowhere", Plays(308, ""), SettingsError, "it is probably wrong"),
 ]
 
 rows = pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])

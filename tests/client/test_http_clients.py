@@ -50,7 +50,7 @@ def test_a_redirect_is_not_followed_so_the_key_goes_nowhere_else(
         elsewhere.play(OWNER)
         for status in (301, 302, 303, 307, 308):
             server.play(Plays(status, "", {"Location": f"{elsewhere.url}?token=abcdef"}))
-            with pytest.raises(ConnectionSettingsError, match="it probably is wrong") as raised:
+            with pytest.raises(ConnectionSettingsError, match="it is probably wrong") as raised:
                 runner.run(settings, flows.who_am_i())
             assert elsewhere.address in str(raised.value)
             assert "abcdef" not in str(raised.value)

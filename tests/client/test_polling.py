@@ -140,7 +140,7 @@ def test_a_state_that_is_not_known_is_waited_out_with_a_warning(
     waiter.start()
     waiter.poll()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == [f"Export {waiter.export_id} is in a state that is not known: 'PAUSED'. The wait continues."]
+    assert warnings == [f"Export {waiter.export_id} is in an unknown state: 'PAUSED'. The wait continues."]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_passing_failure_of_the_service_counts_as_still_running(
     waiter.clock.advance(RUNS_FOR)
     waiter.fake.faults.add(fault)
     assert waiter.poll() == PollResult(None, f"Export {waiter.export_id}: Labelbox did not answer")
-    assert "could not be looked at, the wait continues" in caplog.text
+    assert "could not be polled, the wait continues" in caplog.text
     waiter.fake.faults.clear()
     assert waiter.poll().ended == "COMPLETE"
 

@@ -104,9 +104,9 @@ def test_port_and_schema_complete_the_host_as_a_connection_uri_fills_them(parts:
         ({"host": "https://lb .example"}, "white space"),
         ({"host": "https://lb.example\n.evil"}, "white space"),
         ({"host": "https://lb.example\\evil"}, "backslash"),
-        ({"host": "https://lb.example:99999"}, "cannot be read"),
-        ({"host": "https://lb.example:http"}, "cannot be read"),
-        ({"host": "https://[::1"}, "cannot be read"),
+        ({"host": "https://lb.example:99999"}, "cannot be parsed"),
+        ({"host": "https://lb.example:http"}, "cannot be parsed"),
+        ({"host": "https://[::1"}, "cannot be parsed"),
         ({"host": "lb..example"}, "not a host name"),
         ({"host": f"{'l' * 64}.example"}, "not a host name"),
         ({"host": "https://lb.example:1", "port": 2}, "port field 2"),
@@ -124,7 +124,7 @@ def test_a_wrong_host_is_refused_by_name_with_legal_values_and_no_secret(parts: 
     message = refusal(**parts)
     assert says in message
     assert "host" in message
-    assert "Legal:" in message
+    assert "It must be" in message
     assert "abcdef" not in message
 
 
@@ -149,7 +149,7 @@ def test_plain_http_is_let_through_when_asked_for() -> None:
         (f"{KEY}\u00e9", "outside ASCII"),
         (f"{KEY}\u200b", "outside ASCII"),
         (f"{KEY}\x00", "control character"),
-        (f"{KEY} {KEY}", "a blank"),
+        (f"{KEY} {KEY}", "a space"),
     ],
 )
 def test_every_wrong_key_has_a_sentence_of_its_own_that_does_not_show_it(key: str | None, says: str) -> None:

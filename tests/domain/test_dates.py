@@ -150,7 +150,7 @@ def test_other_forms_are_refused_with_the_legal_ones(written: object) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_date(written)
     assert repr(written) in str(raised.value)
-    assert "Legal: 'YYYY-MM-DD', 'YYYY-MM-DD hh:mm:ss'" in str(raised.value)
+    assert "It must be 'YYYY-MM-DD', 'YYYY-MM-DD hh:mm:ss'" in str(raised.value)
 
 
 @pytest.mark.parametrize("naive", [datetime(2024, 1, 10, 12), pendulum.naive(2024, 1, 10, 12)])

@@ -66,7 +66,10 @@ def test_a_switch_may_be_the_text_that_a_template_renders_to(text: str, value: b
         ),
         ({"label_detail": True}, ["Did you mean 'label_details'?"]),
         ({"include_attachments": True}, ["Did you mean 'attachments'?"]),
-        ({"all_projects": True}, ["'all_projects' is not an export param of project exports", "Legal: attachments, "]),
+        (
+            {"all_projects": True},
+            ["'all_projects' is not an export param of project exports", "Valid names: attachments, "],
+        ),
         ({"predictions": True}, ["'predictions' is not an export param of project exports"]),
         ({"attachments": "maybe"}, ["export param 'attachments' of project exports", "boolean", "Given: 'maybe'."]),
         ({"attachments": None}, ["export param 'attachments'", "boolean", "Given: None."]),
@@ -86,7 +89,7 @@ def test_anything_else_is_refused_with_the_name_and_what_is_legal(params: dict[s
 
 @pytest.mark.parametrize("given_value", [["attachments"], "attachments", True, 5])
 def test_params_that_are_no_mapping_are_refused(given_value: object) -> None:
-    with pytest.raises(ConfigurationError, match="export params of project exports have to be a mapping such as"):
+    with pytest.raises(ConfigurationError, match="export params of project exports must be a mapping such as"):
         ProjectExportParams.parse(given_value)
 
 

@@ -169,7 +169,7 @@ MANY = [f"id-{number}" for number in range(MAX_IDS + 1)]
         ({"batch_ids": [1]}, ["'batch_ids.0'", "string"]),
         (
             {"last_activity_at": ["yesterday", None]},
-            ["'last_activity_at'", "'yesterday' is not a date", "Legal: 'YYYY"],
+            ["'last_activity_at'", "'yesterday' is not a date", "It must be 'YYYY"],
         ),
         ({"label_created_at": ["2024-01-10", "10.1.2024"]}, ["'label_created_at'", "'10.1.2024' is not a date"]),
         ({"last_activity_at": list(reversed(DAY))}, ["'last_activity_at'", "the end is before the start"]),

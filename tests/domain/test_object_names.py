@@ -222,7 +222,7 @@ def test_an_id_in_a_key_cannot_make_a_folder() -> None:
 @pytest.mark.parametrize(
     ("key", "part"),
     [
-        ("{window_begin}.ndjson", "a field {window_begin} that does not exist. Legal fields: {window_start}, "),
+        ("{window_begin}.ndjson", "a field {window_begin} that does not exist. Valid fields: {window_start}, "),
         ("{}.ndjson", "a field {} that does not exist"),
         ("{0}.ndjson", "a field {0} that does not exist"),
         ("{window_start.year}", "a field {window_start.year} that does not exist"),
@@ -230,17 +230,17 @@ def test_an_id_in_a_key_cannot_make_a_folder() -> None:
         ("{window_start!r}", "converts window_start with !r"),
         ("{window_start", "unbalanced braces"),
         ("window_start}", "unbalanced braces"),
-        ("{window_start:YYYY-MM-DD}", "a format 'YYYY-MM-DD' for window_start that is none. Legal directives: %Y"),
-        ("{window_start:%%}", "that is none"),
-        ("{window_start:%Q}", "that is none"),
-        ("{window_start:%Y-%}", "that is none"),
-        ("{window_start:%b}", "that is none"),  # depends on the worker's locale
-        ("{window_start:{export_id}}", "that is none"),
+        ("{window_start:YYYY-MM-DD}", "a format 'YYYY-MM-DD' for window_start that is not valid. Valid directives: %Y"),
+        ("{window_start:%%}", "that is not valid"),
+        ("{window_start:%Q}", "that is not valid"),
+        ("{window_start:%Y-%}", "that is not valid"),
+        ("{window_start:%b}", "that is not valid"),  # depends on the worker's locale
+        ("{window_start:{export_id}}", "that is not valid"),
         ("{export_id:%Y}", "a format '%Y' for export_id"),
         ("{generation:>20}", "a format '>20' for generation"),
-        ("", "has to name one object, not a folder"),
-        ("/", "has to name one object, not a folder"),
-        ("labels/", "has to name one object, not a folder"),
+        ("", "must name one object, not a folder"),
+        ("/", "must name one object, not a folder"),
+        ("labels/", "must name one object, not a folder"),
     ],
 )
 def test_a_key_that_cannot_be_filled_is_refused_while_parsing(key: str, part: str) -> None:

@@ -83,9 +83,9 @@ def test_while_parsing_what_may_still_become_right_is_accepted(options: object) 
         ({"batch_ids": []}, "an empty list is refused"),
         (
             "batch_ids",
-            "filters of project exports have to be a mapping such as {'last_activity_at': ...}, not str: 'batch_ids'.",
+            "filters of project exports must be a mapping such as {'last_activity_at': ...}, not str: 'batch_ids'.",
         ),
-        (["batch_ids"], "have to be a mapping"),
+        (["batch_ids"], "must be a mapping"),
         (ProjectExportParams(), "ProjectExportParams holds export params of project exports; project exports take"),
     ],
 )

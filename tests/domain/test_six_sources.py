@@ -147,11 +147,11 @@ def test_a_window_narrows_what_has_dates_and_is_refused_elsewhere(kind: str) -> 
 @pytest.mark.parametrize(
     ("everything", "filters", "message"),
     [
-        (False, {}, "Say everything=True"),
+        (False, {}, "Set everything=True"),
         (True, {"global_keys": ["k"]}, "contradicts"),
         (True, {}, None),
         (False, {"global_keys": ["k"]}, None),
-        (False, {"last_activity_at": [None, None]}, "Say everything=True"),
+        (False, {"last_activity_at": [None, None]}, "Set everything=True"),
     ],
 )
 def test_the_whole_catalog_has_to_be_asked_for(everything: bool, filters: dict[str, Any], message: str | None) -> None:
@@ -181,7 +181,7 @@ def test_single_data_rows_need_exactly_one_list_of_1_to_2000(ids: dict[str, Any]
 def test_up_to_30_projects_and_model_runs_are_taken() -> None:
     for name in ("project_ids", "model_run_ids"):
         assert SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 30}})
-        with pytest.raises(ConfigurationError, match="legal are 1 to 30"):
+        with pytest.raises(ConfigurationError, match="there must be 1 to 30"):
             SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 31}})
 
 

@@ -137,7 +137,7 @@ def test_a_fixed_window_is_the_instants_that_were_given_whatever_the_run(start: 
     ],
 )
 def test_a_fixed_window_that_is_empty_or_backwards_is_refused(start: str, end: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"end \(.*\) has to be after start \(.*\); the window is \[start, "):
+    with pytest.raises(ConfigurationError, match=r"end \(.*\) must be after start \(.*\); the window is \[start, "):
         FixedWindow(start, end)
 
 

@@ -105,11 +105,11 @@ def test_a_run_without_a_partition_date_is_refused_with_the_timetable_that_gives
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({}, "option 'width' of a window: legal is a timedelta"),
+        ({}, "option 'width' of a window: must be a timedelta"),
         ({"width": 0}, "option 'width' of a window: 0 seconds is not above 0."),
         ({"width": -DAY}, "is not above 0."),
         ({"width": "daily"}, "Given: 'daily'."),
-        ({"width": DAY, "timezone": "Berlin"}, "option 'timezone' of a window: no such time zone"),
+        ({"width": DAY, "timezone": "Berlin"}, "option 'timezone' of a window: there is no such time zone"),
         ({"width": DAY, "timezone": "America"}, "no such time zone"),
         ({"width": DAY, "timezone": ""}, "no such time zone"),
         ({"width": DAY, "timezone": "../etc/passwd"}, "no such time zone"),

@@ -549,11 +549,11 @@ def test_no_upload_stays_open_after_a_failure_or_a_success(at: LandingClient, mo
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"compression": "bz2"}, r"compression='bz2': legal are None, 'gzip', 'zstd'"),
-        ({"rerun": "overwrite"}, r"rerun='overwrite': legal are 'add', 'replace', 'refuse'"),
-        ({"max_object_bytes": 0}, r"max_object_bytes=0: legal are None \(never split\) and a whole number"),
-        ({"max_object_bytes": "1 GiB"}, r"max_object_bytes='1 GiB': legal are"),
-        ({"on_empty": "fail"}, r"on_empty='fail': legal are 'manifest_only', 'write_empty', 'skip_task'"),
+        ({"compression": "bz2"}, r"compression='bz2': must be one of None, 'gzip', 'zstd'"),
+        ({"rerun": "overwrite"}, r"rerun='overwrite': must be one of 'add', 'replace', 'refuse'"),
+        ({"max_object_bytes": 0}, r"max_object_bytes=0: must be None \(never split\) or a whole number"),
+        ({"max_object_bytes": "1 GiB"}, r"max_object_bytes='1 GiB': must be"),
+        ({"on_empty": "fail"}, r"on_empty='fail': must be one of 'manifest_only', 'write_empty', 'skip_task'"),
         ({"max_error_rows": -1}, "max_error_rows=-1"),
         ({"max_memory": 1000}, "max_memory=1000"),
         ({"replace": "yes"}, "replace='yes'"),

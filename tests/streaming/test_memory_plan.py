@@ -90,8 +90,8 @@ def test_parts_that_would_be_too_many_for_the_store_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": 0}, "workers=0: legal is a whole number above 0"),
-        ({"workers": 33}, "legal are 1 to 32"),
+        ({"workers": 0}, "workers=0: must be a whole number above 0"),
+        ({"workers": 33}, "must be 1 to 32"),
         ({"workers": True}, "workers=True"),
         ({"part_bytes": 1024}, "part_bytes=1024"),
         ({"max_memory": MIB}, "max_memory=1048576"),

@@ -73,7 +73,7 @@ def test_the_command_serves_a_workspace() -> None:
     ("arguments", "message"),
     [
         (["--rows", "missing.ndjson"], "missing.ndjson"),
-        (["--behaviour", '{"speed": 1}'], "there is no speed; there is seconds_per_export"),
+        (["--behaviour", '{"speed": 1}'], "unknown: speed; valid names: seconds_per_export"),
         (["--generate", "-1"], "number=-1"),
         (["--workspace", "--project", "p1"], "brings its own projects"),
         (["--rows", "x", "--generate", "1"], "not allowed with"),
@@ -169,7 +169,7 @@ def test_the_back_door_takes_faults_edits_switches_and_revocations(fake: FakeLab
     [
         ("GET rows?project=clnothere", None, "no project has the id clnothere"),
         ("GET rows?export=clnothere", None, "no export has the id clnothere"),
-        ("POST faults", {"fault": "Nonsense"}, "`fault` has to be one of"),
+        ("POST faults", {"fault": "Nonsense"}, "`fault` must be one of"),
         ("POST behaviour", {"speed": 1}, "speed"),
         ("POST revoke", {"api_key": "nobody's"}, "no such API key"),
         ("POST edit", {"row_id": "clnothere"}, "clnothere"),

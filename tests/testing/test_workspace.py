@@ -330,7 +330,7 @@ def test_the_truth_of_a_window_is_told_for_every_source(fake: FakeLabelbox, rows
     assert fake.rows_for(model_run_id=rows.id_of("Reader v1")) == rows.lines("model_run", "Reader v1", **params)
     assert fake.rows_for(everything=True, params=EVERYWHERE) == rows.lines("catalog", **EVERYWHERE)
     assert fake.rows_for(like=fake.exports[-1].export_id) == rows.lines("catalog", **EVERYWHERE)
-    with pytest.raises(LookupError, match=f"no model run has the id x; there is .*{rows.id_of('Reader v1')}"):
+    with pytest.raises(LookupError, match=f"no model run has the id x; there are .*{rows.id_of('Reader v1')}"):
         fake.rows_for(model_run_id="x")
     with pytest.raises(ValueError, match="one source at a time, not dataset and catalog"):
         fake.rows_for(dataset_id="x", everything=True)
@@ -338,7 +338,7 @@ def test_the_truth_of_a_window_is_told_for_every_source(fake: FakeLabelbox, rows
 
 def test_places_are_found_by_name_and_a_name_that_nothing_has_is_told(fake: FakeLabelbox) -> None:
     assert fake.projects[fake.workspace.id_of("Clips")] == "Clips"
-    with pytest.raises(LookupError, match=r"0 things are called 'Clip'; there is .*Clips"):
+    with pytest.raises(LookupError, match=r"0 places are named 'Clip'; there are .*Clips"):
         fake.workspace.id_of("Clip")
 
 

@@ -1,4 +1,4 @@
-"""Dates as Labelbox filters take them: what users may write, which instant it means, how it goes on the wire.
+"""Dates as Labelbox filters take them: the forms that users write, the instant they mean, the form on the wire.
 
 Labelbox's guide lists `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss` (both in the zone of the key's owner) and ISO 8601 with
 offset. On the wire we always send UTC with `+0000`: the official client relabels offsets instead of converting them.
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from labelbox_export_provider.errors import ConfigurationError
 
-LEGAL_FORMS = (
+VALID_FORMS = (
     "'YYYY-MM-DD', 'YYYY-MM-DD hh:mm:ss' (both in the key owner's time zone), ISO 8601 with offset such as "
     "'2024-01-10T00:00:00+0530', or a datetime with a time zone"
 )
@@ -50,11 +50,11 @@ def read_date(value: object) -> datetime:
                 return naive if offset is None else (naive - _offset(offset)).replace(tzinfo=timezone.utc)
         except OverflowError:
             pass  # a moment before year 1 or after year 9999
-    raise ConfigurationError(f"{value!r} is not a date that Labelbox takes. Legal: {LEGAL_FORMS}.")
+    raise ConfigurationError(f"{value!r} is not a date that Labelbox takes. It must be {VALID_FORMS}.")
 
 
 def refuse_naive(value: datetime) -> None:
-    """Refuse a `datetime` without time zone, which nothing says how to read."""
+    """Refuse a `datetime` without time zone, since its zone would be a guess."""
     if value.tzinfo is None:
         raise ConfigurationError(
             f"{value!r} has no time zone. Give it one (pendulum.datetime(..., tz='UTC')), "
@@ -71,9 +71,9 @@ def _offset(text: str) -> timedelta:
 
 
 def to_utc(moment: datetime, owner_timezone: str | None, end: End) -> datetime:
-    """Turn what `read_date` gave into UTC; naive values are read in the key owner's zone, UTC where it has none.
+    """Convert the result of `read_date` to UTC; naive values are read in the key owner's zone, UTC where it has none.
 
-    Where a clock change makes the local time ambiguous or skips it, the reading that exports more is taken.
+    Where a clock change makes the local time ambiguous or skips it, the reading that exports more is used.
     """
     if moment.tzinfo is not None:
         return moment.astimezone(timezone.utc)
@@ -92,7 +92,7 @@ def to_utc(moment: datetime, owner_timezone: str | None, end: End) -> datetime:
 
 
 def whole_second(moment: datetime, end: End) -> datetime:
-    """Drop a fraction of a second outwards, since the wire has none: down for a start, up for an end."""
+    """Round to whole seconds outwards, since the wire has no fractions: down for a start, up for an end."""
     floor = moment.replace(microsecond=0)
     return floor if end == "start" or floor == moment else shifted(floor, timedelta(seconds=1))
 
@@ -106,7 +106,7 @@ def shifted(moment: datetime, by: timedelta) -> datetime:
 
 
 def wire_text(moment: datetime) -> str:
-    """Write a UTC instant as the wire takes it, for instance `2024-01-09T18:30:00+0000`."""
+    """Return a UTC instant as the wire takes it, for instance `2024-01-09T18:30:00+0000`."""
     return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="seconds") + "+0000"
 
 
@@ -125,6 +125,6 @@ def wire_range(start: datetime | None, end: datetime | None) -> dict[str, object
 
 
 def iso_utc(moment: datetime) -> str:
-    """Write an instant as handle and manifest hold it: UTC, `Z`, fraction only where there is one."""
+    """Return an instant as handle and manifest hold it: UTC, `Z`, a fraction only where there is one."""
     text = moment.astimezone(timezone.utc).isoformat()
     return text.removesuffix("+00:00") + "Z"

@@ -8,7 +8,7 @@ import string
 from labelbox_export_provider.errors import ConfigurationError
 
 MAX_KEY_BYTES = 1024
-"""Of S3 and of Google Cloud Storage alike, in UTF-8."""
+"""The limit of S3 and of Google Cloud Storage, counted in UTF-8."""
 
 _ADDRESS = re.compile(r"(?i)\A\s*([a-z][a-z0-9+.-]*)://([^/]*)/*(.*)\Z", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]")
@@ -66,12 +66,12 @@ def check_filled_key(key: str, max_bytes: int | None) -> None:
 
 
 def check_no_address(option: str, value: str, advice: str) -> None:
-    """Refuse a full address where a name is wanted. `advice` says what to write, from `{bucket}` and `{rest}`."""
+    """Refuse a full address where a name is expected. `advice` is the hint, with the fields `{bucket}` and `{rest}`."""
     if found := _ADDRESS.match(value):
         hint = "of a web address only the name in it"
         if found[1].lower() not in {"http", "https"}:
             hint = advice.format(bucket=found[2], rest=found[3])
-        raise ConfigurationError(f"{option}={value!r} is a full address, and a name is needed: {hint}.")
+        raise ConfigurationError(f"{option}={value!r} is a full address, but a name is needed: {hint}.")
 
 
 def _check(what: str, value: str, fault: str | None, size: int, max_bytes: int) -> None:

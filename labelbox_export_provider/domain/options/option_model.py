@@ -1,4 +1,4 @@
-"""Base of all models that users fill in: frozen, strict about names, and with errors that say what to write instead."""
+"""Base of all models that users fill in: frozen, strict about names, and with errors that name the correct form."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _DURATION = TypeAdapter(timedelta)
 class OptionModel(BaseModel):
     """A frozen set of options that refuses unknown names.
 
-    `noun` is how messages call one of its members ("export param"), `owner` whom they belong to ("project exports"),
-    `keyword` the option that takes the model. Every fault in the values is a `ConfigurationError` that names the option
-    and what it may hold. Every field takes a template as text, but for those in `never_templates`; `parse_rendered`
-    refuses what is still one.
+    In messages, `noun` names one of its members ("export param") and `owner` what they belong to ("project exports");
+    `keyword` is the option that takes the model. Every fault in the values is a `ConfigurationError` that names the
+    option and the values that it takes. Every field takes a template as text, but for those in `never_templates`;
+    `parse_rendered` refuses what is still one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -72,7 +72,7 @@ class OptionModel(BaseModel):
         if not isinstance(value, Mapping):
             text = f": {_short(value)}. {HOW_AS_TEXT}" if isinstance(value, str) else "."
             raise ConfigurationError(
-                f"{cls.noun}s of {cls.owner} have to be a mapping such as "
+                f"{cls.noun}s of {cls.owner} must be a mapping such as "
                 f"{{{next(iter(cls.model_fields), 'name')!r}: ...}}, not {type(value).__name__}{text}"
             )
         return cls(**{str(name): item for name, item in value.items()})
@@ -85,12 +85,12 @@ class OptionModel(BaseModel):
         return model
 
     def refuse_templates(self) -> None:
-        """Refuse a model that is still to be rendered: whoever reads it now would take the template for a value."""
+        """Refuse a model that is not rendered yet: reading it now would treat the template as a value."""
         refuse_unrendered(type(self).keyword or type(self).__name__, plain(self))
 
     @classmethod
     def check_known(cls, given: object) -> None:
-        """Check what is known of options while a DAG is parsed: all names, and the values that are no templates."""
+        """Check what is known of options while a DAG is parsed: all names, and the values that are not templates."""
         given = text_as_mapping(given)
         if given is not None and (isinstance(given, Mapping) or not is_template(given)):
             cls.parse(stand_ins(given))
@@ -121,7 +121,7 @@ class OptionModel(BaseModel):
 
     @classmethod
     def check_names(cls, value: Mapping[str, object]) -> None:
-        """Refuse names that these options do not have, with the nearest legal name."""
+        """Refuse names that these options do not have, and suggest the nearest valid one."""
         unknown = [name for name in value if name not in cls.model_fields]
         if not unknown:
             return
@@ -129,9 +129,10 @@ class OptionModel(BaseModel):
         near = difflib.get_close_matches(name, cls.model_fields, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         if not cls.model_fields:
-            raise ConfigurationError(f"{cls.owner} take no {cls.noun}s, so {name!r} has to go. {cls.__doc__}")
+            raise ConfigurationError(f"{cls.owner} take no {cls.noun}s: remove {name!r}. {cls.__doc__}")
         raise ConfigurationError(
-            f"{name!r} is not {_article(cls.noun)} of {cls.owner}.{hint} Legal: {', '.join(sorted(cls.model_fields))}."
+            f"{name!r} is not {_article(cls.noun)} of {cls.owner}.{hint} "
+            f"Valid names: {', '.join(sorted(cls.model_fields))}."
         )
 
     @classmethod
@@ -139,7 +140,7 @@ class OptionModel(BaseModel):
         first = error.errors(include_url=False, include_context=True)[0]
         names = [str(part) for part in first["loc"]]
         cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, ConfigurationError):  # a model inside this one has already said everything
+        if isinstance(cause, ConfigurationError):  # a model inside this one has already given the whole message
             return str(cause)
         text = str(first["msg"]).removeprefix("Value error, ")
         text = text if text.endswith(".") else f"{text}."
@@ -150,7 +151,7 @@ class OptionModel(BaseModel):
 
 
 def _as_written(value: Any) -> str:
-    """Write a value as it stands in a DAG file; what another task returns by that task's name."""
+    """Return a value as it is written in a DAG file; the output of another task by that task's name."""
     if isinstance(value, BaseModel):
         value = plain(value)
     if isinstance(value, Mapping):
@@ -172,7 +173,7 @@ def _short(value: object, limit: int = 120) -> str:
 
 
 def as_ids(value: object) -> object:
-    """Read a list of ids in any form that a user or a template gives it; a lone text is refused."""
+    """Read a list of ids in any form that a user or a template gives; a single text is refused."""
     ids = plain(text_as_list(value))
     if isinstance(ids, str):
         raise ValueError("a list is needed, even for one entry: ['id1'].")  # noqa: TRY004  pydantic reports ValueError
@@ -180,7 +181,7 @@ def as_ids(value: object) -> object:
 
 
 def plain(value: Any) -> Any:
-    """Turn models, dates, lengths of time and tuples into what JSON can hold, for Airflow to render and serialize.
+    """Convert models, dates, durations and tuples to JSON types, for Airflow to render and serialize.
 
     A set becomes a sorted list: its own order differs between processes, and a retry has to ask the same question.
     Fails with `ConfigurationError` on a `datetime` without time zone, which as text would be read in some zone.

@@ -1,4 +1,4 @@
-"""Options as Airflow's rendering leaves them, read back into what their author meant."""
+"""Reads options as Airflow's rendering leaves them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from labelbox_export_provider.domain.options.templates import (
 def read_rendered(name: str, value: Any, late: tuple[Path, ...], *, text: bool) -> Any:
     """Return an option when the task runs; `late` are the places in it that were filled in since the DAG was parsed.
 
-    Text that holds a mapping is read, and what native rendering made of a text is text again. What was emptied or is
-    still a template is refused, since nothing must be sent that nobody meant.
+    Text that holds a mapping is parsed, and a value that native rendering made of a text becomes text again. An emptied
+    value and a value that is still a template are refused, so that nothing unintended is sent.
     """
     refuse_empty_text(name, value)
     if text:

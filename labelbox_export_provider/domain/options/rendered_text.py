@@ -6,15 +6,15 @@ import ast
 import json
 from collections.abc import Mapping
 
-HOW_AS_TEXT = 'A template that gives all of it has to give JSON: write it as "{{ ... | tojson }}".'
-"""What to write where the text that a template rendered to cannot be read."""
+HOW_AS_TEXT = 'A template that gives the whole value must give JSON: write it as "{{ ... | tojson }}".'
+"""Advice for a template whose rendered text cannot be parsed."""
 
 
 def text_as_list(value: object) -> object:
     """Read a list out of text, as a template without native rendering leaves it (JSON or Python form)."""
     if isinstance(value, str) and value.strip().startswith(("[", "(")):
         given = _read_text(value)
-        if isinstance(given, (list, tuple)):  # a lone "(x)" is no list
+        if isinstance(given, (list, tuple)):  # "(x)" alone is not a list
             return list(given)
     return value
 

@@ -1,4 +1,4 @@
-"""Options that Airflow fills in only when the task runs: what can be checked before, and what must not come of them."""
+"""Options that Airflow fills in when the task runs: checks at parse time and after rendering."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from labelbox_export_provider.errors import ConfigurationError
 Path: TypeAlias = tuple[str | int, ...]
 
 LATER = "{{ given later }}"
-"""Stands for a value that another task will give."""
+"""A placeholder for the output of another task."""
 
 
 def is_template(value: Any) -> bool:
-    """Tell whether a value, or anything inside it, is filled in only when the task runs."""
+    """Return whether a value, or anything inside it, is filled in only when the task runs."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):
         return any(is_template(item) for item in value.values())
     if isinstance(value, (list, tuple)):
         return any(is_template(item) for item in value)
-    # What is left over, an XComArg for instance, stands for a value that another task will give.
+    # Anything else, an XComArg for instance, stands for the output of another task.
     return not isinstance(
         value, (bool, int, float, bytes, date, timedelta, enum.Enum, BaseModel, set, frozenset, type(None))
     )
 
 
 def stand_ins(value: Any) -> Any:
-    """Return a copy in which a template stands for each value that another task will give.
+    """Return a copy in which a template replaces each output of another task.
 
-    So that all that is known of options can be checked while a DAG is parsed: models take templates in every field.
+    So all that is known of options can be checked while a DAG is parsed: models take templates in every field.
     """
     if isinstance(value, Mapping):
         return {key: stand_ins(item) for key, item in value.items()}
@@ -45,7 +45,7 @@ def stand_ins(value: Any) -> Any:
 
 
 def refuse_unrendered(name: str, value: object) -> None:
-    """Refuse what is still a template when the task runs: Airflow renders each text once, and not inside of objects."""
+    """Refuse what is still a template when the task runs: Airflow renders each text once, and not inside objects."""
     for path in late_paths(value):
         raise ConfigurationError(
             f"{shown_path(name, path)} is still a template after rendering: {inside(value, path)!r}. Airflow renders a "
@@ -57,7 +57,7 @@ def refuse_empty_text(name: str, value: object) -> None:
     """Refuse text that a template left empty or as "None": it would silently mean "no filter"."""
     if isinstance(value, str) and value.strip() in {"", "None", "null", "undefined"}:
         raise ConfigurationError(
-            f"{name} rendered to {value!r}. An empty value is not taken for 'none': leave the option out, "
+            f"{name} rendered to {value!r}. An empty value is not treated as 'none': leave the option out, "
             "or make the template give a value for every run."
         )
     if isinstance(value, Mapping):
@@ -69,7 +69,7 @@ def refuse_empty_text(name: str, value: object) -> None:
 
 
 def late_paths(value: object, so_far: Path = ()) -> tuple[Path, ...]:
-    """Find the places inside a value that are filled in later, so that `refuse_vanished` can look at them again."""
+    """Find the places inside a value that are filled in later, so that `refuse_vanished` can check them again."""
     if isinstance(value, Mapping):
         return tuple(path for key, item in value.items() for path in late_paths(item, (*so_far, key)))
     if isinstance(value, (list, tuple)):
@@ -78,20 +78,20 @@ def late_paths(value: object, so_far: Path = ()) -> tuple[Path, ...]:
 
 
 def refuse_vanished(name: str, value: Any, paths: tuple[Path, ...]) -> None:
-    """Refuse a place that was to be filled in and holds nothing: it would silently mean "no filter"."""
+    """Refuse a place that a template should have filled and that is empty: it would silently mean "no filter"."""
     for path in paths:
         found = inside(value, path)
         found = text_as_list(text_as_mapping(found))
         emptied = found in ({}, [], ()) or (isinstance(found, (list, tuple)) and all(item is None for item in found))
         if found is None or emptied:
             raise ConfigurationError(
-                f"{shown_path(name, path)} rendered to {found!r}. A missing value is not taken for 'none': leave "
+                f"{shown_path(name, path)} rendered to {found!r}. A missing value is not treated as 'none': leave "
                 "the option out, or make the template give a value for every run."
             )
 
 
 def inside(value: Any, path: Path) -> Any:
-    """Return what stands at a place inside a value."""
+    """Return the value at a place inside a value."""
     for step in path:
         holds_it = isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and isinstance(step, int))
         value = value[step] if holds_it else value
@@ -99,5 +99,5 @@ def inside(value: Any, path: Path) -> Any:
 
 
 def shown_path(name: str, path: Path) -> str:
-    """Return a place inside an option as Python writes it, for messages."""
+    """Return a place inside an option in Python's notation, for messages."""
     return name + "".join(f"[{step!r}]" for step in path)

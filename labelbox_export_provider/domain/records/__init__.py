@@ -1,1 +1,1 @@
-"""What is written down about an export: its handle, start record, manifest, object names and failures."""
+"""Records of an export: its handle, start record, manifest, object names and failures."""

@@ -1,4 +1,4 @@
-"""Exports that somebody started in Labelbox's app or with its SDK, and reading `export=` in all of its forms."""
+"""Exports that were started in Labelbox's app or with its SDK, and all forms of `export=`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ANY = {"export_id": "later", "source": {"kind": "project", "id": "later"}, "lab
 
 
 class ExternalExport(Record):
-    """An export by its id and, so that it can be landed, its source.
+    """An export by its id and its source.
 
-    `source` is None for a bare id, which can be waited for and not landed: names of objects hold the source.
+    `source` is None for a bare id, which can be waited for but not landed: names of objects contain the source.
     """
 
     export_id: ExportId
@@ -44,17 +44,17 @@ class ExternalExport(Record):
 
     @property
     def user_id(self) -> None:
-        """Nobody knows whose key started it."""
+        """None: it is unknown whose key started it."""
 
     @property
     def started_at(self) -> None:
-        """Labelbox alone knows when it was started."""
+        """None: only Labelbox knows when it was started."""
 
 
 def parse_export(value: object) -> ExportHandle | ExternalExport:
-    """Read `export=`: a handle, id and source of an export that something else started, or its bare id.
+    """Read `export=`: a handle, the id and source of an external export, or its bare id.
 
-    Text that holds one of the two mappings is read. Fails with `HandleError`, which says what to pass instead.
+    Text that holds one of the two mappings is parsed. Raises `HandleError`, which names what to pass instead.
     """
     value = text_as_mapping(value)
     if isinstance(value, ExternalExport):
@@ -64,9 +64,9 @@ def parse_export(value: object) -> ExportHandle | ExternalExport:
     if isinstance(value, Mapping) and "export_id" in value:
         if not value.keys() - {"v", "export_id", "labelbox_conn_id", "totals"}:
             raise HandleError(
-                f"export={shown(dict(value))} names an export by its id alone, and no source, which names of objects "
-                f"hold. Pass export=start.output; for an export that no task here started, write {WRITE_EXTERNAL} in "
-                "the sensor and in the transfer."
+                f"export={shown(dict(value))} names an export by its id alone, without the source that names of "
+                f"objects contain. Pass export=start.output; for an export that no task here started, write "
+                f"{WRITE_EXTERNAL} in the sensor and in the transfer."
             )
         if is_external(value):
             return _external(value)
@@ -74,7 +74,7 @@ def parse_export(value: object) -> ExportHandle | ExternalExport:
 
 
 def check_export(value: object) -> None:
-    """Check `export=` while a DAG is parsed, as far as it is no template and not the output of another task."""
+    """Check `export=` while a DAG is parsed, as far as it is neither a template nor the output of another task."""
     value = text_as_mapping(value)
     if isinstance(value, Mapping) and is_external(value):
         value = _filled(value, _ANY)
@@ -89,7 +89,7 @@ def is_external(value: object) -> bool:
 
 
 def _filled(value: Mapping[str, Any], stand_ins: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy without templates, so that all the rest can be checked."""
+    """Return a copy without templates, so that the rest can be checked."""
     filled: dict[str, Any] = {}
     for name, item in value.items():
         stand_in = stand_ins.get(name, "later")

@@ -49,13 +49,13 @@ _NEW_EXPORT = "starts a new export"
 
 @dataclass(frozen=True)
 class FailureReport:
-    """What is known when a task gives up; what is unknown is left out of the block.
+    """The facts of a task that gives up; what is unknown is left out of the block.
 
-    `window` is for a start that failed before there was a handle, which names its own. `start_task_id` names the task
-    that starts the export, `link` is the source's page, `moved` says bytes and rows out of how many, `in_store` what a
-    reader of the bucket finds now, where the task wrote there. `restarts` means that this task starts the export
-    itself, so that its own retry replaces a dead one. `forgets` means that such a task starts a new export when it is
-    cleared, whatever failed.
+    `window` is for a start that failed before there was a handle, which has its own. `start_task_id` names the task
+    that starts the export, `link` is the source's page, `moved` holds bytes and rows and their totals, `in_store` what
+    a reader of the bucket finds now, where the task wrote there. `restarts`: this task starts the export itself, so
+    that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
+    failed.
     """
 
     error: LabelboxExportError
@@ -112,7 +112,7 @@ class FailureReport:
             return _MAYBE_STARTED if isinstance(self.error, StartUncertainError) else NOTHING_STARTED
         found = self.in_store or NOTHING_WRITTEN
         if found == NOTHING_WRITTEN and (self.try_number or 1) > 1:
-            return f"{NOTHING_WRITTEN} by this try"  # what earlier ones left is not known here
+            return f"{NOTHING_WRITTEN} by this try"  # unknown: what earlier tries left
         return found
 
     def _knows_export(self) -> bool:
@@ -136,7 +136,7 @@ class FailureReport:
         return self._next_export(cleared=cleared)
 
     def _next_export(self, *, cleared: bool) -> str:
-        """Return which export this task works on when it runs again."""
+        """Return what this task does about its export when it runs again."""
         dead = isinstance(self.error, (ExportEndedError, IntegrityError) if cleared else ExportEndedError)
         if self.restarts and (dead or (cleared and self.forgets)):
             return _NEW_EXPORT
@@ -213,7 +213,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (IntegrityError, "clear {start_task} with downstream"),
     (ProtocolError, "check the connection's host, then clear this task; if it comes again, report this message"),
 )
-"""What to click, by branch of the error tree; the first match counts, so leaves stand before their branch."""
+"""What to do, by branch of the error tree; the first match counts, so leaves come before their branch."""
 
 _NEW_EXTERNAL = "start a new export in Labelbox, give its id in export=, then clear this task"
 _EXTERNAL_ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (

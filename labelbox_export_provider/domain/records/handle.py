@@ -1,4 +1,4 @@
-"""The export handle: what a start hands to sensors and transfers, small enough for XCom and free of secrets."""
+"""The export handle: what a start passes to sensors and transfers, small enough for XCom and free of secrets."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ UtcText = Annotated[AwareDatetime, PlainSerializer(iso_utc, return_type=str)]
 
 
 class Record(BaseModel):
-    """Base of what is written for other programs: frozen, nothing unknown."""
+    """Base of records that other programs read: frozen, without unknown members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SourceName(Record):
-    """Which source was exported, in the two words that object names use."""
+    """The exported source, in the two words that object names use."""
 
     kind: Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
     id: Text
@@ -53,7 +53,7 @@ class HandleWindow(Record):
 
     @model_validator(mode="after")
     def _ends_in_order(self) -> Self:
-        # A trimmed window drops what lies between its end and the queried end: an edited one must not drop more.
+        # A trimmed window drops rows between its end and the queried end: an edited handle must not drop more.
         if not self.start < self.end <= self.queried_end <= whole_second(self.end, "end") + MARGIN:
             raise ValueError("start < end <= queried_end does not hold, or queried_end is more than a second later")
         if self.queried_start is not None and self.queried_start > self.start:
@@ -64,11 +64,11 @@ class HandleWindow(Record):
 
     @classmethod
     def of(cls, window: ResolvedWindow) -> HandleWindow:
-        """Take over a resolved window."""
+        """Return the record of a resolved window."""
         return cls(**{name: getattr(window, name) for name in cls.model_fields})
 
     def trim_rule(self) -> TrimRule | None:
-        """Give the rule by which margin rows are dropped, or None where nothing is trimmed."""
+        """Return the rule by which margin rows are dropped, or None where nothing is trimmed."""
         if not self.trim:
             return None
         return TrimRule(self.start, self.end, self.queried_start, self.queried_end)
@@ -77,8 +77,8 @@ class HandleWindow(Record):
 class ExportHandle(Record):
     """One started export: its id, what was asked, by whom, through which connection.
 
-    It is validated wherever it comes in, since an XCom can be edited by hand. `adopted` tells that a try found this
-    export running instead of starting it. `query` is what was asked, for the manifest, with long id lists condensed.
+    It is validated wherever it is read, since an XCom can be edited by hand. `adopted` is True when a try found this
+    export running instead of starting it. `query` is the request, for the manifest, with long id lists condensed.
     Of an export that no task of this package started, `filters_digest`, `fingerprint` and `user_id` are None.
     """
 
@@ -103,12 +103,12 @@ class ExportHandle(Record):
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Give the plain form that goes into XCom, manifest and task state."""
+        """Return the plain form that goes into XCom, manifest and task state."""
         return self.model_dump(mode="json")
 
     @classmethod
     def parse(cls, value: object) -> ExportHandle:
-        """Read a handle; fails with `HandleError`, which says what was given and what to pass instead."""
+        """Read a handle; raises `HandleError`, which names what was given and what to pass instead."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, Mapping):
@@ -116,7 +116,7 @@ class ExportHandle(Record):
                 f"export= takes the handle that an export operator returns (export=start.output), not {shown(value)}. "
                 "If the start task was skipped or its XCom deleted, clear it with downstream."
             )
-        # A sensor returns the handle with the totals it saw; they are news for people, not part of the handle.
+        # A sensor returns the handle with the totals that it saw; they are for people, not part of the handle.
         plain = {name: item for name, item in value.items() if name != "totals"}
         try:
             return cls.model_validate(plain)
@@ -135,13 +135,13 @@ class ExportHandle(Record):
         return self.filters_digest is None
 
     def describe(self) -> str:
-        """Name the export in one line for logs and errors."""
+        """Return the export's name in one line for logs and errors."""
         window = "no window" if self.window is None else f"[{iso_utc(self.window.start)}, {iso_utc(self.window.end)})"
         return f"export {self.export_id} of {self.source.kind} {self.source.id}, {window}"
 
 
 def started_at_or_window_start(handle: ExportHandle) -> datetime:
-    """Give the moment that dates the objects of an export."""
+    """Return the moment that dates the objects of an export."""
     return handle.started_at if handle.window is None else handle.window.start
 
 

@@ -12,7 +12,7 @@ from labelbox_export_provider.domain.records.object_names import Compression, St
 
 
 class ResultCounts(Record):
-    """What the result stream held: `rows` are those of the export, `rows_trimmed` of them included.
+    """The content of the result stream: `rows` are those of the export, `rows_trimmed` of them included.
 
     `rows_trimmed` were in a window's margin and were left out; how many were landed is the sum of `objects[].rows`.
     `rows_after_end` moved on while the export ran and are kept, as are `rows_before_start` and the rows whose time
@@ -31,7 +31,7 @@ class ResultCounts(Record):
 
 
 class ErrorCounts(Record):
-    """What the error stream held, and where it was landed; `uri` is None when it was empty."""
+    """The content of the error stream, and where it was landed; `uri` is None when it was empty."""
 
     rows: int
     bytes: int
@@ -51,7 +51,7 @@ class LandedObject(Record):
 
 
 class Versions(Record):
-    """Which programs landed it."""
+    """The versions of the programs that landed it."""
 
     provider: str
     airflow: str | None

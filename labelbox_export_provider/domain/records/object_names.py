@@ -1,4 +1,4 @@
-"""Where the objects of one export go. Only data rows are under `data/`, because readers take whole prefixes.
+"""The names of one export's objects. Only data rows are under `data/`, because readers read whole prefixes.
 
 ::
 
@@ -40,7 +40,7 @@ _ENDS: dict[Kind, str] = {
 
 
 def generation(export_id: str) -> str:
-    """Give the short name of one export inside a window: `g` and eight hex digits."""
+    """Return the short name of one export inside a window: `g` and eight hex digits."""
     return f"g{hashlib.sha256(export_id.encode()).hexdigest()[:8]}"
 
 
@@ -48,8 +48,8 @@ def generation(export_id: str) -> str:
 class WindowNames:
     """The names of all generations of one source and window, to find them in a listing.
 
-    Without a window, exports that were started on the same day (in UTC) count as the same. Only names that this package
-    gives are recognised, so nothing of anybody else's is ever taken for a generation.
+    Without a window, exports that were started on the same day (in UTC) count as the same. Only names of this
+    package's form are recognised, so another program's object is never treated as a generation.
     """
 
     folders: Mapping[Kind, str]
@@ -57,11 +57,11 @@ class WindowNames:
     _stem: str
 
     def prefix(self, kind: Kind) -> str:
-        """Give the prefix under which a listing has all objects of this kind, and maybe others."""
+        """Return the prefix under which a listing has all objects of this kind, and possibly others."""
         return f"{self.folders[kind]}/{self._stem_head}"
 
     def generation_of(self, kind: Kind, key: str) -> str | None:
-        """Give the generation that a key belongs to; None when it is not of this source and window."""
+        """Return the generation that a key belongs to; None when it is not of this source and window."""
         folder, _, leaf = key.rpartition("/")
         found = re.fullmatch(rf"{self._stem}\.(g[0-9a-f]{{8}})\.{_ENDS[kind]}", leaf, re.ASCII)
         return found[1] if found is not None and folder == self.folders[kind] else None
@@ -81,16 +81,16 @@ class ObjectNames:
     _suffix: str
 
     def data(self, number: int = 0) -> str:
-        """Give the key of one data object; numbers count from 0. An explicit key is one object."""
+        """Return the key of one data object; numbers count from 0. An explicit key is one object."""
         return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
 
     def manifest(self, state: State) -> str:
-        """Give the key of the manifest, whose name tells its state to whoever only lists."""
+        """Return the key of the manifest, whose name holds its state, for readers that only list."""
         return f"{self._manifest_head}.{state}.json"
 
 
 def layout_names(handle: ExportHandle, prefix: str, compression: Compression | None) -> ObjectNames:
-    """Give the keys below a prefix."""
+    """Return the keys below a prefix."""
     head = prefix.strip("/")
     head = f"{head}/" if head else ""
     source = f"source={handle.source.kind}/id={quote(handle.source.id, safe='-_.')}"
@@ -125,7 +125,7 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
 
 
 def explicit_names(handle: ExportHandle, key: str, compression: Compression | None) -> ObjectNames:
-    """Give the keys around one explicit object: manifest and errors go to `_manifests/` and `_errors/` beside it."""
+    """Return the keys around one explicit object: manifest and errors go to `_manifests/` and `_errors/` beside it."""
     filled = fill_key(handle, key)
     folder, _, leaf = filled.rpartition("/")
     folder = f"{folder}/" if folder else ""
@@ -162,26 +162,26 @@ def check_key(key: str) -> None:
     try:
         fields = [(name, spec or "", how) for _, name, spec, how in string.Formatter().parse(key) if name is not None]
     except ValueError as error:
-        raise ConfigurationError(f"The key {key!r} has unbalanced braces ({error}). {_legal_fields()}") from None
+        raise ConfigurationError(f"The key {key!r} has unbalanced braces ({error}). {_valid_fields()}") from None
     for name, spec, conversion in fields:
         if name not in KEY_FIELDS:
-            raise ConfigurationError(f"The key {key!r} has a field {{{name}}} that does not exist. {_legal_fields()}")
+            raise ConfigurationError(f"The key {key!r} has a field {{{name}}} that does not exist. {_valid_fields()}")
         if conversion is not None:
-            raise ConfigurationError(f"The key {key!r} converts {name} with !{conversion}. {_legal_fields()}")
+            raise ConfigurationError(f"The key {key!r} converts {name} with !{conversion}. {_valid_fields()}")
         if name not in _TIME_FIELDS and spec:
-            raise ConfigurationError(f"The key {key!r} has a format {spec!r} for {name}. {_legal_fields()}")
+            raise ConfigurationError(f"The key {key!r} has a format {spec!r} for {name}. {_valid_fields()}")
         # Without a directive all windows would be written to one key.
         if spec and (_TIME_FORMAT.fullmatch(spec) is None or "%" not in spec.replace("%%", "")):
             raise ConfigurationError(
-                f"The key {key!r} has a format {spec!r} for {name} that is none. Legal directives: "
+                f"The key {key!r} has a format {spec!r} for {name} that is not valid. Valid directives: "
                 "%Y %y %m %d %H %M %S %f %j %G %V %U %W %u %w, as in {window_start:%Y-%m-%d}."
             )
     if not key.strip("/") or key.endswith("/"):
-        raise ConfigurationError(f"The key {key!r} has to name one object, not a folder.")
+        raise ConfigurationError(f"The key {key!r} must name one object, not a folder.")
 
 
 def fill_key(handle: ExportHandle, key: str) -> str:
-    """Fill the fields of an explicit key from the handle; fails where a window is named and the export has none."""
+    """Fill the fields of an explicit key from the handle; fails if it names a window and the export has none."""
     check_key(key)
     values: dict[str, datetime | str] = {
         "started_at": handle.started_at,
@@ -215,9 +215,9 @@ class _Filler(string.Formatter):
         return str(value)
 
 
-def _legal_fields() -> str:
+def _valid_fields() -> str:
     return (
-        f"Legal fields: {', '.join(f'{{{name}}}' for name in KEY_FIELDS)}; times take a format, "
+        f"Valid fields: {', '.join(f'{{{name}}}' for name in KEY_FIELDS)}; times take a format, "
         "{window_start:%Y-%m-%d}. Braces that are meant as text are written twice."
     )
 

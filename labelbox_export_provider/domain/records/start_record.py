@@ -1,4 +1,4 @@
-"""What a start remembers about itself, so that no retry, crash or lost answer ever starts the same export twice."""
+"""The record of a start: with it no retry, crash or lost answer starts the same export twice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MAX_HEAD = 80
 class StartRecord(Record):
     """One intent to start, written before the call and never deleted.
 
-    `open`: a start was under way. `refused`: Labelbox refused it for certain, so it left nothing to look for.
-    `consumed`: the handle was given to downstream tasks. `clear_count` tells tries of one run of the task from a run
-    that its user asked for anew by clearing it.
+    `open`: a start was under way. `refused`: Labelbox certainly refused it, so there is nothing to look for.
+    `consumed`: the handle was given to downstream tasks. `clear_count` distinguishes the tries of one run of the task
+    from a new run that its user asked for by clearing it.
     """
 
     name: Text
@@ -27,16 +27,17 @@ class StartRecord(Record):
     state: Literal["open", "refused", "consumed"] = "open"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the plain form for Airflow's task state store."""
+        """Return the plain form for Airflow's task state store."""
         return self.model_dump(mode="json")
 
 
 def start_name(head: str, *, run: tuple[str, str, str, int], kind: str, fingerprint: str, clear_count: str) -> str:
-    """Name an export after the task that starts it: a readable head, then a digest that no other start shares.
+    """Return an export's name, made from the task that starts it: a readable head, then a digest that is unique.
 
-    `run` is dag id, run id, task id and map index. All tries of one start give the same name, a cleared task another.
+    `run` is dag id, run id, task id and map index. All tries of one start have the same name; clearing the task gives
+    another.
     """
     parts = [*(str(part) for part in run), kind, fingerprint, clear_count]
     tail = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
     readable = "".join(letter if letter.isprintable() else " " for letter in head).strip()[:MAX_HEAD].strip()
-    return f"{readable} [{tail}]".strip()  # a name with a blank at its end may come back without it
+    return f"{readable} [{tail}]".strip()  # Labelbox may strip a space at the end

@@ -1,1 +1,1 @@
-"""The sources, export params and filters of an export, and the request that they make."""
+"""The sources, export params and filters of an export, and the request made of them."""

@@ -1,4 +1,4 @@
-"""Which optional fields an export carries, per source, under Labelbox's names and as the wire has them."""
+"""Export params: the optional fields of an export, per source, under Labelbox's names and in their wire form."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _WIRE_NAMES = {
 }
 
 MAX_CONTEXT_IDS = 30
-"""Entries that Labelbox takes in `project_ids` and in `model_run_ids`."""
+"""Maximum number of entries that Labelbox takes in `project_ids` and in `model_run_ids`."""
 
 
 def _check_context_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
     if not 0 < len(ids) <= MAX_CONTEXT_IDS:
         raise ValueError(
-            f"{len(ids)} entries; legal are 1 to {MAX_CONTEXT_IDS}. Leave the param out for none, or use all_projects "
-            "or all_model_runs."
+            f"{len(ids)} entries; there must be 1 to {MAX_CONTEXT_IDS}. Leave the param out for none, or use "
+            "all_projects or all_model_runs."
         )
     if any(not entry.strip() for entry in ids):
         raise ValueError("an entry is empty.")
@@ -64,7 +64,7 @@ class ExportParams(OptionModel):
     noun: ClassVar[str] = "export param"
     keyword: ClassVar[str] = "export_params"
     on_request: ClassVar[frozenset[str]] = frozenset()
-    """Params whose wire name is sent only when they are set, since it is not certain that the source knows it."""
+    """Params that are sent only when they are set, since it is not certain that the source knows them."""
 
     attachments: bool = False
     metadata_fields: bool = False
@@ -98,8 +98,8 @@ class ProjectExportParams(_LabelParams):
 class _CatalogParams(_LabelParams):
     """Params of exports that look at data rows across projects and model runs.
 
-    `predictions` is disputed: Labelbox's guide gives it to model runs alone, its own client sends it for datasets,
-    slices and the catalog, too, where it brings the predictions of the model runs asked for.
+    `predictions` is disputed: Labelbox's guide lists it for model runs alone; its own client also sends it for
+    datasets, slices and the catalog, where it adds the predictions of the requested model runs.
     """
 
     predictions: bool = False

@@ -1,4 +1,4 @@
-"""Which data rows an export holds, per source, under Labelbox's names and as on the wire. AND joins them."""
+"""Filters: the data rows of an export, per source, under Labelbox's names and in their wire form, joined by AND."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from labelbox_export_provider.domain.options.rendered_text import text_as_list
 from labelbox_export_provider.errors import ConfigurationError
 
 MAX_IDS = 2_000
-"""Entries that Labelbox takes in one id filter."""
+"""Maximum number of entries that Labelbox takes in one id filter."""
 
 
 def _check_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
     if not ids:
-        raise ValueError("an empty list is refused, since it would not mean 'no rows'. Leave the filter out instead.")
+        raise ValueError(
+            "an empty list is refused, since Labelbox does not treat it as 'no rows'. Leave the filter out instead."
+        )
     if len(ids) > MAX_IDS:
         raise ValueError(
             f"{len(ids)} entries, but Labelbox takes at most {MAX_IDS:,}. Split the list into chunks of {MAX_IDS:,} "
@@ -33,7 +35,7 @@ def _as_bounds(value: object) -> object:
     try:
         bounds = plain(text_as_list(value))
     except ConfigurationError as error:
-        raise ValueError(str(error)) from None  # so that the message names the filter, too
+        raise ValueError(str(error)) from None  # so that the message also names the filter
     if not isinstance(bounds, list) or len(bounds) != 2:
         raise ValueError("a date filter has two bounds, [start, end]; either of them may be None.")
     return bounds
@@ -62,7 +64,7 @@ WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
 
 
 class Filters(OptionModel):
-    """What all filter models share: rendering into `searchQuery.query` entries."""
+    """Base of all filter models: rendering into `searchQuery.query` entries."""
 
     noun: ClassVar[str] = "filter"
     keyword: ClassVar[str] = "filters"
@@ -70,7 +72,7 @@ class Filters(OptionModel):
     def render(self, owner_timezone: str | None) -> list[dict[str, object]]:
         """Render the entries of `searchQuery.query` in the order in which the official client sends them.
 
-        Naive dates are read in the key owner's zone; a range of two None is no filter.
+        Naive dates are read in the key owner's zone; a range of two None is left out.
         """
         query: list[dict[str, object]] = []
         for name, wire_name in DATE_FILTERS.items():
@@ -89,7 +91,7 @@ class Filters(OptionModel):
         return query
 
     def needs_owner_timezone(self) -> bool:
-        """Tell whether a date is written without offset, so that the key owner's zone has to be known."""
+        """Return whether a date is written without offset, so that the key owner's zone is needed."""
         return any(
             bound is not None and read_date(bound).tzinfo is None
             for name in DATE_FILTERS

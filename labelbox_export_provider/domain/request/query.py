@@ -1,4 +1,4 @@
-"""The question behind an export as one value: to compare, to name, and to show."""
+"""The request of an export as one value: to compare, to name, and to show."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def digest(value: object) -> str:
 
 
 def query_digest(mutation_input: Mapping[str, Any]) -> str:
-    """Hash what was asked for, without the task name, so that two exports of the same question compare equal."""
+    """Hash a request without the task name, so that two exports of the same request compare equal."""
     return digest({"filters": mutation_input["filters"], "params": mutation_input["params"]})
 
 
 def condensed_query(mutation_input: Mapping[str, Any], longest: int = 20) -> dict[str, Any]:
-    """Give the question for people to read; an id list longer than `longest` becomes a count and a digest."""
+    """Return the request for people to read; an id list longer than `longest` becomes a count and a digest."""
 
     def condense(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -33,6 +33,6 @@ def condensed_query(mutation_input: Mapping[str, Any], longest: int = 20) -> dic
 
 
 def request_fingerprint(mutation: str, mutation_input: Mapping[str, Any], endpoint: str, organization_id: str) -> str:
-    """Hash what an export is: mutation, input without the task name, endpoint and organization."""
+    """Hash the identity of an export: mutation, input without the task name, endpoint and organization."""
     unnamed = {name: value for name, value in mutation_input.items() if name != "taskName"}
     return digest({"mutation": mutation, "input": unnamed, "endpoint": endpoint, "organization": organization_id})

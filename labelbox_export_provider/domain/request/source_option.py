@@ -14,7 +14,7 @@ from labelbox_export_provider.errors import ConfigurationError
 
 
 def plain_source(value: Any) -> Any:
-    """Give a source in plain form, with its kind; what is no model is left as it is, but for its parts."""
+    """Return a source in plain form, with its kind; of any other value only the parts are converted."""
     return {"kind": value.kind, **plain(value)} if isinstance(value, Source) else plain(value)
 
 
@@ -55,7 +55,7 @@ def _model_of(value: object) -> type[Source]:
         kinds = ", ".join(map(repr, SOURCES))
         raise ConfigurationError(
             f"source= takes a source such as ProjectSource(project_id=...), or a dict with its kind, such as "
-            f"{{'kind': 'project', 'project_id': ...}}; legal kinds: {kinds}. Given: {_shown(value)}."
+            f"{{'kind': 'project', 'project_id': ...}}; valid kinds: {kinds}. Given: {_shown(value)}."
             + (f" {HOW_AS_TEXT}" if isinstance(value, str) else "")
         )
     return SOURCES[kind]

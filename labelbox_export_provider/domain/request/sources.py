@@ -1,4 +1,4 @@
-"""What can be exported. A source holds its id, params and filters and renders the start mutation's input."""
+"""The six sources. A source holds its id, params and filters and renders the start mutation's input."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LabelboxId = Annotated[str, AfterValidator(_check_id)]
 
 
 class Source(OptionModel):
-    """What all sources share: the shape of the mutation's input, and how a window becomes part of it."""
+    """Base of all sources: the shape of the mutation's input, and how a window becomes part of it."""
 
     keyword: ClassVar[str] = "source"
     mutation: ClassVar[str]
@@ -57,7 +57,7 @@ class Source(OptionModel):
     @property
     @abstractmethod
     def id(self) -> str:
-        """What names this source in handles and object names."""
+        """The id that names this source in handles and object names."""
 
     @abstractmethod
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
@@ -70,7 +70,7 @@ class Source(OptionModel):
 
     @classmethod
     def takes_windows(cls) -> bool:
-        """Tell whether this source can be narrowed by date, and so by a window."""
+        """Return whether this source can be narrowed by date, and so by a window."""
         filters = cls.model_fields["filters"].annotation
         return "last_activity_at" in getattr(filters, "model_fields", {})
 
@@ -182,7 +182,7 @@ class SliceSource(Source):
 
 
 class CatalogSource(Source):
-    """The catalog, narrowed by filters or a window; all of it only where `everything=True` says that it is meant."""
+    """The catalog, narrowed by filters or a window; the whole catalog only with `everything=True`."""
 
     owner: ClassVar[str] = "a catalog source"
     mutation: ClassVar[str] = "exportDataRowsInCatalog"
@@ -211,13 +211,13 @@ class CatalogSource(Source):
 
 
 def check_everything(*, everything: bool, narrowed: bool) -> None:
-    """Let an unfiltered catalog export pass only where it is asked for, and a filtered one only where it is not."""
+    """Refuse an unfiltered catalog export without `everything=True`, and a filtered one with it."""
     if everything == narrowed:
         raise ConfigurationError(
             "everything=True contradicts the filters or the window: leave one of them out."
             if everything
             else "Without filters or a window this would export the whole catalog of the organization. "
-            "Say everything=True if that is meant, or narrow it with filters= or window=."
+            "Set everything=True if that is intended, or narrow it with filters= or window=."
         )
 
 
@@ -263,7 +263,7 @@ class DataRowsSource(Source):
 
     @property
     def id(self) -> str:
-        """Number and digest of the ids, since two thousand of them name nothing to a reader."""
+        """Number and digest of the ids, since a list of two thousand would be unreadable."""
         ids = self.data_row_ids or self.global_keys or ()
         return f"{len(ids)}-{digest(sorted(ids)).removeprefix('sha256:')[:12]}"
 

@@ -1,7 +1,6 @@
-"""Refusals of runs that give no window: the timetable, the form or the trigger that gives one.
+"""Refusals of runs without a window, with advice: the timetable, the form or the trigger that provides one.
 
-The advice depends on the timetable that the run's DAG has: what is right for scheduled runs must not be recommended to
-a DAG that has it already.
+The advice depends on the timetable of the run's DAG: a DAG is not advised to use the timetable that it has already.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from datetime import datetime
 from labelbox_export_provider.domain.windows.resolved import RunInterval, Timetable
 from labelbox_export_provider.errors import ManualRunError, WindowError
 
-# Airflow makes no run for a logical date that has one, and resumes a schedule after the last run that it finds.
+# Airflow creates no second run for a logical date, and resumes a schedule after the last run that it finds.
 NEW_DAG_ID = (
     "a new dag_id, and start_date= one interval before the first refused run; then unpause the new DAG. Under the old "
     "dag_id the windows of earlier runs are lost while all is green: Airflow resumes after the last run, and a "
-    "backfill leaves out dates that have one (docs/windows.md, 'Changing the timetable of a DAG that has runs')."
+    "backfill skips dates that have one (docs/windows.md, 'Changing the timetable of a DAG that has runs')."
 )
 
 
@@ -88,7 +87,7 @@ def _use_intervals(run: RunInterval) -> str:
 
 
 def _and_new_dag_id(timetable: Timetable) -> str:
-    return "." if timetable.name == "NullTimetable" else f", {NEW_DAG_ID}"  # runs by hand move no schedule
+    return "." if timetable.name == "NullTimetable" else f", {NEW_DAG_ID}"  # manual runs do not move a schedule
 
 
 def _use_form(run: RunInterval) -> str:

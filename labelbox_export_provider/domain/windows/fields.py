@@ -1,4 +1,4 @@
-"""What the options of a window are made of: instants, lengths of time, time zones."""
+"""Types of the options of windows: instants, durations, time zones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def as_utc(value: object) -> datetime:
-    """Read an instant; fails with `ConfigurationError` where there is no offset, since any zone would be a guess."""
+    """Read an instant; raises `ConfigurationError` where there is no offset, since any zone would be a guess."""
     moment = read_date(value)
     if moment.tzinfo is None:
         raise ConfigurationError(
@@ -42,26 +42,28 @@ def _instant(value: object) -> datetime:
     try:
         return as_utc(value)
     except ConfigurationError as error:
-        raise ValueError(str(error)) from None  # so that the message names the option, too
+        raise ValueError(str(error)) from None  # so that the message also names the option
 
 
 Instant = Annotated[str, BeforeValidator(_instant_text), AfterValidator(_check_instant)]
-"""Text of an instant with its offset."""
+"""The text of an instant with its offset."""
 
 
 def _span(value: object) -> timedelta:
     try:
-        # Python reads True as one second, and pydantic a month as thirty days: neither can have been meant.
+        # Python reads True as one second, and pydantic a month as thirty days: neither is intended.
         if isinstance(value, bool) or (isinstance(value, str) and _MONTHS.match(value)):
             raise TypeError
         if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-            value = float(value)  # what a template makes of a number
+            value = float(value)  # a number that a template rendered
         span = _DURATION.validate_python(value)
     except (ValidationError, OverflowError, TypeError):
         raise ValueError(
-            "legal is a timedelta, a number of seconds, or ISO 8601 in days and less such as 'PT5M' or 'P3D'."
+            "must be a timedelta, a number of seconds, or ISO 8601 in days and smaller units such as 'PT5M' or 'P3D'."
         ) from None
-    return timedelta(microseconds=span // timedelta(microseconds=1))  # a plain one: pendulum's own kind adds otherwise
+    return timedelta(
+        microseconds=span // timedelta(microseconds=1)
+    )  # a plain timedelta: pendulum's Duration adds differently
 
 
 def _not_negative(span: timedelta) -> timedelta:
@@ -91,7 +93,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of the zone database, "America"
-        raise ValueError("no such time zone; legal are IANA names such as 'UTC' or 'Europe/Berlin'.") from None
+        raise ValueError("there is no such time zone; must be an IANA name such as 'UTC' or 'Europe/Berlin'.") from None
     return name
 
 

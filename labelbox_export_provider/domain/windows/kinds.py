@@ -1,7 +1,7 @@
-"""The kinds of window. Each is a pure function of the DAG run and of nothing else.
+"""The kinds of window. Each is a pure function of the DAG run.
 
-Nothing falls back to another kind of window, to "now" or to an unfiltered export: a run from which no window follows is
-refused with what to use instead.
+No kind falls back to another kind, to "now" or to an unfiltered export: a run that has no window is refused, with
+advice.
 
 The wire has whole seconds and a range of unknown closedness, so the query is a second wider at both ends
 (`queried_start`, `queried_end`), and a row in these margins is dropped again while the result is read (`TrimRule`).
@@ -27,23 +27,23 @@ from labelbox_export_provider.errors import ManualRunError, WindowError
 
 
 class Window(OptionModel):
-    """What the options of all kinds of window share."""
+    """Base of the options of all kinds of window."""
 
     owner: ClassVar[str] = "a window"
     keyword: ClassVar[str] = "window"
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # The kind is a default, which a dump of what was set leaves out; without it the plain form says nothing.
+        # The kind is a default, which `exclude_unset` leaves out; without it the plain form could not be read back.
         return {"kind": type(self).model_fields["kind"].default, **handler(self)}
 
 
 class DatedWindow(Window):
-    """What all windows share that know their own ends.
+    """Base of all windows that know their own ends.
 
-    `field` is what the rows are picked by. `trim=False` keeps the rows of the one-second margins and forces no
-    `data_row_details`. `settle` is how long after its end Labelbox's search needs to know all of a window; the export
-    is not started before.
+    `field` is the date that rows are selected by. `trim=False` keeps the rows of the one-second margins and does not
+    turn on `data_row_details`. `settle` is how long Labelbox's search index needs after the end of a window until it
+    is complete; the export is not started before.
     """
 
     field: WindowField = "last_activity_at"
@@ -60,8 +60,8 @@ class DatedWindow(Window):
         return self
 
     def resolved(self, start: datetime, end: datetime, *, queried_from: datetime | None) -> ResolvedWindow:
-        """Give the window [start, end) with these options; `queried_from` None asks for all that is older."""
-        # A row has many labels and one label_created_at window may hold any of them: nothing tells which to drop.
+        """Return the window [start, end) with these options; `queried_from` None has no lower bound."""
+        # A row has many labels, each with its own time: no single timestamp decides which rows to drop.
         trim = self.field == "last_activity_at" if self.trim is None else self.trim
         return ResolvedWindow(
             field=self.field,
@@ -75,48 +75,48 @@ class DatedWindow(Window):
 
 
 class RecurringWindow(DatedWindow):
-    """What windows share that follow each other.
+    """Base of windows that follow each other.
 
-    `lookback` asks for rows that much older as well; it widens the query and not the window's name, and what it brings
-    is never trimmed. `open_start_at` is the start of the first window, which has no lower bound: the first load.
+    `lookback` also exports rows that are up to that much older; it widens the query and not the window's name, and its
+    rows are never trimmed. `open_start_at` is the start of the first window, which has no lower bound: the first load.
     """
 
     lookback: Lookback = timedelta(0)
     open_start_at: Instant | None = None
 
     def recurring(self, start: datetime, end: datetime, run: RunInterval) -> ResolvedWindow:
-        """Give one of the windows that follow each other; fails with `WindowError` before `open_start_at`."""
+        """Return a window of the sequence; raises `WindowError` before `open_start_at`."""
         if self.open_start_at is not None:
             opening = as_utc(self.open_start_at)
             if end <= opening:
                 raise WindowError(
                     f"{run.describe()} has the window [{iso_utc(start)}, {iso_utc(end)}), which lies before "
                     f"open_start_at={self.open_start_at}. Its rows are in the first load, which has no lower bound. "
-                    "Nothing was exported. Begin with the run whose window starts there, or set open_start_at earlier."
+                    "Nothing was exported. Start with the run whose window starts there, or set open_start_at earlier."
                 )
-            # A window that has the moment strictly inside is the first load, too: left bounded, it would be followed by
-            # windows that all start later, and what is older than its start would never be asked for.
+            # A window with the moment strictly inside is the first load too: if it were bounded, all later windows
+            # would start after it, and older rows would never be exported.
             if start <= opening:
                 return self.resolved(start, end, queried_from=None)
         return self.resolved(start, end, queried_from=shifted(start, -self.lookback))
 
 
 class DataIntervalWindow(RecurringWindow):
-    """The data interval of the DAG run: the window that nearly everybody wants.
+    """The data interval of the DAG run: the usual choice.
 
     Refuses runs whose interval is missing or of zero width: bare cron strings give those in Airflow 3.
 
     :param field: `last_activity_at`, or `label_created_at` (never trimmed: at least once).
-    :param lookback: asks for that much more before the start, for an index that lags behind by more than `settle`.
+    :param lookback: exports that much more before the start, for an index that lags by more than `settle`.
     :param settle: the export is started no earlier than this after the end of the window.
-    :param open_start_at: the window that starts then has no lower bound, so that one export loads all that is older.
-    :param trim: False lands the one-second margins, too, and forces no `data_row_details`.
+    :param open_start_at: the window that starts then has no lower bound, so that one export loads all older rows.
+    :param trim: False also lands the one-second margins, and does not turn on `data_row_details`.
     """
 
     kind: Literal["data_interval"] = "data_interval"
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
-        """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
+        """Return the window of a run; raises `WindowError`, which names the timetable to use."""
         if run.start is None or run.end is None:
             raise no_interval(run)
         start, end = as_utc(run.start), as_utc(run.end)
@@ -134,9 +134,9 @@ class DataIntervalWindow(RecurringWindow):
 class PartitionWindow(RecurringWindow):
     """The partition of the DAG run: from its partition date on, as long as `width`.
 
-    Whole days are days of the calendar in `timezone`, which has to be the timetable's zone, so that days of 23 and 25
-    hours leave no gap. (Where clocks change at midnight itself, as in Cairo, two windows a year share an hour.) Any
-    other width is a length of time. Refuses runs without a partition date.
+    Whole days are calendar days in `timezone`, which must be the timetable's zone, so that days of 23 and 25 hours
+    leave no gap. (Where clocks change at midnight itself, as in Cairo, two windows a year share an hour.) Any other
+    width is a fixed duration. Refuses runs without a partition date.
     """
 
     kind: Literal["partition"] = "partition"
@@ -147,7 +147,7 @@ class PartitionWindow(RecurringWindow):
         super().__init__(**{"width": width, **options})
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
-        """Give the window of a run; fails with `WindowError`, which names the timetable to use."""
+        """Return the window of a run; raises `WindowError`, which names the timetable to use."""
         if run.partition_date is None:
             raise no_partition(run)
         start = as_utc(run.partition_date)
@@ -157,14 +157,14 @@ class PartitionWindow(RecurringWindow):
         if self.width % timedelta(days=1):
             return shifted(start, self.width)
         local = start.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
-        # Where a clock change gives two readings, the later: an hour landed twice is better than one never asked for.
+        # Where a clock change gives two readings, the later one: an hour landed twice is better than a missing hour.
         return to_utc(shifted(local, self.width), self.timezone, "end")
 
 
 class FixedWindow(DatedWindow):
     """A window with given ends, which may be templates: `FixedWindow(start="{{ params.start }}", end=...)`.
 
-    It waits for its own end and `settle` like any other. Empty or backwards is refused while the DAG is parsed.
+    It waits for its own end and `settle` like any other. An end that is not after the start is refused at parse time.
     """
 
     kind: Literal["fixed"] = "fixed"
@@ -178,12 +178,12 @@ class FixedWindow(DatedWindow):
     def _ends_in_order(self) -> Self:
         if not is_template(self.start) and not is_template(self.end) and as_utc(self.start) >= as_utc(self.end):
             raise ValueError(
-                f"FixedWindow: end ({self.end}) has to be after start ({self.start}); the window is [start, end)."
+                f"FixedWindow: end ({self.end}) must be after start ({self.start}); the window is [start, end)."
             )
         return self
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
-        """Give the window; the run does not matter."""
+        """Return the window; the run does not matter."""
         del run
         start, end = as_utc(self.start), as_utc(self.end)
         return self.resolved(start, end, queried_from=start)

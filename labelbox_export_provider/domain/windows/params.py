@@ -21,14 +21,14 @@ OtherWindow: TypeAlias = DataIntervalWindow | FixedWindow | PartitionWindow
 
 
 def _other(value: object) -> object:
-    """Build the window for runs without params; its kind says of which class it is."""
+    """Build the window for runs without params; its kind names its class."""
     if isinstance(value, (DataIntervalWindow, FixedWindow, PartitionWindow)):
         return value
     kind = value.get("kind") if isinstance(value, Mapping) else None
     for model in (DataIntervalWindow, FixedWindow, PartitionWindow):
         if kind == model.model_fields["kind"].default:
             return model.parse(value)
-    raise ValueError("legal is DataIntervalWindow(), PartitionWindow(width) or FixedWindow(start, end).")
+    raise ValueError("must be DataIntervalWindow(), PartitionWindow(width) or FixedWindow(start, end).")
 
 
 def _param_name(value: object) -> object:
@@ -41,12 +41,12 @@ ParamName = Annotated[str, BeforeValidator(_param_name)]
 
 
 class ParamsWindow(Window):
-    """The window that a run was given in its params, and `otherwise` the window of runs that were given none.
+    """The window given in a run's params; `otherwise` is the window of runs without any.
 
     `start` and `end` are the names of two params of the DAG, which `window_params()` makes. Both filled in: the window
     [start, end), with `field`, `trim` and `settle` of `otherwise`, without its look-back and its first load. Both
-    empty: `otherwise`. Anything else is refused, named by the fields of the form; half a window never becomes
-    another one silently.
+    empty: `otherwise`. Anything else is refused, with the labels of the form's fields; half a window is never
+    replaced silently.
     """
 
     owner: ClassVar[str] = "a window from params"
@@ -67,7 +67,7 @@ class ParamsWindow(Window):
         return self
 
     def resolve(self, run: RunInterval) -> ResolvedWindow:
-        """Give the window of a run; fails with `WindowError`, which names the fields of the form."""
+        """Return the window of a run; raises `WindowError`, which names the fields of the form."""
         given = {name: self._given(run, name) for name in (self.start, self.end)}
         if all(value is None for value in given.values()):
             return self._otherwise(run)
@@ -109,7 +109,7 @@ class ParamsWindow(Window):
 
 
 def _field(run: RunInterval, name: str) -> str:
-    """Name a field as the trigger form labels it, and as the API knows it."""
+    """Return a field's label in the trigger form and its name in the API."""
     label = run.labels.get(name, name)
     return repr(name) if label == name else f"{label!r} (param {name!r})"
 
@@ -126,6 +126,6 @@ def _instant(run: RunInterval, name: str, value: object) -> datetime:
 
 
 def _wrong_form(run: RunInterval, what: str, needed: str) -> WindowError:
-    if run.run_type and not run.is_manual:  # nobody filled in a form: these are the DAG's own defaults
+    if run.run_type and not run.is_manual:  # no form was filled in: these are the DAG's defaults
         return WindowError(f"{what} Nothing was exported. Correct the defaults of these params in the DAG file.")
     return ManualRunError(f"{what} Nothing was exported. Trigger the DAG again, with {needed}.")

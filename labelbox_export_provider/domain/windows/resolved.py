@@ -1,4 +1,4 @@
-"""From a DAG run to a window: what a window may know of a run, and what comes of it."""
+"""The facts of a DAG run that windows depend on, and the window that results."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from labelbox_export_provider.errors import WindowError
 WindowField = Literal["last_activity_at", "label_created_at"]
 
 MAX_END = timedelta(days=1)
-"""How far ahead the end of a window may lie when its run begins."""
+"""How far in the future the end of a window may lie when its run starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """The timetable of a run's DAG, as far as the advice for a refused run depends on it.
 
-    `has_intervals` is False where that is not known. `cron` and `timezone` are those of a timetable that has one each.
+    `has_intervals` is False where that is unknown. `cron` and `timezone` are set where the timetable has one each.
     """
 
     name: str = ""
@@ -31,11 +31,11 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True)
 class RunInterval:
-    """What a window may know about a DAG run.
+    """The facts of a DAG run that a window depends on.
 
     Airflow leaves both ends and the logical date out of runs without a logical date, and gives a partition date to
-    runs of partitioned timetables only. `params` are those that the run was really given, with the DAG's defaults, and
-    `labels` what the trigger form calls them. Windows do not depend on what follows `partition_date`, messages do.
+    runs of partitioned timetables only. `params` are those that the run was given, with the DAG's defaults, and
+    `labels` their titles in the trigger form. Windows do not depend on what follows `partition_date`, messages do.
     """
 
     start: datetime | None
@@ -51,7 +51,7 @@ class RunInterval:
     has_form: bool = False
 
     def describe(self) -> str:
-        """Name the run at the beginning of a sentence."""
+        """Return the run's name, for the beginning of a sentence."""
         return f"Run {self.run_id!r}" if self.run_id else "This run"
 
     @property
@@ -62,7 +62,7 @@ class RunInterval:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedWindow:
-    """A window of one run. `queried_start` is None where the first load is meant to have no lower bound.
+    """The window of one run. `queried_start` is None for a first load, which has no lower bound.
 
     `ready_at` is when the export may be started (`wait_until`): the end plus the time that the index needs to settle.
     """
@@ -81,9 +81,9 @@ class ResolvedWindow:
 
 
 def wait_until(window: ResolvedWindow, now: datetime) -> datetime | None:
-    """Give the moment at which the export of a window may be started, or None if that is over already.
+    """Return the moment at which the export of a window may be started, or None if that is in the past.
 
-    Fails with `WindowError` when the window ends more than a day after `now`: a mistaken date would wait for years.
+    Raises `WindowError` when the window ends more than a day after `now`: a mistaken date would wait for years.
     """
     if window.end - now > MAX_END:
         raise WindowError(

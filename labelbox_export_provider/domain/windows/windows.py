@@ -1,6 +1,6 @@
 """Windows as operators take them: any kind, as a model or in the plain form that templates are rendered in.
 
-A window is half-open, `[start, end)` in UTC, and a pure function of the run (`window_kinds`, `params_window`).
+A window is half-open, `[start, end)` in UTC, and a pure function of the run (`kinds`, `params`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _KINDS: dict[object, type[AnyWindow]] = {model.model_fields["kind"].default: mod
 
 
 def window_kind(value: object) -> type[AnyWindow]:
-    """Return the class that a window is of, given as a model, in its plain form, or as text that holds that form."""
+    """Return the class of a window that is given as a model, in its plain form, or as text that holds that form."""
     value = text_as_mapping(value)
     if isinstance(value, _MODELS):
         return type(value)
@@ -64,7 +64,7 @@ def window_kind(value: object) -> type[AnyWindow]:
 
 
 def plain_window(window: object) -> object:
-    """Give the form of a window that an operator can template and serialize."""
+    """Return the form of a window that an operator can template and serialize."""
     return plain(window)
 
 
@@ -83,7 +83,7 @@ def check_window(window: object, filters: object) -> None:
 
 
 def window_conflict(field: object) -> str:
-    """Say why a window and a filter on the same field cannot be given together."""
+    """Return the error of a window and a filter on the same field."""
     return (
         f"Both window= and filters[{field!r}] narrow {field}. Keep window= for runs that follow each other, "
         "or the filter for a fixed range; not both."
@@ -91,5 +91,5 @@ def window_conflict(field: object) -> str:
 
 
 def parse_window(value: object) -> AnyWindow:
-    """Build a window from its model or from the plain form that an operator keeps, once that is rendered."""
+    """Build a window from its model or from the rendered plain form that an operator keeps."""
     return window_kind(value).parse_rendered(value)

@@ -54,7 +54,7 @@ class LandingOptions:
         _whole_number("max_trim_line", self.max_trim_line, least=1)
         _check_object_bytes(self.max_object_bytes)
         if not isinstance(self.replace, bool):
-            raise ConfigurationError(f"replace={self.replace!r}: legal are True and False.")
+            raise ConfigurationError(f"replace={self.replace!r}: must be True or False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
 
 
@@ -86,14 +86,14 @@ class LandedExport:
         )
 
 
-def _one_of(name: str, value: object, legal: tuple[object, ...]) -> None:
-    if value not in legal:
-        raise ConfigurationError(f"{name}={value!r}: legal are {', '.join(map(repr, legal))}.")
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{name}={value!r}: must be one of {', '.join(map(repr, allowed))}.")
 
 
 def _whole_number(name: str, value: object, *, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name}={value!r}: legal is a whole number from {least} on.")
+        raise ConfigurationError(f"{name}={value!r}: must be a whole number of at least {least}.")
 
 
 def _check_object_bytes(value: object) -> None:
@@ -101,6 +101,6 @@ def _check_object_bytes(value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < _MIN_OBJECT_BYTES:
         raise ConfigurationError(
-            f"max_object_bytes={value!r}: legal are None (never split) and a whole number of bytes of the source from "
-            f"{_MIN_OBJECT_BYTES} (64 KiB) on; the default is {DEFAULT_MAX_OBJECT_BYTES} (512 MiB)."
+            f"max_object_bytes={value!r}: must be None (never split) or a whole number of bytes of the source of at "
+            f"least {_MIN_OBJECT_BYTES} (64 KiB); the default is {DEFAULT_MAX_OBJECT_BYTES} (512 MiB)."
         )

@@ -44,9 +44,9 @@ def check_memory_options(
     options: dict[str, object] = {"max_memory": max_memory, "workers": workers, "part_bytes": part_bytes}
     for name, value in options.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ConfigurationError(f"{name}={value!r}: legal is a whole number above 0.")
+            raise ConfigurationError(f"{name}={value!r}: must be a whole number above 0.")
     if workers is not None and workers > MAX_WORKERS:
-        raise ConfigurationError(f"workers={workers}: legal are 1 to {MAX_WORKERS}.")
+        raise ConfigurationError(f"workers={workers}: must be 1 to {MAX_WORKERS}.")
     # Which store it will be is not known here; `check_part_bytes` knows its own limits.
     plan_memory(
         size=0,
@@ -92,7 +92,7 @@ def plan_memory(
     needed_part = max(minimum_part_bytes, MIN_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
     if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
         raise ConfigurationError(
-            f"part_bytes={part_bytes}: for this store and {size} bytes, legal are {needed_part} to "
+            f"part_bytes={part_bytes}: for this store and {size} bytes, it must be {needed_part} to "
             f"{maximum_part_bytes} (at most {maximum_parts} parts). Leave it out to have it derived."
         )
     smallest = part_bytes if part_bytes is not None else needed_part

@@ -1,4 +1,4 @@
-"""Made-up data rows of many kinds, the same for the same settings, spread over some days."""
+"""Generated data rows of many kinds, spread over some days and reproducible from their settings."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def generate_rows(
     project_name: str = "Street scenes",
     border_hours: Sequence[int] = (0, 2),
 ) -> list[DataRow]:
-    """Make rows of one project whose `last_activity_at` lies from `start` on over `days` UTC days.
+    """Generate rows of one project whose `last_activity_at` lies in the `days` UTC days from `start`.
 
     Up to half of the rows lie on a window border (each of `border_hours` UTC, of every day and of the day after the
-    last) or up to a second beside it; the others anywhere, to the millisecond. Row `i` has the same id and content in
+    last) or up to a second from it; the others anywhere, to the millisecond. Row `i` has the same id and content in
     every set with the same seed and project.
     """
     moments = spread_moments(number, start=start, days=days, seed=f"{seed} {project_id}", border_hours=border_hours)
@@ -40,13 +40,13 @@ def generate_rows(
 
 
 def spread_moments(number: int, *, start: date, days: int, seed: str, border_hours: Sequence[int]) -> list[datetime]:
-    """So many instants over some days, every second one on a window border or beside it while there are borders."""
+    """Return `number` instants over some days, every second one on a window border or beside it."""
     if number < 0 or days < 1:
-        raise ValueError(f"number={number} and days={days}: a data set has 0 rows or more over 1 day or more")
+        raise ValueError(f"number={number} and days={days}: number must be at least 0 and days at least 1")
     midnight = datetime(start.year, start.month, start.day, tzinfo=timezone.utc)
     borders = [midnight + timedelta(days=day, hours=hour) for day in range(days + 1) for hour in border_hours]
     at_borders = [border + offset for offset in _BORDER_OFFSETS for border in borders]
-    # Only spreads made-up rows: nothing here has to be unpredictable.
+    # Only spreads generated rows: nothing here needs to be unpredictable.
     chance = random.Random(f"{seed} activity")  # noqa: S311
     span = timedelta(days=days) // timedelta(milliseconds=1)
     return [
@@ -56,7 +56,7 @@ def spread_moments(number: int, *, start: date, days: int, seed: str, border_hou
 
 
 def _alternate(borders: Sequence[datetime]) -> Iterator[datetime | None]:
-    """A border instant for every second row, as long as there are any; None for the others."""
+    """Return a border instant for every second row, while there are any; None for the others."""
     for border in borders:
         yield None
         yield border
@@ -133,7 +133,7 @@ def _make_row(index: int, activity: datetime, seed: str, project_id: str, projec
 
 
 def make_label(number: int, moment: datetime, name: str, content: Content, chance: random.Random) -> LabelPart:
-    """A label of a row that was made at this instant."""
+    """Return a label of a row that was made at this instant."""
     return LabelPart(
         base={"label_kind": content.label_kind, "version": "1.0.0", "id": make_id(f"label {name} {number}")},
         label_details={

@@ -1,4 +1,4 @@
-"""A whole made-up workspace: every media kind and every source, with rows and without."""
+"""A generated workspace: every media kind and every source, with rows and without."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def generate_workspace(
     seed: int = 1,
     border_hours: Sequence[int] = (0, 2),
 ) -> Workspace:
-    """Make a workspace of so many rows whose `last_activity_at` lies over `days` UTC days from `start` on.
+    """Generate a workspace of `rows` rows whose `last_activity_at` lies in the `days` UTC days from `start`.
 
     A project for each media kind (image, text, video, conversational, document, audio) with two batches and all
     workflow states; "Second opinion", which shares every fifth row with them, has other labels on it and knows no row
@@ -84,7 +84,7 @@ def generate_workspace(
 
 @dataclass(frozen=True)
 class _Draft:
-    """What the parts of a row are made from."""
+    """The inputs from which the parts of a row are made."""
 
     index: int
     activity: datetime
@@ -119,7 +119,7 @@ class _Maker:
 
     def row(self, index: int, activity: datetime) -> GeneratedRow:
         name = f"{self.seed} row {index}"
-        # Only spreads made-up values: nothing here has to be unpredictable.
+        # Only spreads generated values: nothing here needs to be unpredictable.
         chance = random.Random(name)  # noqa: S311
         kind = index % len(KINDS)
         content = KINDS[kind](chance, name)

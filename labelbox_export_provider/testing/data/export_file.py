@@ -1,4 +1,4 @@
-"""Recognizes what people pass as an export file although it is not one: NDJSON, a data row per line."""
+"""Recognizes files that are not an export file (NDJSON, a data row per line), and how to convert them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _DATA_ROW = re.compile(rb'"data_row"\s*:')
 _PYTHON_DICT = re.compile(rb"\s*\{\s*'")
 _WHITESPACE = " \t\r\n"
 
-_GOAL = "Needed is NDJSON: one JSON object with data_row.id per line."
+_GOAL = "The file must be NDJSON: one JSON object with data_row.id per line."
 
 
 def refuse_other_formats(path: str | Path) -> None:
     """Raise `ValueError` when the file is compressed, UTF-16, a JSON array, pretty-printed or an old export.
 
-    The message says which of them it is and how to convert the file. `OSError` when it cannot be read.
+    The message names the format and how to convert the file. `OSError` when it cannot be read.
     """
     with Path(path).open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -29,7 +29,7 @@ def refuse_other_formats(path: str | Path) -> None:
 
 
 def describe_other_format(head: bytes, name: str) -> str | None:
-    """Return what the beginning of a file shows it to be and how to convert it; None when nothing speaks against it."""
+    """Return the wrong format that the beginning of a file shows and how to convert it; None when it looks right."""
     return _of_its_bytes(head, name) or _of_its_text(head, name)
 
 

@@ -1,4 +1,4 @@
-"""A made-up data row: its parts, and which of them an export shows."""
+"""A generated data row: its parts, and which of them an export shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LabelPart:
 
 @dataclass(frozen=True)
 class ProjectPart:
-    """What a row carries under `projects.<id>`."""
+    """A row's member `projects.<id>`."""
 
     name: str
     labels: Sequence[LabelPart]
@@ -34,7 +34,7 @@ class ProjectPart:
 
 @dataclass(frozen=True)
 class RunPart:
-    """What a row carries under `experiments.<model id>.runs.<run id>`."""
+    """A row's member `experiments.<model id>.runs.<run id>`."""
 
     name: str
     run_data_row_id: str
@@ -45,7 +45,7 @@ class RunPart:
 
 @dataclass(kw_only=True)
 class GeneratedRow(DataRow):
-    """A made-up row. Export params add and remove its fields as the export field table of Labelbox's guide says."""
+    """A generated row. Export params add and remove its fields as in the export field table of Labelbox's guide."""
 
     data_row: Mapping[str, Any]
     details: Mapping[str, Any]
@@ -56,7 +56,7 @@ class GeneratedRow(DataRow):
     ascii_only: bool
 
     def render(self, view: RowView) -> bytes:
-        """The row as this export shows it: some rows compact, some with every non-ASCII character escaped."""
+        """Return the row as this export shows it: some rows compact, some with every non-ASCII character escaped."""
         data_row = dict(self.data_row)
         if view.data_row_details:
             activity = self.last_activity_at

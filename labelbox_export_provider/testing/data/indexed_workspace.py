@@ -1,4 +1,4 @@
-"""The workspace while the fake runs: rows by place, under a lock, since rows can be edited."""
+"""The workspace of a running fake: rows by place, under a lock, since rows can be edited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labelbox_export_provider.testing.errors import not_found
 
 
 class World:
-    """A workspace, looked up by id. Whoever reads rows for an export or edits one holds `lock`."""
+    """A workspace with look-ups by id. Hold `lock` to read rows for an export or to edit one."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.lock = threading.RLock()
@@ -29,29 +29,29 @@ class World:
         return self.workspace.rows
 
     def row(self, row_id: str) -> DataRow:
-        """One row; LookupError when there is none."""
+        """Return one row; LookupError when there is none."""
         if row_id not in self._rows:
             raise LookupError(f"no row has the id {row_id}")
         return self._rows[row_id]
 
     def in_project(self, project_id: str) -> list[DataRow]:
-        """The rows of a project; an error of the API when there is no such project."""
+        """Return the rows of a project; an error of the API when there is no such project."""
         if project_id not in self.projects:
             raise not_found("Project", project_id)
         return [row for row in self.rows if project_id in row.memberships]
 
     def in_dataset(self, dataset_id: str) -> list[DataRow]:
-        """The rows of a dataset; an error of the API when there is no such dataset."""
+        """Return the rows of a dataset; an error of the API when there is no such dataset."""
         if dataset_id not in self.datasets:
             raise not_found("Dataset", dataset_id)
         return [row for row in self.rows if row.dataset_id == dataset_id]
 
     def in_model_run(self, run_id: str) -> list[DataRow]:
-        """The rows of a model run; an error of the API when there is no such run."""
+        """Return the rows of a model run; an error of the API when there is no such run."""
         if run_id not in self.model_runs:
             raise not_found("ModelRun", run_id)
         return [row for row in self.rows if run_id in row.runs]
 
     def in_batch(self, batch_id: str) -> list[DataRow]:
-        """The rows of a batch."""
+        """Return the rows of a batch."""
         return [row for row in self.rows if any(place.batch_id == batch_id for place in row.memberships.values())]

@@ -1,4 +1,4 @@
-"""What rows of each media kind hold, with the characters and numbers that careless readers break on."""
+"""The content of rows of each media kind, with characters and numbers that break careless readers."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _box(chance: random.Random) -> dict[str, float]:
 
 
 def image(chance: random.Random, name: str) -> Content:
-    """An image with bounding boxes, a polygon and a radio answer."""
+    """Return an image with bounding boxes, a polygon and a radio answer."""
     boxes = [
         _object(name, "ImageBoundingBox", number, bounding_box=_box(chance)) for number in range(chance.randrange(4))
     ]
@@ -135,7 +135,7 @@ def image(chance: random.Random, name: str) -> Content:
 
 
 def text(chance: random.Random, name: str) -> Content:
-    """A text with an entity; the text is in the row itself."""
+    """Return a text with an entity; the text is in the row itself."""
     row_data = " ".join(chance.choices(TEXTS, k=chance.randrange(1, 6)))
     location = {"start": 0, "end": 4, "token": row_data[:5]}
     return _content(
@@ -149,7 +149,7 @@ def text(chance: random.Random, name: str) -> Content:
 
 
 def video(chance: random.Random, name: str) -> Content:
-    """A video with one box on many frames, of which the first and the last are key frames."""
+    """Return a video with one box on many frames, of which the first and the last are key frames."""
     feature = make_id(f"{name} feature")
     last = chance.randrange(3, 40)
 
@@ -185,7 +185,7 @@ def video(chance: random.Random, name: str) -> Content:
 
 
 def conversational(chance: random.Random, name: str) -> Content:
-    """A conversation: JSON text inside JSON, with braces and escaped newlines in it."""
+    """Return a conversation: JSON text inside JSON, with braces and escaped newlines in it."""
     messages = [
         {"messageId": f"m-{number}", "content": chance.choice(TEXTS), "user": {"userId": "u", "name": "Ünal"}}
         for number in range(chance.randrange(1, 5))
@@ -207,7 +207,7 @@ def conversational(chance: random.Random, name: str) -> Content:
 
 
 def document(chance: random.Random, name: str) -> Content:
-    """A PDF with boxes on its pages."""
+    """Return a PDF with boxes on its pages."""
     boxes = [
         _object(name, "DocumentBoundingBox", page, page_number=page, bounding_box=_box(chance))
         for page in range(1, chance.randrange(2, 5))
@@ -223,7 +223,7 @@ def document(chance: random.Random, name: str) -> Content:
 
 
 def audio(chance: random.Random, name: str) -> Content:
-    """A sound with a transcript."""
+    """Return a sound with a transcript."""
     return _content(
         chance,
         name,

@@ -18,7 +18,7 @@ WORKFLOW_STATUSES = {"TO_LABEL": "ToLabel", "IN_REVIEW": "InReview", "IN_REWORK"
 
 @dataclass(frozen=True, kw_only=True)
 class RowView:
-    """What one export asks of a row: which optional fields, which projects and which model runs.
+    """The parts of a row that one export asks for: optional fields, projects and model runs.
 
     `project_ids` and `model_run_ids`: None means all of them, an empty set none.
     """
@@ -40,7 +40,7 @@ class RowView:
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """A row's place in one project, as far as filters look at it."""
+    """A row's state in one project, as far as filters use it."""
 
     project_name: str
     workflow_status: str | None = None
@@ -51,7 +51,7 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class RunMembership:
-    """Which model run a row is in, and of which model."""
+    """A model run that a row is in, and its model."""
 
     model_id: str
     model_name: str
@@ -60,9 +60,9 @@ class RunMembership:
 
 @dataclass(kw_only=True)
 class DataRow(ABC):
-    """A row that exports can find, and that can write itself as one line of a stream.
+    """A row that exports can find and write as one row of a stream.
 
-    `last_activity_at` is what filters compare; None where it is not known, and then no such filter finds the row.
+    `last_activity_at` is what filters compare; None where it is unknown, and then no such filter finds the row.
     """
 
     row_id: str
@@ -73,14 +73,14 @@ class DataRow(ABC):
     runs: Mapping[str, RunMembership] = field(default_factory=dict)
     last_activity_at: datetime | None
     former_activity: list[tuple[datetime, datetime | None]] = field(default_factory=list)
-    """When it was edited, and what `last_activity_at` was until then; newest last."""
+    """Times of edits and the `last_activity_at` before each; newest last."""
 
     @abstractmethod
     def render(self, view: RowView) -> bytes:
-        """The row as one JSON line without newline."""
+        """Return the row as one JSON line without newline."""
 
     def edit(self, last_activity_at: datetime, *, now: datetime) -> None:
-        """Have activity at this instant."""
+        """Set the last activity to this instant."""
         self.former_activity.append((now, self.last_activity_at))
         self.last_activity_at = last_activity_at
 
@@ -94,17 +94,17 @@ class DataRow(ABC):
 
 @dataclass(kw_only=True)
 class FileRow(DataRow):
-    """A row of an export file. It is served byte for byte as it was read, whatever export params ask for."""
+    """A row of an export file. It is served byte for byte, whatever export params ask for."""
 
     raw: bytes
 
     def render(self, view: RowView) -> bytes:
-        """The line as it is in the file."""
+        """Return the line as it is in the file."""
         del view
         return self.raw
 
     def edit(self, last_activity_at: datetime, *, now: datetime) -> None:
-        """Refused: the row's own text would no longer be that of the file."""
+        """Raise: the row would no longer be that of the file."""
         del last_activity_at, now
         raise ValueError(
             f"row {self.row_id} comes from a file and is served as it is; only generated rows can be edited"
@@ -176,7 +176,7 @@ def _parse_membership(project: Mapping[str, Any]) -> Membership:
 
 
 def parse_row_text(text: str | None) -> datetime | None:
-    """An instant as rows spell it, `Z` accepted; None where there is none or it cannot be read."""
+    """Return an instant as rows spell it, `Z` accepted; None where there is none or it cannot be read."""
     if not text:
         return None
     try:

@@ -14,13 +14,13 @@ class StreamLayout:
     """How rows become a stream and a stream becomes files."""
 
     file_bytes: int = 1 << 20
-    """Size at which a file ends; with `cut="line"` a longer line makes a longer file."""
+    """The size at which a file ends; with `cut="line"` a longer row makes a longer file."""
     cut: Literal["line", "anywhere", "character"] = "line"
     """Where files end: after whole lines, at exactly `file_bytes`, or inside a multi-byte character near there."""
     last_newline: bool = True
     """Whether the last line of the stream ends in a newline."""
     newline_between_files: bool = True
-    """Whether a file that ends with a whole line ends in its newline; when not, that byte is nowhere in the stream."""
+    """Whether a file that ends with a whole line includes its newline; if False, no file holds that byte."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class Stream:
     pieces: tuple[FilePiece, ...]
 
     def piece_at(self, offset: int) -> FilePiece | None:
-        """The file that holds this byte; None past the end."""
+        """Return the file that holds this byte; None past the end."""
         if not 0 <= offset < len(self.content):
             return None
         return self.pieces[bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1]
 
     def piece_at_line(self, line: int) -> FilePiece | None:
-        """The first file that holds bytes of this line; None past the end."""
+        """Return the first file that holds bytes of this line; None past the end."""
         return next((piece for piece in self.pieces if piece.line_start <= line <= piece.line_end), None)
 
     def read(self, piece: FilePiece) -> bytes:
-        """The bytes of one file."""
+        """Return the bytes of one file."""
         return self.content[piece.start : piece.end + 1]
 
     def as_rows(self) -> bytes:
-        """The rows that the stream holds, a newline after each, also where the stream has none."""
+        """Return the rows of the stream, a newline after each, also where the stream has none."""
         text = bytearray()
         for piece, following in itertools.zip_longest(self.pieces, self.pieces[1:]):
             text += self.read(piece)
@@ -114,7 +114,7 @@ def _cut_points(content: bytes, layout: StreamLayout) -> list[int]:
 
 
 def _inside_a_character(content: bytes, point: int, reach: int) -> int:
-    """The first place at or after `point` that splits a character; `point` itself when none within reach does."""
+    """Return the first place at or after `point` that splits a character; `point` itself when none nearby does."""
     for place in range(point, min(len(content), point + reach)):
         if content[place] & 0b1100_0000 == 0b1000_0000:
             return place

@@ -1,4 +1,4 @@
-"""What there is in the fake organization: data rows, and the projects, datasets, slices and model runs they are in."""
+"""The content of the fake organization: data rows, and the projects, datasets, slices and model runs they are in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Batch(Place):
 
 @dataclass(frozen=True, kw_only=True)
 class Slice(Place):
-    """A saved search over the catalog. `query` has the entries of a `searchQuery`; a slice finds rows when asked."""
+    """A saved search over the catalog. `query` has the entries of a `searchQuery`, applied at each export."""
 
     description: str = ""
     query: Sequence[Mapping[str, Any]] = ()
@@ -44,10 +44,10 @@ P = TypeVar("P", bound=Place)
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Data rows, in the order in which exports give them, and the places that they are in.
+    """Data rows in the order of exports, and the places that they are in.
 
-    Places that a row names need not be listed; those without rows (an empty project, say) and slices do. The order of
-    what is listed comes first.
+    Places that a row names need not be listed; places without rows (an empty project, for example) and slices must be.
+    Listed places come first.
     """
 
     rows: Sequence[DataRow] = ()
@@ -59,7 +59,7 @@ class Workspace:
     model_runs: Sequence[ModelRun] = ()
 
     def completed(self) -> Workspace:
-        """The same with every place listed that a row names; of rows with one id the last one stays."""
+        """Return a copy that lists every place that a row names; of rows with the same id the last one is kept."""
         rows = list({row.row_id: row for row in self.rows}.values())
         memberships = [(key, place) for row in rows for key, place in row.memberships.items()]
         runs = [(key, run) for row in rows for key, run in row.runs.items()]
@@ -85,11 +85,11 @@ class Workspace:
         )
 
     def id_of(self, name: str) -> str:
-        """The id of the project, dataset, batch, slice, model or model run of this name; LookupError without any."""
+        """Return the id of the place (project, dataset, batch, ...) of this name; LookupError when there is none."""
         ids = {place.id for place in self._places() if place.name == name}
         if len(ids) != 1:
             names = sorted({place.name for place in self._places()})
-            raise LookupError(f"{len(ids)} things are called {name!r}; there is {', '.join(names) or 'nothing'}")
+            raise LookupError(f"{len(ids)} places are named {name!r}; there are {', '.join(names) or 'none'}")
         return ids.pop()
 
     def _places(self) -> Iterator[Place]:

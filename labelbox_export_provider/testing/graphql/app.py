@@ -46,7 +46,7 @@ class GraphQLApp:
         self._log = log
 
     def __call__(self, request: HttpRequest) -> HttpAnswer:
-        """Answer one request and note it in the log."""
+        """Answer one request and record it in the log."""
         if request.method != "POST":
             return HttpAnswer(405, b"POST body missing.", {"content-type": "text/plain", "allow": "POST"})
         content = _read_body(request)

@@ -1,4 +1,4 @@
-"""The GraphQL engine: parses, validates and runs requests with graphql-core, and puts errors into Labelbox's form.
+"""The GraphQL engine: parses, validates and runs requests with graphql-core, and converts errors to Labelbox's form.
 
 The only module of the package that imports graphql-core, which the extra `testing` installs.
 """
@@ -42,7 +42,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class GraphQLAnswer:
-    """The answer to one request, as HTTP status and JSON body."""
+    """The answer to one request: HTTP status and JSON body."""
 
     status: int
     body: Mapping[str, Any]
@@ -54,7 +54,7 @@ class GraphQLAnswer:
 
 
 class Engine:
-    """A schema with its resolvers. Made anew when a switch changes the schema."""
+    """A schema with its resolvers. It is rebuilt when a switch changes the schema."""
 
     def __init__(self, behaviour: Behaviour, resolvers: Mapping[str, Mapping[str, Resolver]]) -> None:
         self._variables_code = behaviour.variables_code
@@ -88,7 +88,7 @@ class Engine:
         return [gql.GraphQLError(f"Query complexity limit exceeded: {finder.aliases} aliases, allowed are {limit}")]
 
     def run(self, operation: Operation, variables: Mapping[str, Any], context: object) -> GraphQLAnswer:
-        """Carry a request out."""
+        """Run a request."""
         if operation.problem is not None or operation.document is None:
             return operation.problem or _refusal([], "GRAPHQL_PARSE_FAILED")
         result = gql.execute_sync(

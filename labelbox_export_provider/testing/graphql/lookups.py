@@ -1,4 +1,4 @@
-"""Look-ups of projects, datasets, models, model runs and slices: enough for the official client to find them."""
+"""Look-ups of projects, datasets, models, model runs and slices, as far as the official client needs them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _all(places: Callable[[Context], Mapping[str, Any]], show: Callable[[Context
 
 
 def batches(context: Context, project: Mapping[str, Any], arguments: Arguments) -> dict[str, Any]:
-    """One page of a project's batches; the cursor is the number of batches before it."""
+    """Return one page of a project's batches; the cursor is the number of batches before it."""
     world = context.service.world
     found = [batch for batch in world.workspace.batches if batch.project_id == project["id"]]
     start = int(arguments.get("after") or 0)

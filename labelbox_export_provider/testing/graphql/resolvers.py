@@ -1,4 +1,4 @@
-"""The queries and mutations of the schema: what each answers."""
+"""The resolvers of the schema's queries and mutations."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ input ModelRunExportFiltersInput { modelRunId: ID! }
 
 
 def schema_text(behaviour: Behaviour) -> str:
-    """The schema definition, without its scalars, which the engine adds."""
+    """Return the schema definition, without its scalars, which the engine adds."""
     streams = "exportMetadataHeader(streamType: TaskStreamType!): ExportMetadataHeader\n"
     streams += "  exportFileFromOffset(streamType: TaskStreamType!, offset: UInt64!): ExportFile\n"
     if behaviour.file_from_line:

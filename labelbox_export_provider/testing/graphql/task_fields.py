@@ -27,7 +27,7 @@ class Context:
 
 
 def show_user(user: FakeUser) -> dict[str, Any]:
-    """A user, but for the fields that have resolvers of their own."""
+    """Return a user, except the fields that have resolvers of their own."""
     return {
         "id": user.user_id,
         "email": user.email,
@@ -44,7 +44,7 @@ def show_user(user: FakeUser) -> dict[str, Any]:
 
 
 def organization(context: Context, _: object, __: Arguments) -> dict[str, Any]:
-    """The organization, but for the fields that have resolvers of their own."""
+    """Return the organization, except the fields that have resolvers of their own."""
     accounts = context.service.accounts
     created = api_text(accounts.users[0].created_at)
     return {
@@ -56,7 +56,7 @@ def organization(context: Context, _: object, __: Arguments) -> dict[str, Any]:
 
 
 def _of(read: Callable[[Export], Any]) -> Resolver:
-    """A field that depends on the export alone."""
+    """Return a field that depends on the export alone."""
 
     def resolve(_: Context, export: Export, __: Arguments) -> Any:
         return read(export)
@@ -65,7 +65,7 @@ def _of(read: Callable[[Export], Any]) -> Resolver:
 
 
 def _of_now(read: Callable[[Export, datetime], Any]) -> Resolver:
-    """A field that depends on the export and the time."""
+    """Return a field that depends on the export and the time."""
 
     def resolve(context: Context, export: Export, _: Arguments) -> Any:
         return read(export, context.service.clock())
@@ -78,7 +78,7 @@ def _percentage(context: Context, export: Export, _: Arguments) -> float:
 
 
 def _stream(context: Context, export: Export, arguments: Arguments) -> Stream | None:
-    """The stream, once the export is COMPLETE and the stream not empty."""
+    """Return the stream, once the export is COMPLETE and the stream not empty."""
     if export.status_at(context.service.clock()) != "COMPLETE":
         return None
     stream = export.streams[arguments["streamType"]]

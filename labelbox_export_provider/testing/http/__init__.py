@@ -1,1 +1,1 @@
-"""The fake's HTTP server, and what it was asked."""
+"""The fake's HTTP server and its request log."""

@@ -1,4 +1,4 @@
-"""What the fake was asked, for assertions. Holds no API key and no signature."""
+"""The request log of the fake, for assertions. Holds no API key and no signature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ApiRequest:
     """One request to the GraphQL endpoint.
 
     `fields` are the names of all fields that it asked for. `user_id` is the owner of the key, None for a key that is
-    not accepted. A dropped answer has status None; `carried_out` says whether the request took effect.
+    not accepted. A dropped answer has status None; `carried_out` is whether the request took effect.
     """
 
     at: datetime
@@ -55,7 +55,7 @@ class RequestLog:
         self._files: list[FileRequest] = []
 
     def add(self, request: ApiRequest | FileRequest) -> None:
-        """Note a request, after it was answered."""
+        """Record a request, after it was answered."""
         with self._lock:
             if isinstance(request, ApiRequest):
                 self._api.append(request)
@@ -63,7 +63,7 @@ class RequestLog:
                 self._files.append(request)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all entries."""
         with self._lock:
             self._api.clear()
             self._files.clear()

@@ -1,4 +1,4 @@
-"""A small threaded HTTP/1.1 server that can also misbehave: answer late, break off, reset the connection."""
+"""A small threaded HTTP/1.1 server that can also misbehave: delay or cut an answer, reset the connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HttpRequest:
 class HttpAnswer:
     """An answer and how it is sent.
 
-    `delay` seconds pass before its first byte. With `break_after` the connection is reset after so many bytes of the
+    `delay` seconds pass before its first byte. With `break_after` the connection is reset after this many bytes of the
     body, with `drop` before anything is sent. `chunked` sends no Content-Length.
     """
 
@@ -72,7 +72,7 @@ class HttpServer(ThreadingHTTPServer):
         self._thread.start()
 
     def _serve(self) -> None:
-        # serve_forever() looks a few times a second whether it shall end; this ends at once and sleeps until then.
+        # serve_forever() checks a few times a second whether it should end; this sleeps until then and ends at once.
         self.timeout = 0
         with selectors.DefaultSelector() as selector:
             selector.register(self, selectors.EVENT_READ)
@@ -91,14 +91,14 @@ class HttpServer(ThreadingHTTPServer):
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            with contextlib.suppress(OSError):  # the client was faster
+            with contextlib.suppress(OSError):  # the client closed it first
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
         self._stop_signal.close()
         self._stop_sender.close()
 
     def reset(self, connection: socket.socket) -> None:
-        """Have this connection end with a reset instead of an orderly end."""
+        """End this connection with a reset instead of an orderly close."""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with self._lock:
             self._resets.add(connection)
@@ -110,7 +110,7 @@ class HttpServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """End the connection the way it was asked for."""
+        """End the connection in the requested way."""
         with self._lock:
             self._connections.discard(request)
             is_reset = request in self._resets
@@ -121,7 +121,7 @@ class HttpServer(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # names of the base class
-        """Log what went wrong inside; a client that went away is nothing wrong."""
+        """Log errors of the server; a client that disconnects is not an error."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             logger.error("the fake Labelbox failed", exc_info=error)
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return cast("HttpServer", self.server)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the standard library's
-        """Silence: the request log has it all."""
+        """Do nothing: the request log has everything."""
 
     def _serve(self) -> None:
         url = urlsplit(self.path)
