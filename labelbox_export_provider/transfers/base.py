@@ -5,48 +5,42 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
 from labelbox_export_provider.client.polling import require_complete
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
 from labelbox_export_provider.domain.options.templates import late_paths
-from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames, explicit_names, layout_names
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
-from labelbox_export_provider.errors import (
-    ConfigurationError,
-    IntegrityError,
-    LabelboxExportError,
-    TooManyErrorRowsError,
-)
+from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, span
-from labelbox_export_provider.execution.failures import give_up, tries, upstream_start_task, web_url
+from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
-from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES, LandingOptions, OnEmpty, Rerun
+from labelbox_export_provider.streaming.landing.options import TRANSFER_OPTIONS, LandingOptions
 from labelbox_export_provider.streaming.landing.target_check import ask_store, check_target
-from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY
 from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
-from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, known_of, rerun_of
+from labelbox_export_provider.transfers.failure import landing_report
+from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, rerun_of
+from labelbox_export_provider.transfers.signature import shows_parameters
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.domain.records.object_names import Compression
     from labelbox_export_provider.domain.request.sources import Source
     from labelbox_export_provider.sinks.base import Sink
-    from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
     from labelbox_export_provider.triggers.events import ExportEvent
 
 _NOT_TEXT = frozenset({"export", "source", "window", "impersonation_chain"})
@@ -83,22 +77,9 @@ class LabelboxExportTransferOperator(PhasedOperator):
         default.
     :param cancel_on_kill: with `source`: cancel the export when somebody marks the task as failed or successful while
         it waits for it, deferred (Airflow 3.3 and newer).
-    :param compression: or "zstd" (needs the `zstd` extra), or None for the bytes as they come. `Content-Encoding` is
-        never set.
-    :param on_empty: what an export without rows leaves: its manifest; or "write_empty", an object without rows as well;
-        or "skip_task", which skips the task after the manifest is written.
-    :param max_error_rows: longest error stream with which the results are still landed.
-    :param rerun: in the layout, when another export of the same source and window is there: add a generation beside it;
-        or "replace" it, once the new manifest is there; or "refuse".
-    :param replace: with an explicit key: overwrite what is there, unless it is this very export already.
-    :param max_object_bytes: bytes of the source that go into one object of the layout, split at line ends; None never
-        splits. An explicit key is always one object.
-    :param max_memory: bytes that the transfer may hold above what its process needs by itself, whatever the size of the
-        export.
-    :param workers: parallel downloads; more help where each call takes long.
-    :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
-        single object beyond 140 GiB.
     :param sink_args: extra arguments for the store's calls: encryption, storage class, tags.
+
+    `compression` and all other options of a landing are those of `LandingOptions`, which describes them.
     """
 
     template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")
@@ -108,6 +89,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
     operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
 
+    @shows_parameters(TRANSFER_OPTIONS, before="sink_args")
     def __init__(
         self,
         *,
@@ -121,19 +103,12 @@ class LabelboxExportTransferOperator(PhasedOperator):
         timeout: float | timedelta | None = None,
         limit_timeout: float | timedelta | None = None,
         cancel_on_kill: bool = False,
-        compression: Compression | None = "gzip",
-        on_empty: OnEmpty = "manifest_only",
-        max_error_rows: int = 0,
-        rerun: Rerun = "add",
-        replace: bool = False,
-        max_object_bytes: int | None = DEFAULT_MAX_OBJECT_BYTES,
-        max_memory: int = DEFAULT_MAX_MEMORY,
-        workers: int | None = None,
-        part_bytes: int | None = None,
         sink_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        landing = {field.name: kwargs.pop(field.name) for field in TRANSFER_OPTIONS if field.name in kwargs}
         super().__init__(**kwargs)
+        self.landing = LandingOptions(**landing)
         of_source: dict[str, Any] = {
             "window": window,
             "labelbox_conn_id": labelbox_conn_id,
@@ -145,7 +120,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             "cancel_on_kill": cancel_on_kill or None,
         }
         self._by_default = came_by_default(
-            kwargs, export=export, source=source, rerun=rerun, replace=replace, sink_args=sink_args, **of_source
+            kwargs, export=export, source=source, sink_args=sink_args, **landing, **of_source
         )
         self.export, source, of_source = choose_origin(export, plain_source(source), self._by_default, of_source)
         self.source = source
@@ -160,30 +135,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             _or(of_source["limit_timeout"], timedelta(hours=6)),
             cancel_on_kill=_or(of_source["cancel_on_kill"], False),
         )
-        self.compression = compression
-        self.on_empty = on_empty
-        self.max_error_rows = max_error_rows
-        self.rerun = rerun
-        self.replace = replace
-        self.max_object_bytes = max_object_bytes
-        self.max_memory = max_memory
-        self.workers = workers
-        self.part_bytes = part_bytes
         self.sink_args: Any = {} if sink_args is None else sink_args
-        self._options()
-
-    def _options(self) -> LandingOptions:
-        return LandingOptions(
-            compression=self.compression,
-            on_empty=self.on_empty,
-            max_error_rows=self.max_error_rows,
-            rerun=self.rerun,
-            replace=self.replace,
-            max_object_bytes=self.max_object_bytes,
-            max_memory=self.max_memory,
-            workers=self.workers,
-            part_bytes=self.part_bytes,
-        )
 
     def _read_rendered(self) -> None:
         """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
@@ -202,17 +154,17 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self._require_assigned(self.target_options)
         prefix_option, key_option = self.target_options
         if getattr(self, key_option) is None:
-            self.replace = self.replace and "replace" not in self._by_default
+            self.landing = replace(self.landing, replace=self.landing.replace and "replace" not in self._by_default)
         elif "rerun" in self._by_default:
-            self.rerun = "add"
+            self.landing = replace(self.landing, rerun="add")
         self._late = {name: late_paths(getattr(self, name)) for name in self.template_fields}
         check_one_target(
             {prefix_option: getattr(self, prefix_option), key_option: getattr(self, key_option)},
-            rerun=self.rerun,
-            replace=self.replace,
+            rerun=self.landing.rerun,
+            replace=self.landing.replace,
         )
         if "rerun" not in self._by_default:
-            check_rerun(self.export, self.rerun)
+            check_rerun(self.export, self.landing.rerun)
 
     @abstractmethod
     def _open_sink(self) -> Sink:
@@ -225,8 +177,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
     def _names(self, handle: ExportHandle) -> ObjectNames:
         prefix, key = self._target()
         if key is not None:
-            return explicit_names(handle, key, self.compression)
-        return layout_names(handle, prefix or "", self.compression)
+            return explicit_names(handle, key, self.landing.compression)
+        return layout_names(handle, prefix or "", self.landing.compression)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the export and return the short form of its manifest; with `source=`, start it or adopt it before."""
@@ -245,7 +197,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         """Fail before anything is started where the store would refuse the export hours later."""
         try:
             names = self._names(handle_before_start(job.start, context))
-            ask_store(self._open_sink(), names, self._options())
+            ask_store(self._open_sink(), names, self.landing)
         except LabelboxExportError as error:
             give_up(job.report(error, context))
 
@@ -289,11 +241,11 @@ class LabelboxExportTransferOperator(PhasedOperator):
         try:
             self._read_rendered()
             handle = handle or find_handle(self.export, self.labelbox_conn_id)
-            self.rerun = rerun_of(handle, self.rerun, self._by_default)
+            options = replace(self.landing, rerun=rerun_of(handle, self.landing.rerun, self._by_default))
             hook = LabelboxHook(handle.labelbox_conn_id)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
-                names, sink, options = self._names(handle), self._open_sink(), self._options()
+                names, sink = self._names(handle), self._open_sink()
                 check_target(sink, names, options)
                 landed = land_export(
                     client=client,
@@ -306,7 +258,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
                     progress=progress,
                 )
         except LabelboxExportError as error:
-            self._give_up(error, context, handle, progress, job)
+            give_up(landing_report(self, error, context, export=self.export, handle=handle, progress=progress, job=job))
         self.log.info("%s", landing_line(landed, time.monotonic() - begun))
         send_asset_events(self.outlets, context, landed, self._target()[1])
         summary = landed.summary
@@ -317,33 +269,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
         return summary.model_dump(mode="json")
-
-    def _give_up(
-        self,
-        error: LabelboxExportError,
-        context: Context,
-        handle: ExportHandle | None,
-        progress: LandingProgress,
-        job: ExportJob | None,
-    ) -> NoReturn:
-        if job is None:
-            report = FailureReport(
-                error,
-                handle=handle,
-                link=web_url(handle),
-                start_task_id=upstream_start_task(self),
-                **({} if handle is not None else known_of(self.export)),
-                moved=progress.describe(),
-                in_store=progress.in_store,
-                **tries(context),
-            )
-        else:
-            if isinstance(error, (TooManyErrorRowsError, IntegrityError)):
-                # What the export holds will not change. A retry still reads it again, but whoever clears the task
-                # after that wants a new one.
-                mark_consumed(context)
-            report = job.report(error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store)
-        give_up(report)
 
 
 def _or(value: Any, default: Any) -> Any:

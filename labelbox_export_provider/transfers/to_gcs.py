@@ -82,7 +82,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
 
     def _check_options(self) -> None:
         super()._check_options()
-        check_part_bytes(self.part_bytes, QUANTUM, MAXIMUM_PART_BYTES)
+        check_part_bytes(self.landing.part_bytes, QUANTUM, MAXIMUM_PART_BYTES)
         if not is_template(self.object_prefix):
             self._checked_prefix()
         if not is_template(self.bucket_name) and not is_template(self.object_name):

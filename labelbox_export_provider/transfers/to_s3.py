@@ -77,7 +77,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
 
     def _check_options(self) -> None:
         super()._check_options()
-        check_part_bytes(self.part_bytes, MINIMUM_PART_BYTES, MAXIMUM_PART_BYTES)
+        check_part_bytes(self.landing.part_bytes, MINIMUM_PART_BYTES, MAXIMUM_PART_BYTES)
         if not is_template(self.s3_prefix):
             self._checked_prefix()
         if not is_template(self.s3_bucket) and not is_template(self.s3_key):

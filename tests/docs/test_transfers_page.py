@@ -19,6 +19,7 @@ from labelbox_export_provider import (
     LabelboxHook,
     ProjectSource,
 )
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.pipeline.memory_plan import (
     DEFAULT_WORKERS,
     MAX_PART,
@@ -85,6 +86,16 @@ def test_the_snippet_of_a_source_in_a_transfer_builds_the_task() -> None:
     made: dict[str, Any] = {}
     exec(snippet, made)
     assert made["land"].source["dataset_id"] == "cldatasetdemo000000000000"
+
+
+def test_the_snippet_of_an_own_operator_is_checked() -> None:
+    """The operator that docs/sources.md shows is constructed, and refuses a bad setting while the DAG is parsed."""
+    snippet = re.findall(r"```python\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)[1]
+    made: dict[str, Any] = {"__name__": "own"}
+    exec(snippet, made)
+    assert made["TeamExportOperator"](task_id="start", project_id="clp1").export_params == {"attachments": True}
+    with pytest.raises(ConfigurationError, match="project_id"):
+        made["TeamExportOperator"](task_id="start", project_id="two words")
 
 
 def test_the_snippet_of_an_export_of_somebody_else_builds_the_tasks() -> None:

@@ -34,13 +34,16 @@ LEADS_TO = {
 }
 
 
-def options(kind: type, **defaults: str) -> str:
+def options(kind: type, *described_in: type, **defaults: str) -> str:
     """One row per keyword option of a class: name, default, meaning.
 
+    `described_in` are classes that describe some of the options in their docstring instead.
     `defaults` are those that the signature does not tell, since they are derived later.
     """
     parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]  # of a class, not an instance
-    meanings = params_of(inspect.getdoc(kind) or "")
+    meanings = {
+        name: text for doc in (*described_in, kind) for name, text in params_of(inspect.getdoc(doc) or "").items()
+    }
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for parameter in parameters:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -81,11 +84,13 @@ def shown(name: str, default: Any) -> str:
 
 def shared_options() -> str:
     from labelbox_export_provider import LabelboxHook
+    from labelbox_export_provider.streaming.landing.options import LandingOptions
     from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_WORKERS, MAX_PART, MAX_PART_ALONE, MIB
     from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
     return options(
         LabelboxExportTransferOperator,
+        LandingOptions,
         labelbox_conn_id=f'`"{LabelboxHook.default_conn_name}"`',
         workers=f"up to {DEFAULT_WORKERS}",
         part_bytes=f"up to {MAX_PART // MIB} MiB (GCS: {MAX_PART_ALONE // MIB} MiB)",

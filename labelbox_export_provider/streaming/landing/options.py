@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Literal, get_args
 
@@ -22,12 +22,26 @@ _MIN_OBJECT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LandingOptions:
-    """How an export is landed. Sizes are in bytes; raises `ConfigurationError` on values that can never work.
+    """How an export is landed; raises `ConfigurationError` on values that can never work.
 
-    `max_error_rows` is how many rows the error stream may hold before results are withheld. `rerun` is for the layout
-    only, `replace` for an explicit key only. `max_object_bytes` is how much of the source goes into one object of the
-    layout; None never splits, as an explicit key never does. `workers` and `part_bytes` are derived from `max_memory`
-    where they are None. Rows longer than `max_trim_line` are kept without looking at their time.
+    The one place where these options are written: the transfers take them under these names, with these defaults.
+
+    :param compression: or "zstd" (needs the `zstd` extra), or None for the bytes as they come. `Content-Encoding` is
+        never set.
+    :param on_empty: what an export without rows leaves: its manifest; or "write_empty", an object without rows as well;
+        or "skip_task", which skips the task after the manifest is written.
+    :param max_error_rows: longest error stream with which the results are still landed.
+    :param rerun: in the layout, when another export of the same source and window is there: add a generation beside it;
+        or "replace" it, once the new manifest is there; or "refuse".
+    :param replace: with an explicit key: overwrite what is there, unless it is this very export already.
+    :param max_object_bytes: bytes of the source that go into one object of the layout, split at the ends of rows; None
+        never splits. An explicit key is always one object.
+    :param max_memory: bytes that the transfer may hold above what its process needs by itself, whatever the size of the
+        export.
+    :param workers: parallel downloads; more help where each call takes long.
+    :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
+        single object beyond 140 GiB.
+    :param max_trim_line: not an option of the transfers: rows with more bytes are kept without reading their time.
     """
 
     compression: Compression | None = "gzip"
@@ -56,6 +70,10 @@ class LandingOptions:
         if not isinstance(self.replace, bool):
             raise ConfigurationError(f"replace={self.replace!r}: must be True or False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
+
+
+TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name != "max_trim_line")
+"""What a transfer takes of these options."""
 
 
 @dataclass(frozen=True, slots=True)
