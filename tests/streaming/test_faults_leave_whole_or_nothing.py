@@ -478,8 +478,8 @@ PROGRAM = """
     from support.streaming.exports import landing_client
     from support.stores.servers import gcs_client, s3_client
 
-    memory_plan.SMALLEST_PART = memory_plan.LARGEST_PART = {part_bytes}
-    memory_plan.LARGEST_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}
+    memory_plan.MIN_PART = memory_plan.MAX_PART = {part_bytes}
+    memory_plan.MAX_PART_ALONE = gcs_writer.QUANTUM = {part_bytes}
     sink = {sink}
     sink.minimum_part_bytes = {part_bytes}
     with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
