@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> Report:
 
 
 def _groups(wanted: Sequence[Case]) -> Iterator[Sequence[Case]]:
-    """Give the cases that share their rounds.
+    """Return the cases that share their rounds.
 
     Google Cloud Storage comes first, when no other store runs yet: Ceph's monitor keeps the disk busy even at rest.
     Memory comes last, in rounds of its own.
@@ -133,7 +133,7 @@ def _is_wanted(case: Case, given: argparse.Namespace) -> bool:
 
 
 def _can_run(case: Case, ready: Stage, report: Report) -> bool:
-    """Start what a case needs; what cannot be started is told, and its rows are left out."""
+    """Start what a case needs; what cannot be started is reported, and its rows are left out."""
     try:
         report.note_command(case, case.command(ready), ready.work)
     except ServerMissingError as error:
@@ -153,7 +153,7 @@ def _rounds(wanted: Sequence[Case], rounds: int, ready: Stage, report: Report) -
 
 
 def _warmed_up(wanted: Sequence[Case], latency: int, ready: Stage, report: Report) -> list[Case]:
-    """Run every case once with one file, unmeasured, and give those that can run.
+    """Run every case once with one file, unmeasured, and return those that can run.
 
     So Python's modules are compiled, the gateway has made its pools, and what fails is known early.
     """

@@ -11,7 +11,7 @@ from benchmarks.stage import BUCKET, ROOT, Stage
 from labelbox_export_provider.streaming.pipeline.compression import GZIP_LEVEL, ZSTD_LEVEL
 
 Kind = Literal["land", "rows", "object", "work", "discard", "gcs-land", "gcs-object"]
-"""What is left behind, and so how it is verified: landed objects, the same rows, the same bytes, or nothing."""
+"""The result of a program, which decides how it is verified: landed objects, same rows, same bytes, or nothing."""
 
 WORKERS_OF_LATENCY = 8
 LATENCIES = (0, 50, 200)
@@ -19,7 +19,7 @@ MEMORY_SHARES = (0.25, 1, 10)
 """Sizes at which memory is measured, in terms of the export's."""
 
 MEMORY_TREATMENTS = {"plain": ("none", False), "trim": ("none", True), "gzip-trim": ("gzip", True)}
-"""What is landed how where memory is measured: compression, and whether rows are trimmed."""
+"""The landings whose memory is measured: compression, and whether rows are trimmed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Case:
 
 
 def cases(files: int, latency: int) -> Iterator[Case]:
-    """Give all cases, for an export of so many files."""
+    """Return all cases, for an export of so many files."""
     yield Case("land", "land", files, "uncompressed, else defaults: 4 workers, parts of 16 MiB", _land(files, latency))
     yield Case(
         "sdk", "rows", files, "labelbox SDK's get_buffered_stream, json.dumps, upload_file", _sdk(files, latency)

@@ -37,7 +37,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Stream:
-    """What is to be in the store after a transfer."""
+    """The expected content of the store after a transfer."""
 
     size: int
     lines: int
@@ -46,7 +46,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Files in a directory, and what a transfer has to make of them."""
+    """Files in a directory, and the expected result of a transfer of them."""
 
     directory: Path
     files: tuple[DataFile, ...]
@@ -77,7 +77,7 @@ class Dataset:
         return sum(self.files[number % len(self.files)].size for number in range(files))
 
     def joined(self, files: int) -> Path:
-        """Give one local file with the bytes of the first so many files, for programs that upload a local file."""
+        """Return one local file with the bytes of the first so many files, for programs that upload a local file."""
         path = self.directory / f"joined-{files}.ndjson"
         if not path.exists():
             part = path.with_suffix(".part")
@@ -88,7 +88,7 @@ class Dataset:
         return path
 
     def expected_rows(self, files: int, *, trimmed: bool) -> Stream:
-        """Say what a transfer of the first so many files has to land, with or without the rows in the margin."""
+        """Return what a transfer of the first `files` files must land, with or without the rows in the margin."""
         return _truth(self, files, trimmed=trimmed)
 
 

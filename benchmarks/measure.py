@@ -24,7 +24,7 @@ class Run:
     """Seconds and bytes of one run.
 
     `cpu` is user and system time of the program and everything it started. `peak_rss` is that of its largest process.
-    `server_cpu` is what the store used meanwhile. `notes` are what the program says of itself.
+    `server_cpu` is what the store used meanwhile. `notes` are what the program records about itself.
     """
 
     wall: float
@@ -44,7 +44,7 @@ def run(command: Sequence[str], env: Mapping[str, str], notes: Path, servers: It
     server_cpu = sum(map(cpu_of, pids)) - before
     if done.returncode:
         said = done.stderr.strip() or "nothing"
-        # Whoever runs it sees all of it; the report takes the last line.
+        # The terminal shows all of it; the report takes the last line.
         print(said, file=sys.stderr)
         raise RunFailedError(f"it ended with {done.returncode}, saying last: {said.splitlines()[-1]}")
     used = json.loads(done.stdout)

@@ -17,7 +17,7 @@ Runs = Mapping[str, Sequence[Run]]
 class Measure:
     """One number. `values` has one entry per round where rounds can be compared; smaller is better.
 
-    One without a gate is told beside another that has one.
+    One without a gate is reported beside another that has one.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Measure:
 
     @property
     def result(self) -> str:
-        """Say which bound the number keeps."""
+        """Return which bound the number keeps."""
         if self.target is not None and self.value <= self.target:
             return "target"
         if self.gate is None:
@@ -38,7 +38,7 @@ class Measure:
 
 
 def measures(runs: Runs, sizes: Mapping[str, int]) -> Iterator[Measure]:
-    """Give the measures whose cases were run; `sizes` are the source bytes of each case."""
+    """Return the measures whose cases were run; `sizes` are the source bytes of each case."""
     for name, over, under, of, gate, target in _RATIOS:
         if runs.get(over) and runs.get(under):
             yield _ratio(name, runs[over], runs[under], of, gate=gate, target=target)
@@ -124,5 +124,5 @@ def _memory(runs: Runs) -> Iterator[Measure]:
 
 
 def peak_above_start(run: Run) -> float:
-    """Give the bytes that the transfer added to its process at its peak."""
+    """Return the bytes that the transfer added to its process at its peak."""
     return float(run.notes["rss_peak"] - run.notes["rss_before"])

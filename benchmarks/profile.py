@@ -1,4 +1,4 @@
-"""Where a case's CPU goes, by library and by function: Linux's own profiler around one run."""
+"""Profiles a case: its CPU by library and by function, with Linux's profiler around one run."""
 
 from __future__ import annotations
 

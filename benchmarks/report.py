@@ -1,4 +1,4 @@
-"""What a benchmark says at its end: tables for people, JSON for later. No paths and no names of a machine are in it."""
+"""The report of a benchmark: tables for people, JSON for later. It holds no paths and no names of a machine."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Report:
         self.case_settings[case.name] = case.settings
 
     def measures(self) -> list[Measure]:
-        """Give the promised numbers that could be measured."""
+        """Return the promised numbers that could be measured."""
         return list(measures(self.runs, self.source_bytes))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the plain form."""
+        """Return the plain form."""
         return {
             "v": 1,
             "date": self.date,
@@ -67,7 +67,7 @@ class Report:
         }
 
     def markdown(self) -> str:
-        """Give the tables."""
+        """Return the tables."""
         return "\n".join([*self._measures_table(), "", *self._cases_table(), "", *self._commands(), *self._left_out()])
 
     def _measures_table(self) -> Iterator[str]:
@@ -116,7 +116,7 @@ class Report:
 
 
 def machine() -> dict[str, Any]:
-    """Say on what it ran, without saying where."""
+    """Return the kind of machine, without its name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": os.cpu_count(),

@@ -62,33 +62,33 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         return f"{self._addresses['labelbox']}/{latency}/graphql"
 
     def s3(self) -> str:
-        """Give the store's address."""
+        """Return the store's address."""
         return self._once("s3", self._start_ceph if self.store == "ceph" else self._start_rclone)
 
     def discard(self) -> str:
-        """Give the address of the store that keeps nothing."""
+        """Return the address of the store that keeps nothing."""
         return self._once("discard", lambda: self._servers.start_own("benchmarks.servers.discard")[1])
 
     def discarded(self) -> int:
-        """Give the bytes that it took since it was asked last."""
+        """Return the bytes that it took since it was asked last."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{self.discard()}/-/received") as answer:
             return int(json.load(answer)["bytes"])
 
     def gcs(self) -> str:
-        """Give the address of the GCS server."""
+        """Return the address of the GCS server."""
         return self._once("gcs", self._start_emulator if self.gcs_store == "emulator" else self._start_gcs)
 
     def aws(self) -> str:
-        """Give the path of the `aws` program."""
+        """Return the path of the `aws` program."""
         return self._once("aws", lambda: str(self._environment("awscli", "aws", "awscli")))
 
     def python_with_awscrt(self) -> str:
-        """Give a Python that has all that this one has, and awscrt as this botocore wants it."""
+        """Return a Python that has all that this one has, and awscrt as this botocore wants it."""
         return self._once("awscrt", self._make_awscrt)
 
     def environment(self, notes: Path) -> Mapping[str, str]:
-        """Give the environment of a measured program: nothing of ours but keys for the stores."""
+        """Return the environment of a measured program: nothing of ours but keys for the stores."""
         return plain_environment(
             AWS_ACCESS_KEY_ID=ACCESS_KEY,
             AWS_SECRET_ACCESS_KEY=SECRET_KEY,
@@ -102,11 +102,11 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         )
 
     def s3_client(self) -> Any:
-        """Give a client of the store for what is not measured."""
+        """Return a client of the store for what is not measured."""
         return _client(self.s3())
 
     def gcs_bucket(self) -> Any:
-        """Give the bucket of the GCS server for what is not measured."""
+        """Return the bucket of the GCS server for what is not measured."""
         return gcs_bucket(BUCKET, self.gcs())
 
     def empty(self) -> None:

@@ -1,4 +1,4 @@
-"""Holds what a measured program left in the store against the export, so that no speed comes from being wrong."""
+"""Compares what a measured program left in the store with the export, so that no speed comes from being wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WrongResultError(Exception):
 
 
 def verify(case: Case, run: Run, stage: Stage) -> str:
-    """Check what a run left and say what was checked; raises `WrongResultError`."""
+    """Check what a run left and return what was checked; raises `WrongResultError`."""
     if case.kind == "work":
         return "nothing is stored"
     if case.kind == "discard":

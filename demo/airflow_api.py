@@ -1,4 +1,4 @@
-"""What the demo and the end-to-end tests ask of Airflow's own REST API."""
+"""A client of Airflow's REST API for the demo and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TookTooLongError(RuntimeError):
 
 
 def until(what: str, look: Callable[[], Any], *, timeout: float, every: float = 0.5) -> Any:
-    """Look again and again until there is something, and return it; `TookTooLongError` names what was waited for."""
+    """Poll until there is a result, and return it; `TookTooLongError` names what was waited for."""
     deadline = time.monotonic() + timeout
     while True:
         seen = look()

@@ -97,7 +97,7 @@ def _failures(tasks: dict[Night, list[dict[str, Any]]]) -> list[_Try]:
 def _show(api: AirflowApi, failure: _Try, progress: Progress) -> None:
     progress.say(f"{failure.run_id} {failure.task_id} failed in try {failure.number}; its log ends:")
     lines = api.log(*failure)
-    # What it ended with stands in the error lines; without one (a killed process) the end of the log has to do.
+    # The error lines hold the reason; without any (a killed process) the end of the log is shown.
     telling = [line for line in lines if line.startswith(("error", "critical"))] or lines
     for line in telling[-25:]:
         progress.say(f"    {line}")

@@ -1,4 +1,4 @@
-"""Which nights the demo asks Airflow to bring."""
+"""The nights that the demo lands."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Night:
 
     @property
     def stem(self) -> str:
-        """How the names of this window's objects begin."""
+        """The beginning of the names of this window's objects."""
         return f"{self.start:%Y%m%dT%H%M%SZ}_{self.end:%Y%m%dT%H%M%SZ}"
 
 
 @dataclass(frozen=True)
 class Export:
-    """An export file that the user gave: its rows as they are, and when each was last touched, where it says so."""
+    """An export file that the user gave: its rows as they are, and when each was last touched, where it is known."""
 
     project_id: str
     rows: tuple[tuple[datetime | None, bytes], ...]

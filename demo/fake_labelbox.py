@@ -1,4 +1,4 @@
-"""The fake Labelbox as a process of its own, and what it holds."""
+"""The fake Labelbox as a process of its own, and its rows."""
 
 from __future__ import annotations
 

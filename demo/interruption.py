@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, noticed only where it is safe.
 
 An exception out of a signal handler can strike while a lock is being taken, after which cleaning up waits for that
-lock for ever. So the handlers only take a note, and whoever waits looks at it: every wait here goes through `pause`.
+lock for ever. So the handlers only set a flag, and every wait checks it: every wait here goes through `pause`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Interrupted(BaseException):
         self.number = number
 
     def __str__(self) -> str:
-        """Name the signal."""
+        """Return the signal's name."""
         return signal.Signals(self.number).name
 
 
 def notice_signals() -> None:
-    """Take note of Ctrl-C, SIGTERM and SIGHUP from now on; those that the starter ignores stay ignored."""
+    """Record Ctrl-C, SIGTERM and SIGHUP from now on; those that the starter ignores stay ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, _: _asked.append(number))

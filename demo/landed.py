@@ -1,6 +1,6 @@
-"""What is in the bucket afterwards, read back and compared with what Labelbox holds.
+"""The landed objects, read back and compared with the rows of Labelbox.
 
-Nothing of the package is used here: names are told apart and rows are read by other code than the code on trial.
+Nothing of the package is used here: names and rows are parsed by other code than the tested code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Landed:
-    """One night in the bucket: what its manifest says, what its objects hold, and all that is wrong with them."""
+    """One night in the bucket: its manifest, the content of its objects, and all faults in them."""
 
     night: Night
     export_id: str = ""

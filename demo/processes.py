@@ -67,7 +67,7 @@ def alive(record: Path, leaders: Mapping[int, str] | None = None) -> list[psutil
                 ours = psutil.Process(session).create_time() <= latest
             except psutil.NoSuchProcess:
                 ours = process.cwd().startswith(str(record.parent))
-        except (OSError, psutil.Error):  # it ended while we looked at it
+        except (OSError, psutil.Error):  # it ended during the search
             continue
         if ours:
             found.append(process)
@@ -77,7 +77,7 @@ def alive(record: Path, leaders: Mapping[int, str] | None = None) -> list[psutil
 def end(record: Path, *, grace: float, leaders: Mapping[int, str] | None = None) -> None:
     """End the recorded sessions, or those of these leaders: ask, wait `grace` seconds, then kill.
 
-    Looks again until nothing is found twice in a row, since a child may have been starting while we looked.
+    Searches until nothing is found twice in a row, since a child may have been starting during the search.
     """
     deadline, asked, quiet = time.monotonic() + grace, set[int](), 0
     while quiet < 2:

@@ -1,4 +1,4 @@
-"""What the demo shows while it waits: a live table on a terminal, one line per change anywhere else."""
+"""The progress that the demo shows while it waits: a live table on a terminal, one line per change anywhere else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_FILE = 140
 _SILENCE = 30.0
-"""Seconds after which it says what is waited for, where nothing changed."""
+"""Seconds without a change after which it prints what it waits for."""
 _COLOURS = {
     "success": "green",
     "failed": "red",
@@ -29,7 +29,7 @@ _COLOURS = {
 
 
 class Progress:
-    """Shows the state of every task of every night, and what else there is to say."""
+    """Shows the state of every task of every night, and other messages."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`make demo`: real Airflow brings nights of a fake Labelbox project into an S3 bucket, row for row.
+"""`make demo`: real Airflow lands nights of a fake Labelbox project in an S3 bucket, row for row.
 
 Everything runs on this machine, in one directory, and is gone afterwards. The exit status is 0 only when every row of
 every window is in the bucket exactly as Labelbox holds it and nothing else is.
@@ -145,7 +145,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
 
 
 def _what_to_serve(export: Export | None, options: argparse.Namespace) -> tuple[list[str], date, date]:
-    """Return the fake's arguments and the first and last logical date of the nights to bring."""
+    """Return the fake's arguments and the first and last logical date of the nights to land."""
     if export is not None:
         return ["--rows", str(options.rows.resolve())], *days_of(export)
     start, first, last = generated_days(datetime.now(timezone.utc).date())

@@ -1,1 +1,1 @@
-"""What is measured: each module is a program that moves an export, or does a part of that work."""
+"""The measured programs: each module moves an export, or does a part of that work."""

@@ -1,4 +1,4 @@
-"""What the measured programs have in common: the store's client, and notes for whoever measures."""
+"""Shared by the measured programs: the store's client, and notes for the measuring process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def s3_client(endpoint: str, **keys: str) -> Any:
-    """Give the client that Airflow's `S3Hook` gives for a connection with this `endpoint_url` and nothing else."""
+    """Return the client that Airflow's `S3Hook` gives for a connection with this `endpoint_url` and nothing else."""
     import boto3
     from botocore.config import Config
 
@@ -18,7 +18,7 @@ def s3_client(endpoint: str, **keys: str) -> Any:
 
 
 def gcs_bucket(name: str, endpoint: str) -> Any:
-    """Give a bucket of a server that asks for no credentials."""
+    """Return a bucket of a server that asks for no credentials."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
@@ -40,7 +40,7 @@ class Notes:
         self._rss = _status("VmRSS")
 
     def write(self, **more: Any) -> None:
-        """Note the end of the work."""
+        """Record the end of the work."""
         target = os.environ.get("BENCH_NOTES")
         if target is None:
             return

@@ -1,4 +1,4 @@
-"""What users do today: the official SDK's stream of rows, written to a local file, then boto3's `upload_file`."""
+"""The users' way today: the official SDK's stream of rows, written to a local file, then boto3's `upload_file`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """An S3 server that takes every upload and keeps nothing, for transfers that are larger than the store of this machine.
 
-`GET /-/received` tells how many bytes of bodies came since it was asked last, which is all that can be verified here.
+`GET /-/received` returns how many bytes of bodies came since it was asked last, which is all that can be verified here.
 """
 
 from __future__ import annotations

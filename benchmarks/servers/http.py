@@ -83,7 +83,7 @@ class Connection:
             size -= len(piece)
 
     def discard(self, size: int) -> int:
-        """Read a body and forget it; gives its size."""
+        """Read a body and drop it; return its size."""
         left = size - min(size, len(self._buffered))
         del self._buffered[:size]
         while left:

@@ -27,7 +27,7 @@ _WHEN = "2026-11-23T02:00:00.000Z"
 
 
 class Export:
-    """Files of a data set, told again and again up to the number that an export's id asks for."""
+    """Files of a data set, repeated up to the number in an export's id."""
 
     def __init__(self, dataset: Dataset, files: int) -> None:
         self._files = [dataset.files[number % len(dataset.files)] for number in range(files)]
@@ -35,11 +35,11 @@ class Export:
         self._lines = [0, *accumulate(file.lines for file in self._files)]
 
     def header(self) -> dict[str, str]:
-        """Give the totals."""
+        """Return the totals."""
         return {"totalSize": str(self._starts[-1]), "totalLines": str(self._lines[-1])}
 
     def file_at(self, offset: int, host: str) -> dict[str, Any] | None:
-        """Give the file that holds a byte."""
+        """Return the file that holds a byte."""
         if not 0 <= offset < self._starts[-1]:
             return None
         number = bisect_right(self._starts, offset) - 1
@@ -107,7 +107,7 @@ def _only_text(variables: dict[str, Any]) -> str:
 
 
 def _absent_fields(query: str) -> dict[str, None]:
-    """Give null for every field that the query asks for; what is known replaces it."""
+    """Return null for every field that the query asks for; what is known replaces it."""
     return dict.fromkeys(re.findall(r"\b[a-z]\w*\b", query.partition("user")[2]))
 
 

@@ -46,7 +46,7 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
         return process, f"http://127.0.0.1:{int(port)}"
 
     def log(self, name: str) -> str:
-        """Give the end of a server's log."""
+        """Return the end of a server's log."""
         return (self._logs / f"{name}.log").read_text(errors="replace")[-2000:]
 
     def end(self) -> None:
@@ -75,7 +75,7 @@ def free_port() -> int:
 
 
 def until(what: str, look: Callable[[], bool], seconds: float = 60) -> None:
-    """Look again and again until it is true."""
+    """Poll until it is true."""
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:
@@ -84,13 +84,13 @@ def until(what: str, look: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody takes connections there."""
+    """Return whether a server accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def plain_environment(**more: str) -> dict[str, str]:
-    """Give this process's environment without proxies and without settings that change what is measured."""
+    """Return this process's environment without proxies and without settings that change what is measured."""
     unwanted = ("AWS_", "GOOGLE_", "STORAGE_", "BOTO_", "AIRFLOW", "PYTHON")
     kept = {
         name: value

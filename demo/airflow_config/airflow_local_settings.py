@@ -1,4 +1,4 @@
-"""What Airflow reads as its local settings here: SQLite does not give up at once, and retries come soon.
+"""Airflow's local settings for the demo: SQLite does not give up at once, and retries come soon.
 
 A savepoint outside a transaction begins one that may only read. When it comes to write after another process has
 written, SQLite cannot wait, since what was read is out of date, and answers "database is locked" whatever its timeout.
