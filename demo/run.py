@@ -113,19 +113,9 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
         project_id = export.project_id if export else labelbox.project_id()
         (home / "dags").mkdir(exist_ok=True)
         shutil.copy(EXAMPLE, home / "dags")
+        settings = _airflow_settings(store, labelbox, project_id)
         cluster = AirflowCluster(
-            home / "airflow",
-            home / "dags",
-            env={
-                "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
-                "AIRFLOW_CONN_LABELBOX_DEFAULT": labelbox.airflow_connection,
-                "LABELBOX_PROJECT_ID": project_id,
-                "LABELBOX_BUCKET": BUCKET,
-                # In the future: a backfill runs what lies before, and the scheduler adds no nights of its own.
-                "LABELBOX_START_DATE": f"{datetime.now(timezone.utc) + timedelta(days=30):%Y-%m-%d}",
-            },
-            parallelism=PARALLELISM,
-            say=progress.say,
+            home / "airflow", home / "dags", env=settings, parallelism=PARALLELISM, say=progress.say
         )
         stack.enter_context(cluster)
         progress.say(f"Airflow is up: {cluster.url}")
@@ -142,6 +132,17 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
     for made in ("airflow", "dags"):
         shutil.rmtree(home / made)
     progress.say("done; every process has been ended")
+
+
+def _airflow_settings(store: ObjectStore, labelbox: FakeLabelboxServer, project_id: str) -> dict[str, str]:
+    return {
+        "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
+        "AIRFLOW_CONN_LABELBOX_DEFAULT": labelbox.airflow_connection,
+        "LABELBOX_PROJECT_ID": project_id,
+        "LABELBOX_BUCKET": BUCKET,
+        # In the future: a backfill runs what lies before, and the scheduler adds no nights of its own.
+        "LABELBOX_START_DATE": f"{datetime.now(timezone.utc) + timedelta(days=30):%Y-%m-%d}",
+    }
 
 
 def _what_to_serve(export: Export | None, options: argparse.Namespace) -> tuple[list[str], date, date]:

@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from labelbox_export_provider.client import graphql, parsing
+from labelbox_export_provider.client.asking import ask, describe_operation, elapsed_of, sleep_or_raise
 from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.reply_bodies import read_body
-from labelbox_export_provider.client.reply_errors import Again, Delivery, Fatal, Ok, classify
+from labelbox_export_provider.client.reply_errors import Delivery, Fatal, Ok, classify
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, Budget, RetryPolicy
 from labelbox_export_provider.client.types import (
     Answer,
@@ -23,9 +24,7 @@ from labelbox_export_provider.client.types import (
     ExportTaskState,
     Flow,
     KeyOwner,
-    Reply,
     Send,
-    Sleep,
     Started,
     StartLost,
     StreamTotals,
@@ -48,7 +47,7 @@ NEWEST_PAGES = 10
 
 def who_am_i(policy: RetryPolicy = DEFAULT_RETRY) -> Flow[KeyOwner]:
     """Read whose key it is; cheap and without side effects."""
-    data = yield from _ask(graphql.WHO_AM_I, {}, policy)
+    data = yield from ask(graphql.WHO_AM_I, {}, policy)
     return parsing.key_owner(data)
 
 
@@ -68,7 +67,7 @@ def start_once(
     was started then. `wait_at_limit=False` raises `RunningExportLimitError` at once, for callers that wait elsewhere.
     """
     budget = Budget(policy)
-    operation = _named(document, {"input": input})
+    operation = describe_operation(document, {"input": input})
     while True:
         reply = yield Send(document, {"input": input})
         outcome = classify(reply, operation)
@@ -86,8 +85,8 @@ def start_once(
             raise RunningExportLimitError(
                 f"{error.message} No export was started.", details=error.details, retry_after=outcome.after
             )
-        budget.spend(_elapsed(reply))
-        yield _sleep_or_raise(budget, outcome, " No export was started.")
+        budget.spend(elapsed_of(reply))
+        yield sleep_or_raise(budget, outcome, " No export was started.")
 
 
 def created_tasks_named(
@@ -160,14 +159,14 @@ def stream_totals(export_id: str, stream: StreamType, policy: RetryPolicy = DEFA
     An answer that comes too early may also look empty: `confirmed_totals` reads twice.
     """
     variables = {"where": {"id": export_id}, "streamType": stream.value}
-    data = yield from _ask(graphql.STREAM_HEADER, variables, policy)
+    data = yield from ask(graphql.STREAM_HEADER, variables, policy)
     return parsing.stream_totals(data, export_id, stream)
 
 
 def has_file(export_id: str, stream: StreamType, policy: RetryPolicy = DEFAULT_RETRY) -> Flow[bool]:
     """Return whether a stream has a first file, which settles whether a missing header means that it is empty."""
     try:
-        data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
+        data = yield from ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, 0), policy)
     except NotFoundError:
         return False
     return parsing.has_file(data, export_id)
@@ -178,7 +177,7 @@ def file_at(export_id: str, stream: StreamType, offset: int, policy: RetryPolicy
 
     Raises `IntegrityError` when Labelbox has no file there or describes one that does not hold the offset.
     """
-    data = yield from _ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, offset), policy)
+    data = yield from ask(graphql.FILE_FROM_OFFSET, _file_variables(export_id, stream, offset), policy)
     return parsing.export_file(data, export_id, stream, offset)
 
 
@@ -191,13 +190,13 @@ def cancel_export(
     of the connection or the key are raised as usual.
     """
     try:
-        types = parsing.cancelable_types((yield from _ask(graphql.CANCELABLE_TASK_TYPES, {}, policy)))
+        types = parsing.cancelable_types((yield from ask(graphql.CANCELABLE_TASK_TYPES, {}, policy)))
     except (RefusedError, ProtocolError):
         types = None
     if types is not None and (task_type or EXPORT_TASK_TYPE) not in types:
         return False
     try:
-        data = yield from _ask(graphql.CANCEL_TASK, {"id": export_id}, policy)
+        data = yield from ask(graphql.CANCEL_TASK, {"id": export_id}, policy)
     except (RefusedError, NotFoundError):
         return False
     return parsing.canceled(data)
@@ -216,14 +215,14 @@ def _find_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[Export
     except NotFoundError:
         pass  # the fallback decides
     try:
-        data = yield from _ask(graphql.TASK, {"where": {"id": export_id}}, policy)
+        data = yield from ask(graphql.TASK, {"where": {"id": export_id}}, policy)
         return parsing.task(data)
     except (NotFoundError, RefusedError):
         return None
 
 
 def _created_task(export_id: str, user_id: str, policy: RetryPolicy) -> Flow[ExportTaskState | None]:
-    data = yield from _ask(graphql.CREATED_TASK_BY_ID, {"userId": user_id, "taskId": export_id}, policy)
+    data = yield from ask(graphql.CREATED_TASK_BY_ID, {"userId": user_id, "taskId": export_id}, policy)
     tasks = parsing.created_tasks(data, user_id)
     return next((each for each in tasks if each.export_id == export_id), None)
 
@@ -235,7 +234,7 @@ def _list_tasks(
     received = 0
     for page in range(1, MAX_PAGES + 1):
         variables = {"userId": user_id, **where, "skip": received, "first": TASKS_PER_PAGE}
-        tasks = parsing.created_tasks((yield from _ask(document, variables, policy)), user_id)
+        tasks = parsing.created_tasks((yield from ask(document, variables, policy)), user_id)
         received += len(tasks)
         known = len(seen)
         seen.update((each.export_id, each) for each in tasks)
@@ -260,45 +259,3 @@ def _newest_first(tasks: Iterable[ExportTaskState]) -> bool:
 def task_age(task: ExportTaskState) -> tuple[bool, datetime, str]:
     """Return the key that sorts tasks oldest first, those without a date last."""
     return task.created_at is None, task.created_at or datetime.max.replace(tzinfo=timezone.utc), task.export_id
-
-
-def _ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy) -> Flow[Mapping[str, Any]]:
-    """Send one operation that is safe to repeat, until it is answered or the policy is used up."""
-    budget = Budget(policy)
-    operation = _named(document, variables)
-    while True:
-        reply = yield Send(document, variables)
-        outcome = classify(reply, operation)
-        if isinstance(outcome, Ok):
-            return outcome.data
-        if isinstance(outcome, Fatal):
-            raise outcome.error
-        budget.spend(_elapsed(reply))
-        yield _sleep_or_raise(budget, outcome)
-
-
-def _sleep_or_raise(budget: Budget, outcome: Again, so_far: str = "") -> Sleep:
-    seconds = budget.wait(outcome.after, outcome.most_tries)
-    if seconds is not None:
-        return Sleep(seconds, str(outcome.error))
-    times = "1 try" if budget.tries == 1 else f"{budget.tries} tries"
-    raise type(outcome.error)(
-        f"{outcome.error.message} Gave up after {times} in {budget.seconds:.0f} s; trying again later may help."
-        f"{so_far}",
-        details=outcome.error.details,
-        retry_after=outcome.after,
-    )
-
-
-def _elapsed(reply: Reply) -> float:
-    return reply.elapsed if reply is not None else 0.0
-
-
-def _named(document: Document, variables: Mapping[str, Any]) -> str:
-    """Return an operation's name with its ids, since Labelbox's own messages often omit them."""
-    ids: dict[str, Any] = {**variables}
-    for member in ("where", "input"):
-        inner = ids.pop(member, None)
-        ids.update(inner.get("filters") or inner if isinstance(inner, Mapping) else {})
-    shown = ", ".join(f"{key} {ids[key]}" for key in ids if key.lower().endswith("id") and isinstance(ids[key], str))
-    return f"{document.name} ({shown})" if shown else document.name

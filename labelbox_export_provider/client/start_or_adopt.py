@@ -11,14 +11,13 @@ is never read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Generator
+from datetime import datetime
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_BY_MUTATION
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
+from labelbox_export_provider.client.start_request import AdoptionFlow, Save, StartedExport, StartRequest
 from labelbox_export_provider.client.types import (
     Effect,
     ExportTaskState,
@@ -50,60 +49,6 @@ MAX_STARTS = 2
 """Maximum number of mutations that one try sends, when answers are lost and nothing becomes visible."""
 
 _DEAD = {TaskStatus.FAILED.value, TaskStatus.CANCELED.value, TaskStatus.CANCELLING.value}
-
-
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """The export to start, its user and its name. `now` is the clock that dates intents.
-
-    `wait_at_limit=False`: while too many exports run, the caller waits, not the flow.
-    """
-
-    mutation: str
-    mutation_input: Mapping[str, Any]
-    name: str
-    fingerprint: str
-    clear_count: str
-    user_id: str
-    adopt_within: timedelta
-    call_limit: float
-    now: Callable[[], datetime]
-    wait_at_limit: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class StartedExport:
-    """The export of this start. `adopted`: another try had started it, not merely an answer was lost."""
-
-    export_id: str
-    adopted: bool
-    record: StartRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Save:
-    """Ask for the record to be stored before the flow continues."""
-
-    record: StartRecord
-
-
-AdoptionFlow: TypeAlias = Generator[Effect | Save, Reply, "StartedExport"]
-T = TypeVar("T")
-
-
-def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord], None]) -> Flow[T]:
-    """Perform the `Save` effects of a flow, and leave the others to a driver."""
-    reply: Reply = None
-    while True:
-        try:
-            effect = flow.send(reply)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # a generator's return value is untyped in StopIteration
-        if isinstance(effect, Save):
-            save(effect.record)
-            reply = None
-        else:
-            reply = yield effect
 
 
 def start_or_adopt(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import never_expire, task_state_store
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.start_or_adopt import StartedExport, StartRequest, saving, start_or_adopt
+from labelbox_export_provider.client.start_or_adopt import start_or_adopt
+from labelbox_export_provider.client.start_request import StartedExport, StartRequest, saving
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint

@@ -18,7 +18,8 @@ from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.polling import confirmed_totals, poll
 from labelbox_export_provider.client.retry import DEFAULT_RETRY
-from labelbox_export_provider.client.start_or_adopt import StartRequest, saving, start_or_adopt
+from labelbox_export_provider.client.start_or_adopt import start_or_adopt
+from labelbox_export_provider.client.start_request import StartRequest, saving
 from labelbox_export_provider.client.types import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle

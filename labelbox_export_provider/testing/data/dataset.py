@@ -67,40 +67,21 @@ def _alternate(borders: Sequence[datetime]) -> Iterator[datetime | None]:
 def _make_row(index: int, activity: datetime, seed: str, project_id: str, project_name: str) -> GeneratedRow:
     name = f"{seed} {index}"
     chance = random.Random(name)  # noqa: S311  # as above
-    kind = KINDS[index % len(KINDS)]
-    content = kind(chance, name)
+    content = KINDS[index % len(KINDS)](chance, name)
     row_id = make_id(f"row {name}")
     dataset_number = chance.randrange(2)
     dataset_id = make_id(f"dataset {seed} {dataset_number}")
     status = list(WORKFLOW_STATUSES)[chance.randrange(4)]
     batch_number = chance.randrange(3)
-    batch_id = make_id(f"batch {seed} {batch_number}")
     created = activity - timedelta(days=3, milliseconds=chance.randrange(10**6))
     label_times = [activity - timedelta(hours=hours) for hours in ((), (1,), (26, 1), (5,))[chance.randrange(4)]]
-    if status == "TO_LABEL":
-        label_times = []
-    data_row: dict[str, Any] = {"id": row_id}
-    if index % 5 != 3:
-        data_row["global_key"] = f"{content.name}-{index}"
-    if index % 3 == 0:
-        data_row["external_id"] = f"ext {index} \u2013 {content.name}"
-    data_row["row_data"] = content.row_data
+    label_times = [] if status == "TO_LABEL" else label_times
+    data_row = make_data_row(row_id, index, content)
+    batch = (make_id(f"batch {seed} {batch_number}"), f"batch {batch_number}")
     project = ProjectPart(
         name=project_name,
         labels=[make_label(number, moment, name, content, chance) for number, moment in enumerate(label_times)],
-        project_details={
-            "ontology_id": make_id(f"ontology {seed}"),
-            "task_id": make_id(f"queue {seed} {status}"),
-            "task_name": {"TO_LABEL": "Initial labeling task", "IN_REVIEW": "Initial review task"}.get(status, status),
-            "batch_id": batch_id,
-            "batch_name": f"batch {batch_number}",
-            "workflow_status": status,
-            "priority": 5,
-            "consensus_expected_label_count": 1,
-            "workflow_history": [
-                {"action": "Create", "created_at": row_text(created), "created_by": "ann@example.com"}
-            ],
-        },
+        project_details=_project_details(seed, status, batch, created),
     )
     return GeneratedRow(
         row_id=row_id,
@@ -111,25 +92,54 @@ def _make_row(index: int, activity: datetime, seed: str, project_id: str, projec
             project_id: Membership(
                 project_name=project_name,
                 workflow_status=WORKFLOW_STATUSES[status],
-                batch_id=batch_id,
-                batch_name=f"batch {batch_number}",
+                batch_id=batch[0],
+                batch_name=batch[1],
                 labels_created_at=tuple(label_times),
             )
         },
         last_activity_at=activity,
         data_row=data_row,
-        details={
-            "dataset_id": dataset_id,
-            "dataset_name": f"Uploads {dataset_number}",
-            "created_at": row_text(created),
-            "updated_at": row_text(created + timedelta(seconds=2)),
-            "created_by": "uploader@example.com",
-        },
+        details=make_details(dataset_id, f"Uploads {dataset_number}", created),
         content=content,
         projects={project_id: project},
         compact=index % 2 == 0,
         ascii_only=index % 7 == 5,
     )
+
+
+def _project_details(seed: str, status: str, batch: tuple[str, str], created: datetime) -> dict[str, Any]:
+    return {
+        "ontology_id": make_id(f"ontology {seed}"),
+        "task_id": make_id(f"queue {seed} {status}"),
+        "task_name": {"TO_LABEL": "Initial labeling task", "IN_REVIEW": "Initial review task"}.get(status, status),
+        "batch_id": batch[0],
+        "batch_name": batch[1],
+        "workflow_status": status,
+        "priority": 5,
+        "consensus_expected_label_count": 1,
+        "workflow_history": [{"action": "Create", "created_at": row_text(created), "created_by": "ann@example.com"}],
+    }
+
+
+def make_data_row(row_id: str, index: int, content: Content) -> dict[str, Any]:
+    """Return the `data_row` member; some rows have no global key, most have no external id."""
+    data_row: dict[str, Any] = {"id": row_id}
+    if index % 5 != 3:
+        data_row["global_key"] = f"{content.name}-{index}"
+    if index % 3 == 0:
+        data_row["external_id"] = f"ext {index} \u2013 {content.name}"
+    return {**data_row, "row_data": content.row_data}
+
+
+def make_details(dataset_id: str, dataset_name: str, created: datetime) -> dict[str, Any]:
+    """Return the data row details of a row that was uploaded at this instant."""
+    return {
+        "dataset_id": dataset_id,
+        "dataset_name": dataset_name,
+        "created_at": row_text(created),
+        "updated_at": row_text(created + timedelta(seconds=2)),
+        "created_by": "uploader@example.com",
+    }
 
 
 def make_label(number: int, moment: datetime, name: str, content: Content, chance: random.Random) -> LabelPart:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from labelbox_export_provider.testing.clock import row_text
-from labelbox_export_provider.testing.data.dataset import make_label, spread_moments
+from labelbox_export_provider.testing.data.dataset import make_data_row, make_details, make_label, spread_moments
 from labelbox_export_provider.testing.data.generated_row import GeneratedRow, LabelPart, ProjectPart, RunPart
 from labelbox_export_provider.testing.data.media_kinds import KINDS, Content
 from labelbox_export_provider.testing.data.rows import WORKFLOW_STATUSES, Membership, RunMembership
@@ -127,12 +126,7 @@ class _Maker:
         created = activity - timedelta(days=3, milliseconds=chance.randrange(10**6))
         is_unlabeled = index % 7 == 6
         dataset = UNLABELED if is_unlabeled else DATASETS[kind // 2]
-        data_row: dict[str, Any] = {"id": make_id(name)}
-        if index % 5 != 3:
-            data_row["global_key"] = f"{content.name}-{index}"
-        if index % 3 == 0:
-            data_row["external_id"] = f"ext {index} \u2013 {content.name}"
-        data_row["row_data"] = content.row_data
+        data_row = make_data_row(make_id(name), index, content)
         places = {} if is_unlabeled else self._places(draft)
         labels = next((part.labels for part, _ in places.values() if part.labels), [])
         runs = self._runs(draft, labels)
@@ -148,13 +142,7 @@ class _Maker:
             },
             last_activity_at=activity,
             data_row=data_row,
-            details={
-                "dataset_id": self.dataset_id(dataset),
-                "dataset_name": dataset,
-                "created_at": row_text(created),
-                "updated_at": row_text(created + timedelta(seconds=2)),
-                "created_by": "uploader@example.com",
-            },
+            details=make_details(self.dataset_id(dataset), dataset, created),
             content=content,
             projects={self.project_id(project): part for project, (part, _) in places.items()},
             run_parts={self.run_id(run): part for run, part in runs.items()},

@@ -13,7 +13,8 @@ from support.client.conversations import USER_AGENT
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.client.start_or_adopt import StartedExport, StartRequest, saving, start_or_adopt
+from labelbox_export_provider.client.start_or_adopt import start_or_adopt
+from labelbox_export_provider.client.start_request import StartedExport, StartRequest, saving
 from labelbox_export_provider.client.types import Flow, Reply, Send
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import request_fingerprint
