@@ -111,13 +111,13 @@ class WholeStream:
     """Holds what is read against everything that Labelbox and the file hosts announced: totals, files, checksums.
 
     A file that is other than announced raises `IntegrityError` before its last piece is passed on; totals that disagree
-    do so in `close`. Only a stream that is read from its first byte on can be checked like this.
+    do so in `verify_totals`. Only a stream that is read from its first byte on can be checked like this.
     """
 
     def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, label: str) -> None:
         self._verifier = StreamVerifier(totals, checksums, label, advice=UNTRUSTED)
 
-    def watch(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    def verify_pieces(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Account for pieces and pass them on."""
         for piece in pieces:
             data = piece.data
@@ -130,10 +130,10 @@ class WholeStream:
                 first_byte=data[0],
                 last_byte=data[-1],
             )
-            self._verifier.add((segment,))
+            self._verifier.add_segments((segment,))
             yield piece
 
-    def close(self, counts: RowCounts) -> None:
+    def verify_totals(self, counts: RowCounts) -> None:
         """Hold the rows that were counted and all bytes against the totals."""
-        self._verifier.count(counts)
-        self._verifier.close()
+        self._verifier.add_counts(counts)
+        self._verifier.verify_totals()

@@ -130,12 +130,12 @@ class _Reading:
         try:
             with closing(reader.pieces(start, totals.size)) as pieces:
                 passed = self._forgetting(pieces, index, reader)
-                rows = splitter.split(whole.watch(passed) if whole is not None else passed)
+                rows = splitter.split(whole.verify_pieces(passed) if whole is not None else passed)
                 yield from islice(rows, skip, None)
         finally:
             index.close()
         if whole is not None:
-            whole.close(splitter.counts)
+            whole.verify_totals(splitter.counts)
         elif line and (read := splitter.counts.rows - skip) != totals.lines - line:
             raise IntegrityError(
                 f"{label}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "
@@ -161,7 +161,7 @@ class _Reading:
         for piece in pieces:
             if before is not None and before.start != piece.file.start:
                 index.forget_before(piece.offset)
-                reader.checksums.take(before)
+                reader.checksums.pop(before)
             before = piece.file
             yield piece
 

@@ -226,8 +226,8 @@ def test_choosing_a_start_leaves_the_stream_itself_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lines": 9}, r"8 rows; announced were 9"),
-        ({"lines": 7}, r"8 rows; announced were 7"),
+        ({"lines": 9}, r"8 rows; 9 were announced"),
+        ({"lines": 7}, r"8 rows; 7 were announced"),
         ({"size": len(CONTENT) + 4}, "no file"),
         ({"size": len(CONTENT) - 4}, f"total of {len(CONTENT) - 4} bytes"),
     ],

@@ -78,7 +78,7 @@ def test_a_download_that_breaks_off_or_expires_goes_on_and_gives_every_row_once(
     [
         (CorruptFile(file_index=1, position=9), "CRC32C"),
         (TruncatedFile(file_index=1, keep=100, times=None), "100 bytes"),
-        (WrongTotals(lines_by=1), "announced were 61"),
+        (WrongTotals(lines_by=1), "61 were announced"),
         (WrongTotals(bytes_by=-1), "beyond the announced total"),
     ],
 )

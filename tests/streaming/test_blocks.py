@@ -16,7 +16,7 @@ def written(pool: BlockPool, chunks: list[bytes]) -> list[Output]:
     writer = BlockWriter(pool, outputs.append)
     for chunk in chunks:
         writer.write(chunk)
-    writer.finish()
+    writer.flush()
     return outputs
 
 
@@ -35,10 +35,10 @@ def test_memory_is_used_again_once_all_of_a_block_is_stored_and_not_before() -> 
     head, tail = output.split(output.end_of_row())
     assert (bytes(head.view), bytes(tail.view)) == (b"abc\n", b"defg")
     assert output.block is not None
-    pool.stored(output.block, len(head))
-    assert pool.take() is not output.buffer
-    pool.stored(output.block, len(tail))
-    assert pool.take() is output.buffer
+    pool.mark_stored(output.block, len(head))
+    assert pool.acquire() is not output.buffer
+    pool.mark_stored(output.block, len(tail))
+    assert pool.acquire() is output.buffer
 
 
 def test_the_small_end_of_a_task_holds_no_block() -> None:

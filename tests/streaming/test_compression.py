@@ -31,7 +31,7 @@ def packed(compression: Compression | None, content: bytes, piece_bytes: int) ->
     packing = packer(compression, out.append, block_bytes=100_000)
     for start in range(0, len(content), piece_bytes):
         packing.write(content[start : start + piece_bytes])
-    packing.finish()
+    packing.end_member()
     return b"".join(out)
 
 

@@ -212,8 +212,8 @@ def test_a_wrong_file_publishes_nothing_and_the_next_try_does(at: LandingClient,
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (WrongTotals(lines_by=1), "150 rows; announced were 151"),
-        (WrongTotals(lines_by=-1), "150 rows; announced were 149"),
+        (WrongTotals(lines_by=1), "150 rows; 151 were announced"),
+        (WrongTotals(lines_by=-1), "150 rows; 149 were announced"),
         (WrongTotals(bytes_by=1), "no file there"),
         (WrongTotals(bytes_by=-1), "beyond the announced total"),
         (WrongRanges(file_index=1, offsets_by=-1), r"\d+"),

@@ -30,8 +30,8 @@ MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5
 
 
 class NoTurns:
-    def take(self) -> None: ...
-    def give_back(self) -> None: ...
+    def acquire(self) -> None: ...
+    def release(self) -> None: ...
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Source:
 
 
 def take(verifier: StreamVerifier, account: MemberAccount) -> None:
-    verifier.add(account.segments)
-    verifier.count(account.counts)
+    verifier.add_segments(account.segments)
+    verifier.add_counts(account.counts)
 
 
 def pack(
@@ -74,11 +74,11 @@ def pack(
     packed = []
     for member in members(len(source.content), member_bytes):
         out: list[bytes] = []
-        rows = RowTrimmer(RULE, long_lines=NoTurns()) if trim else RowCounter()
+        rows = RowTrimmer(RULE, long_row_turn=NoTurns()) if trim else RowCounter()
         packing = packer(compression, out.append, block_bytes=16)
         take(verifier, encode_member(member, source.pieces(member.start, piece_bytes), rows, packing))
         packed.append(b"".join(out))
-    verifier.close()
+    verifier.verify_totals()
     return packed, verifier
 
 
@@ -166,11 +166,11 @@ def with_file(number: int, **changes: int) -> list[ExportFile]:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (replace(SOUND, lines=21), "20 rows; announced were 21"),
-        (replace(SOUND, lines=19), "20 rows; announced were 19"),
+        (replace(SOUND, lines=21), "20 rows; 21 were announced"),
+        (replace(SOUND, lines=19), "20 rows; 19 were announced"),
         (
             replace(Source.of(CONTENT, [50]), files=[ExportFile(0, 49, 0, 4, "u"), ExportFile(50, 209, 5, 17, "u")]),
-            "bytes 50 to 209 has 15 rows of its own; announced were 13",
+            "bytes 50 to 209 has 15 rows of its own; 13 were announced",
         ),
     ],
 )
@@ -190,8 +190,8 @@ def test_a_stream_shorter_than_announced_is_an_integrity_error_with_both_numbers
             verifier,
             encode_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)),
         )
-    with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; announced were 500"):
-        verifier.close()
+    with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; 500 were announced"):
+        verifier.verify_totals()
 
 
 def test_a_member_that_is_left_out_is_noticed() -> None:
@@ -204,9 +204,9 @@ def test_a_member_that_is_left_out_is_noticed() -> None:
                 rows = RowCounter()
                 pieces = SOUND.pieces(member.start, 16)
                 take(verifier, encode_member(member, pieces, rows, packer(None, lambda data: None)))
-        verifier.close()
+        verifier.verify_totals()
 
-    with pytest.raises(IntegrityError, match="the bytes that came next have 120 bytes before them"):
+    with pytest.raises(IntegrityError, match="the next bytes have 120 bytes before them"):
         add_all_but_one()
 
 
@@ -214,7 +214,7 @@ def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_h
     """G3: verified before visible."""
     checksums = AnnouncedChecksums()
     file = SOUND.files[1]
-    checksums.note(file, google_crc32c.value(CONTENT[file.start : file.end + 1]), "export e1")
+    checksums.record(file, google_crc32c.value(CONTENT[file.start : file.end + 1]), "export e1")
     wrong = bytearray(CONTENT)
     wrong[60] ^= 1
     source = replace(SOUND, content=bytes(wrong))

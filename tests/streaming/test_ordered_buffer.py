@@ -30,11 +30,11 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
         for size in members[number]:
             if chance.random() < 0.2:
                 time.sleep(0.0002)
-            outputs.put(number, bytes([number]) * size)
-        outputs.finish(number)
+            outputs.append_output(number, bytes([number]) * size)
+        outputs.close_unit(number)
 
     def send(size: int) -> None:
-        outputs.release(size)
+        outputs.release_bytes(size)
 
     received: list[bytes] = []
     gathered = 0
@@ -42,30 +42,30 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
         for number in range(len(members)):
             makers.submit(make, number)
         for number in range(len(members)):
-            while (data := outputs.take(number, every=1.0, tick=nothing)) is not None:
+            while (data := outputs.next_output(number, every=1.0, tick=nothing)) is not None:
                 received.append(data)
                 gathered += len(data)
                 if gathered > 40:
                     senders.submit(send, 40)
                     gathered -= 40
     assert b"".join(received) == b"".join(bytes([number]) * sum(sizes) for number, sizes in enumerate(members))
-    assert outputs.most_held <= 100 + extra
+    assert outputs.max_held <= 100 + extra
 
 
 def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> None:
     outputs = OrderedBuffer(limit=10, reserve=5)
-    outputs.put(0, b"x" * 10)
+    outputs.append_output(0, b"x" * 10)
     ended: list[str] = []
 
     def put() -> None:
         try:
-            outputs.put(1, b"yyy")
+            outputs.append_output(1, b"yyy")
         except StoppedError:
             ended.append("put")
 
     def sleep() -> None:
         try:
-            outputs.wait(60)
+            outputs.sleep(60)
         except StoppedError:
             ended.append("wait")
 
@@ -79,26 +79,26 @@ def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> N
         thread.join(5)
     assert sorted(ended) == ["put", "wait"]
     with pytest.raises(ValueError, match="the first"):
-        outputs.take(0, every=1.0, tick=nothing)
+        outputs.next_output(0, every=1.0, tick=nothing)
 
 
 def test_one_worker_at_a_time_holds_a_long_row_but_the_one_whose_turn_it_is_never_waits() -> None:
     """G5: memory does not grow with the length of lines."""
     outputs = OrderedBuffer(limit=10, reserve=5)
-    outputs.take_long_line(3)
-    outputs.take_long_line(3)
+    outputs.acquire_long_row(3)
+    outputs.acquire_long_row(3)
     got = threading.Event()
 
     def ahead() -> None:
-        outputs.take_long_line(4)
+        outputs.acquire_long_row(4)
         got.set()
 
     thread = threading.Thread(target=ahead)
     thread.start()
-    outputs.take_long_line(0)
+    outputs.acquire_long_row(0)
     assert not got.wait(0.05)
-    outputs.give_back_long_line(0)
+    outputs.release_long_row(0)
     assert not got.wait(0.05)
-    outputs.give_back_long_line(3)
+    outputs.release_long_row(3)
     assert got.wait(5)
     thread.join()

@@ -43,7 +43,7 @@ def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_sto
         staged = setting.move(source, writer)
     staged.complete()
     assert writer.content == content
-    assert staged.most_held <= 2 * MIB + 12_000
+    assert staged.max_held <= 2 * MIB + 12_000
 
 
 def test_a_member_is_not_held_back_until_it_is_whole_when_it_is_larger_than_what_may_be_held() -> None:
@@ -58,7 +58,7 @@ def test_a_member_is_not_held_back_until_it_is_whole_when_it_is_larger_than_what
         staged = setting.move(source, writer)
     staged.complete()
     assert writer.content == content
-    assert staged.most_held < len(content)
+    assert staged.max_held < len(content)
 
 
 # --- what fails
@@ -85,8 +85,8 @@ FAILURES: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
         "were announced",
     ),
     "refused": (lambda number, request, reply: Reply(403), {}, UnreachableError, "HTTP 403"),
-    "one row more announced": (None, {"lines": 121}, IntegrityError, "120 rows; announced were 121"),
-    "one row less announced": (None, {"lines": 119}, IntegrityError, "120 rows; announced were 119"),
+    "one row more announced": (None, {"lines": 121}, IntegrityError, "120 rows; 121 were announced"),
+    "one row less announced": (None, {"lines": 119}, IntegrityError, "120 rows; 119 were announced"),
 }
 
 
@@ -162,8 +162,8 @@ def test_progress_is_told_about_every_ten_seconds_with_true_numbers() -> None:
     assert [report.bytes_done for report in reports] == sorted(report.bytes_done for report in reports)
     gaps = [after.seconds - before.seconds for before, after in pairwise(reports)]
     assert all(gap >= 10 for gap in gaps)
-    assert ": 99 % (999 of 1000 bytes)" in ProgressReport("export e1", 999, 1000, 7, 5.0).line()
-    line = ProgressReport("export e1", 250, 1000, 7, 5.0).line()
+    assert ": 99 % (999 of 1000 bytes)" in ProgressReport("export e1", 999, 1000, 7, 5.0).describe()
+    line = ProgressReport("export e1", 250, 1000, 7, 5.0).describe()
     assert line == "export e1: 25 % (250 of 1000 bytes), 7 rows read, 0.0 MB/s, about 15 s left"
 
 

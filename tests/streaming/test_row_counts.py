@@ -29,10 +29,10 @@ class Turns:
         self.taken = 0
         self.given_back = 0
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         self.taken += 1
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self.given_back += 1
 
 
@@ -42,7 +42,7 @@ def run(rows: RowFilter, content: bytes, cuts: list[int]) -> bytes:
     for start, end in pairwise(borders):
         for data in rows.feed(content[start:end]):
             kept += data
-    for data in rows.finish():
+    for data in rows.end_stream():
         kept += data
     return kept
 
@@ -89,7 +89,7 @@ def test_only_rows_whose_own_time_lies_in_a_margin_are_dropped() -> None:
         b'{"data_row": {"details": {"last_activity_at": "2026-11-22T01:59:59.5Z"',
     ]
     lines = [row(moment.isoformat()) for moment in MOMENTS.values()] + unreadable
-    rows = RowTrimmer(RULE, long_lines=Turns())
+    rows = RowTrimmer(RULE, long_row_turn=Turns())
     kept = run(rows, b"\n".join(lines) + b"\n", []).split(b"\n")[:-1]
     assert [line for line in lines if line not in kept] == [lines[2], lines[3]]
     counts = rows.counts
@@ -120,7 +120,7 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
         return len(line) > max_line or RULE.position(last_activity_at(line)) != "margin"
 
     turns = Turns()
-    rows = RowTrimmer(RULE, max_line=max_line, long_lines=turns, long_line=16)
+    rows = RowTrimmer(RULE, max_line=max_line, long_row_turn=turns, long_row=16)
     assert run(rows, content, cuts) == b"".join(line for line in ended if kept(line))
     assert rows.counts.rows == len(ended)
     assert rows.counts.rows_kept == sum(map(kept, ended))
@@ -132,7 +132,7 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
 
 def test_a_row_longer_than_the_limit_is_kept_untouched_and_never_held_whole() -> None:
     """G5: memory does not grow with the export."""
-    rows = RowTrimmer(RULE, max_line=1000, long_lines=Turns(), long_line=100)
+    rows = RowTrimmer(RULE, max_line=1000, long_row_turn=Turns(), long_row=100)
     long = row((START - SECOND / 2).isoformat(), size=50_000)
     held, kept = 0, b""
     for start in range(0, len(long), 300):
@@ -180,7 +180,7 @@ def test_a_glance_is_enough_for_rows_as_labelbox_writes_them() -> None:
 
 def test_a_row_that_a_glance_would_drop_but_that_is_no_json_is_kept() -> None:
     """G4: a row is dropped only if its own timestamp was really parsed."""
-    rows = RowTrimmer(RULE, long_lines=Turns())
+    rows = RowTrimmer(RULE, long_row_turn=Turns())
     content = USUAL + b"\n" + USUAL[:-3] + b"\n"
     assert run(rows, content, []) == USUAL[:-3] + b"\n"
     assert (rows.counts.rows_trimmed, rows.counts.rows_unknown) == (1, 1)

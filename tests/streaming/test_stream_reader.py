@@ -220,7 +220,7 @@ def test_a_range_beyond_a_shorter_file_fails_with_both_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [("bytes 0-9/100000", "60000 to 99999 were asked for, 0 to 9 came"), ("bytes 60000-99999/7", "has 7 bytes")],
+    [("bytes 0-9/100000", "60000 to 99999 were requested, 0 to 9 came"), ("bytes 60000-99999/7", "has 7 bytes")],
 )
 def test_a_partial_answer_of_another_range_is_an_integrity_error(answer: str, message: str) -> None:
     wrong = (0, lambda reply: replace(reply, headers={"Content-Range": answer}))
@@ -244,8 +244,8 @@ def test_the_announced_checksum_of_a_file_is_noted_for_the_ledger() -> None:
     with reading() as (reader, source, _):
         read_all(reader)
         first = source.ask(0)
-        assert reader.checksums.take(first) == google_crc32c.value(CONTENT[: CUTS[0]])
-        assert reader.checksums.take(first) is None
+        assert reader.checksums.pop(first) == google_crc32c.value(CONTENT[: CUTS[0]])
+        assert reader.checksums.pop(first) is None
 
 
 def test_a_plain_http_address_outside_the_machine_is_never_asked() -> None:

@@ -255,14 +255,14 @@ class _Forgetful:
 
 
 class _NoTurns:
-    def take(self) -> None: ...
+    def acquire(self) -> None: ...
 
-    def give_back(self) -> None: ...
+    def release(self) -> None: ...
 
 
 def _trimmed(lines: list[bytes], rule: RowPositions) -> list[tuple[str, int]]:
-    rows = RowTrimmer(rule, long_lines=_NoTurns())
+    rows = RowTrimmer(rule, long_row_turn=_NoTurns())
     kept = b"".join(bytes(piece) for line in lines for piece in rows.feed(line))
-    kept += b"".join(bytes(piece) for piece in rows.finish())
+    kept += b"".join(bytes(piece) for piece in rows.end_stream())
     found = (json.loads(line)["data_row"] for line in kept.splitlines())
     return [(row["id"], row["version"]) for row in found]

@@ -1,7 +1,7 @@
 """GET requests for export files: the settings of the connection, and nothing that could leak the key or the URL.
 
-No Authorization header and no cookies go to file hosts. urllib3's own retries and redirects are off. What it raises is
-replaced by text of ours, since its errors quote URLs.
+No Authorization header and no cookies go to file hosts. urllib3's own retries and redirects are off. Its exceptions are
+replaced, since their texts quote URLs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from labelbox_export_provider.redaction import file_request, install_log_filter
 
 
 class BrokenTransferError(Exception):
-    """A request or its body broke off; another request may go on where it ended. `ended` says that the host hung up."""
+    """A request or its body broke off; another request may resume there. `ended` is whether the host hung up."""
 
     def __init__(self, message: str, *, ended: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class FileResponse:
         raise failure
 
     def close(self) -> None:
-        """Give the connection back where the answer was read to its end, else close it."""
+        """Return the connection to its pool where the answer was read to its end, else close it."""
         with file_request():
             self._response.close()
 
@@ -81,7 +81,7 @@ class FileHost:
         """Send a GET for a whole file, or for its bytes `first` to `last`, both included.
 
         Fails with `BrokenTransferError` when no answer came, and with the error of `check_file_url` before anything is
-        sent to an address that may not be used.
+        sent to an address that must not be used.
         """
         with self._settings.naming_connection():
             self._settings.check_file_url(url)
@@ -124,7 +124,7 @@ class FileHost:
             return self._managers[scheme, proxy]
 
     def _create_manager(self, scheme: str, proxy: ProxyAddress | None) -> urllib3.PoolManager:
-        # Loading certificates takes a while, so it is left where nothing is encrypted.
+        # Loading certificates takes a while, so it is done only where something is encrypted.
         encrypted = scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
         if self._ssl_context is None and encrypted:
             self._ssl_context = create_ssl_context(self._settings, used_by="urllib3")
@@ -147,7 +147,7 @@ def _proxy_headers(proxy: ProxyAddress) -> dict[str, str] | None:
 
 
 def _describe(error: Exception) -> str:
-    """Say what went wrong without quoting the library, whose texts hold URLs."""
+    """Return what went wrong without quoting the library, whose texts hold URLs."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):

@@ -1,12 +1,12 @@
-"""Which file of a stream holds which bytes: asked for ahead of the downloads, believed only as far as it tiles.
+"""The index of a stream's files: which file holds which bytes, requested ahead of the downloads.
 
-The chain of files (next start = previous end + 1) has to cover [0, total size) without hole or overlap. A chain can
-only be followed link by link, each a round trip; so files further on are asked for at the same time, by offsets that
-lie in them if they are about as large as those before. What comes back is put where it belongs, gaps are asked for, and
-what does not fit is dropped: whoever needs the file then asks for it by the chain, and gets it, or the error.
+The chain of files (next start = previous end + 1) must cover [0, total size) without hole or overlap. A chain can only
+be followed link by link, each a round trip. So files further ahead are requested at the same time, by offsets that lie
+in them if they are about as large as those before. An answer is put where it belongs, gaps are requested, and what does
+not fit is dropped: the thread that needs the file then requests it by the chain, and gets it, or the error.
 
-Files come with signed URLs that expire, so only a little is asked for ahead, and a refused URL is asked for anew by the
-same offset.
+Files come with signed URLs that expire, so only a few are requested ahead, and a refused URL is renewed by the same
+offset.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError, LabelboxExportError
 
 MAX_CALLS = 8
-"""Calls for files ahead that are under way at once."""
+"""Requests for files ahead that run at once."""
 
 
 class FileIndex:
     """The files of one stream, in a chain without holes. Threads may share it.
 
-    `ask` gives the file that holds an offset; it is called by several threads at once. At most `ahead_bytes` and
-    `ahead_files` are asked for beyond the furthest byte that was needed. `label` names export and stream in errors.
-    With `first_offset` the chain begins with the file that holds that byte, and nothing before it can be asked for.
+    `ask` returns the file that holds an offset; several threads call it at once. At most `ahead_bytes` and
+    `ahead_files` are requested beyond the furthest byte that was needed. `label` names export and stream in errors.
+    With `first_offset` the chain begins with the file that holds that byte, and nothing before it is available.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class FileIndex:
         """Files beyond the chain, by their start."""
         self._asking: set[int] = set()
         self._furthest = first_offset
-        self._misguided = False
-        """Whether an answer ahead failed or did not fit. Then the chain has to go on before another guess is made."""
+        self._guess_failed = False
+        """Whether a request ahead failed or did not fit. Then the chain must grow before the next guess."""
         self._changed = threading.Condition()
         self._executor = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="labelbox-index")
         self._closed = False
 
     def file_holding(self, offset: int) -> ExportFile:
-        """Give the file of a byte, after asking for what is missing up to it.
+        """Return the file of a byte, after requesting the files up to it.
 
         Fails with `IntegrityError`, with the numbers, when the files do not tile the stream.
         """
         while True:
             with self._changed:
                 self._furthest = max(self._furthest, offset)
-                self._look_ahead()
+                self._request_ahead()
                 if offset < self._end:
                     return self._files[bisect_right(self._starts, offset) - 1]
                 link = self._end
@@ -82,12 +82,12 @@ class FileIndex:
             self._follow(link)
 
     def renew(self, file: ExportFile) -> ExportFile:
-        """Ask for a file again because its URL is no longer accepted; it has to be the same file."""
+        """Request a file again because its URL is no longer accepted; it must be the same file."""
         fresh = self._ask(file.start)
         if _numbers(fresh) != _numbers(file):
             raise IntegrityError(
-                f"{self._label}: asked again for offset {file.start}, Labelbox describes another file: "
-                f"{_described(fresh)} instead of {_described(file)}."
+                f"{self._label}: asked again for offset {file.start}, Labelbox returned another file: "
+                f"{_describe(fresh)} instead of {_describe(file)}."
             )
         with self._changed:
             place = bisect_right(self._starts, file.start) - 1
@@ -96,40 +96,40 @@ class FileIndex:
         return fresh
 
     def forget_before(self, offset: int) -> None:
-        """Drop the files that end before `offset`: nobody will need them again."""
+        """Drop the files that end before `offset`, which are not needed any more."""
         with self._changed:
             done = max(0, bisect_right(self._starts, offset) - 1)
             del self._starts[:done]
             del self._files[:done]
 
     def close(self) -> None:
-        """Ask for nothing further."""
+        """Stop requesting files."""
         with self._changed:
             self._closed = True
-            # Calls that are cancelled before they begin would otherwise be waited for without end.
+            # A thread would wait without end for a request that is cancelled before it begins.
             self._asking.clear()
             self._changed.notify_all()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _is_coming(self, link: int) -> bool:
-        """Tell whether the file that starts at `link` is being asked for, as far as guesses go; for the lock's holder.
+        """Return whether the file that starts at `link` is probably being requested; for the lock's holder.
 
-        Where a guess meets another file, whoever waited for it follows the chain after all.
+        Where the guess hits another file, the thread that waited for it follows the chain.
         """
         reach = self._usual() if self._joined else 1
         return any(link <= each < link + reach for each in self._asking)
 
     def _usual(self) -> int:
-        """Give the usual size of a file, in bytes; there has to be one in the chain."""
+        """Return the mean size of a file, in bytes; there must be one in the chain."""
         return max(1, (self._end - self._begins) // self._joined)
 
     def _follow(self, link: int) -> None:
-        """Ask for the next file of the chain."""
+        """Request the next file of the chain."""
         try:
             file = self._ask(link)
             self._check(link, file)
             with self._changed:
-                self._misguided = False
+                self._guess_failed = False
                 if self._end == link:
                     self._join(file)
         finally:
@@ -138,7 +138,7 @@ class FileIndex:
                 self._changed.notify_all()
 
     def _join(self, file: ExportFile | None) -> None:
-        """Put a file at the end of the chain, and behind it the loose ones that fit."""
+        """Append a file to the chain, and behind it the loose ones that fit."""
         while file is not None:
             if not self._joined:
                 self._begins = file.start
@@ -155,20 +155,20 @@ class FileIndex:
         if not joins:
             kind = "hole" if file.start > start else "overlap"
             raise IntegrityError(
-                f"{self._label}: the files do not join ({kind}). The next one has to start at byte {start}; Labelbox "
-                f"gives {_described(file)}."
+                f"{self._label}: the files do not join ({kind}). The next one must start at byte {start}; Labelbox "
+                f"returned {_describe(file)}."
             )
         if file.end < file.start:
-            raise IntegrityError(f"{self._label}: {_described(file)} ends before it starts.")
+            raise IntegrityError(f"{self._label}: {_describe(file)} ends before it starts.")
         if file.end >= self._size:
             raise IntegrityError(
-                f"{self._label}: {_described(file)} goes beyond the announced total of {self._size} bytes."
+                f"{self._label}: {_describe(file)} goes beyond the announced total of {self._size} bytes."
             )
 
-    def _look_ahead(self) -> None:
-        """Have files asked for that will be needed soon; for whoever holds the lock."""
-        # The first file has to be there before the size of the others can be guessed.
-        while self._joined and not (self._closed or self._misguided) and len(self._asking) < MAX_CALLS:
+    def _request_ahead(self) -> None:
+        """Request files that will be needed soon; for the lock's holder."""
+        # The size of files can be guessed only from the first one.
+        while self._joined and not (self._closed or self._guess_failed) and len(self._asking) < MAX_CALLS:
             beyond = len(self._files) - bisect_right(self._starts, self._furthest)
             if beyond + len(self._loose) + len(self._asking) >= self._ahead_files:
                 return
@@ -179,7 +179,7 @@ class FileIndex:
             self._executor.submit(self._ask_ahead, offset)
 
     def _next_guess(self) -> int | None:
-        """Give the first offset of which nothing is known and nothing is being asked; None behind the window."""
+        """Return the first offset whose file is neither known nor being requested; None beyond the limit."""
         limit = min(self._size, self._furthest + self._ahead_bytes)
         usual = self._usual()
         asking = sorted(self._asking)
@@ -190,7 +190,7 @@ class FileIndex:
                 taken = next((each for each in asking if guess - usual // 2 <= each < guess + usual), None)
                 if taken is None:
                     return guess
-                # Guesses aim at the middle of files, so that small errors do not add up to the wrong file so soon.
+                # Guesses aim at the middle of files, so that small errors add up to a wrong file later.
                 guess = max(taken, guess) + (usual if taken != gap else usual + usual // 2)
             if stop in self._loose:
                 gap = self._loose[stop].end + 1
@@ -209,13 +209,13 @@ class FileIndex:
                 else:
                     fits = offset < self._end
         except LabelboxExportError:
-            # Whoever needs that file asks for it again and gets the error, or the file.
+            # The thread that needs this file requests it again and gets the error, or the file.
             return
         finally:
             with self._changed:
-                self._misguided = self._misguided or not fits
+                self._guess_failed = self._guess_failed or not fits
                 self._asking.discard(offset)
-                self._look_ahead()
+                self._request_ahead()
                 self._changed.notify_all()
 
 
@@ -223,5 +223,5 @@ def _numbers(file: ExportFile) -> tuple[int, int, int, int]:
     return file.start, file.end, file.line_start, file.line_end
 
 
-def _described(file: ExportFile) -> str:
+def _describe(file: ExportFile) -> str:
     return f"a file of bytes {file.start} to {file.end}, rows {file.line_start} to {file.line_end}"

@@ -1,7 +1,7 @@
-"""Bytes of a stream, from files that may break off, expire or be other than announced.
+"""The reader of a stream's bytes, from files that may break off, expire or differ from their announcement.
 
-A transfer that breaks off goes on at its byte. A refused URL is asked for anew by the same offset. A file that is
-shorter or longer than announced is an `IntegrityError` with both numbers: nothing is ever padded, cut or skipped.
+A transfer that breaks off is resumed at its byte. A refused URL is renewed by the same offset. A file that is shorter
+or longer than announced is an `IntegrityError` with both numbers: nothing is ever padded, cut or skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 512 * 1024
 LOOKAHEAD_BYTES = 64 * 1024
-"""How far beyond the wanted range is asked for at first, since the last row of a range ends a little behind it."""
+"""Bytes beyond the wanted range that are requested at first, since the last row of a range ends a little behind it."""
 
 REFUSALS = frozenset({400, 401, 403, 404, 410})
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -36,7 +36,7 @@ _CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*", re.ASC
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some bytes of the stream: all from one file, `offset` counts from the start of the stream."""
+    """Some bytes of the stream, all from one file; `offset` counts from the start of the stream."""
 
     file: ExportFile
     offset: int
@@ -50,8 +50,8 @@ class AnnouncedChecksums:
         self._values: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def note(self, file: ExportFile, value: int, label: str) -> None:
-        """Remember an announcement; fails with `IntegrityError` when it differs from an earlier one."""
+    def record(self, file: ExportFile, value: int, label: str) -> None:
+        """Record an announcement; fail with `IntegrityError` when it differs from an earlier one."""
         with self._lock:
             before = self._values.setdefault(file.start, value)
         if before != value:
@@ -60,8 +60,8 @@ class AnnouncedChecksums:
                 f"CRC32C {checksum.text(before)} first and {checksum.text(value)} later."
             )
 
-    def take(self, file: ExportFile) -> int | None:
-        """Give and forget the announcement of a file; None where its host made none."""
+    def pop(self, file: ExportFile) -> int | None:
+        """Remove and return the announcement of a file; None where its host made none."""
         with self._lock:
             return self._values.pop(file.start, None)
 
@@ -69,7 +69,7 @@ class AnnouncedChecksums:
 class StreamReader:
     """Reads any range of one stream. Threads may share it, each with an iterator of its own.
 
-    `sleep` takes seconds and may raise to end the wait; `jitter` gives a factor for waits.
+    `sleep` takes seconds and may raise to end the wait; `jitter` returns a factor for waits.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class StreamReader:
         self.checksums = AnnouncedChecksums()
 
     def pieces(self, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Give the stream from byte `start` on, to its end if the caller goes on that far.
+        """Yield the stream from byte `start` on, to its end if the caller reads that far.
 
-        Requests end a little behind `stop`; a caller who goes on beyond it costs further ones, of growing size.
+        Requests end a little behind `stop`; a caller that reads beyond it causes further ones, of growing size.
         """
         lookahead = self._lookahead_bytes
         asked_to = stop + lookahead
@@ -115,7 +115,7 @@ class StreamReader:
                 asked_to = position + lookahead
 
     def exactly(self, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Give the bytes `start` to `stop` (not included) of the stream, each file's by one request."""
+        """Yield the bytes `start` to `stop` (not included) of the stream, with one request for each file."""
         position = start
         while position < stop:
             file = self._index.file_holding(position)
@@ -124,10 +124,10 @@ class StreamReader:
                 position += len(data)
 
     def read(self, file: ExportFile, start: int, stop: int) -> Iterator[bytes]:
-        """Give the bytes `start` to `stop` (not included) of the stream, which are all in `file`.
+        """Yield the bytes `start` to `stop` (not included) of the stream, which are all in `file`.
 
-        Fails with `IntegrityError` when the file is not as announced, with `UnreachableError` when its host does not
-        give the bytes within a bounded number of tries without progress.
+        Fails with `IntegrityError` when the file is not as announced, and with `UnreachableError` after a bounded
+        number of tries without progress.
         """
         position = start
         failures = refusals = 0
@@ -143,7 +143,7 @@ class StreamReader:
                 broken = error
             except _RefusedUrlError as error:
                 refused = error.status
-            # Handled outside of the handlers, so that no error of ours drags another along.
+            # Handled outside of the handlers, so that errors raised here are not chained to these.
             if broken is not None:
                 failures += 1
                 self._wait_or_give_up(file, position, failures, broken)
@@ -165,7 +165,7 @@ class StreamReader:
                 missing -= len(data)
                 yield data
             if open_ended and stop == file.end + 1 and response.read(1):
-                raise IntegrityError(f"{self._described(file)} is longer than the {file.size} bytes announced.")
+                raise IntegrityError(f"{self._describe(file)} is longer than the {file.size} bytes announced.")
         finally:
             response.close()
 
@@ -176,7 +176,7 @@ class StreamReader:
         return data
 
     def _accept(self, response: FileResponse, file: ExportFile, first: int, last: int) -> tuple[int, bool]:
-        """Check an answer's head. Gives how many leading bytes to skip, and whether its length is not announced."""
+        """Check status and headers; return how many leading bytes to skip, and whether the length is unknown."""
         status, headers = response.status, response.headers
         if status in REFUSALS:
             raise _RefusedUrlError(status)
@@ -186,22 +186,22 @@ class StreamReader:
             )
         if status == 416:
             length = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-            shown = length[3] if length and length[3] != "*" else "fewer"
+            found = length[3] if length and length[3] != "*" else "fewer"
             raise IntegrityError(
-                f"{self._described(file)} has {shown} bytes, {file.size} were announced (asked for byte {first})."
+                f"{self._describe(file)} has {found} bytes, {file.size} were announced (byte {first} was requested)."
             )
         if status not in {200, 206}:
             raise ProtocolError(
-                f"The host of the export's files answered HTTP {status}, which it is not known to do. Look at the "
+                f"The host of the export's files answered HTTP {status}, which is not expected. Check the "
                 "connection's 'proxy' and the network in between; redirects are not followed.",
-                details=f"{self._described(file)}, from {response.host}",
+                details=f"{self._describe(file)}, from {response.host}",
             )
         encoding = headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             raise ProtocolError(
                 f"The host of the export's files sends them with Content-Encoding {encoding!r}, though the plain bytes "
-                "were asked for. A proxy in between may do that.",
-                details=f"{self._described(file)}, from {response.host}",
+                "were requested. A proxy in between may do that.",
+                details=f"{self._describe(file)}, from {response.host}",
             )
         self._note_checksum(response, file)
         if status == 206:
@@ -210,21 +210,21 @@ class StreamReader:
         length_text = headers.get("Content-Length", "")
         if length_text.strip().isdigit() and int(length_text) != file.size:
             raise IntegrityError(
-                f"{self._described(file)} has {int(length_text)} bytes at its host, {file.size} were announced."
+                f"{self._describe(file)} has {int(length_text)} bytes at its host, {file.size} were announced."
             )
         return first, not length_text
 
     def _check_range(self, file: ExportFile, text: str, first: int, last: int) -> None:
         match = _CONTENT_RANGE.fullmatch(text)
         if match is None or match[1] is None:
-            raise ProtocolError(f"{self._described(file)}: a partial answer has Content-Range {text[:60]!r}.")
+            raise ProtocolError(f"{self._describe(file)}: a partial answer has Content-Range {text[:60]!r}.")
         if match[3] != "*" and int(match[3]) != file.size:
             raise IntegrityError(
-                f"{self._described(file)} has {match[3]} bytes at its host, {file.size} were announced."
+                f"{self._describe(file)} has {match[3]} bytes at its host, {file.size} were announced."
             )
         if (int(match[1]), int(match[2])) != (first, last):
             raise IntegrityError(
-                f"{self._described(file)}: its bytes {first} to {last} were asked for, {match[1]} to {match[2]} came."
+                f"{self._describe(file)}: its bytes {first} to {last} were requested, {match[1]} to {match[2]} came."
             )
 
     def _note_checksum(self, response: FileResponse, file: ExportFile) -> None:
@@ -233,24 +233,24 @@ class StreamReader:
             return
         announced = checksum.from_storage_header(response.headers.getlist("x-goog-hash"))
         if announced is not None:
-            self.checksums.note(file, announced, self._label)
+            self.checksums.record(file, announced, self._label)
 
     def _wait_or_give_up(self, file: ExportFile, position: int, failures: int, broken: BrokenTransferError) -> None:
         if failures < MAX_FAILURES:
             wait = min(MAX_WAIT, 0.5 * 2**failures) * self._jitter()
             if broken.retry_after is not None:
                 wait = max(wait, min(broken.retry_after, 3 * MAX_WAIT))
-            logger.info("%s: broke off at byte %d (%s); going on there.", self._described(file), position, broken)
+            logger.info("%s: broke off at byte %d (%s); resuming there.", self._describe(file), position, broken)
             self._sleep(wait)
             return
         got = position - file.start
         if broken.ended:
             raise IntegrityError(
-                f"{self._described(file)} ended after {got} bytes, {file.size} were announced ({failures} tries)."
+                f"{self._describe(file)} ended after {got} bytes, {file.size} were announced ({failures} tries)."
             )
         raise UnreachableError(
             f"The export's files could not be read to the end: {failures} tries without progress. Retrying may help.",
-            details=f"{self._described(file)} ended at {got} of its {file.size} bytes; the last failure was: {broken}",
+            details=f"{self._describe(file)} ended at {got} of its {file.size} bytes; the last failure was: {broken}",
         )
 
     def _renewed(self, file: ExportFile, position: int, refusals: int, status: int) -> ExportFile:
@@ -258,14 +258,14 @@ class StreamReader:
             raise UnreachableError(
                 f"The host of the export's files refuses them (HTTP {status}), though each of {refusals} URLs was "
                 "fresh from Labelbox. Retrying may help; a proxy that blocks the file host answers like this, too.",
-                details=f"{self._described(file)}, of which {position - file.start} of {file.size} bytes were read",
+                details=f"{self._describe(file)}, of which {position - file.start} of {file.size} bytes were read",
             )
-        logger.info("%s: its URL is refused (HTTP %d); asking for a new one.", self._described(file), status)
+        logger.info("%s: its URL is refused (HTTP %d); requesting a new one.", self._describe(file), status)
         if refusals > 1:
             self._sleep(min(MAX_WAIT, 0.5 * 2**refusals) * self._jitter())
         return self._index.renew(file)
 
-    def _described(self, file: ExportFile) -> str:
+    def _describe(self, file: ExportFile) -> str:
         return f"{self._label}: the file of bytes {file.start} to {file.end}"
 
 

@@ -1,4 +1,4 @@
-"""What to do about an object that is at an explicit key already."""
+"""The decision about an object that is already at an explicit key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labelbox_export_provider.streaming.landing.manifests import Landed, own_man
 
 @dataclass(frozen=True, slots=True)
 class OverwriteDecision:
-    """`landed` when there is nothing to do; `create_only` when the store is to refuse what appears meanwhile."""
+    """`landed` when there is nothing to do; `create_only` when the store must refuse what appears meanwhile."""
 
     landed: Landed | None
     create_only: bool
@@ -23,10 +23,10 @@ class OverwriteDecision:
 def decide_overwrite(
     sink: Sink, names: ObjectNames, handle: ExportHandle, *, encoding: str, replace: bool
 ) -> OverwriteDecision:
-    """Decide, before bytes move, what may be done at the key. Fails with `ObjectExistsError` when nothing may.
+    """Decide, before bytes move, whether to write at the key; fail with `ObjectExistsError` if that is not allowed.
 
-    The same export and encoding give the same bytes, so an object of both may be written again, and with its manifest
-    there counts as done. In the layout every export has names of its own and nothing has to be looked at.
+    The same export and encoding make the same bytes, so an object of both may be written again, and counts as done when
+    its manifest is there. In the layout every export has names of its own, so nothing is read.
     """
     key = names.explicit_key
     if key is None or replace:
@@ -35,11 +35,11 @@ def decide_overwrite(
     if there is None:
         return OverwriteDecision(None, create_only=True)
     landed = own_manifest(sink, names)
-    same_recipe = there.metadata is None or there.metadata.get(ENCODING) == encoding
-    if landed is not None and same_recipe and _names(landed.manifest, sink.uri(key), there.size, handle):
+    same_encoding = there.metadata is None or there.metadata.get(ENCODING) == encoding
+    if landed is not None and same_encoding and _names(landed.manifest, sink.uri(key), there.size, handle):
         return OverwriteDecision(landed, create_only=False)
     if there.metadata is None:
-        # The store keeps no metadata; it compares the bytes before it gives the object its name.
+        # The store keeps no metadata; it compares the bytes before it makes the object visible.
         return OverwriteDecision(None, create_only=True)
     origin = there.metadata.get(EXPORT_ID)
     if origin == handle.export_id and there.metadata.get(ENCODING) == encoding:

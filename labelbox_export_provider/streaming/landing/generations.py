@@ -1,10 +1,10 @@
 """The generations of one source and window that are in a store: this export's own, and those of other exports.
 
-Readers of `data/` take whatever is there, so rows must not be there twice by accident: a generation is never written in
-two ways, what a killed try left and nobody names is removed, and `rerun` decides about other generations. Nothing is
-ever removed that a manifest names, but for older generations that are to be replaced; there the manifest goes first, so
-that whatever is killed and when, a manifest names whole objects. A look into a store is no lock: two landings that run
-at the same moment may not see each other.
+Readers of `data/` read whatever is there, so rows must not be there twice by accident: a generation is never written in
+two forms, what a killed try left and no manifest names is removed, and `rerun` decides about other generations. What a
+manifest names is never removed, except older generations that are to be replaced; of these the manifest is removed
+first, so that whatever is killed and when, a manifest names whole objects. Listing a store is not a lock: two landings
+that run at the same moment may not see each other.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from labelbox_export_provider.streaming.landing.manifests import Landed, own_man
 logger = logging.getLogger(__name__)
 
 _IN_ORDER_OF_REMOVAL: tuple[Kind, ...] = get_args(Kind)
-"""Manifests first: they must not name what is gone. Then what sends readers to data, then data, then errors."""
+"""Manifests first: they must not name missing objects. Then lists that point to data, then data, then errors."""
 
 
 class LandedGenerations:
-    """Looks at one store through the names of one export in the layout."""
+    """The generations in one store, found through the names of one export in the layout."""
 
     def __init__(self, sink: Sink, names: ObjectNames, window: WindowNames, handle: ExportHandle) -> None:
         self._sink = sink
@@ -43,7 +43,7 @@ class LandedGenerations:
         self._own: Landed | None = None
 
     def refuse_others(self) -> None:
-        """Fail with `ObjectExistsError` when a manifest says that another export of this window is landed."""
+        """Fail with `ObjectExistsError` when the manifest of another export of this window is there."""
         for key in self._sink.list(self._window.prefix("manifests")):
             generation = self._window.generation_of("manifests", key)
             if generation is None or generation == self._names.generation:
@@ -61,12 +61,12 @@ class LandedGenerations:
             )
 
     def read_own_manifest(self) -> Landed | None:
-        """Read the manifest of this very export, where an earlier try has landed it; the next calls need it."""
+        """Read and return the manifest of this export, where an earlier try has landed it; the next calls need it."""
         self._own = own_manifest(self._sink, self._names)
         return self._own
 
     def refuse_another_form(self, compression: Compression | None, object_bytes: int | None) -> None:
-        """Fail with `ConfigurationError` when this export is landed already, compressed or split in another way."""
+        """Fail with `ConfigurationError` when this export is already landed, compressed or split in another way."""
         landed = self._own
         if landed is None or not landed.manifest.objects:
             return
@@ -75,15 +75,15 @@ class LandedGenerations:
             raise ConfigurationError(
                 f"This export is landed already with compression={there[0]!r} and max_object_bytes={there[1]!r}. "
                 f"Landed again with compression={compression!r} and max_object_bytes={object_bytes!r}, its rows would "
-                "be there twice for readers of data/. Land it with the options of then, or remove its manifest first: "
+                "be there twice for readers of data/. Use those options again, or remove its manifest first: "
                 "the objects that it names are then replaced.",
                 details=landed.uri,
             )
 
     def remove_unnamed(self, written: Collection[str]) -> None:
-        """Remove objects of this export that are neither `written` nor named by its manifest, before that.
+        """Remove objects of this export that are not in `written`, where it has no manifest yet.
 
-        A killed try with other options leaves them. Where listing is not permitted this is left to the bucket's owner.
+        A killed try with other options leaves them. Where listing is not permitted, a warning is logged instead.
         """
         if self._own is None:
             self._remove_but(written)
@@ -94,7 +94,7 @@ class LandedGenerations:
             self._remove_but(written)
 
     def check_listing(self) -> None:
-        """Fail now, before bytes move, if the store does not let other generations be found."""
+        """Fail before bytes move if the store does not permit to list other generations."""
         for kind in _IN_ORDER_OF_REMOVAL:
             next(iter(self._sink.list(self._window.prefix(kind))), None)
 
@@ -132,7 +132,7 @@ class LandedGenerations:
         except StorageUnavailableError:
             raise
         except StorageError as error:
-            logger.warning("%s What killed tries with other options left is not looked for.", error)
+            logger.warning("%s Objects that killed tries with other options left are not removed.", error)
             return
         for key in found:
             logger.info("%s: removed, an earlier try with other options left it.", self._sink.uri(key))
@@ -155,7 +155,7 @@ class LandedGenerations:
                     logger.warning("%s stays: its export was started after this one.", each.uri)
                     return False
             return True
-        # No manifest: a killed try, a killed removal, or a landing that is not ready yet.
+        # No manifest: a killed try, a killed removal, or a landing that still runs.
         for key in (each for kind in keys.values() for each in kind):
             there = self._sink.head(key)
             started_at = (there.metadata or {}).get(STARTED_AT) if there is not None else None

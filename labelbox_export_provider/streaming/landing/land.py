@@ -1,10 +1,10 @@
-"""Lands one export: decides, moves, verifies, and only then publishes, the manifest last.
+"""The landing of one export: decide, move, verify, and only then publish, the manifest last.
 
-Order: look at what is there (an explicit key, other generations), abort what killed tries left under the same keys and
-read the totals, hold the error rows against their threshold, move both streams without completing them, complete
-errors, then all data objects in one burst, then write the list of URIs, then the manifest, then remove what that one
-replaces. Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same
-names with the same bytes.
+Order: read what is there (an explicit key, other generations); abort what killed tries left under the same keys and
+read the totals; compare the error rows with their threshold; move both streams without completing them; complete the
+errors, then all data objects in one burst; write the list of URIs, then the manifest; remove what that one replaces.
+Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same names with
+the same bytes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, St
 from labelbox_export_provider.errors import TooManyErrorRowsError
 from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, Sink
 from labelbox_export_provider.streaming.download.file_host import FileHost
-from labelbox_export_provider.streaming.landing.explicit_key import decide_overwrite
+from labelbox_export_provider.streaming.landing.explicit_key import OverwriteDecision, decide_overwrite
 from labelbox_export_provider.streaming.landing.generations import LandedGenerations
-from labelbox_export_provider.streaming.landing.manifests import landed_object, result_counts, state_of
+from labelbox_export_provider.streaming.landing.manifests import Landed, landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, encoding
 from labelbox_export_provider.streaming.landing.totals import ask_totals
@@ -55,14 +55,14 @@ def land_export(
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,
 ) -> LandedExport:
-    """Land a COMPLETE export and give its manifest.
+    """Land a COMPLETE export and return its manifest.
 
-    `names` has to be made with the compression of `options`. Files are fetched as the client's settings say, but
-    without its key. `progress` is filled on the way, for whoever reports a failure. Raises `TooManyErrorRowsError` when
-    the error stream is longer than allowed (errors are landed then, results are not), `ObjectExistsError` about an
-    explicit key or, with `rerun="refuse"`, another generation, `ConfigurationError` when this export is landed in
-    another form, `IntegrityError` when anything disagrees with what Labelbox announced, and `StorageError`. In all
-    cases nothing partial is visible, and another try may follow.
+    `names` must be made with the compression of `options`. Files are fetched with the client's settings, but without
+    its key. `progress` is updated meanwhile, for the report of a failure. Raises `TooManyErrorRowsError` when the error
+    stream is longer than allowed (errors are landed then, results are not), `ObjectExistsError` about an explicit key
+    or, with `rerun="refuse"`, another generation, `ConfigurationError` when this export is landed in another form,
+    `IntegrityError` when anything differs from what Labelbox announced, and `StorageError`. In all cases nothing
+    partial is visible, and another try may follow.
     """
     job = Job(
         client,
@@ -95,24 +95,18 @@ class _Landing:
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:
         names, options = self._names, self._options
-        self._look_at_others()
-        decision = decide_overwrite(
-            self._sink, names, self._handle, encoding=encoding(self._handle, options), replace=options.replace
-        )
+        self._check_other_generations()
+        decision = self._decide()
         if decision.landed is not None:
-            logger.info("%s is landed already: %s", self._handle.describe(), decision.landed.uri)
-            self._abort_leftovers(self._fixed_keys())
-            return LandedExport(decision.landed.manifest, decision.landed.uri, moved=False)
+            return self._keep_landed(decision.landed)
         stager = Stager(self._job, self._host, create_only=decision.create_only)
         totals = self._prepare(stager)
         object_bytes = self._job.object_bytes(totals.result)
         if self._generations is not None:
             self._generations.refuse_another_form(options.compression, object_bytes)
         try:
-            self._check_error_rows(totals.errors, stager)
-            errors = stager.stage(StreamType.ERRORS, totals.errors)
-            result = stager.stage(StreamType.RESULT, totals.result)
-            written = self._keys_of(errors, result)
+            errors, result = self._stage(totals, stager)
+            written = self._keys_to_write(errors, result)
             if self._generations is not None:
                 self._generations.remove_unnamed(written)
             landed_errors = self._complete_errors(totals.errors, errors)
@@ -138,23 +132,39 @@ class _Landing:
                 versions=self._versions,
             )
         )
-        self._clear_up(written, landed)
+        self._remove_replaced(written, landed)
         return landed
 
+    def _decide(self) -> OverwriteDecision:
+        names, options = self._names, self._options
+        form = encoding(self._handle, options)
+        return decide_overwrite(self._sink, names, self._handle, encoding=form, replace=options.replace)
+
+    def _keep_landed(self, landed: Landed) -> LandedExport:
+        logger.info("%s is landed already: %s", self._handle.describe(), landed.uri)
+        self._abort_leftovers(self._fixed_keys())
+        return LandedExport(landed.manifest, landed.uri, moved=False)
+
+    def _stage(self, totals: CompletedTotals, stager: Stager) -> tuple[StagedStream | None, StagedStream | None]:
+        """Stage both streams; fail before the result moves where there are more error rows than allowed."""
+        self._check_error_rows(totals.errors, stager)
+        errors = stager.stage(StreamType.ERRORS, totals.errors)
+        return errors, stager.stage(StreamType.RESULT, totals.result)
+
     def _prepare(self, stager: Stager) -> CompletedTotals:
-        """Take over from earlier tries of this export; ask for the totals and the first file meanwhile."""
+        """Fence earlier tries of this export; request the totals and the first file meanwhile."""
         with ThreadPoolExecutor(5, thread_name_prefix="labelbox-prepare") as pool:
-            looked = [pool.submit(self._take_over)]
-            ahead = pool.submit(stager.ask_ahead, StreamType.RESULT)
+            earlier = [pool.submit(self._fence_earlier_tries)]
+            ahead = pool.submit(stager.request_first_file, StreamType.RESULT)
             totals = ask_totals(self._job.client, self._handle.export_id, pool)
             if totals.result is not None:
-                looked.append(pool.submit(self._abort_leftovers, self._further_keys(totals.result)))
-        for each in (*looked, ahead):
+                earlier.append(pool.submit(self._abort_leftovers, self._further_keys(totals.result)))
+        for each in (*earlier, ahead):
             each.result()
         return totals
 
-    def _take_over(self) -> None:
-        """Stop a try that may still run from publishing, and only then look at what it has published."""
+    def _fence_earlier_tries(self) -> None:
+        """Keep a try that may still run from publishing, and only then read what it has published."""
         self._abort_leftovers(self._fixed_keys())
         own = self._generations.read_own_manifest() if self._generations is not None else None
         if own is not None:
@@ -171,15 +181,15 @@ class _Landing:
         return [self._names.data(number) for number in range(1, count)]
 
     def _abort_leftovers(self, keys: Iterable[str]) -> None:
-        def clear(key: str) -> None:
+        def abort(key: str) -> None:
             if aborted := self._sink.abort_open_uploads(key):
-                logger.info("%s: removed %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
+                logger.info("%s: aborted %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
 
         with ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="labelbox-clear") as pool:
-            for _ in pool.map(clear, keys):
+            for _ in pool.map(abort, keys):
                 pass
 
-    def _look_at_others(self) -> None:
+    def _check_other_generations(self) -> None:
         if self._generations is None:
             return
         if self._options.rerun == "refuse":
@@ -200,7 +210,7 @@ class _Landing:
             details=f"{self._handle.describe()}; error rows in {written.uri}",
         )
 
-    def _keys_of(self, errors: StagedStream | None, result: StagedStream | None) -> set[str]:
+    def _keys_to_write(self, errors: StagedStream | None, result: StagedStream | None) -> set[str]:
         keys = {self._names.data(each.number) for each in result.objects if each.size} if result is not None else set()
         if not keys and self._options.on_empty == "write_empty":
             keys.add(self._names.data())
@@ -219,7 +229,9 @@ class _Landing:
 
     def _complete_result(self, staged: StagedStream | None, stager: Stager) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            objects = tuple(landed_object(written, each.counts) for each, written in complete_all(staged, self._note))
+            objects = tuple(
+                landed_object(written, each.counts) for each, written in complete_all(staged, self._record_completed)
+            )
         elif self._options.on_empty == "write_empty":
             new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._sink.put(new, compression.nothing(self._options.compression))
@@ -230,7 +242,7 @@ class _Landing:
         self._job.progress.in_store = f"the rows ({label}), whole and verified, but no manifest that names them"
         return objects
 
-    def _note(self, done: int, of: int) -> None:
+    def _record_completed(self, done: int, of: int) -> None:
         self._job.progress.in_store = (
             f"for certain {done} of {of} objects with rows, each whole and verified, and no manifest that names them"
         )
@@ -248,7 +260,7 @@ class _Landing:
         skip = not manifest.rows_landed and self._options.on_empty == "skip_task"
         return LandedExport(manifest, written.uri, skip=skip)
 
-    def _clear_up(self, written: set[str], landed: LandedExport) -> None:
+    def _remove_replaced(self, written: set[str], landed: LandedExport) -> None:
         if self._generations is None:
             return
         self._generations.remove_no_longer_named(written)

@@ -1,4 +1,4 @@
-"""Manifests: how the one of a landing is filled, and how those that are in the store are read."""
+"""Manifests: filling that of a landing, and reading those that are in the store."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class Landed:
 
 
 def read_manifest(sink: Sink, key: str) -> Landed | None:
-    """Read a manifest; None when there is none that this version can read."""
+    """Return a manifest; None when there is none that this version can read."""
     content = sink.read(key, limit=_MAX_MANIFEST)
     if content is None:
         return None
     try:
         return Landed(Manifest.model_validate_json(content), sink.uri(key))
     except ValidationError:
-        logger.warning("%s is not a manifest of this version; it is taken for missing.", sink.uri(key))
+        logger.warning("%s is not a manifest of this version; it is treated as missing.", sink.uri(key))
         return None
 
 
 def own_manifest(sink: Sink, names: ObjectNames) -> Landed | None:
-    """Read the manifest that an earlier landing of the same export left, whatever its state."""
+    """Return the manifest that an earlier landing of the same export left, whatever its state."""
     keys = [names.manifest(state) for state in get_args(State)]
     with ThreadPoolExecutor(len(keys), thread_name_prefix="labelbox-read") as pool:
         return next((landed for landed in pool.map(lambda key: read_manifest(sink, key), keys) if landed), None)
 
 
 def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
-    """Record one data object."""
+    """Return the manifest's entry for one data object."""
     return LandedObject(
         uri=written.uri,
         rows=counts.rows_kept,
@@ -63,7 +63,7 @@ def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
 
 
 def result_counts(totals: StreamTotals | None, staged: StagedStream | None) -> ResultCounts:
-    """Record what the result stream held."""
+    """Return the manifest's counts of the result stream."""
     counts = staged.counts if staged is not None else RowCounts()
     return ResultCounts(
         rows=counts.rows,
@@ -78,7 +78,7 @@ def result_counts(totals: StreamTotals | None, staged: StagedStream | None) -> R
 
 
 def state_of(errors: ErrorCounts, objects: tuple[LandedObject, ...]) -> State:
-    """Give the state that a manifest's name tells."""
+    """Return the state that is part of a manifest's name."""
     if errors.rows:
         return "errors"
     return "ok" if any(landed.rows for landed in objects) else "empty"

@@ -1,4 +1,4 @@
-"""The options of a landing, checked while a DAG is parsed, and what a landing gives back."""
+"""The options of a landing, checked while a DAG is parsed, and its result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rerun = Literal["add", "replace", "refuse"]
 
 DEFAULT_MAX_OBJECT_BYTES = 512 * 1024**2
 _MIN_OBJECT_BYTES = 64 * 1024
-"""A number below is meant in another unit: one object would hold a handful of rows."""
+"""A smaller number is probably meant in another unit: one object would hold a handful of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class LandingOptions:
         if self.compression == "zstd" and find_spec("zstandard") is None:
             raise ConfigurationError(
                 "compression='zstd' needs the zstandard library, which is not installed: "
-                "pip install 'airflow-provider-labelbox-export[zstd]', or take compression='gzip' or None."
+                "pip install 'airflow-provider-labelbox-export[zstd]', or set compression='gzip' or None."
             )
         _one_of("rerun", self.rerun, get_args(Rerun))
         _one_of("on_empty", self.on_empty, get_args(OnEmpty))
@@ -78,9 +78,9 @@ TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name
 
 @dataclass(frozen=True, slots=True)
 class LandedExport:
-    """What is in the store now. `skip` says that the task is to be skipped, because the export is empty.
+    """What is in the store now. With `skip` the task must be skipped, because the export is empty.
 
-    `moved` is False where an earlier try had landed this very export, so that no bytes moved.
+    `moved` is False where an earlier try had already landed this export, so that no bytes moved.
     """
 
     manifest: Manifest
@@ -90,7 +90,7 @@ class LandedExport:
 
     @property
     def summary(self) -> LandedSummary:
-        """Give the short form that a transfer returns; `rows` are those that were landed."""
+        """The short form that a transfer returns; `rows` are those that were landed."""
         manifest = self.manifest
         return LandedSummary(
             manifest_uri=self.manifest_uri,

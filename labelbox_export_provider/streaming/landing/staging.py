@@ -1,4 +1,4 @@
-"""Brings the streams of one export into a store, verified but not visible yet, as the options of the landing say."""
+"""Staging: the streams of one export are moved into a store, verified but not visible yet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.options import LandingOptions
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
-from labelbox_export_provider.streaming.pipeline.memory_plan import plan_memory
+from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan, plan_memory
 from labelbox_export_provider.streaming.pipeline.pipeline import (
     OutputFormat,
     StagedStream,
@@ -46,7 +46,7 @@ _COMPLETED_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one landing works with."""
+    """The inputs of one landing."""
 
     client: LabelboxClient
     handle: ExportHandle
@@ -57,19 +57,19 @@ class Job:
     transfer_hooks: TransferHooks
 
     def object_bytes(self, totals: StreamTotals | None) -> int | None:
-        """Give the bytes of the source that go into one data object; None where all of them do."""
+        """Return how many bytes of the source go into one data object; None where all of them do."""
         limit = self.options.max_object_bytes
         if limit is None or self.names.explicit_key is not None or totals is None or totals.size <= limit:
             return None
         return limit
 
     def metadata(self) -> dict[str, str]:
-        """Give what every object says of its origin."""
+        """Return the metadata about its origin that every object carries."""
         return {EXPORT_ID: self.handle.export_id, STARTED_AT: iso_utc(self.handle.started_at)}
 
 
 def encoding(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
-    """Name everything that decides the bytes of a data object besides the export itself."""
+    """Return the name of all that decides the bytes of a data object besides the export itself."""
     packed = compression.encoding(options.compression, MEMBER_BYTES)
     split = "whole" if object_bytes is None else f"split-{object_bytes}"
     window = handle.window
@@ -83,7 +83,7 @@ def encoding(handle: ExportHandle, options: LandingOptions, object_bytes: int | 
 
 
 class Stager:
-    """Stages the streams of one job; `abort` drops whatever is staged and not completed."""
+    """Stages the streams of one job; `abort` aborts what is staged and not completed."""
 
     def __init__(self, job: Job, host: FileHost, *, create_only: bool) -> None:
         self._job = job
@@ -92,10 +92,10 @@ class Stager:
         self._staged: list[StagedStream] = []
         self._first_files: dict[StreamType, ExportFile] = {}
 
-    def ask_ahead(self, stream: StreamType) -> None:
-        """Ask for the first file of a stream that has one, while there is nothing else to do.
+    def request_first_file(self, stream: StreamType) -> None:
+        """Request the first file of a stream ahead of its use.
 
-        It is asked for once: after a failure it is asked for again when it is needed, which then is told.
+        It is requested once: after a failure it is requested again when it is needed, and that failure is raised.
         """
         with contextlib.suppress(LabelboxExportError):
             self._first_files[stream] = self._ask(stream, 0, ONCE)
@@ -104,17 +104,41 @@ class Stager:
         """Move a stream and verify it; None when it is empty."""
         if totals is None:
             return None
-        job, options, sink = self._job, self._job.options, self._job.sink
-        is_result = stream is StreamType.RESULT
-        object_bytes = job.object_bytes(totals) if is_result else None
-        window = job.handle.window
-        output_format = OutputFormat(
-            options.compression,
-            window.trim_rule() if window is not None and is_result else None,
-            options.max_trim_line,
-            object_bytes,
+        job = self._job
+        output_format = self._output_format(stream, totals)
+
+        def ask(offset: int) -> ExportFile:
+            # Once only: the next request is for a URL that has not expired.
+            ahead = self._first_files.pop(stream, None) if offset == 0 else None
+            return ahead or self._ask(stream, offset)
+
+        def watch(progress: Progress) -> None:
+            job.progress.add_stream(stream.value, totals.lines, progress)
+
+        def open_object(number: int) -> ObjectWriter:
+            return job.sink.begin(self.new_object(stream, totals, number))
+
+        staged = stage_stream(
+            Stream(f"export {job.handle.export_id}, {stream.value} stream", totals, ask),
+            host=self._host,
+            open_object=open_object,
+            output_format=output_format,
+            plan=self._plan(totals, output_format),
+            transfer_hooks=replace(job.transfer_hooks, watch=watch),
         )
-        plan = plan_memory(
+        self._staged.append(staged)
+        return staged
+
+    def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:
+        options, window = self._job.options, self._job.handle.window
+        if stream is not StreamType.RESULT:
+            return OutputFormat(options.compression, max_trim_line=options.max_trim_line)
+        rule = window.trim_rule() if window is not None else None
+        return OutputFormat(options.compression, rule, options.max_trim_line, self._job.object_bytes(totals))
+
+    def _plan(self, totals: StreamTotals, output_format: OutputFormat) -> MemoryPlan:
+        options, sink, object_bytes = self._job.options, self._job.sink, output_format.object_bytes
+        return plan_memory(
             size=object_bytes or totals.size,
             max_memory=options.max_memory,
             workers=options.workers,
@@ -128,30 +152,8 @@ class Stager:
             reserved=sum(staged.kept_in_memory for staged in self._staged) + self._kept(totals, object_bytes),
         )
 
-        def ask(offset: int) -> ExportFile:
-            # Once only: whoever asks again wants a URL that has not expired.
-            ahead = self._first_files.pop(stream, None) if offset == 0 else None
-            return ahead or self._ask(stream, offset)
-
-        def watch(progress: Progress) -> None:
-            job.progress.begin(stream.value, totals.lines, progress)
-
-        def open_object(number: int) -> ObjectWriter:
-            return sink.begin(self.new_object(stream, totals, number))
-
-        staged = stage_stream(
-            Stream(f"export {job.handle.export_id}, {stream.value} stream", totals, ask),
-            host=self._host,
-            open_object=open_object,
-            output_format=output_format,
-            plan=plan,
-            transfer_hooks=replace(job.transfer_hooks, watch=watch),
-        )
-        self._staged.append(staged)
-        return staged
-
     def new_object(self, stream: StreamType, totals: StreamTotals, number: int = 0) -> NewObject:
-        """Describe one object of a stream."""
+        """Return the description of one object of a stream."""
         job, is_result = self._job, stream is StreamType.RESULT
         object_bytes = job.object_bytes(totals) if is_result else None
         first = number * (object_bytes or 0)
@@ -172,13 +174,13 @@ class Stager:
         return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset, policy))
 
     def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
-        """Give what the writers of a split stream may keep, all together."""
+        """Return how many bytes the writers of a split stream may keep together."""
         if object_bytes is None:
             return 0
         return -(-totals.size // object_bytes) * min(object_bytes, self._job.sink.kept_bytes)
 
     def abort(self) -> None:
-        """Drop what is not completed."""
+        """Abort what is not completed."""
         for staged in self._staged:
             staged.abort()
 
@@ -186,10 +188,10 @@ class Stager:
 def complete_all(
     staged: StagedStream, notice: Callable[[int, int], object]
 ) -> list[tuple[StagedObject, WrittenObject]]:
-    """Make the objects that have bytes visible, several at once, and give them in order.
+    """Make the objects that have bytes visible, several at once, and return them in order.
 
-    When one fails, those that are not begun are left out; the first failure is raised. `notice` is told how many are
-    visible, out of how many, at the beginning and after each.
+    When one fails, those that are not begun are left out; the first failure is raised. `notice` is called with how many
+    are visible, out of how many, at the beginning and after each.
     """
     ready = [each for each in staged.objects if each.size]
     done: list[WrittenObject] = []

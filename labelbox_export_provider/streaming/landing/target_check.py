@@ -1,4 +1,4 @@
-"""Whether an export can be landed at all: asked before it is started, and again before its bytes move."""
+"""Checks of the target of a landing: before an export is started, and again before its bytes move."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_b
 
 
 def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
-    """Refuse names and options that this store cannot take; the store itself is not asked."""
+    """Refuse names and options that this store cannot take, without calling it."""
     keys = [names.data(), names.errors, *(names.manifest(state) for state in get_args(State))]
     for key in keys if names.uris is None else [*keys, names.uris]:
         check_filled_key(key, sink.maximum_key_bytes)
     check_part_bytes(options.part_bytes, sink.minimum_part_bytes, sink.maximum_part_bytes)
     if options.workers is not None and sink.connections is not None and options.workers > sink.connections:
         raise ConfigurationError(
-            f"workers={options.workers} is more than the {sink.connections} connections that the store's client has. "
+            f"workers={options.workers} is more than the {sink.connections} connections of the store's client. "
             "Lower workers, or raise max_pool_connections: for AWS with "
             f'{{"config_kwargs": {{"max_pool_connections": {options.workers}}}}} in the extra of the connection.'
         )
 
 
 def ask_store(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
-    """Fail as the landing would fail where the bucket or a permission is missing; nothing is left in the store.
+    """Fail as the landing would fail where the bucket or a permission is missing; leave nothing in the store.
 
-    The first and the last key that a landing writes are tried, since rights may end at a prefix. What another `rerun`
-    than "add" lists is listed, too.
+    The first and the last key that a landing writes are tried, since permissions may be limited to a prefix. Prefixes
+    that a `rerun` other than "add" lists are listed, too.
     """
     check_target(sink, names, options)
     calls = [lambda: sink.check_writable(names.data()), lambda: sink.check_writable(names.manifest("ok"))]

@@ -1,8 +1,8 @@
-"""The totals of both streams, asked for at once: every question is a round trip, and as a rule none needs another's.
+"""The totals of both streams, requested at once, since each request is a round trip and usually independent.
 
-The error stream is empty as a rule, which takes two answers to be sure of. Both are asked for once, at the same time.
-Where that does not settle it, the questions are asked one after the other, with patience: an early answer must neither
-be waited for when nobody needs it, nor be combined with one of minutes later.
+The error stream is usually empty, which takes two answers to be sure of. Both are requested once, at the same time.
+Where they do not decide, the requests are made again one after the other, with retries: an early answer must neither be
+waited for when it is not needed, nor be combined with one of minutes later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from labelbox_export_provider.errors import TemporaryError
 
 
 def ask_totals(client: LabelboxClient, export_id: str, pool: Executor) -> CompletedTotals:
-    """Read the totals of a COMPLETE export; a stream without header is believed empty as `confirmed_totals` says."""
+    """Return the totals of a COMPLETE export; `confirmed_totals` decides when a stream without header is empty."""
     header = pool.submit(client.run, flows.stream_totals(export_id, StreamType.ERRORS, ONCE))
     has_file = pool.submit(client.run, flows.has_file(export_id, StreamType.ERRORS, ONCE))
     result = client.run(confirmed_totals(export_id, StreamType.RESULT))

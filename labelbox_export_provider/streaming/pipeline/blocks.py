@@ -1,8 +1,8 @@
-"""Output on its way into the store, in blocks of memory that are used again and again.
+"""Blocks: memory for output on its way to the store, which is used again.
 
-Left to the allocator, pieces that several threads make and other threads free spread over an arena for each thread, and
-each arena keeps the most that it ever held: up to half more memory than is counted, and pages that the kernel has to
-clear anew. Blocks cost one copy of bytes that are in the processor's cache at that moment.
+With the allocator alone, bytes that some threads allocate and others free spread over one arena per thread, and each
+arena keeps the most that it ever held: up to half more memory than is counted, and pages that the kernel must clear
+again. Blocks cost one copy of bytes that are in the processor's cache at that moment.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ class Block:
 
 
 class BlockPool:
-    """Blocks that are free again. Threads share it; how many blocks there are is bounded by whoever counts output."""
+    """The free blocks, shared by threads. `OrderedBuffer` bounds the output and so the number of blocks."""
 
     def __init__(self, block_bytes: int) -> None:
         self.block_bytes = block_bytes
         self._free: list[bytearray] = []
         self._lock = threading.Lock()
 
-    def take(self) -> bytearray:
-        """Give the memory of a block."""
+    def acquire(self) -> bytearray:
+        """Return the memory of a block, a free one where there is one."""
         with self._lock:
             return self._free.pop() if self._free else bytearray(self.block_bytes)
 
-    def give_back(self, buffer: bytearray) -> None:
-        """Take back memory that nobody looks at any more."""
+    def release(self, buffer: bytearray) -> None:
+        """Return memory that nobody reads any more to the pool."""
         with self._lock:
             self._free.append(buffer)
 
-    def stored(self, block: Block, size: int) -> None:
-        """Take note that bytes of a block are stored; the last ones set its memory free."""
+    def mark_stored(self, block: Block, size: int) -> None:
+        """Count bytes of a block as stored; with the last of them its memory becomes free."""
         with self._lock:
             block.left -= size
             if not block.left:
@@ -52,7 +52,7 @@ class BlockPool:
 
 
 class Output:
-    """Bytes `start` to `stop` (not included) of `buffer`, which is that of `block` where there is one."""
+    """Bytes `start` to `stop` (not included) of `buffer`, which belongs to `block` where there is one."""
 
     __slots__ = ("_crc32c", "block", "buffer", "start", "stop")
 
@@ -81,22 +81,22 @@ class Output:
 
     @property
     def first_byte(self) -> int:
-        """The first of the bytes, of which there has to be one."""
+        """The first byte; there must be one."""
         return self.buffer[self.start]
 
     @property
     def crc32c(self) -> int:
-        """CRC32C of the bytes; that of a piece is worked out when asked for."""
+        """CRC32C of the bytes; that of a part of a block is computed on first use."""
         if self._crc32c is None:
             self._crc32c = google_crc32c.value(bytes(self.view))
         return self._crc32c
 
     def end_of_row(self) -> int:
-        """Give how many bytes there are up to the first newline and with it; 0 where there is none."""
+        """Return the number of bytes up to the first newline, which is included; 0 where there is none."""
         return max(0, self.buffer.find(b"\n", self.start, self.stop) + 1 - self.start)
 
     def split(self, size: int) -> tuple[Output, Output]:
-        """Give the first `size` bytes and the rest."""
+        """Return the first `size` bytes and the rest."""
         middle = self.start + size
         return (
             Output(self.buffer, self.start, middle, block=self.block),
@@ -105,21 +105,21 @@ class Output:
 
 
 class BlockWriter:
-    """Puts bytes of one worker into blocks, and leaves each with `put` when it is full. For one thread."""
+    """Copies the bytes of one worker into blocks, and passes each full one to `emit`. For one thread."""
 
-    def __init__(self, pool: BlockPool, put: Callable[[Output], None]) -> None:
+    def __init__(self, pool: BlockPool, emit: Callable[[Output], None]) -> None:
         self._pool = pool
-        self._put = put
+        self._emit = emit
         self._buffer: bytearray | None = None
         self._filled = 0
         self._crc32c = 0
 
     def write(self, data: bytes) -> None:
-        """Take bytes."""
+        """Copy bytes into blocks."""
         position = 0
         while position < len(data):
             if self._buffer is None:
-                self._buffer = self._pool.take()
+                self._buffer = self._pool.acquire()
             size = min(len(data) - position, self._pool.block_bytes - self._filled)
             piece = data if size == len(data) else data[position : position + size]
             self._buffer[self._filled : self._filled + size] = piece
@@ -127,22 +127,22 @@ class BlockWriter:
             self._filled += size
             position += size
             if self._filled == self._pool.block_bytes:
-                self._leave_block(self._buffer)
+                self._emit_block(self._buffer)
 
-    def finish(self) -> None:
-        """Leave what there is."""
+    def flush(self) -> None:
+        """Emit the last block."""
         if self._buffer is None:
             return
         if self._filled > self._pool.block_bytes // 2:
-            self._leave_block(self._buffer)
+            self._emit_block(self._buffer)
             return
-        # Many small ends would hold far more memory than they count for.
+        # Many small ends in blocks would hold far more memory than is counted for them.
         small = Output(bytes(memoryview(self._buffer)[: self._filled]), crc32c=self._crc32c)
-        self._pool.give_back(self._buffer)
+        self._pool.release(self._buffer)
         self._buffer = None
-        self._put(small)
+        self._emit(small)
 
-    def _leave_block(self, buffer: bytearray) -> None:
+    def _emit_block(self, buffer: bytearray) -> None:
         full = Output(buffer, 0, self._filled, block=Block(buffer, self._filled), crc32c=self._crc32c)
         self._buffer, self._filled, self._crc32c = None, 0, 0
-        self._put(full)
+        self._emit(full)

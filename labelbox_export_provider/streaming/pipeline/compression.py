@@ -1,8 +1,8 @@
-"""Compression of rows into what is stored: plain, gzip members or zstd frames.
+"""Compression of rows: plain, gzip members or zstd frames.
 
-Both formats may be put one behind the other, so members can be packed by several workers and joined. What a packer
-gives depends on the bytes it is given alone: settings are constant, headers hold no time, and the compressor is fed in
-constant blocks, since its output does depend on how it is fed.
+Members and frames can be concatenated, so several workers can pack them. The output of a packer depends on its input
+alone: settings are constant, headers hold no time, and the compressor is fed in blocks of constant size, since its
+output depends on how it is fed.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ BLOCK_BYTES = 1024**2
 """Bytes that go into the compressor at once, counted from the member's start. Changing it changes every object."""
 GZIP_LEVEL = 1
 ZSTD_LEVEL = 1
-"""Half the CPU of level 3, and on rows of JSON not larger."""
+"""Half the CPU of level 3; rows of JSON do not get larger by it."""
 _GZIP_CONTAINER = 31
 
 
 class Packer(Protocol):
-    """Turns the kept bytes of one member into what is stored."""
+    """Turns the kept bytes of one member into the bytes that are stored."""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Take kept bytes."""
+        """Pack kept bytes."""
 
-    def finish(self) -> None:
-        """Give what is left. A member without kept bytes gives none."""
+    def end_member(self) -> None:
+        """Emit the rest and end the member. A member without kept bytes emits nothing."""
 
 
 class PlainPacker:
-    """Stores bytes as they are."""
+    """Stores bytes unchanged."""
 
     def __init__(self, emit: Callable[[bytes], None]) -> None:
         self._emit = emit
 
     def write(self, data: bytes | memoryview) -> None:
-        """Pass bytes on."""
+        """Emit the bytes."""
         self._emit(data if isinstance(data, bytes) else bytes(data))
 
-    def finish(self) -> None:
+    def end_member(self) -> None:
         """Do nothing: nothing is held."""
 
 
@@ -69,7 +69,7 @@ class _BlockPacker(ABC):
             if self._filled == len(self._block):
                 self._compress()
 
-    def finish(self) -> None:
+    def end_member(self) -> None:
         """Compress the last block and end the member or frame."""
         if self._filled:
             self._compress()
@@ -79,7 +79,7 @@ class _BlockPacker(ABC):
     @staticmethod
     @abstractmethod
     def new_compressor() -> Any:
-        """Give a compressor with `compress` and `flush`."""
+        """Return a compressor with `compress` and `flush`."""
 
     def _compress(self) -> None:
         if self._compressor is None:
@@ -94,7 +94,7 @@ class GzipPacker(_BlockPacker):
 
     @staticmethod
     def new_compressor() -> Any:
-        """Give a compressor of ISA-L, at a sixth of zlib's CPU."""
+        """Return a compressor of ISA-L, which needs a sixth of zlib's CPU."""
         return isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_CONTAINER)
 
 
@@ -103,7 +103,7 @@ class ZstdPacker(_BlockPacker):
 
     @staticmethod
     def new_compressor() -> Any:
-        """Give a compressor of the zstandard library, which is imported only here: it is an extra."""
+        """Return a compressor of the zstandard library, which is imported only here: it is an extra."""
         import zstandard
 
         return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compressobj()
@@ -113,21 +113,24 @@ _PACKERS: dict[Compression, type[_BlockPacker]] = {"gzip": GzipPacker, "zstd": Z
 
 
 def packer(compression: Compression | None, emit: Callable[[bytes], None], block_bytes: int = BLOCK_BYTES) -> Packer:
-    """Give the packer of a compression."""
+    """Return the packer of a compression."""
     return PlainPacker(emit) if compression is None else _PACKERS[compression](emit, block_bytes)
 
 
 def nothing(compression: Compression | None) -> bytes:
-    """Give the smallest object of no rows that readers accept: some refuse an empty file as gzip or zstd."""
+    """Return the smallest object without rows that readers accept: some refuse an empty file as gzip or zstd."""
     return b"" if compression is None else bytes(_PACKERS[compression].new_compressor().flush())
 
 
 def content_type(compression: Compression | None) -> str:
-    """Give the media type of what is stored. It is never an encoding: clients would undo that, and readers again."""
+    """Return the media type of the stored bytes.
+
+    No Content-Encoding is ever set: clients would decompress, and readers would decompress again.
+    """
     return {None: NDJSON, "gzip": GZIP, "zstd": ZSTD}[compression]
 
 
 def encoding(compression: Compression | None, member_bytes: int) -> str:
-    """Name what decides the packed bytes besides the rows."""
+    """Return the name of all that decides the packed bytes besides the rows."""
     level = {None: None, "gzip": GZIP_LEVEL, "zstd": ZSTD_LEVEL}[compression]
     return "plain" if level is None else f"{compression}-{level}-{BLOCK_BYTES}-{member_bytes}"

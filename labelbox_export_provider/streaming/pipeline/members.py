@@ -1,18 +1,18 @@
-"""One member of the output: the rows that start in one constant range of source offsets, read, trimmed, compressed.
+"""Members of the output: the rows that start in one constant range of source offsets, read, trimmed and compressed.
 
-A member with the range [start, stop) owns the rows that start at an offset in (start, stop], and the first one the row
-at 0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in exactly one
-member, and members in order give the rows in order. A row starts at 0, behind a newline, or at a file border where the
-newline is missing; each can be seen by whoever reads from `start` on, since a start beyond it has the byte before it
-in that range. So a worker needs to know nothing of the others: it reads from `start`, skips to the first row beyond,
-and goes on to the first row beyond `stop`. A row may be longer than several members; those have no rows then, and no
-bytes. Nothing here depends on how the source is cut into files, requests or pieces, nor on workers or parts.
+A member with the range [start, stop) owns the rows that start at an offset in (start, stop]; the first member also owns
+the row at 0. Every row starts at exactly one offset, and these ranges cover every offset once, so every row is in
+exactly one member, and members in order hold the rows in order. A row starts at 0, behind a newline, or at a file
+border where the newline is missing. A worker that reads from `start` sees each of these, since the byte before a later
+start is in its range. So workers are independent: each reads from `start`, skips to the first row behind it, and
+continues to the first row behind `stop`. A row may be longer than several members; those have no rows and no bytes.
+Nothing here depends on how the source is cut into files, requests or pieces, nor on the number of workers or parts.
 
-With objects of B bytes, object j takes the rows that start in [j * B, (j + 1) * B), so its first member starts one byte
+With objects of B bytes, object j has the rows that start in [j * B, (j + 1) * B), so its first member starts one byte
 before j * B. Inside an object, members are counted from j * B.
 
-The bytes are accounted (checksum, newlines, file borders) by the member whose range [start, stop) holds them. These
-ranges tile the source as well, so the two accounts check each other.
+Bytes are accounted (checksum, newlines, file borders) by the member whose range [start, stop) holds them. These ranges
+tile the source as well, so the two accounts check each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from labelbox_export_provider.streaming.rows.counts import RowCounts, RowFilter,
 from labelbox_export_provider.streaming.rows.segments import Segment, Segments
 
 MEMBER_BYTES = 32 * 1024**2
-"""Changing it changes the bytes of every object, so that a retry would no longer write the same."""
+"""Changing it changes the bytes of every object, so that a retry would no longer write the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def members(size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | Non
 
 
 def object_ranges(size: int, object_bytes: int | None) -> Iterator[tuple[int, int, int]]:
-    """Give number, nominal start and last offset of each object: its rows start behind the last offset before it.
+    """Yield number, nominal start and last offset of each object: its rows start behind the last offset before it.
 
     With objects of B bytes that is one byte before the next multiple of B, and the end of the stream for the last.
     """
@@ -60,22 +60,22 @@ def object_ranges(size: int, object_bytes: int | None) -> Iterator[tuple[int, in
 
 @dataclass(frozen=True, slots=True)
 class MemberAccount:
-    """What came of one member: its rows, and the source bytes of its range."""
+    """The counts of one member's rows, and the source bytes of its range."""
 
     counts: RowCounts
     segments: tuple[Segment, ...]
 
 
 def encode_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:
-    """Read one member's range and rows from `pieces`, which start at its start; gives the rows to `pack`."""
-    making = _Encoding(member, rows, pack)
+    """Read one member's range and rows from `pieces`, which start at its start, and pass the rows to `pack`."""
+    current = _Encoding(member, rows, pack)
     for piece in pieces:
-        if making.take(piece):
+        if current.encode_piece(piece):
             break
     else:
-        making.end_of_stream()
-    pack.finish()
-    return MemberAccount(rows.counts, making.segments.all)
+        current.end_of_stream()
+    pack.end_member()
+    return MemberAccount(rows.counts, current.segments.all)
 
 
 class _Encoding:
@@ -87,8 +87,8 @@ class _Encoding:
         self._inside = member.number == 0
         self._before: Piece | None = None
 
-    def take(self, piece: Piece) -> bool:
-        """Take the next piece; True when the member is complete."""
+    def encode_piece(self, piece: Piece) -> bool:
+        """Encode the next piece; return whether the member is complete."""
         if self._row_starts_at_border(piece):
             if self._inside:
                 self._write(self._rows.end_row())
@@ -100,16 +100,16 @@ class _Encoding:
         self._before = piece
         rows_before, all_ours = self._rows.counts.rows, self._inside
         ended = self._take_rows(piece)
-        # Where all of the piece is ours, each newline has ended a row, so that nobody has to count them again.
+        # Where the whole piece is ours, each newline has ended a row, so newlines are not counted again.
         all_ours = all_ours and piece.offset + len(piece.data) <= self._member.stop
         until = max(0, self._member.stop - piece.offset)
-        self.segments.add(piece, piece.data[:until], self._rows.counts.rows - rows_before if all_ours else None)
+        self.segments.add_piece(piece, piece.data[:until], self._rows.counts.rows - rows_before if all_ours else None)
         return ended
 
     def end_of_stream(self) -> None:
-        """Take note that there are no pieces any more."""
+        """End the last row, since no piece follows."""
         if self._inside:
-            self._write(self._rows.finish())
+            self._write(self._rows.end_stream())
 
     def _row_starts_at_border(self, piece: Piece) -> bool:
         before = self._before
@@ -121,13 +121,13 @@ class _Encoding:
 
     def _take_rows(self, piece: Piece) -> bool:
         data = piece.data
-        # Newlines before this place start a row of ours, those from it on the first row of the next member.
+        # A newline before this place starts a row of ours; one behind it starts the next member's first row.
         until = self._member.stop - piece.offset
         begin = 0
         if not self._inside:
             begin = data.find(b"\n", 0, max(0, until)) + 1
             if not begin:
-                # At a file border exactly here, a row of ours may still start: the next piece tells.
+                # At a file border exactly here, a row of ours may still start: the next piece decides.
                 ends_with_file = piece.offset + len(data) == piece.file.end + 1 == self._member.stop
                 return len(data) >= until and not ends_with_file
             self._inside = True

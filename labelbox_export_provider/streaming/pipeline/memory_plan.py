@@ -1,4 +1,4 @@
-"""How much a transfer may hold in memory, worked out from its options before anything starts."""
+"""The memory plan of a transfer: workers, part size and held bytes, derived from its options before it starts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ DEFAULT_MAX_MEMORY = 128 * MIB
 DEFAULT_WORKERS = 4
 MAX_WORKERS = 32
 BASE_BYTES = 5 * MIB
-"""What threads, connections and libraries take once a transfer runs, whatever its size."""
+"""Memory of threads, connections and libraries once a transfer runs, whatever its size."""
 SAFETY = 1.15
-"""What the allocator and the interpreter add to the bytes that are counted."""
+"""Factor by which the allocator and the interpreter exceed the bytes that are counted."""
 WORKER_BYTES = 6 * MIB
-"""What one worker holds besides its output: pieces on the way in, one block, the compressor, one row below the long."""
+"""What one worker holds besides its output: pieces it reads, one block, the compressor, one row that is not long."""
 SLACK_BYTES = 2 * MIB
 """The largest single output of a worker, and some."""
 MIN_PART = MIB
-"""For stores that would take any size, where calls would cost more than bytes."""
+"""For stores that take parts of any size, where calls would cost more than bytes."""
 MAX_PART = 16 * MIB
 MAX_PART_ALONE = 24 * MIB
-"""For stores that take one part after the other, where nothing is sent while an answer is awaited."""
+"""For stores that take one part at a time, where nothing is sent while an answer is awaited."""
 _PARTS_IN_RESERVE = 9_000
-"""Parts to plan with, of the 10,000 that S3 allows, since packing can make a little more of the bytes."""
+"""Parts to plan with, of the 10,000 that S3 allows, since compression can make the bytes a little larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def check_memory_options(
 
 
 def check_part_bytes(part_bytes: int | None, smallest: int, largest: int) -> None:
-    """Refuse a size that a store does not take, of whatever export."""
+    """Refuse a part size that a store does not take, whatever the export."""
     if part_bytes is not None and not smallest <= part_bytes <= largest:
         raise ConfigurationError(
             f"part_bytes={part_bytes} must be {smallest} to {largest} for this store. Leave it out to have it derived."
@@ -82,10 +82,10 @@ def plan_memory(
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
-    Given values win; what was not given is made to fit `max_memory`: fewer workers first, then parts of half the size.
-    `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved` bytes are
-    held for objects until all are published. A stream that is stored `passthrough` gains nothing from reading further
-    ahead than the parts that the store takes, so no more is held of it, whatever its size.
+    Values that are passed are kept; the others are made to fit `max_memory`: fewer workers first, then parts of half
+    the size. `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved`
+    bytes are held for objects until all are published. A stream that is stored unchanged (`passthrough`) gains nothing
+    from reading further ahead than the parts that the store takes, so no more of it is held, whatever its size.
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
@@ -105,13 +105,13 @@ def plan_memory(
     def planned(count: int, part: int) -> MemoryPlan:
         held = budget - count * WORKER_BYTES
         if passthrough:
-            # Where parts go one by one: the one that is sent, the next one, and the one that is gathered.
+            # Where parts are sent one by one: the one that is sent, the next one, and the one that is filled.
             held = min(held, max(2, min(count, (parts_at_once or count) + 2)) * part + SLACK_BYTES)
         return MemoryPlan(count, part, held)
 
     for part in _part_sizes(wanted, smallest):
         for count in range(most_workers, fewest_workers - 1, -1):
-            # While each worker's part is on its way, another is gathered; two are the least with which it goes on.
+            # While each worker's part is sent, another is filled; two parts are the least for progress.
             if _needed(count, part, parts=min(count, parts_at_once or count) + 1) <= budget:
                 return planned(count, part)
     if _needed(fewest_workers, smallest, parts=2) <= budget:
@@ -131,7 +131,7 @@ def plan_memory(
 
 
 def _part_sizes(wanted: int, smallest: int) -> Iterator[int]:
-    """Give the sizes to try: the wanted one, halves of it, the smallest."""
+    """Yield the sizes to try: the wanted one, halves of it, the smallest."""
     while wanted > smallest:
         yield wanted
         wanted //= 2

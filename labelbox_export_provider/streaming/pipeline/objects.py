@@ -1,6 +1,6 @@
-"""The objects of one stream on their way into the store: opened when their first byte comes, closed when the next does.
+"""The objects of one stream on their way into the store: opened with their first byte, closed when the next one opens.
 
-Only the thread that joins the output uses it, so that what objects hold is counted in one place.
+Only the thread that joins the output uses them, so their contents are counted in one place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _OpenObject:
 
 
 class ObjectSplitter:
-    """Joins output, which comes in order, into objects. `open_object` is called once for each that has bytes."""
+    """Splits output, which is appended in order, into objects. `open_object` is called once for each with bytes."""
 
     def __init__(
         self,
@@ -41,40 +41,40 @@ class ObjectSplitter:
         self._part_bytes = part_bytes
         self._objects: list[_OpenObject] = []
 
-    def add(self, number: int, data: Output) -> None:
-        """Take the next bytes, which are of the object with this number."""
+    def append_output(self, number: int, data: Output) -> None:
+        """Append the next bytes to the object with this number."""
         current = self._object(number)
         if current.parts is None:
             current.writer = self._open_object(number)
             current.parts = PartUploader(
                 current.writer, self._uploaders, self._output_buffer, self._pool, self._part_bytes
             )
-        current.parts.add(data)
+        current.parts.append_output(data)
 
-    def add_own(self, number: int, data: bytes) -> None:
-        """Take bytes that no worker left, so that they are counted as held only from here on."""
-        self._output_buffer.release(-len(data))
-        self.add(number, Output(data))
+    def append_bytes(self, number: int, data: bytes) -> None:
+        """Append bytes that no worker emitted, and count them as held from here on."""
+        self._output_buffer.release_bytes(-len(data))
+        self.append_output(number, Output(data))
 
-    def count(self, number: int, counts: RowCounts) -> None:
-        """Take counts of rows of an object in."""
+    def add_counts(self, number: int, counts: RowCounts) -> None:
+        """Add counts of rows to those of an object."""
         self._object(number).counts.add(counts)
 
-    def finish(self) -> None:
-        """Send what is left, and wait until everything is stored or something has failed."""
+    def close_objects(self) -> None:
+        """Upload the rest, and wait until everything is stored or an upload has failed."""
         if self._objects:
-            self._close(self._objects[-1])
+            self._close_object(self._objects[-1])
         wait([upload for each in self._objects if each.parts is not None for upload in each.parts.uploads])
         self._output_buffer.raise_error()
 
-    def abort(self) -> None:
-        """Drop all objects that were opened."""
+    def abort_objects(self) -> None:
+        """Abort all objects that were opened."""
         for each in self._objects:
             if each.writer is not None:
                 abort(each.writer)
 
-    def staged(self) -> tuple[StagedObject, ...]:
-        """Give what came of the objects."""
+    def staged_objects(self) -> tuple[StagedObject, ...]:
+        """Return the objects with their counts and writers."""
         return tuple(
             StagedObject(
                 number,
@@ -88,17 +88,17 @@ class ObjectSplitter:
 
     @property
     def kept_in_memory(self) -> int:
-        """Bytes that a writer may keep until it completes: those of an only object of one part."""
+        """Bytes that a writer may keep until completion: all of a single object of one part."""
         only = self._objects[0].parts if len(self._objects) == 1 else None
         return only.kept_in_memory if only is not None else 0
 
     def _object(self, number: int) -> _OpenObject:
         while len(self._objects) <= number:
             if self._objects:
-                self._close(self._objects[-1])
+                self._close_object(self._objects[-1])
             self._objects.append(_OpenObject())
         return self._objects[number]
 
-    def _close(self, ended: _OpenObject) -> None:
+    def _close_object(self, ended: _OpenObject) -> None:
         if ended.parts is not None:
-            ended.parts.finish()
+            ended.parts.upload_last_part()

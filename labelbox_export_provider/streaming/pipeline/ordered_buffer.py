@@ -1,9 +1,9 @@
-"""Where workers leave what they made and the pipeline takes it, in order, within one bound in bytes.
+"""The buffer in which workers leave their output and from which the pipeline reads it, in order, within one bound.
 
-Workers make members in any order, the object needs them in theirs. The member whose turn it is hands its bytes on as
-they come; those ahead of it wait here. All bytes that were made and not yet stored count against `limit`; members ahead
-may use it up but for `reserve`, so that the one whose turn it is always gets through: what it cannot place is either on
-its way to the store, which ends, or less than one part.
+Workers process units of work in any order; the objects need them in theirs. The unit whose turn it is passes its bytes
+on at once; units ahead of it wait here. All bytes that were made and are not yet stored count against `limit`. Units
+ahead may use all of it except `reserve`, so that the unit whose turn it is always makes progress: the bytes that keep
+it waiting are being uploaded, which ends, or are less than one part.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labelbox_export_provider.streaming.pipeline.blocks import Output
 
 
 class StoppedError(Exception):
-    """The pipeline ends early. Raised in workers only; the reason is raised by the pipeline itself."""
+    """The pipeline stops early. Raised in workers only; the pipeline itself raises the reason."""
 
 
 class OrderedBuffer:
@@ -32,92 +32,92 @@ class OrderedBuffer:
         self._turn = 0
         self._held = 0
         self._ahead = 0
-        self._most_held = 0
-        self._long_line_of: int | None = None
+        self._max_held = 0
+        self._long_row_of: int | None = None
         self._stopped = False
         self._error: BaseException | None = None
 
     # --- workers
 
-    def put(self, member: int, data: Output) -> None:
-        """Leave bytes of a member; waits until there is room for them."""
+    def append_output(self, unit: int, data: Output) -> None:
+        """Append bytes of a unit; wait until there is room for them."""
         with self._condition:
-            while not self._has_room(member, len(data)):
+            while not self._has_room(unit, len(data)):
                 self._condition.wait()
-            self._check()
+            self._raise_if_stopped()
             self._held += len(data)
-            self._most_held = max(self._most_held, self._held)
-            if member != self._turn:
+            self._max_held = max(self._max_held, self._held)
+            if unit != self._turn:
                 self._ahead += len(data)
-            self._waiting.setdefault(member, deque()).append(data)
+            self._waiting.setdefault(unit, deque()).append(data)
             self._condition.notify_all()
 
-    def finish(self, member: int) -> None:
-        """Say that a member is complete."""
+    def close_unit(self, unit: int) -> None:
+        """Mark a unit as complete."""
         with self._condition:
-            self._finished.add(member)
+            self._finished.add(unit)
             self._condition.notify_all()
 
-    def take_long_line(self, member: int) -> None:
-        """Wait until this member may hold a long row; the member whose turn it is never waits."""
+    def acquire_long_row(self, unit: int) -> None:
+        """Wait until this unit may hold a long row; the unit whose turn it is never waits."""
         with self._condition:
-            while not self._stopped and self._long_line_of not in {None, member} and member != self._turn:
+            while not self._stopped and self._long_row_of not in {None, unit} and unit != self._turn:
                 self._condition.wait()
-            self._check()
-            if self._long_line_of is None:
-                self._long_line_of = member
+            self._raise_if_stopped()
+            if self._long_row_of is None:
+                self._long_row_of = unit
 
-    def give_back_long_line(self, member: int) -> None:
-        """Let others hold a long row."""
+    def release_long_row(self, unit: int) -> None:
+        """Let another unit hold a long row."""
         with self._condition:
-            if self._long_line_of == member:
-                self._long_line_of = None
+            if self._long_row_of == unit:
+                self._long_row_of = None
                 self._condition.notify_all()
 
-    def check(self) -> None:
-        """End a worker whose pipeline has stopped."""
+    def raise_if_stopped(self) -> None:
+        """Raise `StoppedError` in a worker whose pipeline has stopped."""
         with self._condition:
-            self._check()
+            self._raise_if_stopped()
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but wake up and end when the pipeline stops."""
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raise `StoppedError` as soon as the pipeline stops."""
         deadline = time.monotonic() + seconds
         with self._condition:
             while not self._stopped and (left := deadline - time.monotonic()) > 0:
                 self._condition.wait(left)
-            self._check()
+            self._raise_if_stopped()
 
     # --- the joining thread
 
-    def take(self, member: int, *, every: float, tick: Callable[[], None]) -> Output | None:
-        """Give the next bytes of a member whose turn it is now, or None when it is complete.
+    def next_output(self, unit: int, *, every: float, tick: Callable[[], None]) -> Output | None:
+        """Return the next bytes of the unit whose turn it is now, or None when it is complete.
 
-        Calls `tick` about `every` seconds while it waits. Raises the first error that stopped the pipeline.
+        Calls `tick` about every `every` seconds while it waits. Raises the first error that stopped the pipeline.
         """
         while True:
             with self._condition:
                 self._raise_error()
-                if self._turn != member:
-                    self._turn = member
-                    self._ahead -= sum(map(len, self._waiting.get(member, ())))
+                if self._turn != unit:
+                    self._turn = unit
+                    self._ahead -= sum(map(len, self._waiting.get(unit, ())))
                     self._condition.notify_all()
-                if waiting := self._waiting.get(member):
+                if waiting := self._waiting.get(unit):
                     return waiting.popleft()
-                if member in self._finished:
-                    self._waiting.pop(member, None)
-                    self._finished.discard(member)
+                if unit in self._finished:
+                    self._waiting.pop(unit, None)
+                    self._finished.discard(unit)
                     return None
                 self._condition.wait(every)
             tick()
 
-    def release(self, size: int) -> None:
-        """Say that bytes are stored, and held no more."""
+    def release_bytes(self, size: int) -> None:
+        """Count bytes as stored, so that they are not held any more."""
         with self._condition:
             self._held -= size
             self._condition.notify_all()
 
     def stop(self, error: BaseException | None = None) -> None:
-        """End everything; the first error given is the one that counts."""
+        """Stop all threads of the pipeline; the first error that is passed is the one to raise."""
         with self._condition:
             if self._error is None and not isinstance(error, StoppedError):
                 self._error = error
@@ -136,19 +136,19 @@ class OrderedBuffer:
             self._raise_error()
 
     @property
-    def most_held(self) -> int:
+    def max_held(self) -> int:
         """The most bytes that were ever held at once."""
-        return self._most_held
+        return self._max_held
 
-    def _has_room(self, member: int, size: int) -> bool:
+    def _has_room(self, unit: int, size: int) -> bool:
         if self._stopped:
             return True
-        # Something that is larger than the bound has to pass when nothing else is there.
-        if member == self._turn:
+        # Output that is larger than the bound must pass when nothing else is held.
+        if unit == self._turn:
             return self._held + size <= self._limit or self._held == 0
         return self._ahead + size <= self._ahead_limit and self._held + size <= self._limit
 
-    def _check(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._stopped:
             raise StoppedError
 

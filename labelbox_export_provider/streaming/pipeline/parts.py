@@ -12,7 +12,10 @@ from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBu
 
 
 class PartUploader:
-    """The parts of one object, given by one thread. An upload that fails stops `output_buffer` with its error."""
+    """Cuts the output of one object into parts and uploads them. For one thread.
+
+    An upload that fails stops `output_buffer` with its error.
+    """
 
     def __init__(
         self,
@@ -30,32 +33,32 @@ class PartUploader:
         self._pool = pool
         self._part_bytes = part_bytes
         self._buffers: deque[Output] = deque()
-        self._gathered = 0
+        self._pending = 0
         self._number = 0
         self._sent = 0
         self.uploads: list[Future[None]] = []
 
-    def add(self, data: Output) -> None:
-        """Take the next bytes; sends a part as soon as one more byte than it holds is there."""
+    def append_output(self, data: Output) -> None:
+        """Append the next bytes; upload a part as soon as one byte more than it holds is there."""
         self.size += len(data)
         self.crc32c = checksum.combine(self.crc32c, data.crc32c, len(data))
         self._buffers.append(data)
-        self._gathered += len(data)
-        # A full part waits for one byte more, since only then it is known not to be the last.
-        while self._gathered > self._part_bytes:
-            self._send(self._part_bytes, last=False)
+        self._pending += len(data)
+        # A full part waits for one more byte, which shows that it is not the last part.
+        while self._pending > self._part_bytes:
+            self._upload_part(self._part_bytes, last=False)
 
-    def finish(self) -> None:
-        """Send what is left, without waiting for `uploads` to end."""
-        if self._gathered:
-            self._send(self._gathered, last=True)
+    def upload_last_part(self) -> None:
+        """Upload the rest, without waiting for `uploads` to end."""
+        if self._pending:
+            self._upload_part(self._pending, last=True)
 
     @property
     def kept_in_memory(self) -> int:
-        """Bytes that the writer may keep until it completes the object: those of an object of one part."""
+        """Bytes that the writer may keep until it completes the object: all of an object of one part."""
         return self.size if self._number <= 1 else 0
 
-    def _send(self, size: int, *, last: bool) -> None:
+    def _upload_part(self, size: int, *, last: bool) -> None:
         pieces: list[Output] = []
         missing = size
         while missing:
@@ -65,24 +68,24 @@ class PartUploader:
                 self._buffers.appendleft(rest)
             pieces.append(buffer)
             missing -= len(buffer)
-        self._gathered -= size
+        self._pending -= size
         self._number += 1
         part = Part(self._number, self._sent, PartBody(piece.view for piece in pieces), last)
         self._sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
-        self.uploads.append(self._uploaders.submit(self._upload, part, pieces, size))
+        self.uploads.append(self._uploaders.submit(self._put_part, part, pieces, size))
 
-    def _upload(self, part: Part, pieces: list[Output], size: int) -> None:
+    def _put_part(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
-            self._output_buffer.check()
+            self._output_buffer.raise_if_stopped()
             self._writer.put_part(part)
         except BaseException as error:
             self._output_buffer.stop(error)
             raise
         finally:
-            # A writer may keep the only part of an object until it completes it; its memory is not used again then.
+            # A writer may keep an object's only part until completion, so its memory must not be used again.
             if not (part.last and part.number == 1):
                 for piece in pieces:
                     if piece.block is not None:
-                        self._pool.stored(piece.block, len(piece))
-            self._output_buffer.release(size)
+                        self._pool.mark_stored(piece.block, len(piece))
+            self._output_buffer.release_bytes(size)

@@ -1,8 +1,8 @@
-"""Moves one stream from its files into its objects, in bounded memory, verified, but not completed.
+"""The pipeline that moves one stream from its files into its objects: in bounded memory, verified, not completed.
 
-Workers make tasks (`tasks`), the calling thread joins what they leave, in order, into objects (`objects`) and their
-parts, which other threads send. Everything that a worker finds out comes back as a value and is added up in one place
-(`verifier`). The first error stops all, the objects are aborted, and that error is raised, no other.
+Threads: workers process units of work (`work`); the calling thread joins their output, in order, into objects
+(`objects`) and parts; uploaders send the parts. A worker returns its counts as a value, and the calling thread adds
+them up in one place (`verifier`). The first error stops all threads, the objects are aborted, and that error is raised.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from labelbox_export_provider.streaming.pipeline.members import Member
 from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
-from labelbox_export_provider.streaming.pipeline.progress import MemberProgress, Progress, ProgressReport, log_progress
+from labelbox_export_provider.streaming.pipeline.progress import Progress, ProgressReport, UnitProgress, log_progress
 from labelbox_export_provider.streaming.pipeline.spans import Span
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject, StagedStream
 from labelbox_export_provider.streaming.pipeline.work import MemberWork, OutputFormat, SpanWork, StreamContext, Work
@@ -37,7 +37,7 @@ _TICK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of one export: how to ask for its files, what was announced, and its name for logs and errors."""
+    """One stream of one export: its totals, its name for logs and errors, and the call that returns its files."""
 
     label: str
     totals: StreamTotals
@@ -46,9 +46,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class TransferHooks:
-    """What a transfer takes from outside: waiting, time, and where progress goes.
+    """Functions that a transfer calls: to wait, to read the time, and to report progress.
 
-    `sleep` None means to wait in a way that ends when the transfer does. `watch` is given the progress to look into.
+    With `sleep` None, waits end when the transfer stops. `watch` receives the progress object when a stream starts.
     """
 
     sleep: Callable[[float], object] | None = None
@@ -67,10 +67,10 @@ def stage_stream(
     plan: MemoryPlan,
     transfer_hooks: TransferHooks | None = None,
 ) -> StagedStream:
-    """Move a stream into its objects and verify it; aborts all of them and raises when anything fails.
+    """Move a stream into its objects and verify it; abort all of them and raise when anything fails.
 
-    `open_object` begins the object with a number, counted from 0; it is called by this thread, when an object's first
-    bytes come, and never for one without bytes.
+    `open_object` begins the object with a number, counted from 0. This thread calls it when the object's first bytes
+    are ready, and never for an object without bytes.
     """
     run = _Run(
         stream,
@@ -89,7 +89,7 @@ def stage_stream(
         first = run.output_buffer.error
         if first is None or first is error:
             raise
-    # Outside of the handler: what a stopped thread raised says nothing.
+    # Outside of the handler: the error of a stopped thread does not help.
     raise first
 
 
@@ -116,16 +116,16 @@ class _Run:
             host,
             size=size,
             label=stream.label,
-            sleep=transfer_hooks.sleep or self.output_buffer.wait,
+            sleep=transfer_hooks.sleep or self.output_buffer.sleep,
             chunk_bytes=transfer_hooks.chunk_bytes,
         )
         self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
         self._progress = Progress(stream.label, size, report=transfer_hooks.report, clock=transfer_hooks.clock)
         if transfer_hooks.watch is not None:
             transfer_hooks.watch(self._progress)
-        self._makers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
+        self._workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
-        # Small plans, as in tests, have to leave room for some blocks besides the part that is being gathered.
+        # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
         self._pool = BlockPool(max(1, min(BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
         self._objects = ObjectSplitter(open_object, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
         stream_context = StreamContext(
@@ -138,64 +138,65 @@ class _Run:
             self._objects,
             self._verifier,
         )
-        self._tasks: Work[Any, Any] = (
+        self._work: Work[Any, Any] = (
             SpanWork(stream_context) if output_format.passthrough else MemberWork(stream_context)
         )
 
     def run(self) -> StagedStream:
         running: deque[tuple[Member | Span, Future[Any]]] = deque()
-        coming = self._tasks.coming()
+        units = self._work.units()
         while True:
-            while len(running) < 2 * self._plan.workers and (task := next(coming, None)) is not None:
-                notes = self._progress.member(task.number)
-                running.append((task, self._makers.submit(self._make, task, notes)))
+            while len(running) < 2 * self._plan.workers and (unit := next(units, None)) is not None:
+                progress = self._progress.start_unit(unit.number)
+                running.append((unit, self._workers.submit(self._process, unit, progress)))
             if not running:
                 break
-            self._join(*running.popleft())
-        self._tasks.finish()
-        self._objects.finish()
-        self._verifier.close()
+            self._join_unit(*running.popleft())
+        self._work.close_stream()
+        self._objects.close_objects()
+        self._verifier.verify_totals()
         self.close()
         return StagedStream(
             self._verifier.counts,
             self._verifier.crc32c,
-            self._objects.staged(),
+            self._objects.staged_objects(),
             self._objects.kept_in_memory,
-            self.output_buffer.most_held,
+            self.output_buffer.max_held,
         )
 
     def stop(self, error: BaseException) -> None:
-        """Stop all threads, and wait for those that could still send something."""
+        """Stop all threads, and wait for those that could still upload."""
         self.output_buffer.stop(error)
         self._index.close()
-        self._makers.shutdown(wait=False, cancel_futures=True)
+        self._workers.shutdown(wait=False, cancel_futures=True)
         self._uploaders.shutdown(wait=True, cancel_futures=True)
 
     def abort(self) -> None:
-        self._objects.abort()
+        self._objects.abort_objects()
 
     def close(self) -> None:
         self._index.close()
-        self._makers.shutdown(wait=True)
+        self._workers.shutdown(wait=True)
         self._uploaders.shutdown(wait=True)
 
-    def _join(self, task: Member | Span, future: Future[Any]) -> None:
-        while (data := self.output_buffer.take(task.number, every=_TICK, tick=self._progress.tick)) is not None:
-            self._tasks.join(task, data)
-            self._progress.tick()
-        self._tasks.end(task, future.result())
-        self._progress.finish(task.number)
-        self._index.forget_before(task.stop)
+    def _join_unit(self, unit: Member | Span, future: Future[Any]) -> None:
+        report = self._progress.report_if_due
+        while (data := self.output_buffer.next_output(unit.number, every=_TICK, tick=report)) is not None:
+            self._work.append_output(unit, data)
+            report()
+        self._work.close_unit(unit, future.result())
+        self._progress.finish_unit(unit.number)
+        self._index.forget_before(unit.stop)
 
-    def _make(self, task: Member | Span, notes: MemberProgress) -> Any:
+    def _process(self, unit: Member | Span, progress: UnitProgress) -> Any:
         try:
-            blocks = BlockWriter(self._pool, lambda output: self.output_buffer.put(task.number, output))
-            account = self._tasks.make(task, blocks.write, notes)
-            blocks.finish()
+            blocks = BlockWriter(self._pool, lambda output: self.output_buffer.append_output(unit.number, output))
+            account = self._work.process(unit, blocks.write, progress)
+            blocks.flush()
         except BaseException as error:
             self.output_buffer.stop(error)
             raise
         else:
             return account
         finally:
-            self.output_buffer.finish(task.number)
+            self.output_buffer.close_unit(unit.number)

@@ -1,4 +1,4 @@
-"""How far a stream is, told about every ten seconds."""
+"""Progress of a stream, reported about every ten seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REPORT_EVERY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """State of one stream on its way. Bytes are of the source, rows include those that are trimmed."""
+    """How much of one stream is read. Bytes are those of the source; rows include those that are trimmed."""
 
     label: str
     bytes_done: int
@@ -22,11 +22,11 @@ class ProgressReport:
     rows: int
     seconds: float
 
-    def line(self) -> str:
+    def describe(self) -> str:
         """Return one line for a log: percent, rows, rate, time left."""
         rate = self.bytes_done / self.seconds if self.seconds > 0 else 0.0
         left = f", about {(self.bytes_total - self.bytes_done) / rate:.0f} s left" if rate > 0 else ""
-        # Rounded down: 100 % is said of all bytes only.
+        # Rounded down: only all bytes are 100 %.
         percent = 100 * self.bytes_done // self.bytes_total if self.bytes_total else 100
         return (
             f"{self.label}: {percent} % ({self.bytes_done} of {self.bytes_total} bytes), {self.rows} rows read, "
@@ -35,20 +35,20 @@ class ProgressReport:
 
 
 def log_progress(report: ProgressReport) -> None:
-    """Write the line into this module's log."""
-    logger.info(report.line())
+    """Log the report."""
+    logger.info(report.describe())
 
 
 @dataclass(slots=True)
-class MemberProgress:
-    """What one worker has done of its member so far; written by that worker alone."""
+class UnitProgress:
+    """How much of its unit of work one worker has done; only that worker writes it."""
 
     bytes: int = 0
     rows: int = 0
 
 
 class Progress:
-    """Adds up what workers note, and reports when it is time. For the joining thread, but for the notes."""
+    """Adds up the progress of the workers, and reports it. For the joining thread."""
 
     def __init__(
         self,
@@ -65,52 +65,52 @@ class Progress:
         self._clock = clock
         self._every = every
         self._begun = self._last = clock()
-        self._done = MemberProgress()
-        self._running: dict[int, MemberProgress] = {}
+        self._done = UnitProgress()
+        self._running: dict[int, UnitProgress] = {}
 
-    def member(self, number: int) -> MemberProgress:
-        """Give the notes of a member, to be filled by its worker."""
-        notes = self._running[number] = MemberProgress()
-        return notes
+    def start_unit(self, number: int) -> UnitProgress:
+        """Return the progress of a new unit of work, which its worker updates."""
+        progress = self._running[number] = UnitProgress()
+        return progress
 
-    def finish(self, number: int) -> None:
-        """Take the notes of a finished member in."""
-        notes = self._running.pop(number)
-        self._done.bytes += notes.bytes
-        self._done.rows += notes.rows
+    def finish_unit(self, number: int) -> None:
+        """Add the progress of a finished unit to what is done."""
+        progress = self._running.pop(number)
+        self._done.bytes += progress.bytes
+        self._done.rows += progress.rows
 
-    def tick(self) -> None:
-        """Report if it is time."""
+    def report_if_due(self) -> None:
+        """Report when the last report is long enough ago."""
         now = self._clock()
         if now - self._last >= self._every:
             self._last = now
             self._report(self.state())
 
     def state(self) -> ProgressReport:
-        """Say how far it is now."""
-        notes = [self._done, *list(self._running.values())]
+        """Return how much is read now."""
+        all_units = [self._done, *list(self._running.values())]
         return ProgressReport(
             self._label,
-            sum(each.bytes for each in notes),
+            sum(each.bytes for each in all_units),
             self._total,
-            sum(each.rows for each in notes),
+            sum(each.rows for each in all_units),
             self._clock() - self._begun,
         )
 
 
 @dataclass(slots=True)
 class LandingProgress:
-    """How far one landing is, for the message of a task that fails: what was moved, and what is in the store."""
+    """How far one landing got, for the message of a task that fails: what was read, and what is in the store."""
 
     in_store: str = "nothing of this export"
     _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
 
-    def begin(self, stream: str, rows_total: int, progress: Progress) -> None:
-        """Take note of a stream that starts to move."""
+    def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:
+        """Add a stream whose transfer starts."""
         self._streams.append((stream, rows_total, progress))
 
     def describe(self) -> str | None:
-        """Say how many bytes and rows were read, out of how many; None where none were to be read yet."""
+        """Return how many bytes and rows were read, out of how many; None before the first stream."""
         parts = []
         for stream, rows_total, progress in self._streams:
             state = progress.state()

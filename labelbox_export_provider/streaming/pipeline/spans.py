@@ -1,9 +1,9 @@
-"""Streams that are stored as they come, neither compressed nor trimmed: read in spans that are cut at file borders.
+"""Spans: units of work of streams that are stored unchanged, neither compressed nor trimmed, cut at file borders.
 
 What is stored does not depend on where spans are cut, so they are cut where it is cheapest: a file is one request, a
-large one several, small ones share a span. A worker passes the bytes on as they come and measures the rows in them;
-the few things that need the bytes before (a row that goes on over a cut, a newline that is missing between two files,
-the first row of an object) are decided by the thread that joins the spans in order.
+large file several, and small files share a span. A worker emits the bytes unchanged and measures the rows in them. What
+depends on the bytes before (a row that continues over a cut, a newline that is missing between two files, the first row
+of an object) is decided by the thread that joins the spans in order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from labelbox_export_provider.streaming.rows.segments import Segment, Segments
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 _MAX_FILES = 32
-"""Files that share a span at most, so that planning one does not wait for more answers than that."""
+"""Files that share a span at most, so that planning one waits for no more answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SpanAccount:
-    """What is in a span: the end of a row that began before it (`head`), the rows behind that, the source bytes.
+    """The account of a span: the end of a row that began before it (`head`), the rows behind that, the source bytes.
 
-    A span without a newline is all head. `open` bytes are behind the last newline; longest rows are known of `rest`.
+    A span without a newline is all head. `open` bytes are behind the last newline; `rest` alone has a longest row.
     """
 
     head: RowCounts
@@ -53,7 +53,7 @@ class SpanAccount:
 
 
 def spans(index: FileIndex, size: int, span_bytes: int, object_bytes: int | None = None) -> Iterator[Span]:
-    """Cut a stream of `size` bytes into spans of about `span_bytes`; waits for the index where it has to."""
+    """Cut a stream of `size` bytes into spans of about `span_bytes`; wait for the index where needed."""
     number = start = 0
     for object_number, _, end in object_ranges(size, object_bytes):
         while start < end:
@@ -74,8 +74,8 @@ def _cut(index: FileIndex, file: ExportFile, start: int, end: int, span_bytes: i
     return stop
 
 
-def read_span(pieces: Iterable[Piece], put: Callable[[bytes], None]) -> SpanAccount:
-    """Pass the bytes of a span on and account for them."""
+def read_span(pieces: Iterable[Piece], emit: Callable[[bytes], None]) -> SpanAccount:
+    """Emit the bytes of a span and account for them."""
     reading = _Reading()
     before: Piece | None = None
     segments = Segments()
@@ -86,10 +86,10 @@ def read_span(pieces: Iterable[Piece], put: Callable[[bytes], None]) -> SpanAcco
             and newline_is_missing(before.file, piece.file, before.data[-1], piece.data[0])
         ):
             reading.add_newline()
-            put(b"\n")
-        newlines = reading.take(piece.data)
-        segments.add(piece, piece.data, newlines)
-        put(piece.data)
+            emit(b"\n")
+        newlines = reading.count_bytes(piece.data)
+        segments.add_piece(piece, piece.data, newlines)
+        emit(piece.data)
         before = piece
     rest = reading.rest
     return SpanAccount(reading.head, rest.counts, rest.open if reading.head.rows else reading.head.bytes, segments.all)
@@ -100,8 +100,8 @@ class _Reading:
         self.head = RowCounts()
         self.rest = RowCounter()
 
-    def take(self, data: bytes) -> int:
-        """Take bytes and give their number of newlines."""
+    def count_bytes(self, data: bytes) -> int:
+        """Count the rows in some bytes; return the number of newlines."""
         if self.head.rows:
             return self.rest.count(data)
         end = data.find(b"\n") + 1
@@ -115,11 +115,11 @@ class _Reading:
         """End a row with a newline that the stream lacks."""
         counts = self.rest.counts if self.head.rows else self.head
         counts.newlines_added += 1
-        self.take(b"\n")
+        self.count_bytes(b"\n")
 
 
 class SpanJoiner:
-    """Joins spans in order. For one thread: it is the one place where their counts are added up."""
+    """Joins spans in order and adds their counts up. For one thread."""
 
     def __init__(self, objects: ObjectSplitter, verifier: StreamVerifier) -> None:
         self._objects = objects
@@ -131,50 +131,50 @@ class SpanJoiner:
         self._open = 0
         self._before: Segment | None = None
 
-    def add(self, span: Span, data: Output) -> None:
-        """Take the next bytes of a span."""
+    def append_output(self, span: Span, data: Output) -> None:
+        """Append the next bytes of a span to the object that they belong to."""
         if self._joining is not span:
-            self._begin(span, data.first_byte)
+            self._begin_span(span, data.first_byte)
         if self._object != self._next_object and (end := data.end_of_row()):
             head, data = data.split(end)
-            self._objects.add(self._object, head)
+            self._objects.append_output(self._object, head)
             self._object = self._next_object
         if len(data):
-            self._objects.add(self._object, data)
+            self._objects.append_output(self._object, data)
 
-    def end(self, account: SpanAccount) -> None:
-        """Take in what was found in the span whose bytes were all added."""
-        self._verifier.add(account.segments)
+    def close_span(self, account: SpanAccount) -> None:
+        """Add up the account of the span whose bytes are all appended."""
+        self._verifier.add_segments(account.segments)
         if account.head.rows:
             account.head.max_row_bytes = self._open + account.head.bytes
             self._open = account.open
         else:
             self._open += account.open
-        self._count(self._object_at_start, account.head)
-        self._count(self._object, account.rest)
+        self._add_counts(self._object_at_start, account.head)
+        self._add_counts(self._object, account.rest)
         self._before = account.segments[-1]
 
-    def finish(self) -> None:
+    def count_last_row(self) -> None:
         """Count a last row without newline."""
         if self._open:
-            self._count(self._object, RowCounts(rows=1, max_row_bytes=self._open))
+            self._add_counts(self._object, RowCounts(rows=1, max_row_bytes=self._open))
 
-    def _begin(self, span: Span, first_byte: int) -> None:
+    def _begin_span(self, span: Span, first_byte: int) -> None:
         before = self._before
         if (
             before is not None
             and before.file.start != span.file.start
             and newline_is_missing(before.file, span.file, before.last_byte, first_byte)
         ):
-            self._objects.add_own(self._object, b"\n")
+            self._objects.append_bytes(self._object, b"\n")
             ended = RowCounts(rows=1, bytes=1, max_row_bytes=self._open + 1, newlines_added=1)
-            self._count(self._object, ended)
+            self._add_counts(self._object, ended)
             self._open = 0
             self._object = self._next_object
         self._joining = span
         self._next_object = span.object
         self._object_at_start = self._object
 
-    def _count(self, number: int, counts: RowCounts) -> None:
-        self._verifier.count(counts)
-        self._objects.count(number, counts)
+    def _add_counts(self, number: int, counts: RowCounts) -> None:
+        self._verifier.add_counts(counts)
+        self._objects.add_counts(number, counts)

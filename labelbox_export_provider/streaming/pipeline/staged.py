@@ -1,4 +1,4 @@
-"""What a stream is once it has been read, verified and stored, but is not visible yet."""
+"""Staged objects: read, verified and uploaded, but not visible yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StagedObject:
-    """One object of a stream, numbered from 0. `size` and `crc32c` are of what is stored.
+    """One object of a stream, numbered from 0. `size` and `crc32c` are those of the stored bytes.
 
     An object without bytes (all its rows are trimmed, or no row starts in its range) was never opened in the store: its
     `size` is 0, `writer` is None, and `complete` must not be called.
@@ -33,24 +33,25 @@ class StagedObject:
         return self.writer.complete(ExpectedObject(self.size, self.crc32c))
 
     def abort(self) -> None:
-        """Drop the object."""
+        """Abort the object."""
         if self.writer is not None:
             abort(self.writer)
 
 
 @dataclass(frozen=True, slots=True)
 class StagedStream:
-    """A stream that is read, verified and in the store, but not visible yet: `complete` or `abort` it.
+    """A stream that is read, verified and uploaded, but not visible yet: `complete` or `abort` it.
 
-    `objects` are all of them, in order, those without bytes included. `counts` and `source_crc32c` are of the whole
-    stream as it was read. `kept_in_memory` is what writers may hold until then, `most_held` what output ever took.
+    `objects` are all of them, in order, also those without bytes. `counts` and `source_crc32c` are those of the whole
+    stream as it was read. `kept_in_memory` is the most that writers hold until then, `max_held` the most that output
+    ever took.
     """
 
     counts: RowCounts
     source_crc32c: int
     objects: tuple[StagedObject, ...]
     kept_in_memory: int
-    most_held: int
+    max_held: int
 
     @property
     def size(self) -> int:
@@ -62,14 +63,14 @@ class StagedStream:
         return [staged.complete() for staged in self.objects if staged.size]
 
     def abort(self) -> None:
-        """Drop all objects."""
+        """Abort all objects."""
         for staged in self.objects:
             staged.abort()
 
 
 def abort(writer: ObjectWriter) -> None:
-    """Abort an object while another error is on its way, which counts more than a failure to clean up."""
+    """Abort an object; log a failure to do so, since the error that caused the abort matters more."""
     try:
         writer.abort()
     except StorageError as error:
-        logger.warning("Could not clean up, the next try of this task does it: %s", error)
+        logger.warning("Could not abort an open upload; the next try of this task does it: %s", error)

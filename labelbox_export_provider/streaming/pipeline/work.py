@@ -1,6 +1,7 @@
-"""The two ways of moving a stream, in tasks that a worker makes and one thread joins in order.
+"""Units of work: what a worker processes and one thread joins in order, in the two ways to move a stream.
 
-Compressed or trimmed, a task is a member, whose cuts decide the bytes. Otherwise it is a span, whose cuts do not.
+A compressed or trimmed stream is processed in members, whose cuts decide the bytes of the objects. Otherwise the units
+are spans, whose cuts do not.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from labelbox_export_provider.streaming.pipeline.members import (
 )
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
-from labelbox_export_provider.streaming.pipeline.progress import MemberProgress
+from labelbox_export_provider.streaming.pipeline.progress import UnitProgress
 from labelbox_export_provider.streaming.pipeline.spans import Span, SpanAccount, SpanJoiner, read_span, spans
 from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.rows.timestamps import RowPositions
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
-TaskT = TypeVar("TaskT", Member, Span)
+UnitT = TypeVar("UnitT", Member, Span)
 AccountT = TypeVar("AccountT", MemberAccount, SpanAccount)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """What is done to the rows. All of it decides the bytes of the objects; the last two are constants but in tests.
+    """How rows are stored. Every field decides the bytes of the objects; only tests change the last two.
 
     `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
     """
@@ -52,13 +53,13 @@ class OutputFormat:
 
     @property
     def passthrough(self) -> bool:
-        """Whether bytes are stored as they come."""
+        """Whether bytes are stored unchanged."""
         return self.compression is None and self.rule is None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamContext:
-    """What the tasks of one stream share."""
+    """What the units of work of one stream share."""
 
     totals: StreamTotals
     output_format: OutputFormat
@@ -70,85 +71,86 @@ class StreamContext:
     verifier: StreamVerifier
 
 
-class Work(ABC, Generic[TaskT, AccountT]):
-    """The tasks of a stream, in order: `make` is called by workers, the rest by the joining thread."""
+class Work(ABC, Generic[UnitT, AccountT]):
+    """The units of work of a stream, in order. Workers call `process`; the joining thread calls the other methods."""
 
     def __init__(self, stream_context: StreamContext) -> None:
         self.stream_context = stream_context
 
     @abstractmethod
-    def coming(self) -> Iterator[TaskT]:
-        """Give the tasks."""
+    def units(self) -> Iterator[UnitT]:
+        """Yield the units in order."""
 
     @abstractmethod
-    def make(self, task: TaskT, put: Callable[[bytes], None], notes: MemberProgress) -> AccountT:
-        """Read what the task needs and leave what is to be stored with `put`."""
+    def process(self, unit: UnitT, emit: Callable[[bytes], None], progress: UnitProgress) -> AccountT:
+        """Read the unit's bytes and pass what is to be stored to `emit`."""
 
     @abstractmethod
-    def join(self, task: TaskT, data: Output) -> None:
-        """Take the next bytes of the task whose turn it is."""
+    def append_output(self, unit: UnitT, data: Output) -> None:
+        """Append the next bytes of the unit whose turn it is."""
 
     @abstractmethod
-    def end(self, task: TaskT, account: AccountT) -> None:
-        """Take in what came of a task, after its bytes."""
+    def close_unit(self, unit: UnitT, account: AccountT) -> None:
+        """Add up the account of a unit, after its bytes."""
 
-    def finish(self) -> None:
-        """Take note that there are no further tasks."""
+    def close_stream(self) -> None:
+        """Finish after the last unit."""
 
-    def _watched(self, pieces: Iterator[Piece], task: TaskT, notes: MemberProgress) -> Iterator[Piece]:
+    def _with_progress(self, pieces: Iterator[Piece], unit: UnitT, progress: UnitProgress) -> Iterator[Piece]:
         for piece in pieces:
-            self.stream_context.output_buffer.check()
+            self.stream_context.output_buffer.raise_if_stopped()
             yield piece
-            notes.bytes += max(0, min(len(piece.data), task.stop - piece.offset))
+            progress.bytes += max(0, min(len(piece.data), unit.stop - piece.offset))
 
 
 class MemberWork(Work[Member, MemberAccount]):
-    """Members, read a little beyond their ends, trimmed and compressed."""
+    """Members: read a little beyond their ends, trimmed and compressed."""
 
-    def coming(self) -> Iterator[Member]:
-        """Cut by source offsets alone."""
+    def units(self) -> Iterator[Member]:
+        """Yield members, which are cut by source offsets alone."""
         output_format = self.stream_context.output_format
         return members(self.stream_context.totals.size, output_format.member_bytes, output_format.object_bytes)
 
-    def make(self, task: Member, put: Callable[[bytes], None], notes: MemberProgress) -> MemberAccount:
+    def process(self, unit: Member, emit: Callable[[bytes], None], progress: UnitProgress) -> MemberAccount:
         """Read, trim and compress a member."""
         stream_context, output_format = self.stream_context, self.stream_context.output_format
         rows: RowFilter = RowCounter()
         if output_format.rule is not None:
-            turns = _LongLineTurns(stream_context.output_buffer, task.number)
-            rows = RowTrimmer(output_format.rule, max_line=output_format.max_trim_line, long_lines=turns)
-        pack = packer(output_format.compression, put, output_format.block_bytes)
+            turn = _LongRowTurn(stream_context.output_buffer, unit.number)
+            rows = RowTrimmer(output_format.rule, max_line=output_format.max_trim_line, long_row_turn=turn)
+        pack = packer(output_format.compression, emit, output_format.block_bytes)
         try:
-            with closing(stream_context.reader.pieces(task.start, task.stop)) as pieces:
-                return encode_member(task, self._counted(self._watched(pieces, task, notes), rows, notes), rows, pack)
+            with closing(stream_context.reader.pieces(unit.start, unit.stop)) as pieces:
+                counted = self._counted(self._with_progress(pieces, unit, progress), rows, progress)
+                return encode_member(unit, counted, rows, pack)
         finally:
-            stream_context.output_buffer.give_back_long_line(task.number)
+            stream_context.output_buffer.release_long_row(unit.number)
 
-    def join(self, task: Member, data: Output) -> None:
-        """Pass the bytes on to the member's object."""
-        self.stream_context.objects.add(task.object, data)
+    def append_output(self, unit: Member, data: Output) -> None:
+        """Append the bytes to the member's object."""
+        self.stream_context.objects.append_output(unit.object, data)
 
-    def end(self, task: Member, account: MemberAccount) -> None:
-        """Add the account up."""
-        self.stream_context.verifier.add(account.segments)
-        self.stream_context.verifier.count(account.counts)
-        self.stream_context.objects.count(task.object, account.counts)
+    def close_unit(self, unit: Member, account: MemberAccount) -> None:
+        """Add the member's account to those of the stream and of its object."""
+        self.stream_context.verifier.add_segments(account.segments)
+        self.stream_context.verifier.add_counts(account.counts)
+        self.stream_context.objects.add_counts(unit.object, account.counts)
 
-    def _counted(self, pieces: Iterator[Piece], rows: RowFilter, notes: MemberProgress) -> Iterator[Piece]:
+    def _counted(self, pieces: Iterator[Piece], rows: RowFilter, progress: UnitProgress) -> Iterator[Piece]:
         for piece in pieces:
             yield piece
-            notes.rows = rows.counts.rows
+            progress.rows = rows.counts.rows
 
 
 class SpanWork(Work[Span, SpanAccount]):
-    """Spans, read exactly and passed on as they are."""
+    """Spans: read exactly and stored unchanged."""
 
     def __init__(self, stream_context: StreamContext) -> None:
         super().__init__(stream_context)
         self._joiner = SpanJoiner(stream_context.objects, stream_context.verifier)
 
-    def coming(self) -> Iterator[Span]:
-        """Cut at file borders as the index finds them."""
+    def units(self) -> Iterator[Span]:
+        """Yield spans, which are cut at the file borders that the index finds."""
         stream_context = self.stream_context
         return spans(
             stream_context.index,
@@ -157,33 +159,33 @@ class SpanWork(Work[Span, SpanAccount]):
             stream_context.output_format.object_bytes,
         )
 
-    def make(self, task: Span, put: Callable[[bytes], None], notes: MemberProgress) -> SpanAccount:
+    def process(self, unit: Span, emit: Callable[[bytes], None], progress: UnitProgress) -> SpanAccount:
         """Read a span."""
-        with closing(self.stream_context.reader.exactly(task.start, task.stop)) as pieces:
-            account = read_span(self._watched(pieces, task, notes), put)
-        notes.rows = account.head.rows + account.rest.rows
+        with closing(self.stream_context.reader.exactly(unit.start, unit.stop)) as pieces:
+            account = read_span(self._with_progress(pieces, unit, progress), emit)
+        progress.rows = account.head.rows + account.rest.rows
         return account
 
-    def join(self, task: Span, data: Output) -> None:
-        """Pass the bytes on to the object whose turn it is."""
-        self._joiner.add(task, data)
+    def append_output(self, unit: Span, data: Output) -> None:
+        """Append the bytes to the object whose turn it is."""
+        self._joiner.append_output(unit, data)
 
-    def end(self, task: Span, account: SpanAccount) -> None:  # noqa: ARG002  a span's object is known to its joiner
-        """Add the account up."""
-        self._joiner.end(account)
+    def close_unit(self, unit: Span, account: SpanAccount) -> None:  # noqa: ARG002  a span's object is known to its joiner
+        """Add the span's account up."""
+        self._joiner.close_span(account)
 
-    def finish(self) -> None:
+    def close_stream(self) -> None:
         """Count the last row."""
-        self._joiner.finish()
+        self._joiner.count_last_row()
 
 
 @dataclass(frozen=True, slots=True)
-class _LongLineTurns:
+class _LongRowTurn:
     output_buffer: OrderedBuffer
-    member: int
+    unit: int
 
-    def take(self) -> None:
-        self.output_buffer.take_long_line(self.member)
+    def acquire(self) -> None:
+        self.output_buffer.acquire_long_row(self.unit)
 
-    def give_back(self) -> None:
-        self.output_buffer.give_back_long_line(self.member)
+    def release(self) -> None:
+        self.output_buffer.release_long_row(self.unit)

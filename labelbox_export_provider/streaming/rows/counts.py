@@ -1,6 +1,6 @@
-"""Rows of a stream, told apart at byte 0x0A only: counted, measured and, where a window asks for it, trimmed.
+"""Rows of a stream, which end at byte 0x0A only: counted, measured and, where a window trims, filtered.
 
-Rows are never decoded and encoded again: what is kept is the bytes that came.
+Rows are never decoded and encoded again: the bytes that are kept are those that were read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.rows.timestamps import RowPositions, last_activity_at, peek_timestamp
 
 MAX_TRIM_LINE = 128 * 1024**2
-LONG_LINE = 2 * 1024**2
-"""From here on an unfinished row counts as long, and only one worker at a time may hold one."""
+LONG_ROW = 2 * 1024**2
+"""An unfinished row of more bytes is long, and only one worker at a time may hold a long row."""
 _SLICE = 1024**2
 
 
@@ -22,8 +22,8 @@ _SLICE = 1024**2
 class RowCounts:
     """Counts over rows. Rows and bytes include those trimmed; `max_row_bytes` includes the newline.
 
-    `rows_unknown` had no readable time or were too long to look into. Where nothing is trimmed no time is read, and
-    the four counters of kinds stay 0.
+    `rows_unknown` had no readable timestamp or were too long to search for one. Where nothing is trimmed no timestamp
+    is read, and the four counts of kinds stay 0.
     """
 
     rows: int = 0
@@ -37,7 +37,7 @@ class RowCounts:
     newlines_added: int = 0
 
     def add(self, other: RowCounts) -> None:
-        """Take the counts of other rows in."""
+        """Add the counts of other rows."""
         for each in fields(self):
             mine, theirs = getattr(self, each.name), getattr(other, each.name)
             setattr(self, each.name, max(mine, theirs) if each.name == "max_row_bytes" else mine + theirs)
@@ -54,18 +54,21 @@ class RowCounts:
 
 
 class RowFilter(Protocol):
-    """Takes a run of whole rows in arbitrary pieces and gives the bytes to keep, each to be used before the next."""
+    """Filters a run of whole rows, passed in arbitrary pieces, and yields the bytes to keep.
+
+    The caller uses each result before it asks for the next one.
+    """
 
     counts: RowCounts
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
-        """Take a piece."""
+        """Filter a piece."""
 
     def end_row(self) -> Iterator[bytes | memoryview]:
         """End the unfinished row with a newline that the stream lacks."""
 
-    def finish(self) -> Iterator[bytes | memoryview]:
-        """Take note that the run is over; its last row may be without newline."""
+    def end_stream(self) -> Iterator[bytes | memoryview]:
+        """End the run; its last row may be without newline."""
 
 
 class RowCounter:
@@ -76,12 +79,12 @@ class RowCounter:
         self.open = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
-        """Count the rows of a piece and pass it on."""
+        """Count the rows of a piece and yield it."""
         self.count(data)
         yield data
 
     def count(self, data: bytes) -> int:
-        """Count the rows of a piece; gives how many ended in it."""
+        """Count the rows of a piece; return how many ended in it."""
         counts = self.counts
         find = data.find
         rows, longest, position = 0, counts.max_row_bytes, 0
@@ -103,7 +106,7 @@ class RowCounter:
         self.counts.newlines_added += 1
         yield from self.feed(b"\n")
 
-    def finish(self) -> Iterator[bytes | memoryview]:
+    def end_stream(self) -> Iterator[bytes | memoryview]:
         """Count a last row without newline."""
         if self.open:
             self.counts.rows += 1
@@ -112,37 +115,37 @@ class RowCounter:
         yield from ()
 
 
-class LongLines(Protocol):
-    """Lets few workers at a time hold a long row, so that memory is bounded."""
+class LongRowTurn(Protocol):
+    """Permission to hold a long row, which few workers have at a time, so that memory is bounded."""
 
-    def take(self) -> None:
-        """Wait for the turn."""
+    def acquire(self) -> None:
+        """Wait for the permission."""
 
-    def give_back(self) -> None:
-        """End the turn; may be called without one."""
+    def release(self) -> None:
+        """Return the permission; may be called without one."""
 
 
 class RowTrimmer:
     """Drops the rows in a window's margin. Holds one unfinished row, up to `max_line` bytes; longer ones are kept."""
 
     def __init__(
-        self, rule: RowPositions, *, max_line: int = MAX_TRIM_LINE, long_lines: LongLines, long_line: int = LONG_LINE
+        self, rule: RowPositions, *, max_line: int = MAX_TRIM_LINE, long_row_turn: LongRowTurn, long_row: int = LONG_ROW
     ) -> None:
         self.counts = RowCounts()
         self._rule = rule
         self._max_line = max_line
-        self._long_lines = long_lines
-        self._long_line = long_line
+        self._long_row_turn = long_row_turn
+        self._long_row = long_row
         self._unfinished = bytearray()
-        self._passed_on = 0
-        """Bytes of an unfinished row that is too long to be judged and has been passed on so far."""
+        self._emitted = 0
+        """Bytes that were emitted so far of an unfinished row that is too long to be judged."""
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Judge the rows that end in this piece, hold the one that does not."""
         position = 0
-        if self._unfinished or self._passed_on:
+        if self._unfinished or self._emitted:
             position = data.find(b"\n") + 1
-            yield from self._go_on(data[:position] if position else data)
+            yield from self._continue_row(data[:position] if position else data)
             if not position:
                 return
         kept_from = position
@@ -156,48 +159,48 @@ class RowTrimmer:
         if kept_from < position:
             yield view[kept_from:position]
         if position < len(data):
-            yield from self._go_on(data[position:])
+            yield from self._continue_row(data[position:])
 
     def end_row(self) -> Iterator[bytes | memoryview]:
         """End the unfinished row."""
         self.counts.newlines_added += 1
-        yield from self._go_on(b"\n")
+        yield from self._continue_row(b"\n")
 
-    def finish(self) -> Iterator[bytes | memoryview]:
+    def end_stream(self) -> Iterator[bytes | memoryview]:
         """Judge a last row without newline."""
-        if self._unfinished or self._passed_on:
-            yield from self._end()
+        if self._unfinished or self._emitted:
+            yield from self._judge_unfinished()
 
-    def _go_on(self, data: bytes) -> Iterator[bytes | memoryview]:
-        """Take more of the unfinished row, up to its newline at most."""
+    def _continue_row(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Add bytes to the unfinished row, up to its newline at most."""
         ends = data.endswith(b"\n")
-        if not self._passed_on:
+        if not self._emitted:
             self._unfinished += data
-            if len(self._unfinished) > self._long_line and not ends:
-                self._long_lines.take()
+            if len(self._unfinished) > self._long_row and not ends:
+                self._long_row_turn.acquire()
             if len(self._unfinished) > self._max_line:
-                yield from self._pass_on()
+                yield from self._emit_unjudged()
         else:
-            self._passed_on += len(data)
+            self._emitted += len(data)
             yield data
         if ends:
-            yield from self._end()
+            yield from self._judge_unfinished()
 
-    def _end(self) -> Iterator[bytes | memoryview]:
-        if self._passed_on:
-            self._count(self._passed_on, "unknown")
-            self._passed_on = 0
+    def _judge_unfinished(self) -> Iterator[bytes | memoryview]:
+        if self._emitted:
+            self._count(self._emitted, "unknown")
+            self._emitted = 0
             return
         row, self._unfinished = self._unfinished, bytearray()
         if self._keeps(row, 0, len(row)):
             yield from _slices(row)
-        self._long_lines.give_back()
+        self._long_row_turn.release()
 
-    def _pass_on(self) -> Iterator[bytes | memoryview]:
+    def _emit_unjudged(self) -> Iterator[bytes | memoryview]:
         row, self._unfinished = self._unfinished, bytearray()
-        self._passed_on = len(row)
+        self._emitted = len(row)
         yield from _slices(row)
-        self._long_lines.give_back()
+        self._long_row_turn.release()
 
     def _keeps(self, data: bytes | bytearray, start: int, end: int) -> bool:
         size = end - start
@@ -231,10 +234,11 @@ class RowTrimmer:
 
 
 def newline_is_missing(before: ExportFile, after: ExportFile, last_byte: int, first_byte: int) -> bool:
-    """Tell whether a row ended at a file border without its newline.
+    """Return whether a row ended at a file border without its newline.
 
     The file closes a JSON value, the next one opens one, and Labelbox counts a new row there. In all other cases the
-    row goes on over the border, and no byte is added. Should this be wrong, rows and total disagree, which is an error.
+    row continues over the border, and no byte is added. If this were wrong, the number of rows would differ from the
+    total, which is an error.
     """
     return after.line_start == before.line_end + 1 and last_byte in b"}]" and first_byte in b"{["
 

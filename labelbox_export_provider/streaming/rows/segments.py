@@ -1,4 +1,4 @@
-"""The bytes of a range of an export, added up file by file, so that two accounts of one file can be compared."""
+"""Segments: the bytes of a range of an export, accounted file by file, so that two accounts can be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labelbox_export_provider.streaming.download.stream_reader import Piece
 
 @dataclass(slots=True)
 class Segment:
-    """Account of the bytes that one member's range has in common with one file."""
+    """Account of the bytes that one unit of work has in common with one file."""
 
     file: ExportFile
     offset: int
@@ -29,8 +29,8 @@ class Segments:
     def __init__(self) -> None:
         self._segments: list[Segment] = []
 
-    def add(self, piece: Piece, data: bytes, newlines: int | None = None) -> None:
-        """Account for `data`, with which the piece starts; its newlines are counted where they are not known."""
+    def add_piece(self, piece: Piece, data: bytes, newlines: int | None = None) -> None:
+        """Account for `data`, with which the piece starts; count its newlines where they are not passed."""
         if not data:
             return
         if not self._segments or self._segments[-1].file.start != piece.file.start:

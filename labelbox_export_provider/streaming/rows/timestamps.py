@@ -1,7 +1,7 @@
-"""Reads one timestamp out of a row without building the row. What cannot be read is None, and such rows are kept.
+"""The timestamp of a row, read without building the row. What cannot be read is None, and such rows are kept.
 
-In nearly all rows the timestamp stands a few hundred bytes from the start. `peek_timestamp` parses them that far and no
-further, which is enough for keeping a row; whoever wants to drop one has to parse it whole, by `last_activity_at`.
+In nearly all rows the timestamp is a few hundred bytes from the start. `peek_timestamp` parses the row that far and no
+further, which is enough to keep it; to drop a row, the whole of it must be parsed, by `last_activity_at`.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _MAX_DISTANCE = 64 * 1024
 
 
 class RowPositions(Protocol):
-    """Says of a timestamp whether its row is in the margin of a window, the one case in which a row is dropped."""
+    """Where timestamps lie relative to a window. Only a row in its margin is dropped."""
 
     def position(self, moment: datetime | None) -> str:
-        """Give `inside`, `margin`, `after_end`, `before_start` or `unknown`."""
+        """Return `inside`, `margin`, `after_end`, `before_start` or `unknown`."""
 
 
 def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
-    """Read `data_row.details.last_activity_at`; None where it is missing or without offset, or the row is no JSON."""
+    """Return `data_row.details.last_activity_at`; None where it is missing or has no offset, or for invalid JSON."""
     try:
         found = _decode(row)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -56,10 +56,11 @@ def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
 
 
 def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | None:
-    """Read the timestamp of the row `data[start:end]` where it is written as Labelbox does; None says nothing.
+    """Return the timestamp of the row `data[start:end]` where it is written as Labelbox does; None where unknown.
 
-    The row is cut behind the first timestamp of that name and closed there. Only when it stands in `data_row.details`
-    is that JSON, so a field of the same name elsewhere is not taken for it. One far behind the start is not looked for.
+    The row is cut behind the first timestamp of that name and closed there. The result is valid JSON only when the
+    timestamp is in `data_row.details`, so a field of the same name elsewhere does not count. One far behind the start
+    is not searched.
     """
     key = data.find(_KEY, start, min(end, start + _MAX_DISTANCE))
     if key < 0:
@@ -73,7 +74,7 @@ def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | 
         return None
     details = found.data_row.details if found.data_row is not None else None
     text = details.last_activity_at if details is not None else None
-    # Of the forms that Python reads, the one that is read alike by `parse_instant`.
+    # Python reads more forms; this is the one that `parse_instant` reads alike.
     if text is None or len(text) != _TEXT_LENGTH or text[10] != "T" or text[7] != "-" or text[23:] != "+00:00":
         return None
     try:
@@ -83,7 +84,7 @@ def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | 
 
 
 def parse_instant(text: str) -> datetime | None:
-    """Read an instant such as `2024-04-08T16:21:26.000+00:00`; `Z`, `+0000` and any fraction are read, too.
+    """Parse an instant such as `2024-04-08T16:21:26.000+00:00`, also with `Z`, `+0000` and any fraction.
 
     Digits below a microsecond are cut off, which moves no instant over a bound, since bounds have none.
     """

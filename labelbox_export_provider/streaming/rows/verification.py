@@ -1,4 +1,4 @@
-"""The one place where the accounts of all workers are added up, in order, and held against what Labelbox announced."""
+"""Verification of a stream: the accounts of all workers, added up in order and compared with Labelbox's totals."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from labelbox_export_provider.streaming.rows.segments import Segment
 
 logger = logging.getLogger(__name__)
 
-NOTHING_PUBLISHED = "Nothing was published; another try reads it again."
+NOTHING_PUBLISHED = "Nothing was published; a retry reads it again."
 _NEWLINE = 0x0A
 
 
 @dataclass(slots=True)
 class _OpenFile:
-    """A file that is not accounted to its end yet. `starts_row` tells whether its first byte starts a row."""
+    """A file that is not yet accounted to its end. `starts_row` is whether its first byte starts a row."""
 
     file: ExportFile
     starts_row: bool
@@ -32,11 +32,11 @@ class _OpenFile:
 
 
 class StreamVerifier:
-    """Adds accounts up as they come in order; every disagreement is an `IntegrityError` with both numbers.
+    """Adds accounts up in order; every difference is an `IntegrityError` with both numbers.
 
-    Files are checked one by one: length, the CRC32C that the host announced, and rows where no row goes over the
-    file's borders. Totals are checked in `close`, each of them twice: as read from files and as counted in rows.
-    `advice` ends every message: what has come of the bytes so far, and what to do.
+    Files are checked one by one: length, the CRC32C that the host announced, and rows where no row continues over the
+    file's borders. `verify_totals` checks each total twice: as read from files and as counted in rows. `advice` ends
+    every message: what happened to the bytes so far, and what to do.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class StreamVerifier:
         self._open: _OpenFile | None = None
         self._ended: _OpenFile | None = None
 
-    def add(self, segments: Iterable[Segment]) -> None:
-        """Take the next source bytes in."""
+    def add_segments(self, segments: Iterable[Segment]) -> None:
+        """Add the accounts of the next source bytes."""
         for segment in segments:
             self._add_segment(segment)
 
-    def count(self, counts: RowCounts) -> None:
-        """Take counts of rows in."""
+    def add_counts(self, counts: RowCounts) -> None:
+        """Add counts of rows."""
         self.counts.add(counts)
 
-    def close(self) -> None:
-        """Hold the sums against the totals, after the last member."""
+    def verify_totals(self) -> None:
+        """Compare the sums with the totals, after the last unit of work."""
         if self._open is not None:
-            self._mismatch(f"{_described(self._open.file)} has", self._open.size, self._open.file.size, "bytes")
+            self._mismatch(f"{_describe(self._open.file)} has", self._open.size, self._open.file.size, "bytes")
         if self._ended is not None and self._ended.last_byte != _NEWLINE:
             self._newlines += 1
         self._mismatch("the stream has", self._size, self._totals.size, "bytes")
@@ -75,7 +75,7 @@ class StreamVerifier:
 
     def _add_segment(self, segment: Segment) -> None:
         if segment.offset != self._size:
-            self._mismatch("the bytes that came next have", segment.offset, self._size, "bytes before them")
+            self._mismatch("the next bytes have", segment.offset, self._size, "bytes before them")
         current = self._open or self._begin(segment)
         current.size += segment.size
         current.newlines += segment.newlines
@@ -93,9 +93,9 @@ class StreamVerifier:
         starts_row = before is None or before.last_byte == _NEWLINE
         if before is not None and newline_is_missing(before.file, segment.file, before.last_byte, segment.first_byte):
             logger.warning(
-                "%s: %s ends a row without its newline; one is put between it and the next file.",
+                "%s: %s ends a row without its newline; a newline is added between it and the next file.",
                 self._label,
-                _described(before.file),
+                _describe(before.file),
             )
             self._newlines += 1
             starts_row = True
@@ -104,11 +104,11 @@ class StreamVerifier:
 
     def _end(self, current: _OpenFile) -> None:
         file = current.file
-        self._mismatch(f"{_described(file)} has", current.size, file.size, "bytes")
-        announced = self._checksums.take(file)
+        self._mismatch(f"{_describe(file)} has", current.size, file.size, "bytes")
+        announced = self._checksums.pop(file)
         if announced is not None and announced != current.crc32c:
             raise IntegrityError(
-                f"{self._label}: {_described(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
+                f"{self._label}: {_describe(file)} has CRC32C {checksum.text(current.crc32c)}, its host announced "
                 f"{checksum.text(announced)}. {self._advice}"
             )
         if current.last_byte == _NEWLINE:
@@ -118,15 +118,15 @@ class StreamVerifier:
         self._ended, self._open = current, None
 
     def _check_rows(self, current: _OpenFile, rows: int) -> None:
-        """Check a file's own row numbers, which can be told only where no row goes over its borders."""
+        """Compare a file's number of rows, which is known only where no row continues over its borders."""
         if current.starts_row:
             announced = current.file.line_end - current.file.line_start + 1
-            self._mismatch(f"{_described(current.file)} has", rows, announced, "rows of its own")
+            self._mismatch(f"{_describe(current.file)} has", rows, announced, "rows of its own")
 
     def _mismatch(self, what: str, got: int, announced: int, unit: str) -> None:
         if got != announced:
-            raise IntegrityError(f"{self._label}: {what} {got} {unit}; announced were {announced}. {self._advice}")
+            raise IntegrityError(f"{self._label}: {what} {got} {unit}; {announced} were announced. {self._advice}")
 
 
-def _described(file: ExportFile) -> str:
+def _describe(file: ExportFile) -> str:
     return f"the file of bytes {file.start} to {file.end}"
