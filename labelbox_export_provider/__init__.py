@@ -1,140 +1,84 @@
 """Airflow provider that lands Labelbox exports in a data lake: once, whole, verified.
 
-Public names are loaded on first use, so that parsing a DAG file pays for what it names and nothing else.
+Public names are loaded on first use, so that parsing a DAG file pays for what it names and nothing else. More of them:
+`labelbox_export_provider.errors`, `.params`, `.client`, `.sinks`, `.testing` and `.triggers.export_task`.
 """
+
+# ruff: noqa: I001
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# For type checkers, which do not read the table below; `as` makes a name public to them.
 if TYPE_CHECKING:
-    from labelbox_export_provider.client.http_clients import LabelboxClient
-    from labelbox_export_provider.client.settings import ConnectionSettings
-    from labelbox_export_provider.client.types import StreamType
-    from labelbox_export_provider.domain.request.export_params import (
-        CatalogExportParams,
-        DataRowsExportParams,
-        DatasetExportParams,
-        ModelRunExportParams,
-        ProjectExportParams,
-        SliceExportParams,
-    )
-    from labelbox_export_provider.domain.request.filters import CatalogFilters, DatasetFilters, ProjectFilters
+    from labelbox_export_provider.client.types import StreamType as StreamType
     from labelbox_export_provider.domain.request.sources import (
-        CatalogSource,
-        DataRowsSource,
-        DatasetSource,
-        ModelRunSource,
-        ProjectSource,
-        SliceSource,
+        CatalogSource as CatalogSource,
+        DataRowsSource as DataRowsSource,
+        DatasetSource as DatasetSource,
+        ModelRunSource as ModelRunSource,
+        ProjectSource as ProjectSource,
+        SliceSource as SliceSource,
     )
     from labelbox_export_provider.domain.windows.windows import (
-        DataIntervalWindow,
-        FixedWindow,
-        ParamsWindow,
-        PartitionWindow,
+        DataIntervalWindow as DataIntervalWindow,
+        FixedWindow as FixedWindow,
+        ParamsWindow as ParamsWindow,
+        PartitionWindow as PartitionWindow,
     )
-    from labelbox_export_provider.errors import LabelboxExportError
-    from labelbox_export_provider.execution.window_params import window_params
-    from labelbox_export_provider.export_task.task import ExportTask
-    from labelbox_export_provider.hooks.labelbox import LabelboxHook
-    from labelbox_export_provider.operators.base import ExportOperator
+    from labelbox_export_provider.errors import LabelboxExportError as LabelboxExportError
+    from labelbox_export_provider.execution.window_params import window_params as window_params
+    from labelbox_export_provider.export_task.task import ExportTask as ExportTask
+    from labelbox_export_provider.hooks.labelbox import LabelboxHook as LabelboxHook
+    from labelbox_export_provider.operators.base import ExportOperator as ExportOperator
     from labelbox_export_provider.operators.export import (
-        CatalogExportOperator,
-        DataRowsExportOperator,
-        DatasetExportOperator,
-        ModelRunExportOperator,
-        ProjectExportOperator,
-        SliceExportOperator,
+        CatalogExportOperator as CatalogExportOperator,
+        DataRowsExportOperator as DataRowsExportOperator,
+        DatasetExportOperator as DatasetExportOperator,
+        ModelRunExportOperator as ModelRunExportOperator,
+        ProjectExportOperator as ProjectExportOperator,
+        SliceExportOperator as SliceExportOperator,
     )
-    from labelbox_export_provider.sensors.export_task import ExportTaskSensor
-    from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator
-    from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
-    from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator
-    from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+    from labelbox_export_provider.sensors.export_task import ExportTaskSensor as ExportTaskSensor
+    from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator as LabelboxExportToFileOperator
+    from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator as LabelboxExportToGCSOperator
+    from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator as LabelboxExportToS3Operator
 
-_HOMES = {
-    "CatalogExportOperator": "operators.export",
-    "CatalogExportParams": "domain.request.export_params",
-    "CatalogFilters": "domain.request.filters",
-    "CatalogSource": "domain.request.sources",
-    "ConnectionSettings": "client.settings",
-    "DataIntervalWindow": "domain.windows.windows",
-    "DataRowsExportOperator": "operators.export",
-    "DataRowsExportParams": "domain.request.export_params",
-    "DataRowsSource": "domain.request.sources",
-    "DatasetExportOperator": "operators.export",
-    "DatasetExportParams": "domain.request.export_params",
-    "DatasetFilters": "domain.request.filters",
-    "DatasetSource": "domain.request.sources",
-    "ExportOperator": "operators.base",
-    "ExportTask": "export_task.task",
-    "ExportTaskSensor": "sensors.export_task",
-    "ExportTaskTrigger": "triggers.export_task",
-    "FixedWindow": "domain.windows.windows",
-    "LabelboxClient": "client.http_clients",
-    "LabelboxExportError": "errors",
-    "LabelboxExportToFileOperator": "transfers.to_file",
-    "LabelboxExportToGCSOperator": "transfers.to_gcs",
-    "LabelboxExportToS3Operator": "transfers.to_s3",
-    "LabelboxHook": "hooks.labelbox",
-    "ModelRunExportOperator": "operators.export",
-    "ModelRunExportParams": "domain.request.export_params",
-    "ModelRunSource": "domain.request.sources",
-    "ParamsWindow": "domain.windows.windows",
-    "PartitionWindow": "domain.windows.windows",
-    "ProjectExportOperator": "operators.export",
-    "ProjectExportParams": "domain.request.export_params",
-    "ProjectFilters": "domain.request.filters",
-    "ProjectSource": "domain.request.sources",
-    "SliceExportOperator": "operators.export",
-    "SliceExportParams": "domain.request.export_params",
-    "SliceSource": "domain.request.sources",
-    "StreamType": "client.types",
-    "window_params": "execution.window_params",
+_PUBLIC_NAMES = {
+    "domain.request.sources": (
+        "CatalogSource",
+        "DataRowsSource",
+        "DatasetSource",
+        "ModelRunSource",
+        "ProjectSource",
+        "SliceSource",
+    ),
+    "domain.windows.windows": ("DataIntervalWindow", "FixedWindow", "ParamsWindow", "PartitionWindow"),
+    "execution.window_params": ("window_params",),
+    "operators.base": ("ExportOperator",),
+    "operators.export": (
+        "CatalogExportOperator",
+        "DataRowsExportOperator",
+        "DatasetExportOperator",
+        "ModelRunExportOperator",
+        "ProjectExportOperator",
+        "SliceExportOperator",
+    ),
+    "sensors.export_task": ("ExportTaskSensor",),
+    "transfers.to_file": ("LabelboxExportToFileOperator",),
+    "transfers.to_gcs": ("LabelboxExportToGCSOperator",),
+    "transfers.to_s3": ("LabelboxExportToS3Operator",),
+    "hooks.labelbox": ("LabelboxHook",),
+    "export_task.task": ("ExportTask",),
+    "client.types": ("StreamType",),
+    "errors": ("LabelboxExportError",),
 }
+"""Public names by the module that defines them."""
+_HOMES = {name: home for home, names in _PUBLIC_NAMES.items() for name in names}
 
-__all__ = [
-    "CatalogExportOperator",
-    "CatalogExportParams",
-    "CatalogFilters",
-    "CatalogSource",
-    "ConnectionSettings",
-    "DataIntervalWindow",
-    "DataRowsExportOperator",
-    "DataRowsExportParams",
-    "DataRowsSource",
-    "DatasetExportOperator",
-    "DatasetExportParams",
-    "DatasetFilters",
-    "DatasetSource",
-    "ExportOperator",
-    "ExportTask",
-    "ExportTaskSensor",
-    "ExportTaskTrigger",
-    "FixedWindow",
-    "LabelboxClient",
-    "LabelboxExportError",
-    "LabelboxExportToFileOperator",
-    "LabelboxExportToGCSOperator",
-    "LabelboxExportToS3Operator",
-    "LabelboxHook",
-    "ModelRunExportOperator",
-    "ModelRunExportParams",
-    "ModelRunSource",
-    "ParamsWindow",
-    "PartitionWindow",
-    "ProjectExportOperator",
-    "ProjectExportParams",
-    "ProjectFilters",
-    "ProjectSource",
-    "SliceExportOperator",
-    "SliceExportParams",
-    "SliceSource",
-    "StreamType",
-    "window_params",
-]
+__all__ = sorted(_HOMES)  # noqa: PLE0605  derived, so that there is one list
 
 
 def __getattr__(name: str) -> Any:

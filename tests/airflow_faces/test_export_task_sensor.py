@@ -14,7 +14,7 @@ from support.airflow.tasks import TaskInstance, context_of
 from support.airflow.triggers import events_of, rebuilt, resume
 from support.airflow.versions import AirflowRescheduleException, TaskDeferralError
 
-from labelbox_export_provider import ExportTaskSensor, ExportTaskTrigger, ProjectExportOperator
+from labelbox_export_provider import ExportTaskSensor, ProjectExportOperator
 from labelbox_export_provider.airflow_compat import (
     AirflowException,
     AirflowFailException,
@@ -34,6 +34,7 @@ from labelbox_export_provider.testing.faults import (
     SlowExport,
     UnknownStatus,
 )
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 from labelbox_export_provider.triggers.shared_client import clients_open
 
 MODES: dict[str, dict[str, Any]] = {

@@ -19,7 +19,6 @@ from support.stores.servers import files
 
 from labelbox_export_provider import (
     DataIntervalWindow,
-    ExportTaskTrigger,
     FixedWindow,
     LabelboxExportToFileOperator,
     LabelboxExportToS3Operator,
@@ -43,6 +42,7 @@ from labelbox_export_provider.testing.faults import (
     SlowExport,
     TruncatedFile,
 )
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 START = "exportDataRowsInProject"
 JOB = "labelbox_export_provider.execution.export_job"

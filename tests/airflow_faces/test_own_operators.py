@@ -13,10 +13,10 @@ from labelbox_export_provider import (
     ExportOperator,
     LabelboxExportToFileOperator,
     ProjectExportOperator,
-    ProjectFilters,
     ProjectSource,
 )
 from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.params import ProjectFilters
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 

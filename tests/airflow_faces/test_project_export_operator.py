@@ -20,14 +20,13 @@ from labelbox_export_provider import (
     FixedWindow,
     LabelboxExportToFileOperator,
     ProjectExportOperator,
-    ProjectExportParams,
-    ProjectFilters,
 )
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
+from labelbox_export_provider.params import ProjectExportParams, ProjectFilters
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import FailedExport, GraphQLErrorAnswer, HtmlAnswer, LostAnswer, SlowExport
