@@ -1,12 +1,12 @@
-"""The tree of everything this package raises on purpose, sorted by what the reader should do next.
+"""The tree of all errors of this package, sorted by what to do next.
 
 ::
 
     LabelboxExportError                 the root
     ├── ConfigurationError              change the DAG, the connection or the value (also a ValueError)
     │   ├── WindowError                 the run has no usable interval: use the timetable that the message names
-    │   │   └── ManualRunError          the timetable is right: trigger the DAG again, as the message says
-    │   ├── HandleError                 the export handle is not one of ours: pass `start.output`
+    │   │   └── ManualRunError          the timetable is right: trigger the DAG again as described
+    │   ├── HandleError                 not an export handle of this package: pass `start.output`
     │   └── ConnectionSettingsError     the Airflow connection cannot work as it stands
     ├── AccessError                     renew the key, or grant it access
     │   ├── AuthenticationError         the key is not accepted
@@ -19,8 +19,8 @@
     │   ├── RunningExportLimitError     too many exports run at once
     │   ├── UnreachableError            no sound answer within the time bound
     │   └── StartUncertainError         an export may or may not have started; the next try looks for it first
-    ├── ProtocolError                   the answer is not one that the protocol page knows
-    ├── ExportEndedError                the export is dead: clear the start task, reading it again does not help
+    ├── ProtocolError                   an answer of Labelbox or of a host of files that is not part of the protocol
+    ├── ExportEndedError                the export ended without a result: clear the start task
     │   ├── ExportFailedError
     │   └── ExportCanceledError
     ├── ExportNotReadyError             results were asked for before the export ended
@@ -35,8 +35,8 @@
         └── StorageUnavailableError     retrying may help
             └── ObjectChangedError      another writer came first: retrying compares again
 
-`retryable` says whether Airflow should use a retry for it. A message begins with the sentence that helps; what was sent
-and answered, word by word, is `details`. Neither ever holds a key or a signed URL.
+`retryable` is whether Airflow should use a retry for it. A message begins with the sentence that helps; `details` has
+the request and the answer. Neither ever holds a key or a signed URL.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from typing import ClassVar
 
 
 class LabelboxExportError(Exception):
-    """Root of all errors raised on purpose by this package.
+    """Root of all errors of this package.
 
-    `message` is for whoever has to act, `details` is what was asked and answered on the wire; `str` has both.
+    `message` is what happened and what to do, `details` the request and the answer; `str` has both.
     """
 
     retryable: ClassVar[bool] = False
@@ -66,15 +66,15 @@ class ConfigurationError(LabelboxExportError, ValueError):
 
 
 class WindowError(ConfigurationError):
-    """The DAG run gives no usable window; the message names the timetable or option that does."""
+    """The DAG run has no usable window; the message names the timetable or option that has one."""
 
 
 class ManualRunError(WindowError):
-    """A run by hand gives no usable window, though its DAG can; the message says how to trigger it."""
+    """A manual run has no usable window, though its DAG can have one; the message describes how to trigger it."""
 
 
 class HandleError(ConfigurationError):
-    """What was passed as `export=` is not a handle of this package."""
+    """The value of `export=` is not a handle of this package."""
 
 
 class ConnectionSettingsError(ConfigurationError):
@@ -98,15 +98,15 @@ class AnotherUsersExportError(AccessError):
 
 
 class NotFoundError(LabelboxExportError):
-    """Labelbox knows no such project, task or file, or hides it from this key."""
+    """There is no such project, task or file in Labelbox, or this key cannot see it."""
 
 
 class RefusedError(LabelboxExportError):
-    """Labelbox understood the request and refused it for good: validation, conflict, plan limit."""
+    """Labelbox refused the request permanently: validation, conflict, plan limit."""
 
 
 class TemporaryError(LabelboxExportError):
-    """Something that passes; `retry_after` holds the seconds that the server asked for, if it did."""
+    """A temporary failure; `retry_after` has the seconds that the server asked for, if it did."""
 
     retryable: ClassVar[bool] = True
 
@@ -132,7 +132,7 @@ class StartUncertainError(TemporaryError):
 
 
 class ProtocolError(LabelboxExportError):
-    """An answer that no form of the protocol explains. The text of the answer is in the message, without secrets."""
+    """An answer that is not part of the protocol. Its text is in the message, without secrets."""
 
 
 class ExportEndedError(LabelboxExportError):

@@ -1,9 +1,9 @@
-"""Keeps keys and signed URLs out of logs and error messages.
+"""Redaction: keys and signed URLs are removed from logs and error messages.
 
-Text from servers and libraries goes through `scrub`: a gateway may echo a key or a URL. That is the second net; the
-first is that nothing of ours puts them into text. What urllib3 and google-auth log at DEBUG goes through `UrlFilter`:
-signed URLs carry their signature in the query, upload sessions their key, and some hosts a token in the path. So
-queries are cut out of all these records and, during a `file_request`, paths as well.
+Text from servers and libraries goes through `scrub`, since a gateway may echo a key or a URL. That is the second
+safeguard; the first is that this package puts none of them into text. What urllib3 and google-auth log at DEBUG goes
+through `UrlFilter`: signed URLs carry their signature in the query, upload sessions their key, and some hosts a token
+in the path. So queries are cut out of all these records and, during a `file_request`, paths as well.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def scrub(text: str, *, limit: int = 300) -> str:
-    """Give `text` on one line of at most `limit` characters, without anything that looks like a key or a signed URL."""
-    # Rules are applied before the cut, else the cut could leave the head of a key that no rule recognises; the first
-    # cut only bounds the work.
+    """Return `text` on one line of at most `limit` characters, without what looks like a key or a signed URL."""
+    # Rules are applied before the cut: a cut could leave the start of a key that no rule recognises. The first cut only
+    # bounds the work.
     line = " ".join(text[: 8 * limit].encode("utf-8", "backslashreplace").decode("utf-8").split())
     for pattern, replacement in _RULES:
         line = pattern.sub(replacement, line)
@@ -59,7 +59,7 @@ def scrub(text: str, *, limit: int = 300) -> str:
 
 @contextmanager
 def file_request() -> Iterator[None]:
-    """Mark what this thread logs as being about a secret URL."""
+    """Mark the log records of this thread as being about a secret URL."""
     _thread.depth = getattr(_thread, "depth", 0) + 1
     try:
         yield
@@ -68,7 +68,7 @@ def file_request() -> Iterator[None]:
 
 
 def install_log_filter() -> None:
-    """Put the filter on the loggers of urllib3 and google-auth, once per process, however often it is called."""
+    """Add the filter to the loggers of urllib3 and google-auth, once per process."""
     with _install_lock:
         for name in LOGGERS:
             logger = logging.getLogger(name)
@@ -77,10 +77,10 @@ def install_log_filter() -> None:
 
 
 class UrlFilter(logging.Filter):
-    """Rewrites records instead of dropping them: that a request was made, to which host, with which result, stays."""
+    """Rewrites records instead of dropping them, so that request, host and result stay in the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut secrets out of the record, and let it pass."""
+        """Cut secrets out of the record, and return True."""
         text = record.getMessage()
         scrubbed = _QUERY.sub("?***", text)
         if getattr(_thread, "depth", 0):
@@ -88,8 +88,8 @@ class UrlFilter(logging.Filter):
             record.exc_info = record.exc_text = None
         if scrubbed != text:
             record.msg, record.args = scrubbed, None
-        asked = record.__dict__.get("httpRequest")
-        if isinstance(asked, dict):
-            # Bodies go as well: they may be rows.
-            record.httpRequest = {"method": asked.get("method"), "url": _QUERY.sub("?***", str(asked.get("url")))}
+        request = record.__dict__.get("httpRequest")
+        if isinstance(request, dict):
+            # Bodies are dropped, too: they may be rows.
+            record.httpRequest = {"method": request.get("method"), "url": _QUERY.sub("?***", str(request.get("url")))}
         return True

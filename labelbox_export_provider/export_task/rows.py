@@ -1,7 +1,7 @@
-"""Rows of a stream one by one, as they come, for whoever reads them in Python.
+"""Rows of a stream one by one, for reading in Python.
 
-A row ends at byte 0x0A and nowhere else, so U+2028 and its kin stay inside rows, and a row or a character that is cut
-by the border of a file is one again. No byte is decoded before somebody asks for `json`.
+A row ends at byte 0x0A and nowhere else, so U+2028 and similar characters stay inside rows, and a row or a character
+that is cut by the border of a file is joined. No byte is decoded before `json` is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is
 from labelbox_export_provider.streaming.rows.segments import Segment
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
-UNTRUSTED = "Rows that were given so far are not to be relied on; a new iteration reads anew."
+UNTRUSTED = "Do not rely on the rows that were read so far; a new iteration reads them again."
 
 
 class ExportRow:
@@ -37,9 +37,9 @@ class ExportRow:
 
     @cached_property
     def json(self) -> Any:
-        """The row, parsed on first use. Raises `ProtocolError` when it is no JSON value.
+        """The row, parsed on first use. Raises `ProtocolError` when it is not valid JSON.
 
-        Numbers are as Python reads them: a float may lose digits that stand in `raw`.
+        Numbers are parsed as Python does: a float may lose digits that are in `raw`.
         """
         try:
             return json.loads(self.raw.decode())
@@ -48,7 +48,7 @@ class ExportRow:
         # Outside of the handler: the library's error holds the whole row.
         cut = " with_offset() may have started in the middle of it: read `raw`." if self._may_be_cut else ""
         raise ProtocolError(
-            f"{self._label}: the row at byte {self.offset} ({len(self.raw)} bytes) is no JSON value: {reason}.{cut}"
+            f"{self._label}: the row at byte {self.offset} ({len(self.raw)} bytes) is not valid JSON: {reason}.{cut}"
         )
 
     def __bytes__(self) -> bytes:
@@ -62,7 +62,7 @@ class ExportRow:
 
 
 class RowSplitter:
-    """Cuts pieces into rows. Holds one piece and one unfinished row, which is copied once when it ends."""
+    """Splits pieces into rows. Holds one piece and one unfinished row, which is copied once when it ends."""
 
     def __init__(self, make: Callable[[bytes, int], ExportRow]) -> None:
         self.counts = RowCounts()
@@ -72,7 +72,7 @@ class RowSplitter:
         self._before: tuple[ExportFile, int] | None = None
 
     def split(self, pieces: Iterable[Piece]) -> Iterator[ExportRow]:
-        """Give the rows of pieces that follow each other; the last row may be without newline."""
+        """Yield the rows of consecutive pieces; the last row may be without newline."""
         for piece in pieces:
             if self._newline_is_missing(piece):
                 self.counts.newlines_added += 1
@@ -108,17 +108,17 @@ class RowSplitter:
 
 
 class WholeStream:
-    """Holds what is read against everything that Labelbox and the file hosts announced: totals, files, checksums.
+    """Compares what is read with everything that Labelbox and the file hosts announced: totals, files, checksums.
 
-    A file that is other than announced raises `IntegrityError` before its last piece is passed on; totals that disagree
-    do so in `verify_totals`. Only a stream that is read from its first byte on can be checked like this.
+    A file that differs raises `IntegrityError` before its last piece is yielded; totals that differ do so in
+    `verify_totals`. Only a stream that is read from its first byte on can be verified like this.
     """
 
     def __init__(self, totals: StreamTotals, checksums: AnnouncedChecksums, label: str) -> None:
         self._verifier = StreamVerifier(totals, checksums, label, advice=UNTRUSTED)
 
     def verify_pieces(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Account for pieces and pass them on."""
+        """Account for pieces and yield them."""
         for piece in pieces:
             data = piece.data
             segment = Segment(
@@ -134,6 +134,6 @@ class WholeStream:
             yield piece
 
     def verify_totals(self, counts: RowCounts) -> None:
-        """Hold the rows that were counted and all bytes against the totals."""
+        """Compare the counted rows and all bytes with the totals."""
         self._verifier.add_counts(counts)
         self._verifier.verify_totals()

@@ -1,4 +1,4 @@
-"""What is known of one export task, by the names that Labelbox users know."""
+"""The properties of one export task, with the names that Labelbox uses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class Organization:
 
 
 class TaskProperties:
-    """The properties of a task, as of the last look; the first use of one looks if nobody has.
+    """The properties of a task as of the last poll; the first use of one polls where none was made.
 
-    `user_id` is who started it, by default the key's owner. `owner` is whose key the client has, where that is known.
+    `user_id` is the user who started it, by default the key's owner. `owner` is the owner of the client's key, where
+    that is known.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class TaskProperties:
         return self._uid
 
     def refresh(self) -> None:
-        """Look at the task now."""
+        """Poll the task now."""
         self._last_seen = self._client.run(flows.task_state(self.uid, self._creator()))
 
     @property
@@ -51,7 +52,7 @@ class TaskProperties:
 
     @property
     def status(self) -> str:
-        """IN_PROGRESS, COMPLETE, FAILED, CANCELLING, CANCELED, or whatever else Labelbox says."""
+        """IN_PROGRESS, COMPLETE, FAILED, CANCELLING, CANCELED, or whatever else Labelbox reports."""
         return self._state().status
 
     @property
@@ -61,7 +62,7 @@ class TaskProperties:
 
     @property
     def completion_percentage(self) -> float | None:
-        """How far it is, as Labelbox says it; whether that runs to 1 or to 100 is not documented."""
+        """The progress that Labelbox reports; whether it runs to 1 or to 100 is not documented."""
         return self._state().completion_percentage
 
     @property
@@ -76,9 +77,9 @@ class TaskProperties:
 
     @property
     def deleted(self) -> bool:
-        """Whether Labelbox does not show the task any more, asked for now: no field that says so is known.
+        """Whether Labelbox does not show the task any more, polled now: there is no field for it.
 
-        A task that was started seconds ago may not be shown yet, and counts as deleted that long.
+        A task that was started seconds ago may not be shown yet, and counts as deleted until then.
         """
         try:
             self.refresh()
@@ -88,16 +89,16 @@ class TaskProperties:
 
     @property
     def created_by(self) -> str | None:
-        """Id of the user among whose tasks Labelbox lists this one, asked for now: the handle's, else the key's owner.
+        """Id of the user among whose tasks Labelbox lists this one, read now: the handle's user, else the key's owner.
 
-        None where it is on neither list: Labelbox then shows the task, but does not say whose it is.
+        None where neither list has it: Labelbox then shows the task, but not its user.
         """
         candidates = dict.fromkeys((self._creator(), self._key_owner().user_id))
         return next((user for user in candidates if self._client.run(flows.was_created_by(self.uid, user))), None)
 
     @property
     def organization(self) -> Organization:
-        """The organization of the key: it sees the tasks of no other."""
+        """The organization of the key, which sees the tasks of no other organization."""
         owner = self._key_owner()
         return Organization(owner.organization_id, owner.organization_name)
 
@@ -109,7 +110,7 @@ class TaskProperties:
         shown = {
             "uid": self.uid,
             "name": seen and seen.name,
-            "status": seen.status if seen else "not looked at yet",
+            "status": seen.status if seen else "not polled yet",
             "type": seen and seen.type,
             "completion_percentage": seen and seen.completion_percentage,
             "created_at": seen and seen.created_at,
@@ -126,7 +127,7 @@ class TaskProperties:
     def _state(self) -> ExportTaskState:
         if self._last_seen is None:
             self.refresh()
-        assert self._last_seen is not None  # noqa: S101  a look that found nothing has raised
+        assert self._last_seen is not None  # noqa: S101  a poll that found nothing has raised
         return self._last_seen
 
     def _key_owner(self) -> KeyOwner:

@@ -1,6 +1,6 @@
-"""One stream of an export task to iterate over: lazily, one file after the other, in bounded memory, verified.
+"""One stream of an export task to iterate over: lazily, one file after another, in bounded memory, verified.
 
-For landing an export in a store there is `publish`, which reads with several workers; this is for reading in Python.
+To land an export in a store there is `land_export`, which reads with several workers; this is for reading in Python.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _NEWLINE = 0x0A
 
 @dataclass(frozen=True, slots=True)
 class StreamSource:
-    """Where a stream comes from: `ask` gives the file that holds an offset, `label` names the stream in errors.
+    """The source of a stream: `ask` returns the file that holds an offset, `label` names the stream in errors.
 
-    `open_host` gives connections to fetch files by. `sleep` takes seconds and waits between tries.
+    `open_host` returns connections to fetch files with. `sleep` takes seconds and waits between tries.
     """
 
     label: str
@@ -41,13 +41,13 @@ class BufferedStream:
     """The rows of one stream, as `ExportRow` items with `.json` and `.raw`; each iteration reads the stream anew.
 
     Memory is a few chunks of a file (256 KiB each) and twice the longest row, whatever the size of the export: nothing
-    is written to disk. A download that breaks off goes on at its byte, an expired address is renewed. Leaving the loop
-    early closes the connection.
+    is written to disk. A download that breaks off is resumed at its byte, an expired address is renewed. Leaving the
+    loop early closes the connection.
 
     A whole iteration is verified: each file's length, rows and announced checksum, and at the end both totals; a loop
-    that ends without `IntegrityError` has seen exactly what Labelbox announced. Rows come before their file is checked,
-    so commit nothing before the loop's end. From `with_line` on the number of rows is checked and each file's length,
-    from `with_offset` on the length alone.
+    that ends without `IntegrityError` has seen exactly what Labelbox announced. Rows are yielded before their file is
+    checked, so commit nothing before the loop's end. From `with_line` on the number of rows and each file's length are
+    checked, from `with_offset` on the length alone.
     """
 
     def __init__(self, source: StreamSource, *, offset: int = 0, line: int = 0) -> None:
@@ -56,7 +56,7 @@ class BufferedStream:
         self._line = line
 
     def with_offset(self, offset: int) -> BufferedStream:
-        """Give this stream from byte `offset` on, counted from 0; in the middle of a row, its rest comes first.
+        """Return this stream from byte `offset` on, counted from 0; in the middle of a row, its rest comes first.
 
         Raises `ConfigurationError`, which is a `ValueError`, from the total size on: there is no byte to start at.
         """
@@ -64,7 +64,7 @@ class BufferedStream:
         return BufferedStream(self._source, offset=offset)
 
     def with_line(self, line: int) -> BufferedStream:
-        """Give this stream from row `line` on, counted from 0: `with_line(3)` starts with the fourth row.
+        """Return this stream from row `line` on, counted from 0: `with_line(3)` starts with the fourth row.
 
         The file that holds the row is found without reading those before it. Raises `ConfigurationError`, which is a
         `ValueError`, from the total number of lines on.
@@ -80,7 +80,7 @@ class BufferedStream:
                     stream_handler(row)
 
     def lines(self) -> Generator[bytes, None, None]:
-        """Give the rows' bytes as Labelbox wrote them, each without its newline and unparsed."""
+        """Yield the rows' bytes as Labelbox wrote them, each without its newline and unparsed."""
         with closing(iter(self)) as rows:
             for row in rows:
                 yield row.raw
@@ -138,13 +138,13 @@ class _Reading:
             whole.verify_totals(splitter.counts)
         elif line and (read := splitter.counts.rows - skip) != totals.lines - line:
             raise IntegrityError(
-                f"{label}: from line {line} on, {read} rows were read; announced were {totals.lines - line} (of "
-                f"{totals.lines} in all). {UNTRUSTED}"
+                f"{label}: from line {line} on, {read} rows were read; {totals.lines - line} (of {totals.lines} in "
+                f"all) were announced. {UNTRUSTED}"
             )
 
     def _reader(self, start: int) -> tuple[FileIndex, StreamReader]:
         source = self._source
-        # One file ahead hides the round trip between files; more would only grow old.
+        # One file ahead hides the round trip between files; the URLs of more would only expire.
         index = FileIndex(source.ask, source.totals, label=source.label, ahead_files=1, first_offset=start)
         reader = StreamReader(
             index,
@@ -156,7 +156,7 @@ class _Reading:
         return index, reader
 
     def _forgetting(self, pieces: Iterator[Piece], index: FileIndex, reader: StreamReader) -> Iterator[Piece]:
-        """Pass pieces on, and drop what was known of files that are behind."""
+        """Yield the pieces, and drop what the index knows of files that were read."""
         before: ExportFile | None = None
         for piece in pieces:
             if before is not None and before.start != piece.file.start:
@@ -166,10 +166,10 @@ class _Reading:
             yield piece
 
     def _start_of(self, line: int) -> tuple[int, int]:
-        """Give the start of a file, and how many rows to skip from there on to be at the start of row `line`.
+        """Return the start of a file, and how many rows to skip from there to the start of row `line`.
 
-        A row that goes over a border may be counted in both files or in the first alone: that is not documented. So
-        a file that starts in the middle of a row is told by the byte before it, not by its numbers.
+        A row that continues over a border may be counted in both files or in the first alone: that is not documented.
+        So the byte before a file decides whether it starts in the middle of a row, not its numbers.
         """
         file = self._file_holding(line)
         while file.start > 0:
@@ -198,7 +198,10 @@ class _Reading:
             index.close()
 
     def _file_holding(self, line: int) -> ExportFile:
-        """Search the file that has bytes of a row: where it has to be if all rows were alike, else by halving."""
+        """Return a file that has bytes of a row.
+
+        Searches in turn where it would be if all rows had one size, and by halving.
+        """
         low_offset, low_line, high_offset, high_line = 0, 0, self._source.totals.size, self._source.totals.lines
         for by_share in cycle((True, False)):
             span = high_offset - low_offset
@@ -217,9 +220,9 @@ class _Reading:
         )
 
 
-def _check(name: str, value: int, total: int, told: str) -> None:
+def _check(name: str, value: int, total: int, unit: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name}({value!r}): a whole number from 0 on is needed.")
+        raise ConfigurationError(f"{name}({value!r}): it must be a whole number, 0 or more.")
     if not 0 <= value < total:
-        legal = f"the stream has {total} {told} {total - 1}" if total else "the stream is empty"
-        raise ConfigurationError(f"{name}({value}) is outside of the stream: {legal}.")
+        extent = f"the stream has {total} {unit} {total - 1}" if total else "the stream is empty"
+        raise ConfigurationError(f"{name}({value}) is outside of the stream: {extent}.")

@@ -1,4 +1,4 @@
-"""The export task in Python: to start, follow and read one export without a DAG, by the names that Labelbox users know.
+"""The export task in Python: start, follow and read one export without a DAG, with the names that Labelbox uses.
 
 Operators, sensor and transfers do not use it: they survive crashes and retries, which a Python object cannot.
 """
@@ -38,28 +38,28 @@ from labelbox_export_provider.streaming.download.file_host import FileHost
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK_AFTER = 2.0
+FIRST_PAUSE = 2.0
 MAX_PAUSE = 30.0
-"""Seconds between two looks of a wait: they begin with the first and grow by half up to the second."""
+"""Seconds between two polls of a wait: they begin with `FIRST_PAUSE` and grow by half up to `MAX_PAUSE`."""
 
 _COMPLETE, _FAILED, _CANCELED = TaskStatus.COMPLETE.value, TaskStatus.FAILED.value, TaskStatus.CANCELED.value
 
 
 def utc_now() -> datetime:
-    """Give the date and time."""
+    """Return the date and time in UTC."""
     return datetime.now(timezone.utc)
 
 
 class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
     """One export task: its state, its totals, and its rows as streams.
 
-    State is that of the last look: `get_task`, `wait_till_done` and `refresh` look. `status` is Labelbox's own text.
-    `has_result` and all that reads streams raise `ExportNotReadyError` while the task is neither COMPLETE nor FAILED;
-    users of other clients know it as `ExportTask.TaskNotReadyException` or `ExportTask.ExportTaskException`, and both
-    names are here. Every other error is one of `labelbox_export_provider.errors`.
+    Its state is that of the last poll, by `get_task`, `wait_till_done` or `refresh`. `status` is Labelbox's own text.
+    `has_result` and all methods that read streams raise `ExportNotReadyError` while the task is neither COMPLETE nor
+    FAILED; Labelbox's names for that error, `ExportTask.TaskNotReadyException` and `ExportTask.ExportTaskException`,
+    are available, too. Every other error is one of `labelbox_export_provider.errors`.
 
-    `sleep` takes seconds, `clock` gives seconds that only go forward, `now` the date and time. With `owns_client` the
-    client is closed with the task, which then is to be used as a context manager.
+    `sleep` takes seconds, `clock` returns seconds that only increase, `now` the date and time. With `owns_client` the
+    client is closed with the task, which then must be used as a context manager.
     """
 
     TaskNotReadyException = ExportNotReadyError
@@ -90,7 +90,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
     def get_task(
         cls, client: LabelboxClient, task_id: str | ExportHandle | Mapping[str, Any], **options: Any
     ) -> ExportTask:
-        """Find an export task by its id, or by the handle that an export operator returns.
+        """Return the export task with an id, or with the handle that an export operator returns.
 
         `options` are those of the class. Raises `NotFoundError`, `AnotherUsersExportError` or `HandleError`.
         """
@@ -103,11 +103,11 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
     def start(
         cls, client: LabelboxClient, source: Source, *, task_name: str | None = None, **options: Any
     ) -> ExportTask:
-        """Start an export of `source`, one per call, and give its task without waiting for it.
+        """Start an export of `source`, one per call, and return its task without waiting for it.
 
-        When Labelbox's answer is lost, the export is looked for by its name before it is asked for again; so
-        `task_name` gets a tail that no other export has. A script that crashes and runs again starts another one: use
-        an export operator where that matters. Raises what the operators raise.
+        When Labelbox's answer is lost, the export is searched by its name before another one is started; so `task_name`
+        gets a suffix that no other export has. A script that crashes and runs again starts another export: use an
+        export operator where that matters. Raises the errors that the operators raise.
         """
         owner = client.run(flows.who_am_i())
         asked = source.render_input(task_name="", owner_timezone=owner.timezone, window=None)
@@ -127,16 +127,16 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         return cls(client, started.export_id, owner=owner, started_at=started.record.intent_at, **options)
 
     def wait_till_done(self, timeout_seconds: float = 7200.0) -> None:
-        """Wait until the task has ended; look at `status` then: it may be FAILED or CANCELED.
+        """Wait until the task has ended; check `status` then: it may be FAILED or CANCELED.
 
-        Raises `WaitTimeoutError` when it still runs after `timeout_seconds`; the export goes on. Passing failures of
-        Labelbox do not end the wait, a state that is not known does not either. Blocks: in a DAG use
-        `ExportTaskSensor`, which waits without a worker.
+        Raises `WaitTimeoutError` when it still runs after `timeout_seconds`; the export continues. Neither temporary
+        failures of Labelbox nor an unknown state end the wait. This call blocks: in a DAG use `ExportTaskSensor`, which
+        waits without a worker.
         """
         if not 0 <= timeout_seconds < float("inf"):
-            raise ConfigurationError(f"wait_till_done({timeout_seconds!r}): a number of seconds from 0 on is needed.")
+            raise ConfigurationError(f"wait_till_done({timeout_seconds!r}): it must be a number of seconds, 0 or more.")
         deadline = self._clock() + timeout_seconds
-        pause = FIRST_LOOK_AFTER
+        pause = FIRST_PAUSE
         while not self._has_ended():
             left = max(0.0, deadline - self._clock())
             policy = replace(DEFAULT_RETRY, total_seconds=min(DEFAULT_RETRY.total_seconds, left))
@@ -148,34 +148,34 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
                 return
             if left <= 0:
                 raise WaitTimeoutError(
-                    f"{seen.line}. It has not ended within timeout_seconds={timeout_seconds:g} and goes on: call "
-                    f"wait_till_done() again, or come back with ExportTask.get_task(client, {self.uid!r})."
+                    f"{seen.line}. It has not ended within timeout_seconds={timeout_seconds:g} and continues: call "
+                    f"wait_till_done() again, or return to it with ExportTask.get_task(client, {self.uid!r})."
                 )
             self._sleep(min(pause, left))
             pause = min(1.5 * pause, MAX_PAUSE)
 
     def has_result(self) -> bool:
-        """Whether there are rows; False for a FAILED task."""
+        """Return whether there are rows; False for a FAILED task."""
         return self._ended() != _FAILED and self._totals_of(StreamType.RESULT) is not None
 
     def has_errors(self) -> bool:
-        """Whether there are error rows. FAILED tasks may have none: Labelbox then gives no reason."""
+        """Return whether there are error rows. A FAILED task may have none; Labelbox then gives no reason."""
         return self._totals_of(StreamType.ERRORS) is not None
 
     def get_total_file_size(self, stream_type: StreamType = StreamType.RESULT) -> int:
-        """Size of a stream in bytes, 0 when it is empty. Raises `ExportFailedError` for the result of a FAILED task."""
+        """Return the bytes of a stream, 0 when it is empty; raise `ExportFailedError` for a FAILED result."""
         totals = self._totals_of(stream_type)
         return 0 if totals is None else totals.size
 
     def get_total_lines(self, stream_type: StreamType = StreamType.RESULT) -> int:
-        """Rows of a stream, 0 when it is empty. Raises `ExportFailedError` for the result of a FAILED task."""
+        """Return the rows of a stream, 0 when it is empty; raise `ExportFailedError` for a FAILED result."""
         totals = self._totals_of(stream_type)
         return 0 if totals is None else totals.lines
 
     def get_buffered_stream(self, stream_type: StreamType = StreamType.RESULT) -> BufferedStream:
-        """Give a stream to iterate over; an empty one has no rows.
+        """Return a stream to iterate over; an empty one has no rows.
 
-        Raises `ExportFailedError` for the result of a FAILED task, which must not pass for an export without rows.
+        Raises `ExportFailedError` for the result of a FAILED task, which is never treated as an export without rows.
         """
         stream = _stream_type(stream_type)
         totals = self._totals_of(stream)
@@ -215,14 +215,14 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         return self._last_seen is not None and self._last_seen.status in {_COMPLETE, _FAILED, _CANCELED}
 
     def _ended(self) -> str:
-        """Give COMPLETE or FAILED, after another look where the last one saw neither."""
+        """Return COMPLETE or FAILED, after another poll where the last one saw neither."""
         if not self._has_ended():
             self.refresh()
         status = self.status
         if status in {_COMPLETE, _FAILED}:
             return status
         advice = (
-            "it never will have a result; start a new one."
+            "it will never have a result; start a new one."
             if status == _CANCELED
             else "it has no streams to read yet; call wait_till_done() first."
         )
@@ -233,7 +233,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         if self._ended() == _FAILED and stream is StreamType.RESULT:
             raise ExportFailedError(
                 f"Export {self.uid} is FAILED and has no result to read. Labelbox gives no reason but, sometimes, "
-                "error rows: has_errors() tells. Start a new export."
+                "error rows: see has_errors(). Start a new export."
             )
         if stream not in self._totals:
             self._totals[stream] = self._client.run(confirmed_totals(self.uid, stream))
@@ -241,7 +241,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
 
 
 def _keep_nothing(record: StartRecord) -> None:
-    """Keep no record: what a Python process remembers does not outlive it."""
+    """Discard the record: a Python process cannot keep it longer than it runs."""
 
 
 def _stream_type(value: StreamType) -> StreamType:

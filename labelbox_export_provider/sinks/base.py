@@ -38,8 +38,8 @@ CRC32C = "labelbox-crc32c"
 class PartBody(io.RawIOBase):
     """A seekable, read-only file over buffers that stay where they are.
 
-    Store clients sign, send and send again; this gives each pass the same bytes without joining the buffers, so a part
-    costs its own size in memory once.
+    Store clients read a body to sign it, to send it and to send it again. Each pass reads the same bytes, and the
+    buffers are never joined, so a part costs its own size in memory once.
     """
 
     def __init__(self, buffers: Iterable[bytes | bytearray | memoryview]) -> None:
@@ -51,15 +51,15 @@ class PartBody(io.RawIOBase):
         return self._starts[-1]
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Give the position in bytes."""
+        """Return the position in bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -71,7 +71,7 @@ class PartBody(io.RawIOBase):
         return self._position
 
     def readinto(self, target: WriteableBuffer) -> int:
-        """Fill `target` from the buffer at the position; may give less than asked for, 0 at the end."""
+        """Fill `target` from the buffers and return the number of bytes read; 0 at the end."""
         view = memoryview(target).cast("B")
         done = 0
         while done < len(view) and self._position < len(self):
@@ -83,8 +83,8 @@ class PartBody(io.RawIOBase):
             self._position += len(piece)
         return done
 
-    def take_piece(self) -> memoryview:
-        """Give what is left of the buffer at the position and move behind it; empty at the end."""
+    def read_piece(self) -> memoryview:
+        """Return the rest of the buffer at the position and move behind it; empty at the end."""
         if self._position >= len(self):
             return memoryview(b"")
         index = bisect_right(self._starts, self._position) - 1
@@ -93,16 +93,16 @@ class PartBody(io.RawIOBase):
         return piece
 
     def buffers(self) -> Sequence[memoryview]:
-        """Give the buffers themselves, for stores that can write them without a copy."""
+        """Return the buffers themselves, for stores that can write them without a copy."""
         return self._buffers
 
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What is to be written under `key`.
+    """An object to be written under `key`.
 
-    `create_only` asks the store to refuse the completion when something is there by then; stores that cannot promise
-    that without a race say so in their class. `metadata` is kept with the object where the store has room for it.
+    With `create_only` the store must refuse the completion when something is there by then; a sink whose store cannot
+    promise that without a race documents it. `metadata` is kept with the object where the store has room for it.
     `hold_small` lets a writer keep a part that is the whole object in memory and write it with one plain call in
     `complete`; without it every part goes to the store at once, so that of many open objects no more than
     `Sink.kept_bytes` each are held.
@@ -117,7 +117,7 @@ class NewObject:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedObject:
-    """What the parts that were put have to add up to. `crc32c` is of the bytes as stored."""
+    """Size and CRC32C, as stored, that the parts of an object must add up to."""
 
     size: int
     crc32c: int
@@ -137,9 +137,9 @@ class WrittenObject:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the store tells of an object that is there.
+    """What the store reports about an object that is there.
 
-    `metadata` has lower-case names; it is None where the store keeps none, so that nothing can be said of the origin.
+    `metadata` has lower-case names; it is None where the store keeps none, so that the origin is unknown.
     """
 
     key: str
@@ -151,7 +151,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of an object: numbers count from 1 without holes, `offset` is its first byte's place in the object.
+    """A part of an object: numbers count from 1 without holes, `offset` is the place of its first byte in the object.
 
     Sizes may differ from part to part; each but the last has at least `Sink.minimum_part_bytes`.
     """
@@ -171,9 +171,9 @@ class ObjectWriter(ABC):
 
     @abstractmethod
     def put_part(self, part: Part) -> None:
-        """Take a part. Putting the same number again, with the same bytes, is a retry and replaces it.
+        """Store a part. Putting the same number again, with the same bytes, is a retry and replaces it.
 
-        The memory of the body is used again as soon as this returns, but for an object's only part.
+        The memory of the body is reused as soon as this returns, except that of an object's only part.
         """
 
     @abstractmethod
@@ -186,7 +186,7 @@ class ObjectWriter(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Drop everything. May be called at any time, also after a failed `complete`, and more than once."""
+        """Discard all parts. May be called at any time, also after a failed `complete`, and more than once."""
 
 
 class Sink(ABC):
@@ -197,23 +197,23 @@ class Sink(ABC):
     maximum_part_bytes: int = 5 * 1024**3
     maximum_parts: int = 10_000
     parts_at_once: int | None = None
-    """How many parts of one object the store takes at the same time; None for any number."""
+    """How many parts of one object the store takes at the same time; None is any number."""
     kept_bytes: int = 0
     """The most that a writer keeps in memory, until it completes, of an object without `hold_small`."""
     maximum_key_bytes: int | None = None
     """Longest key in UTF-8; None where the store names no limit of its own."""
     connections: int | None = None
-    """How many calls the store's client can have open at once; None where workers cannot outnumber them."""
+    """How many calls the store's client can have open at once; None where that is not limited."""
 
     @abstractmethod
     def uri(self, key: str) -> str:
-        """Give the address that readers of the store use."""
+        """Return the address that readers of the store use."""
 
     def check_writable(self, key: str) -> None:
-        """Fail with the error that writing an object under `key` would fail with; nothing is left or made visible.
+        """Fail with the error that writing an object under `key` would fail with; leave nothing and show nothing.
 
-        It is asked before an export is started, so that a missing bucket or permission does not cost the export. What
-        is under the key stays; the key may also be one that is never written. To be overridden where `begin` does not
+        Operators call it before they start an export, so that a missing bucket or permission does not cost the export.
+        What is under the key stays; the key may also be one that is never written. Override it where `begin` does not
         call the store.
         """
         self.begin(NewObject(key, NDJSON, hold_small=False)).abort()
@@ -228,15 +228,15 @@ class Sink(ABC):
 
     @abstractmethod
     def read(self, key: str, *, limit: int) -> bytes | None:
-        """Read a small object, at most `limit` bytes of it; None when there is none or reading is not permitted."""
+        """Return at most `limit` bytes of an object; None when there is none or reading is not permitted."""
 
     @abstractmethod
     def head(self, key: str) -> StoredObject | None:
-        """Look at the object under `key`; None when there is none."""
+        """Return what the store knows of the object under `key`; None when there is none."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[str]:
-        """Give the keys that start with `prefix`, all of them, in no promised order; "" for the whole store.
+        """Yield all keys that start with `prefix`, in any order; "" is the whole store.
 
         Like a plain string, a prefix need not end at a `/`. Objects that are not complete are not among them.
         """
@@ -247,7 +247,7 @@ class Sink(ABC):
 
     @abstractmethod
     def abort_open_uploads(self, key: str) -> int:
-        """Remove what killed tries left under exactly this key, fence their processes, and say how many there were."""
+        """Remove what killed tries left under exactly this key, fence their processes, and return how many."""
 
 
 def check_relative_key(key: str) -> str:
@@ -255,6 +255,6 @@ def check_relative_key(key: str) -> str:
     if fault := key_fault(key):
         raise ConfigurationError(
             f"{key!r} cannot be an object's key: {fault}. It must be relative, in parts separated by single slashes. "
-            "Look at the prefix or key option of the transfer."
+            "Check the prefix or key option of the transfer."
         )
     return key

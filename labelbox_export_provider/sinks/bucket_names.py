@@ -1,4 +1,4 @@
-"""The rules for the names of buckets, as the stores and their client libraries have them; nothing is loaded for it."""
+"""The rules for bucket names of the stores and their client libraries, which are not loaded for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from labelbox_export_provider.domain.options.object_keys import check_no_address
 from labelbox_export_provider.errors import ConfigurationError
 
 _S3_NAME = re.compile(r"[a-zA-Z0-9._-]{1,255}", re.ASCII)
-"""botocore's own rule, which is wider than that of AWS: stores that speak S3 have older or other rules."""
+"""botocore's own rule, which is wider than that of AWS: other stores that speak S3 have older or other rules."""
 _S3_ARN = re.compile(
     r"arn:aws[^:]*:(?:s3|s3-object-lambda):[a-z0-9-]*:\d{12}:accesspoint[/:][a-zA-Z0-9.-]{1,63}"
     r"|arn:aws[^:]*:s3-outposts:[a-z0-9-]+:\d{12}:outpost[/:][a-zA-Z0-9-]{1,63}[/:]accesspoint[/:][a-zA-Z0-9-]{1,63}",
@@ -22,7 +22,9 @@ def check_s3_bucket(option: str, name: str) -> None:
     """Refuse what can be neither a bucket's name nor the ARN of an access point."""
     check_no_address(option, name, f"write {option}='{{bucket}}' and put '{{rest}}' into the prefix or key")
     if found := _BUCKET_ARN.match(name):
-        raise ConfigurationError(f"{option}={name!r} is the ARN of a bucket, and its name is needed: {found[1]!r}.")
+        raise ConfigurationError(
+            f"{option}={name!r} is the ARN of a bucket. It must be the bucket's name: {found[1]!r}."
+        )
     if _S3_NAME.fullmatch(name) is None and _S3_ARN.fullmatch(name) is None:
         raise ConfigurationError(
             f"{option}={name!r} cannot be a bucket: {_fault(name)}. It must be the bucket's name alone (letters, "
@@ -35,15 +37,15 @@ def check_gcs_bucket(option: str, name: str) -> None:
     check_no_address(option, name, f"write {option}='{{bucket}}' and put '{{rest}}' into the prefix or name")
     if _GCS_NAME.fullmatch(name) is None:
         raise ConfigurationError(
-            f"{option}={name!r} cannot be a bucket: {_fault(name)}. It must be the bucket's name alone: 3 to 222 small "
-            "letters, digits, '.', '-' and '_', with a letter or digit at both ends."
+            f"{option}={name!r} cannot be a bucket: {_fault(name)}. It must be the bucket's name alone: 3 to 222 "
+            "lowercase letters, digits, '.', '-' and '_', with a letter or digit at both ends."
         )
 
 
 def _fault(name: str) -> str:
     if "/" in name:
         bucket, _, rest = name.partition("/")
-        return f"it goes on after a '/'; the bucket may be {bucket!r}, and {rest!r} belongs to the prefix or key"
+        return f"it continues after a '/'; the bucket may be {bucket!r}, and {rest!r} belongs to the prefix or key"
     if name != name.strip():
         return "it has a blank or newline at an end"
-    return "it holds other characters than a name may have, or too many or too few of them"
+    return "it has characters that a name must not have, or too many or too few characters"

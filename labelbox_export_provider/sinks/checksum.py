@@ -1,6 +1,6 @@
-"""CRC32C of a whole from the CRC32C of its pieces, so that workers can check bytes out of order.
+"""CRC32C of a whole from the CRC32C of its parts, so that workers can compute it out of order.
 
-Appending a piece multiplies the first checksum, seen as a polynomial over GF(2), by x^(8 * length) and adds the second.
+Appending a part multiplies the first checksum, seen as a polynomial over GF(2), by x^(8 * length) and adds the second.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ _ONE = 0x80000000
 
 
 def combine(first: int, second: int, second_length: int) -> int:
-    """Give the CRC32C of two pieces from theirs and the length of the second."""
+    """Return the CRC32C of two parts together, from theirs and the length of the second."""
     return _multiply(_power_of_x(8 * second_length), first) ^ second
 
 
 def text(checksum: int) -> str:
-    """Write a checksum as manifest and metadata hold it: eight hex digits."""
+    """Return a checksum as in manifests and metadata: eight hex digits."""
     return f"{checksum:08x}"
 
 
 def base64_text(checksum: int) -> str:
-    """Write a checksum as Google Cloud Storage does: base64 of its four bytes, the highest first."""
+    """Return a checksum as in Google Cloud Storage: base64 of its four bytes, the highest first."""
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
 def from_storage_header(values: list[str]) -> int | None:
-    """Read `crc32c=<base64>` out of the `x-goog-hash` headers of a file host; None where there is none."""
+    """Return `crc32c=<base64>` of the `x-goog-hash` headers of a file host; None where there is none."""
     for item in ",".join(values).split(","):
         name, _, value = item.strip().partition("=")
         if name.lower() == "crc32c":
@@ -54,7 +54,7 @@ def _multiply(first: int, second: int) -> int:
 
 @lru_cache(maxsize=64)
 def _squared(exponent: int) -> int:
-    """Give x^(2^exponent)."""
+    """Return x^(2^exponent)."""
     return _ONE >> 1 if exponent == 0 else _multiply(_squared(exponent - 1), _squared(exponent - 1))
 
 

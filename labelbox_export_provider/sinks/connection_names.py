@@ -1,4 +1,4 @@
-"""How messages call the connection to a store: by its id, and by its endpoint where that is not the cloud's own."""
+"""How messages name the connection to a store: by its id, and by its endpoint where that is not the cloud's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A directory as a store: written aside in the same directory, synced, then renamed or linked into place.
+"""A directory as a store: files are written to a temporary name in the same directory, synced, then renamed or linked.
 
-The origin of a file is kept in extended attributes where the file system has them; where it has none, nothing is known
-of a file that is there but its bytes.
+The origin of a file is kept in extended attributes where the file system has them; where it has none, only the bytes of
+an existing file are known.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from labelbox_export_provider.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
 
-_ASIDE = ".labelbox-"
+_TEMPORARY = ".labelbox-"
 
 
 class FileSink(Sink):
     """Objects as files below `root`, which is created when needed.
 
-    Creation without overwriting is free of races (`link`). Not for object stores mounted as file systems, where a
+    Creation without overwriting has no race (`link`). Not for object stores that are mounted as file systems, where a
     rename is a copy.
     """
 
@@ -53,17 +53,17 @@ class FileSink(Sink):
         self._root = Path(root)
 
     def uri(self, key: str) -> str:
-        """Give a `file://` address with the absolute path."""
+        """Return a `file://` address with the absolute path."""
         return "file://" + quote(str(self._path(key)), safe="/=:,@+!$&'()*;~")
 
     def check_writable(self, key: str) -> None:
-        """Write a hidden file into the last directory on the way that is there, and remove it; none is made."""
+        """Write a hidden file into the deepest existing directory of the path, and remove it; make no directory."""
         path = self._path(key)
         try:
             _refuse_directory(path)
             folder = next(parent for parent in path.parents if parent.exists())
             _refuse_long_names(folder, path)
-            probe = folder / _new_aside(path).name
+            probe = folder / _temporary_path(path).name
             try:
                 with probe.open("xb") as file:
                     file.write(b"1")
@@ -75,11 +75,11 @@ class FileSink(Sink):
             raise storage_error(error, "write", path) from None
 
     def begin(self, new: NewObject) -> ObjectWriter:
-        """Open a file beside the place where the object will be."""
+        """Open a temporary file beside the path of the object."""
         return _FileWriter(new, self._path(new.key), self.uri(new.key))
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
-        """Write a small file aside and move it into place."""
+        """Write a small file under a temporary name and move it into place."""
         writer = self.begin(new)
         try:
             writer.put_part(Part(1, 0, PartBody([content]), last=True))
@@ -88,7 +88,7 @@ class FileSink(Sink):
             writer.abort()
 
     def read(self, key: str, *, limit: int) -> bytes | None:
-        """Read a small file; None when there is none."""
+        """Return the start of a file; None when there is none."""
         path = self._path(key)
         try:
             with path.open("rb") as file:
@@ -99,7 +99,7 @@ class FileSink(Sink):
             raise storage_error(error, "read", path) from None
 
     def head(self, key: str) -> StoredObject | None:
-        """Look at the file; its metadata is None on file systems without extended attributes."""
+        """Return what is known of the file; its metadata is None on file systems without extended attributes."""
         path = self._path(key)
         try:
             size = path.stat().st_size
@@ -109,11 +109,11 @@ class FileSink(Sink):
             raise storage_error(error, "look at", path) from None
         attributes = read_attributes(path)
         if not attributes:
-            attributes = {} if keeps_attributes(_new_aside(path)) else None
+            attributes = {} if keeps_attributes(_temporary_path(path)) else None
         return StoredObject(key, size, attributes, None, None)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Give the keys of the files below the root that start with `prefix`; files written aside are none."""
+        """Yield the keys of the files below the root that start with `prefix`, without temporary files."""
         folder = self._root.absolute() / prefix.rpartition("/")[0]
 
         def fail(error: OSError) -> None:
@@ -124,7 +124,7 @@ class FileSink(Sink):
             place = Path(parent).relative_to(self._root.absolute())
             for name in names:
                 key = (place / name).as_posix()
-                if key.startswith(prefix) and not name.startswith(_ASIDE):
+                if key.startswith(prefix) and not name.startswith(_TEMPORARY):
                     yield key
 
     def delete(self, key: str) -> None:
@@ -139,11 +139,11 @@ class FileSink(Sink):
             raise storage_error(error, "remove", path) from None
 
     def abort_open_uploads(self, key: str) -> int:
-        """Remove the files that killed tries left beside the object; a try that still runs cannot finish any more."""
+        """Remove the temporary files that killed tries left; a try that still runs cannot publish any more."""
         path = self._path(key)
         removed = 0
         try:
-            for leftover in list(path.parent.glob(f"{_aside_head(path)}*")):
+            for leftover in list(path.parent.glob(f"{_temporary_stem(path)}*")):
                 leftover.unlink(missing_ok=True)
                 removed += 1
         except OSError as error:
@@ -159,20 +159,20 @@ class _FileWriter(ObjectWriter):
         self._new = new
         self._path = path
         self._uri = uri
-        self._aside = _new_aside(path)
+        self._temporary = _temporary_path(path)
         self._account = PartAccount()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor: int | None = os.open(
-                self._aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
+                self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
             )
         except OSError as error:
             raise storage_error(error, "write", path) from None
 
     def put_part(self, part: Part) -> None:
-        """Write the part at its own place."""
+        """Write the part at its offset."""
         if self._descriptor is None:
-            raise StorageError("A part came after the file was finished.", details=str(self._path))
+            raise StorageError("A part was put after the file was completed or aborted.", details=str(self._path))
         position = part.offset
         try:
             for buffer in part.body.buffers():
@@ -186,24 +186,24 @@ class _FileWriter(ObjectWriter):
         self._account.note(part)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
-        """Sync the file and give it its name in one step."""
+        """Sync the file, and rename or link it in one step."""
         if self._descriptor is None:
-            raise StorageError(f"{self._path} was finished before.")
+            raise StorageError(f"{self._path} was completed or aborted before.")
         self._account.check(expected, self._uri)
         try:
-            # A part that was put again may have been longer the first time.
+            # A part that was put twice may have been longer the first time.
             os.ftruncate(self._descriptor, expected.size)
             write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
             os.fsync(self._descriptor)
             if self._new.create_only:
                 self._link(expected)
             else:
-                self._aside.rename(self._path)
+                self._temporary.rename(self._path)
             _sync_directory(self._path.parent)
         except FileNotFoundError:
             raise StorageError(
-                "The file written aside is gone, so another try of the same task has taken over. Nothing was published "
-                "by this one.",
+                "The temporary file is gone, so another try of the same task has taken over. Nothing was published by "
+                "this one.",
                 details=str(self._path),
             ) from None
         except OSError as error:
@@ -212,20 +212,20 @@ class _FileWriter(ObjectWriter):
         return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
 
     def abort(self) -> None:
-        """Close and remove the file written aside."""
+        """Close and remove the temporary file."""
         descriptor, self._descriptor = self._descriptor, None
         try:
             if descriptor is not None:
                 os.close(descriptor)
-            self._aside.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise storage_error(error, "remove what was written beside", self._path) from None
+            raise storage_error(error, "remove the temporary file of", self._path) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:
-            os.link(self._aside, self._path)
+            os.link(self._temporary, self._path)
         except FileExistsError:
-            # A killed try may have published these very bytes and not lived to write the manifest.
+            # A killed try may have published these bytes without the manifest.
             if _size_and_crc32c(self._path) == (expected.size, expected.crc32c):
                 return
             raise ObjectExistsError(
@@ -241,17 +241,17 @@ class _FileWriter(ObjectWriter):
                 raise ObjectExistsError(
                     "The file exists and replace=False. Nothing was changed.", details=str(self._path)
                 ) from None
-            self._aside.rename(self._path)
+            self._temporary.rename(self._path)
 
 
-def _new_aside(path: Path) -> Path:
-    return path.parent / f"{_aside_head(path)}{secrets.token_hex(4)}"
+def _temporary_path(path: Path) -> Path:
+    return path.parent / f"{_temporary_stem(path)}{secrets.token_hex(4)}"
 
 
-def _aside_head(path: Path) -> str:
-    # A digest keeps the name short, whatever the length of the object's own, and free of glob characters. The dot keeps
-    # readers of the directory away.
-    return f"{_ASIDE}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
+def _temporary_stem(path: Path) -> str:
+    # A digest keeps the name short, whatever the length of the object's name, and free of glob characters. Readers of
+    # the directory skip names that start with a dot.
+    return f"{_TEMPORARY}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
 
 
 def _refuse_long_names(folder: Path, path: Path) -> None:
@@ -261,7 +261,7 @@ def _refuse_long_names(folder: Path, path: Path) -> None:
 
 
 def _refuse_directory(path: Path) -> None:
-    """Fail as writing would where a directory is in the file's place, or a file in a directory's."""
+    """Fail as writing would where a directory has the name of the file, or a file that of a directory."""
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(path.stat().st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -281,7 +281,7 @@ def _sync_directory(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems have no such call
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems do not support it
             raise
     finally:
         os.close(descriptor)

@@ -16,7 +16,7 @@ _NO_ATTRIBUTES = {errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.
 
 
 def write_attributes(descriptor: int, metadata: Mapping[str, str]) -> None:
-    """Keep names and values with an open file, as far as its file system can."""
+    """Set names and values as attributes of an open file, as far as its file system supports them."""
     if not hasattr(os, "setxattr"):
         return
     for name, value in metadata.items():
@@ -25,12 +25,12 @@ def write_attributes(descriptor: int, metadata: Mapping[str, str]) -> None:
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTES:
                 raise
-            logger.debug("The file system keeps no extended attributes; %s is not recorded with the file.", name)
+            logger.debug("The file system has no extended attributes; %s is not recorded with the file.", name)
             return
 
 
 def read_attributes(path: Path) -> dict[str, str] | None:
-    """Return what is kept with a file, by names in lower case; None where nothing can be read."""
+    """Return the attributes of a file, by names in lower case; None where they cannot be read."""
     if not hasattr(os, "getxattr"):
         return None
     with contextlib.suppress(OSError):
@@ -42,7 +42,7 @@ def read_attributes(path: Path) -> dict[str, str] | None:
 
 
 def keeps_attributes(probe: Path) -> bool:
-    """Find out whether a file without attributes could have had some; asked of a new file that is removed at once."""
+    """Return whether the file system supports attributes; tried on a new file that is removed at once."""
     try:
         probe.touch(exist_ok=False)
         os.setxattr(probe, f"{_PREFIX}labelbox-probe", b"1")

@@ -1,4 +1,4 @@
-"""What was put into an object so far, so that a writer can refuse to complete anything else than what was expected."""
+"""The account of the parts of an object, with which a writer refuses to complete an object that is not as expected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BLOCK = 1 << 16
 
 
 class PartAccount:
-    """Sizes, places and CRC32C of parts, noted by several threads and added up by `check`.
+    """Sizes, offsets and CRC32C of parts, noted by several threads and added up by `check`.
 
-    Costs 0.09 CPU-s/GiB, and makes what is expected and what was really put two separate findings.
+    Costs 0.09 CPU-s/GiB, and makes the expected bytes and those that were really put independent of each other.
     """
 
     def __init__(self) -> None:
@@ -24,16 +24,16 @@ class PartAccount:
         self._parts: dict[int, tuple[int, int, int]] = {}
 
     def note(self, part: Part, crc32c: int | None = None) -> None:
-        """Take in a part that is stored now; the same number again replaces it.
+        """Note a part that is stored; the same number again replaces it.
 
-        Whoever has to wait before it is stored may give what `crc32c_of` said meanwhile.
+        A writer that waits before it stores the part can compute `crc32c_of` meanwhile and pass it.
         """
         crc32c = crc32c_of(part) if crc32c is None else crc32c
         with self._lock:
             self._parts[part.number] = (part.offset, len(part.body), crc32c)
 
     def check(self, expected: ExpectedObject, label: str) -> None:
-        """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to what was expected."""
+        """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to the expected object."""
         size = crc32c = 0
         for number, key in enumerate(sorted(self._parts), 1):
             offset, part_size, part_crc32c = self._parts[key]
@@ -60,7 +60,7 @@ class PartAccount:
 
 
 def crc32c_of(part: Part) -> int:
-    """Give the CRC32C of a part; the library takes bytes alone, so what is a piece of some is copied."""
+    """Return the CRC32C of a part. The library takes only bytes, so pieces of other buffers are copied."""
     value = 0
     for buffer in part.body.buffers():
         whole = buffer.obj

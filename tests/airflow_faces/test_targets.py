@@ -20,7 +20,7 @@ S3_BUCKETS = [
     ("s3://b", "s3_bucket='b'"),
     ("s3://b/labels", "put 'labels' into the prefix"),
     ("https://b.s3.amazonaws.com", "only the name in it"),
-    ("arn:aws:s3:::b", "its name is needed: 'b'"),
+    ("arn:aws:s3:::b", "must be the bucket's name: 'b'"),
     ("b/sub", "'sub' belongs to the prefix"),
     (" b", "blank"),
     ("b\n", "blank or newline"),
@@ -31,7 +31,7 @@ GCS_BUCKETS = [
     ("gs://lake", "bucket_name='lake'"),
     ("lake/sub", "'sub' belongs to the prefix"),
     (" lake", "blank"),
-    ("My Bucket!", "small letters"),
+    ("My Bucket!", "lowercase letters"),
     ("ab", "3 to 222"),
     ("-lake", "at both ends"),
 ]

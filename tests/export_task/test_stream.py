@@ -112,7 +112,7 @@ def test_a_row_that_is_no_json_is_told_with_its_place_and_without_its_text() -> 
     for content in (b'{"n": 0}\n{"secret-of-the-row": }\n', b'{"n": 0}\n{"secret-of-the-row": "\xff"}\n'):
         with streaming(content) as stream:
             rows = list(stream)
-            with pytest.raises(ProtocolError, match=r"row at byte 9 \(\d+ bytes\) is no JSON") as caught:
+            with pytest.raises(ProtocolError, match=r"row at byte 9 \(\d+ bytes\) is not valid JSON") as caught:
                 rows[1].json  # noqa: B018  the access is what is tested
         assert "secret-of-the-row" not in str(caught.value)
         assert caught.value.__context__ is None
@@ -241,7 +241,7 @@ def test_totals_that_disagree_are_told_with_both_numbers_at_the_end(changes: dic
 
 
 def test_from_a_line_on_the_rows_are_still_counted() -> None:
-    with streaming(lines=9) as stream, pytest.raises(IntegrityError, match=r"from line 2 on, 6 rows.* were 7 \(of 9"):
+    with streaming(lines=9) as stream, pytest.raises(IntegrityError, match=r"from line 2 on, 6 rows.* 7 \(of 9"):
         stream.with_line(2).start()
 
 

@@ -69,7 +69,7 @@ def test_text_and_repr_are_there_before_anything_was_asked(someone: Prompt) -> N
     task = someone.start()
     asked = len(someone.fake.requests.api)
     assert repr(task) == f"<ExportTask ID: {task.uid}>"
-    assert "not looked at yet" in str(task)
+    assert "not polled yet" in str(task)
     assert len(someone.fake.requests.api) == asked
     task.refresh()
     assert json.loads(str(task).removeprefix("<ExportTask ").removesuffix(">"))["status"] == "IN_PROGRESS"

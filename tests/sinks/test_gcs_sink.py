@@ -152,7 +152,7 @@ def _through(writer: ObjectWriter) -> None:
 def test_a_session_that_is_gone_says_so_and_a_retry_opens_another(server: StrictGCS) -> None:
     writer = write(server)
     server.uploads.clear()
-    with pytest.raises(StorageUnavailableError, match=r"session is gone.*Another try opens a new one.*gs://lake/rows"):
+    with pytest.raises(StorageUnavailableError, match=r"session is gone.*A retry opens a new one.*gs://lake/rows"):
         writer.complete(expected())
     write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
@@ -280,7 +280,7 @@ def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_n
 def test_an_end_of_an_upload_that_names_no_generation_is_worth_a_retry(server: StrictGCS, answered: bytes) -> None:
     server.fault = kill_task("finish", Fault("after", 200, body=answered))
     writer = write(server)
-    with pytest.raises(StorageUnavailableError, match="not which generation of it"):
+    with pytest.raises(StorageUnavailableError, match="but not its generation"):
         writer.complete(expected())
 
 

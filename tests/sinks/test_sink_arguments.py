@@ -7,7 +7,7 @@ import pytest
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.gcs.arguments import PREDEFINED_ACLS, GCSArguments
-from labelbox_export_provider.sinks.s3.arguments import FLAGS, LEGAL, TIMES
+from labelbox_export_provider.sinks.s3.arguments import ALLOWED, FLAGS, TIMES
 
 
 @pytest.mark.parametrize("operation", ["CreateMultipartUpload", "PutObject"])
@@ -16,10 +16,10 @@ def test_types_of_s3_arguments_are_those_of_the_service_model(operation: str) ->
     import botocore.session
 
     model = botocore.session.get_session().get_service_model("s3").operation_model(operation).input_shape
-    types = {name: model.members[name].type_name for name in LEGAL if name in model.members}
+    types = {name: model.members[name].type_name for name in ALLOWED if name in model.members}
     wanted = {name: "boolean" if name in FLAGS else "timestamp" if name in TIMES else "string" for name in types}
     assert types == wanted
-    assert types.keys() == LEGAL
+    assert types.keys() == ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What GCS allows of an upload, and `sink_args` of a GCS transfer: what an object can be given when it is created."""
+"""The limits of GCS uploads, and the `sink_args` of a GCS transfer: properties of the objects that it creates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 
 QUANTUM = 256 * 1024
-"""Requests of an upload session but the last carry multiples of so many bytes."""
+"""Every request of an upload session but the last carries a multiple of so many bytes."""
 MAXIMUM_PART_BYTES = 5 * 1024**4
 PREDEFINED_ACLS = (
     "authenticatedRead",
@@ -23,7 +23,7 @@ PREDEFINED_ACLS = (
     "projectPrivate",
     "publicRead",
 )
-""""publicReadWrite" is of buckets."""
+"""Those of objects; "publicReadWrite" is for buckets."""
 _XML_ACLS = {re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", name): name for name in PREDEFINED_ACLS}
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _WHY_NOT = {
@@ -33,7 +33,7 @@ _WHY_NOT = {
     "if_generation_match": "use replace=",
     "chunk_size": "use part_bytes=",
     "user_project": "use the operator's user_project=",
-    "encryption_key": "the key would stand in clear in the rendered fields, for all to read; use kms_key_name, or the "
+    "encryption_key": "the key would be readable in the rendered fields; use kms_key_name, or the "
     "bucket's default encryption",
 }
 
@@ -42,7 +42,7 @@ _WHY_NOT = {
 class GCSArguments:
     """Extra arguments of the calls that create an object, named as in Google's client library.
 
-    `custom_time` may be text in ISO 8601 with an offset, so that a template can give it.
+    `custom_time` may be text in ISO 8601 with an offset, so that a template can set it.
     """
 
     cache_control: str | None = None
@@ -55,15 +55,15 @@ class GCSArguments:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> GCSArguments:
-        """Take them in; fails with `ConfigurationError` on a name or a value that creating an object does not take."""
-        legal = [field.name for field in fields(cls)]
+        """Return the arguments; fail with `ConfigurationError` on names and values that GCS does not take."""
+        allowed = [field.name for field in fields(cls)]
         for name in given:
-            if name not in legal:
-                near = difflib.get_close_matches(str(name), legal, n=1)
+            if name not in allowed:
+                near = difflib.get_close_matches(str(name), allowed, n=1)
                 reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
                 hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
                 raise ConfigurationError(
-                    f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(legal)}."
+                    f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(allowed)}."
                 )
         return cls(**{name: _checked(name, value) for name, value in given.items()})
 
@@ -82,7 +82,7 @@ def _checked(name: str, value: Any) -> Any:
             value = datetime.fromisoformat(value.replace("Z", "+00:00"))
         except ValueError:
             raise ConfigurationError(
-                f"sink_args: {name}={value!r} is not a time in ISO 8601, such as '2026-11-22T02:00:00+00:00'."
+                f"sink_args: {name}={value!r} is not a time in ISO 8601 such as '2026-11-22T02:00:00+00:00'."
             ) from None
     if not isinstance(value, wanted):
         raise ConfigurationError(f"sink_args: {name} must be a {wanted.__name__}, not {type(value).__name__}.")

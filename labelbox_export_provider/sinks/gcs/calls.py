@@ -1,4 +1,4 @@
-"""The calls of Google's client library that this package makes, with the extra arguments that each takes."""
+"""The calls of Google's client library that this package makes, with the extra arguments of each."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Answer = TypeVar("Answer")
 class GCSCalls:
     """One bucket through one client; every failure is one of this package's errors.
 
-    Of the client's private names it uses one, `_http`: the HTTP session with the connection's credentials, over which
-    the library itself makes all its calls.
+    It uses one private name of the client, `_http`: the HTTP session with the connection's credentials, over which the
+    library itself makes all its calls.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class GCSCalls:
         self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
 
     def uri(self, key: str) -> str:
-        """Give the `gs://` address."""
+        """Return the `gs://` address."""
         return f"gs://{self._name}/{check_relative_key(key)}"
 
     def open_session(self, new: NewObject, generation: int | None) -> UploadSession:
-        """Open a resumable upload that can only take the place of this generation; 0 is none, None is any."""
+        """Open a resumable upload that can only replace this generation; 0 is no object, None is any generation."""
         blob = self._new_blob(new, new.metadata)
         url = self._call(
             "create",
@@ -79,7 +79,7 @@ class GCSCalls:
     def upload(
         self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
     ) -> Mapping[str, Any]:
-        """Write an object with one request; its checksum goes with it and is checked by the server."""
+        """Write an object with one request; the server checks the checksum that is sent with it."""
         blob = self._new_blob(new, {**new.metadata, CRC32C: checksum.text(expected.crc32c)})
         blob.crc32c = checksum.base64_text(expected.crc32c)
         body.seek(0)
@@ -91,7 +91,7 @@ class GCSCalls:
                 size=expected.size,
                 content_type=new.content_type,
                 client=self._client,
-                # Set above; the library's own would be computed a second time.
+                # Set above; the library would compute it a second time.
                 checksum=None,
                 predefined_acl=self._arguments.predefined_acl,
                 if_generation_match=generation,
@@ -102,7 +102,7 @@ class GCSCalls:
         return {"size": blob.size, "crc32c": blob.crc32c, "generation": blob.generation, "etag": blob.etag}
 
     def read(self, key: str, limit: int) -> bytes | None:
-        """Read at most `limit` bytes of an object; None when there is none."""
+        """Return at most `limit` bytes of an object; None when there is none."""
         blob = self._bucket.blob(key)
         content: bytes | None = self._call(
             "get",
@@ -110,21 +110,21 @@ class GCSCalls:
             lambda: blob.download_as_bytes(
                 client=self._client, end=limit - 1, raw_download=True, checksum=None, retry=self._retry
             ),
-            # Of an empty object there is no first byte to ask for.
+            # An empty object has no first byte, so a range of it is refused.
             answers={404: None, 416: b""},
         )
         return content
 
     def head(self, key: str) -> StoredObject | None:
-        """Look at an object; None when there is none."""
+        """Return what the store knows of an object; None when there is none."""
         blob = self._bucket.blob(key)
         if not self._reload(blob):
             return None
         metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
         return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
 
-    def of_same_export(self, new: NewObject) -> StoredObject | None:
-        """Look whether what is there comes from the same export in the same form; None also where that is not seen."""
+    def head_of_same_export(self, new: NewObject) -> StoredObject | None:
+        """Return the object that is there if it is of the same export and form; None also where reading it fails."""
         try:
             there = self.head(new.key)
         except StorageError:
@@ -135,12 +135,12 @@ class GCSCalls:
         return there if same else None
 
     def crc32c(self, there: StoredObject) -> str | None:
-        """Give the server's own checksum (base64) of exactly this object; None when it is not there any more."""
+        """Return the server's checksum (base64) of exactly this object; None when it is not there any more."""
         blob = self._bucket.blob(there.key, generation=int(there.version_id or 0))
         return str(blob.crc32c) if self._reload(blob) else None
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Give the keys that start with `prefix`, page by page."""
+        """Yield the keys that start with `prefix`, page by page."""
         found = self._client.list_blobs(
             self._bucket, prefix=prefix or None, fields="items(name),nextPageToken", retry=self._retry
         )
@@ -149,7 +149,7 @@ class GCSCalls:
             yield from (blob.name for blob in page)
 
     def delete(self, key: str, generation: int | None = None) -> None:
-        """Remove an object, or exactly this generation of it; a missing one is no error."""
+        """Remove an object, or exactly this generation of it; a missing one is not an error."""
         blob = self._bucket.blob(key, generation=generation)
         self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry), answers={404: None})
 
@@ -174,7 +174,7 @@ class GCSCalls:
     def _call(
         self, operation: str, key: str, call: Callable[[], Answer], *, answers: Mapping[int, Answer] | None = None
     ) -> Answer:
-        """Return what the call returns; `answers` are the statuses that are no failure, and what to return for them."""
+        """Return what the call returns; `answers` maps statuses that are not failures to what is returned for them."""
         failure: StorageError
         try:
             return call()

@@ -1,8 +1,8 @@
 """One resumable upload session of GCS: bytes in order, as far as the server confirms them.
 
-The client library opens sessions, but what it has for sending (`Blob.open`, `upload_from_file`) copies every byte twice
-and sends a whole chunk again when the server kept a part of it. So the sending is done here, over the library's own
-authorised HTTP session, straight from the buffers that the bytes are in. The protocol is public and a few lines long.
+The client library opens sessions, but its ways to send (`Blob.open`, `upload_from_file`) copy every byte twice and send
+a whole chunk again when the server kept a part of it. So this module sends, over the library's own authorised HTTP
+session, from the buffers that the bytes are in. The protocol is public and short.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CONFIRMED = re.compile(r"bytes=0-(\d+)")
 
 
 class _TryAgainError(Exception):
-    """The request may be repeated from where the server is; `failure` is raised when that has gone on for too long."""
+    """The request may be repeated from the confirmed byte on; `failure` is raised when the time for that is over."""
 
     def __init__(self, failure: StorageError) -> None:
         super().__init__(type(failure).__name__)
@@ -36,7 +36,7 @@ class _TryAgainError(Exception):
 
 
 class _Rest:
-    """The bytes of some buffers from a place on, to be sent as they are, again from the start if need be."""
+    """The bytes of some buffers from a position on; can be sent more than once."""
 
     def __init__(self, buffers: Sequence[memoryview], skip: int) -> None:
         self._buffers = buffers
@@ -54,8 +54,8 @@ class _Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Bytes of the object from `start` on; the last ones of it carry the checksum of the whole."""
+class _Range:
+    """Bytes of the object from `start` on; the last range carries the checksum of the whole object."""
 
     buffers: Sequence[memoryview]
     start: int
@@ -71,9 +71,9 @@ class _Stretch:
 
 
 class UploadSession:
-    """A session at `url`, which is secret: whoever has it can write the object.
+    """A session at `url`, which is secret: anybody who has it can write the object.
 
-    `retry` is the client library's own policy. It starts anew whenever the server has confirmed something, so a slow
+    `retry` is the client library's own policy. It starts again whenever the server has confirmed bytes, so a slow
     upload does not use it up.
     """
 
@@ -88,29 +88,29 @@ class UploadSession:
         self._uncertain = False
 
     def send(self, buffers: Sequence[memoryview]) -> None:
-        """Send a multiple of `QUANTUM` bytes that are not the last."""
-        self._send(_Stretch(buffers, self._confirmed, None))
+        """Send bytes before the last ones; their number must be a multiple of `QUANTUM`."""
+        self._send(_Range(buffers, self._confirmed, None))
 
     def finish(self, buffers: Sequence[memoryview], crc32c: str) -> Mapping[str, Any]:
-        """Send the last bytes, at least one, with the checksum (base64) of the whole; gives the object's resource."""
-        resource = self._send(_Stretch(buffers, self._confirmed, crc32c))
+        """Send the last bytes, at least one, with the checksum (base64) of the whole; return the object's resource."""
+        resource = self._send(_Range(buffers, self._confirmed, crc32c))
         if resource is None:
-            raise self._disorder("confirmed the last byte, but made no object of it")
+            raise self._protocol_error("confirmed the last byte, but made no object")
         return resource
 
     def cancel(self) -> None:
-        """Drop the session with all it holds; one that is gone already is no error."""
+        """Cancel the session with all its bytes; one that does not exist any more is not an error."""
         response = self._request("DELETE", {}, b"")
         # 499 is how GCS says that the session is cancelled.
         if response.status_code not in {200, 204, 404, 410, 412, 499}:
             raise refusal_error(self._read(response))
 
-    def _send(self, stretch: _Stretch) -> Mapping[str, Any] | None:
+    def _send(self, part: _Range) -> Mapping[str, Any] | None:
         while True:
             before = self._confirmed
             failure: StorageError
             try:
-                resource: Mapping[str, Any] | None = self._patient()(lambda: self._carry_on(stretch))()
+                resource: Mapping[str, Any] | None = self._with_retries()(lambda: self._send_rest(part))()
             except Exception as error:
                 # The policy's own error, when its time is over, holds the last one.
                 last = getattr(error, "cause", error)
@@ -122,46 +122,46 @@ class UploadSession:
             if self._confirmed == before:
                 raise failure
 
-    def _patient(self) -> Any:
+    def _with_retries(self) -> Any:
         return self._retry.with_predicate(lambda error: isinstance(error, _TryAgainError))
 
-    def _carry_on(self, stretch: _Stretch) -> Mapping[str, Any] | None:
-        if self._uncertain and (resource := self._ask(stretch)) is not None:
+    def _send_rest(self, part: _Range) -> Mapping[str, Any] | None:
+        if self._uncertain and (resource := self._ask(part)) is not None:
             return resource
-        while self._confirmed < stretch.stop:
+        while self._confirmed < part.stop:
             before = self._confirmed
-            place = f"bytes {before}-{stretch.stop - 1}/{stretch.whole}"
-            if (resource := self._put(place, _Rest(stretch.buffers, before - stretch.start), stretch)) is not None:
+            content_range = f"bytes {before}-{part.stop - 1}/{part.whole}"
+            if (resource := self._put(content_range, _Rest(part.buffers, before - part.start), part)) is not None:
                 return resource
             if self._confirmed == before:
                 raise _TryAgainError(
                     StorageUnavailableError("Cloud Storage takes no more bytes.", details=self._label())
                 )
-        return None if stretch.crc32c is None else self._ask(stretch)
+        return None if part.crc32c is None else self._ask(part)
 
-    def _ask(self, stretch: _Stretch) -> Mapping[str, Any] | None:
-        """Ask how far the server is; where it has all, this also makes the object."""
-        return self._put(f"bytes */{stretch.whole}", b"", stretch)
+    def _ask(self, part: _Range) -> Mapping[str, Any] | None:
+        """Ask how many bytes the server has; where it has all, this also makes the object."""
+        return self._put(f"bytes */{part.whole}", b"", part)
 
-    def _put(self, place: str, body: _Rest | bytes, stretch: _Stretch) -> Mapping[str, Any] | None:
-        headers = {"Content-Range": place}
-        if stretch.crc32c is not None:
-            headers["x-goog-hash"] = f"crc32c={stretch.crc32c}"
+    def _put(self, content_range: str, body: _Rest | bytes, part: _Range) -> Mapping[str, Any] | None:
+        headers = {"Content-Range": content_range}
+        if part.crc32c is not None:
+            headers["x-goog-hash"] = f"crc32c={part.crc32c}"
         self._uncertain = True
         response = self._request("PUT", headers, body)
         if response.status_code == 308:
             found = _CONFIRMED.fullmatch(response.headers.get("Range", ""))
             confirmed = int(found.group(1)) + 1 if found else 0
-            if not stretch.start <= confirmed <= stretch.stop:
-                raise self._disorder(
-                    f"has {confirmed} bytes where it had confirmed {stretch.start} and was sent {stretch.stop}"
+            if not part.start <= confirmed <= part.stop:
+                raise self._protocol_error(
+                    f"has {confirmed} bytes where it had confirmed {part.start} and was sent {part.stop}"
                 )
             self._confirmed = confirmed
             self._uncertain = False
             return None
         if response.status_code in {200, 201}:
-            if stretch.crc32c is None:
-                raise self._disorder("made an object before the last bytes were sent")
+            if part.crc32c is None:
+                raise self._protocol_error("made an object before the last bytes were sent")
             return self._resource(response)
         raise self._refused(self._read(response))
 
@@ -171,7 +171,7 @@ class UploadSession:
         except ValueError:
             resource = None
         if not isinstance(resource, dict) or "generation" not in resource:
-            raise self._disorder("said that the object is whole, but not which generation of it that is")
+            raise self._protocol_error("confirmed the object, but not its generation")
         return resource
 
     def _read(self, response: Any) -> Refusal:
@@ -180,8 +180,8 @@ class UploadSession:
     def _refused(self, refusal: Refusal) -> Exception:
         if refusal.status in {404, 410}:
             return StorageUnavailableError(
-                "The upload session is gone: it was cancelled, or is older than a week. Nothing was published. Another "
-                "try opens a new one.",
+                "The upload session is gone: it was cancelled, or is older than a week. Nothing was published. A retry "
+                "opens a new one.",
                 details=f"{self._label()} (HTTP {refusal.status})",
             )
         failure = refusal_error(refusal)
@@ -201,9 +201,9 @@ class UploadSession:
         # Raised outside of the handler: the libraries' own errors quote the secret address.
         raise failure
 
-    def _disorder(self, what: str) -> StorageUnavailableError:
+    def _protocol_error(self, what: str) -> StorageUnavailableError:
         return StorageUnavailableError(
-            f"Cloud Storage {what}. Nothing of this was named by a manifest. Another try opens a new upload session.",
+            f"Cloud Storage {what}. No manifest names any of it. A retry opens a new upload session.",
             details=self._label(),
         )
 

@@ -1,8 +1,8 @@
-"""Google Cloud Storage, through a client that somebody else built (Airflow's `GCSHook.get_conn()`).
+"""Google Cloud Storage, through a client that the caller builds (Airflow's `GCSHook.get_conn()`).
 
-An object is a resumable upload whose bytes go straight from the buffers that they are in; objects that wait in memory
-are one request. Every completion carries the generation that was there when the object was begun, so of two writers of
-a name the later one is refused, and the CRC32C of the whole, so that GCS itself refuses other bytes.
+An object is a resumable upload, which is sent from the buffers that its bytes are in; an object that is held in memory
+is one request. Every completion carries the generation that was there when the object was begun, so that of two writers
+of a name the later one is refused, and the CRC32C of the whole, so that GCS itself refuses other bytes.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ logger = logging.getLogger(__name__)
 
 
 class GCSSink(Sink):
-    """One bucket. `client` is a ready `google.cloud.storage.Client`, `sink_args` go to the calls that create objects.
+    """One bucket. `client` is a `google.cloud.storage.Client`, `sink_args` go to the calls that create objects.
 
-    `user_project` pays for a bucket whose requester pays. A call that the service answers with
-    "busy", or not at all, is repeated for `retry_timeout` seconds. Errors call the place of the settings `connection`.
+    `user_project` pays for a bucket whose requester pays. A call that the service answers with "busy", or not at all,
+    is repeated for `retry_timeout` seconds. `connection` is how errors name the connection with the client's settings.
 
-    GCS cannot list the resumable uploads that a killed try left. They show nothing, cost nothing and end after a week.
-    A try that still runs is refused by its own completion once a later one has published under the same name; until
-    then it may still publish, and of a try with other options also under names that the later one does not use.
+    GCS cannot list the resumable uploads that a killed try left. They are not visible, cost nothing and expire after a
+    week. A try that still runs fails at its completion once a later one has published under the same name; until then
+    it may still publish, and with other options also under names that the later one does not use.
     """
 
     minimum_part_bytes = QUANTUM
     maximum_part_bytes = MAXIMUM_PART_BYTES
     maximum_parts = 1_000_000
-    """Requests of one session; GCS names no limit."""
+    """Requests of one session; GCS documents no limit."""
     parts_at_once = 1
     kept_bytes = QUANTUM
     maximum_key_bytes = MAX_KEY_BYTES
@@ -69,13 +69,13 @@ class GCSSink(Sink):
         self._calls = GCSCalls(client, bucket, arguments, user_project, retry_timeout, connection=connection)
 
     def uri(self, key: str) -> str:
-        """Give the `gs://` address."""
+        """Return the `gs://` address."""
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Open a resumable upload and cancel it. Where the key is taken and may not be overwritten, nothing is learnt.
+        """Open a resumable upload and cancel it. Where the key exists and may not be overwritten, nothing is checked.
 
-        The service refuses to open an upload there, which a retry that finds its own object must not fail with.
+        The service refuses to open an upload there, and a retry that finds its own object must not fail because of it.
         """
         check_relative_key(key)
         try:
@@ -88,17 +88,17 @@ class GCSSink(Sink):
         try:
             session.cancel()
         except StorageError as error:
-            logger.info("The upload that tried whether %s can be written was not cancelled: %s", key, error)
+            logger.info("The upload that checked whether %s can be written was not cancelled: %s", key, error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
-        """Prepare an object, and note which generation of it there is now: only that one may be replaced."""
+        """Return a writer that may replace only the generation of the object that is there now."""
         check_relative_key(new.key)
         return GCSWriter(self._calls, new, 0 if new.create_only else self._generation(new.key))
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
-        """Write a small object with one request, over whatever is there unless creation was asked for.
+        """Write a small object with one request, over what is there unless `create_only` is set.
 
-        Where that is not permitted, what an earlier try of the same export wrote is as good: but for times it is equal.
+        Where that is not permitted, what an earlier try of the same export wrote is accepted: it differs in times only.
         """
         check_relative_key(new.key)
         expected, uri = ExpectedObject(len(content), google_crc32c.value(content)), self._calls.uri(new.key)
@@ -107,7 +107,7 @@ class GCSSink(Sink):
         except ObjectChangedError as refused:
             raise changed_error(refused, create_only=new.create_only) from None
         except StorageDeniedError:
-            there = self._calls.of_same_export(new)
+            there = self._calls.head_of_same_export(new)
             if there is None:
                 raise
             logger.info("%s is there already, written by an earlier try, and may not be overwritten.", uri)
@@ -115,7 +115,7 @@ class GCSSink(Sink):
         return WrittenObject(new.key, uri, expected.size, expected.crc32c, made["etag"], str(made["generation"]))
 
     def read(self, key: str, *, limit: int) -> bytes | None:
-        """Read a small object; None when there is none, or when this identity may only write."""
+        """Return the start of an object; None when there is none, or when this identity may only write."""
         check_relative_key(key)
         try:
             return self._calls.read(key, limit)
@@ -124,7 +124,7 @@ class GCSSink(Sink):
             return None
 
     def head(self, key: str) -> StoredObject | None:
-        """Look at the object; None also where looking is not permitted."""
+        """Return what GCS knows of the object; None also where reading it is not permitted."""
         check_relative_key(key)
         try:
             return self._calls.head(key)
@@ -133,7 +133,7 @@ class GCSSink(Sink):
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Give the keys that start with `prefix`."""
+        """Yield the keys that start with `prefix`."""
         return self._calls.list(prefix)
 
     def delete(self, key: str) -> None:
@@ -142,7 +142,7 @@ class GCSSink(Sink):
         self._calls.delete(key)
 
     def abort_open_uploads(self, key: str) -> int:
-        """Do nothing: GCS does not tell which uploads are open. See the class for why that is safe."""
+        """Do nothing and return 0: GCS cannot list open uploads. See the class for why that is safe."""
         check_relative_key(key)
         return 0
 

@@ -1,4 +1,4 @@
-"""One object on its way into GCS: a resumable upload, or one request where the only part may wait in memory."""
+"""The writer of one object into GCS: a resumable upload, or one request where the only part may be held in memory."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ MAX_IN_ONE_REQUEST = 8 * 1024**2
 
 
 class GCSWriter(ObjectWriter):
-    """Sends parts in the order of their numbers; a part that comes early waits until it is its turn.
+    """Uploads parts in the order of their numbers; a part that is put early waits for its turn.
 
     A session takes multiples of 256 KiB before its last request, so up to so many bytes of a part are kept for the next
-    one, and the last of them, with size and checksum of the whole, make the object visible in `complete`.
+    one. The last of them, with size and checksum of the whole, make the object visible in `complete`.
     """
 
-    longest_gap: ClassVar[float] = 60.0
-    """Seconds that a part waits for an earlier one that nobody is putting, before it fails."""
+    max_gap: ClassVar[float] = 60.0
+    """Seconds after which a part fails while it waits for an earlier one that no thread puts."""
 
     def __init__(self, calls: GCSCalls, new: NewObject, generation: int) -> None:
         self._calls = calls
@@ -54,13 +54,13 @@ class GCSWriter(ObjectWriter):
         self._refused: ObjectChangedError | StorageDeniedError | None = None
 
     def put_part(self, part: Part) -> None:
-        """Send the part when it is its turn, or keep it when it is the whole object."""
+        """Upload the part when it is its turn, or hold it when it is the whole object."""
         small = len(part.body) <= MAX_IN_ONE_REQUEST
         if part.last and part.number == 1 and self._new.hold_small and small and self._session is None:
             self._whole = part.body
             self._account.note(part)
             return
-        # Before its turn, while an earlier part is on its way.
+        # Computed before its turn, while an earlier part is uploaded.
         crc32c = crc32c_of(part)
         if not self._wait_for_turn(part.number):
             return
@@ -73,7 +73,7 @@ class GCSWriter(ObjectWriter):
         self._end_turn(part.number + 1, None)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
-        """Send what makes the object visible, and hold what the server says of it against what was expected."""
+        """Send the last request, which makes the object visible, and verify its size and checksum."""
         uri = self._calls.uri(self._new.key)
         self._account.check(expected, uri)
         try:
@@ -81,9 +81,9 @@ class GCSWriter(ObjectWriter):
         except (ObjectChangedError, StorageDeniedError) as refused:
             written = self._published_by_lost_answer(expected)
             if written is None:
-                raise self._for_the_reader(refused) from None
+                raise self._changed_or_denied(refused) from None
             logger.info("%s is there already, written by an earlier call or try.", uri)
-            # The upload that came too late is still open.
+            # The upload of this try is still open.
             self.abort()
             return written
         self._session = self._whole = None
@@ -93,7 +93,7 @@ class GCSWriter(ObjectWriter):
         )
 
     def abort(self) -> None:
-        """Cancel the upload, if one was opened; one that cannot be cancelled shows nothing and ends in a week."""
+        """Cancel the upload, if one was opened; one that cannot be cancelled is not visible and expires in a week."""
         with self._turns:
             self._failure = self._failure or "the object was aborted"
             self._turns.notify_all()
@@ -109,10 +109,10 @@ class GCSWriter(ObjectWriter):
     # --- parts in order
 
     def _wait_for_turn(self, number: int) -> bool:
-        """Wait until all earlier parts are sent; says whether this one still has to be."""
+        """Wait until all earlier parts are uploaded; return whether this one still must be."""
         with self._turns:
             while self._failure is None and (number > self._turn or (number == self._turn and self._sending)):
-                if not self._turns.wait(self.longest_gap) and not self._sending and number > self._turn:
+                if not self._turns.wait(self.max_gap) and not self._sending and number > self._turn:
                     self._failure = f"part {self._turn} was never put"
                     self._turns.notify_all()
             if number < self._turn:
@@ -134,33 +134,33 @@ class GCSWriter(ObjectWriter):
 
     def _send(self, part: Part) -> None:
         views = [memoryview(self._rest), *part.body.buffers()]
-        # The last request needs a byte at least, so never all are sent before it.
+        # The last request needs at least one byte, so never all are sent before it.
         total = len(self._rest) + len(part.body)
         now = (total - 1) // QUANTUM * QUANTUM
         if part.last and total <= 2 * QUANTUM and self._new.hold_small and self._session is not None:
-            # A short end waits for the last request, rather than be one of its own. Not where many objects are open.
+            # A short end is sent with the last request. Not where many objects are open.
             now = 0
         if now > 0 and self._open() is not None:
             self._open_session.send(_slices(views, 0, now))
         self._rest = b"".join(_slices(views, max(0, now), None))
 
     def _open(self) -> UploadSession | None:
-        """Open the session, unless that was refused because of what is there; `complete` finds out what that is.
+        """Open the session, unless that was refused because of an existing object, which `complete` then checks.
 
-        An identity that may create and not delete is refused at a taken name, be it taken by an earlier try of its own.
+        An identity that may create but not delete is refused at an existing name, even that of its own earlier try.
         """
         if self._session is None and self._refused is None:
             try:
                 self._session = self._calls.open_session(self._new, self._generation)
             except (ObjectChangedError, StorageDeniedError) as refused:
-                if self._calls.of_same_export(self._new) is None:
-                    raise self._for_the_reader(refused) from None
+                if self._calls.head_of_same_export(self._new) is None:
+                    raise self._changed_or_denied(refused) from None
                 self._refused = refused
         return self._session
 
     @property
     def _open_session(self) -> UploadSession:
-        assert self._session is not None  # noqa: S101  for the type checker; `_open` has said so
+        assert self._session is not None  # noqa: S101  for the type checker; `_open` has checked it
         return self._session
 
     # --- the end
@@ -174,7 +174,7 @@ class GCSWriter(ObjectWriter):
         return self._session.finish([memoryview(self._rest)], checksum.base64_text(expected.crc32c))
 
     def _check(self, resource: Mapping[str, Any], expected: ExpectedObject) -> None:
-        """Hold the server's own word on size and checksum against ours; an object that differs is removed again."""
+        """Compare size and checksum of the server's object with ours; remove an object that differs."""
         found = (int(resource.get("size") or 0), resource.get("crc32c"))
         wanted = (expected.size, checksum.base64_text(expected.crc32c))
         if found == wanted:
@@ -187,11 +187,11 @@ class GCSWriter(ObjectWriter):
             removed = f"It could not be removed: {error.message}"
         raise IntegrityError(
             f"The store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
-            f"{wanted[1]} that were sent. {removed} No manifest names it. Another try writes it again.",
+            f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it again.",
             details=uri,
         )
 
-    def _for_the_reader(self, refused: ObjectChangedError | StorageDeniedError) -> StorageError:
+    def _changed_or_denied(self, refused: ObjectChangedError | StorageDeniedError) -> StorageError:
         return (
             refused
             if isinstance(refused, StorageDeniedError)
@@ -199,8 +199,8 @@ class GCSWriter(ObjectWriter):
         )
 
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
-        """Find out whether this very object is there: from a call whose answer was lost, or from another try."""
-        there = self._calls.of_same_export(self._new)
+        """Return this object if it is there: from a call whose answer was lost, or from another try."""
+        there = self._calls.head_of_same_export(self._new)
         if there is None or there.size != expected.size:
             return None
         try:
@@ -219,7 +219,7 @@ class GCSWriter(ObjectWriter):
 
 
 def _slices(views: list[memoryview], start: int, stop: int | None) -> list[memoryview]:
-    """Give the bytes from `start` to `stop` of views in a row, without a copy."""
+    """Return the bytes from `start` to `stop` of consecutive views, without a copy."""
     found, place = [], 0
     for view in views:
         end = len(view) if stop is None else stop - place

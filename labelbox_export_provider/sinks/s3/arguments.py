@@ -1,4 +1,4 @@
-"""What S3 allows of an upload, and `sink_args` of an S3 transfer: which there are, and which calls take them."""
+"""The limits of S3 uploads, and the `sink_args` of an S3 transfer with the calls that take them."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ _CREATE = frozenset(
         "WebsiteRedirectLocation",
     }
 )
-LEGAL = _BUCKET | _CREATE
+ALLOWED = _BUCKET | _CREATE
 FLAGS = frozenset({"BucketKeyEnabled"})
 TIMES = frozenset({"Expires", "ObjectLockRetainUntilDate"})
-"""All others are text: so says the service model of the client library, which is too heavy to load while parsing."""
+"""All others are text in the service model of the client library, which is too heavy to load while parsing."""
 _WHY_NOT = {
     "ContentEncoding": "it is never set, since readers would decompress twice; use compression=",
     "ContentType": "it follows from the content",
     "Metadata": "export id, byte range and checksum are recorded there",
-    "Body": "the transfer gives it",
+    "Body": "the transfer sets it",
     "Bucket": "use s3_bucket=",
     "Key": "use s3_prefix= or s3_key=",
     "IfNoneMatch": "use replace=",
     **dict.fromkeys(
         ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5"),
-        "the key would stand in clear in the rendered fields, for all to read; use ServerSideEncryption='aws:kms' with "
+        "the key would be readable in the rendered fields; use ServerSideEncryption='aws:kms' with "
         "SSEKMSKeyId, or the bucket's default encryption",
     ),
 }
@@ -62,14 +62,14 @@ _WHY_NOT = {
 
 @dataclass(frozen=True, slots=True)
 class SinkArguments:
-    """Extra arguments by the calls that take them: `create` is for those that create an object, `bucket` for others."""
+    """Extra arguments: `create` for calls that create an object, `bucket` for the other calls."""
 
     create: Mapping[str, Any]
     bucket: Mapping[str, Any]
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> SinkArguments:
-        """Sort them; fails with `ConfigurationError` on names and values that no call of ours takes."""
+        """Return the arguments by call; fail with `ConfigurationError` on names and values that no call takes."""
         cls.check_literals(given)
         return cls(dict(given), {name: value for name, value in given.items() if name in _BUCKET})
 
@@ -83,13 +83,13 @@ class SinkArguments:
 
 
 def _check_name(name: str) -> None:
-    if name in LEGAL:
+    if name in ALLOWED:
         return
-    near = difflib.get_close_matches(str(name), LEGAL, n=1)
+    near = difflib.get_close_matches(str(name), ALLOWED, n=1)
     reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
     hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
     raise ConfigurationError(
-        f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(sorted(LEGAL))}."
+        f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(sorted(ALLOWED))}."
     )
 
 
@@ -103,7 +103,7 @@ def _check_value(name: str, value: Any) -> None:
     if good:
         return
     hint = " such as 'team=labels&kind=export'" if name == "Tagging" else ""
-    # The value itself may be a secret that was put at the wrong name.
+    # The value is not shown: it may be a secret under the wrong name.
     raise ConfigurationError(f"sink_args: {name} must be {wanted}{hint}, not {type(value).__name__}.")
 
 

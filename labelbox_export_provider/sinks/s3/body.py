@@ -1,4 +1,4 @@
-"""The body of a part as boto3 reads it: in the pieces in which it lies in memory, without copies."""
+"""The body of a part as boto3 reads it: in the buffers that it consists of, without copies."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from labelbox_export_provider.sinks.base import PartBody
 
 
 class UncopiedBody(PartBody):
-    """A part whose `read` gives views of whole pieces, whatever size was asked for.
+    """A part whose `read` returns views of whole buffers, whatever size is requested.
 
     Why: botocore reads a body up to three times (signature, checksum, sending), and urllib3 sends it in 16 KiB reads.
     Copies, and 65,536 sends per GiB that each wait for the interpreter's lock, cost more than the sending itself.
-    Signature and checksum take any sizes, and so does a socket. Who needs a size kept uses `readinto`, as awscrt does.
+    Signature, checksum and sockets take any sizes. Callers that need an exact size use `readinto`, as awscrt does.
     """
 
     def read(self, size: int | None = -1) -> memoryview | bytes:
-        """Give what is left of the piece at the position, empty at the end; all that is left without a size."""
+        """Return the rest of the buffer at the position, empty at the end; without a size, all that is left."""
         if size is None or size < 0:
-            return b"".join(iter(self.take_piece, b""))
-        return self.take_piece()
+            return b"".join(iter(self.read_piece, b""))
+        return self.read_piece()
 
     def crc32(self) -> str:
-        """Give the CRC-32 of the whole part, in base64, as S3 takes it."""
+        """Return the CRC-32 of the whole part, in base64, as S3 takes it."""
         value = 0
         for piece in self.buffers():
             value = isal_zlib.crc32(piece, value)
@@ -32,5 +32,5 @@ class UncopiedBody(PartBody):
 
     @classmethod
     def of(cls, body: PartBody) -> UncopiedBody:
-        """Give another reader of the same memory, at its start."""
+        """Return another reader of the same memory, at its start."""
         return cls(body.buffers())

@@ -1,4 +1,4 @@
-"""The calls of the S3 protocol that this package makes, with the extra arguments that each takes."""
+"""The calls of the S3 protocol that this package makes, with the extra arguments of each."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _METHODS = {
 class S3Calls:
     """One bucket through one client; every failure is one of this package's errors.
 
-    Bytes are protected on their way by what the client does by default: a CRC32 of each request's body, which the store
-    checks. Over https the client makes it while it sends, and leaves the body unsigned for it. Over plain http it reads
-    the body once more for it, so there it is given one that costs a fifteenth of that.
+    The client protects bytes in transit with a CRC32 of each request's body, which the store checks. Over https it
+    computes it while it sends, and leaves the body unsigned. Over plain http it would read the body once more, so there
+    this package passes a checksum, which costs a fifteenth of that.
     """
 
     def __init__(self, client: Any, bucket: str, arguments: SinkArguments, connection: str) -> None:
@@ -49,14 +49,14 @@ class S3Calls:
         self._bucket = bucket
         self._arguments = arguments
         self._connection = with_endpoint(connection, client.meta.endpoint_url, AWS_HOSTS)
-        # A checksum that is given over https would make the client sign the body, at three times its own CPU.
-        self._gives_checksums = (
+        # A checksum that is passed over https would make the client sign the body, at three times its own CPU.
+        self._passes_checksums = (
             str(client.meta.endpoint_url).startswith("http://")
             and client.meta.config.request_checksum_calculation == "when_supported"
         )
 
     def uri(self, key: str) -> str:
-        """Give the `s3://` address."""
+        """Return the `s3://` address."""
         return f"s3://{self._bucket}/{check_relative_key(key)}"
 
     def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
@@ -73,7 +73,7 @@ class S3Calls:
         return self._written(new, expected, answer)
 
     def get_object(self, key: str, limit: int) -> bytes | None:
-        """Read at most `limit` bytes of an object; None when there is none."""
+        """Return at most `limit` bytes of an object; None when there is none."""
         answer = self._call("GetObject", key, **self._arguments.bucket)
         if answer is None:
             return None
@@ -88,7 +88,7 @@ class S3Calls:
         raise failure
 
     def head_object(self, key: str) -> StoredObject | None:
-        """Look at an object; None when there is none."""
+        """Return what the store knows of an object; None when there is none."""
         answer = self._call("HeadObject", key, **self._arguments.bucket)
         if answer is None:
             return None
@@ -101,7 +101,7 @@ class S3Calls:
         )
 
     def list_objects(self, prefix: str) -> Iterator[str]:
-        """Give the keys that start with `prefix`, page by page."""
+        """Yield the keys that start with `prefix`, page by page."""
         more: dict[str, str] = {}
         while True:
             answer = self._call("ListObjectsV2", prefix, **more, **self._arguments.bucket)
@@ -115,7 +115,7 @@ class S3Calls:
         self._call("DeleteObject", key, **self._arguments.bucket)
 
     def create_upload(self, new: NewObject) -> str:
-        """Open a multipart upload."""
+        """Create a multipart upload and return its id."""
         answer = self._call(
             "CreateMultipartUpload",
             new.key,
@@ -126,7 +126,7 @@ class S3Calls:
         return str(answer["UploadId"])
 
     def upload_part(self, key: str, upload: str, part: Part) -> str:
-        """Send one part and give its ETag."""
+        """Upload one part and return its ETag."""
         body = UncopiedBody.of(part.body)
         answer = self._call(
             "UploadPart",
@@ -134,7 +134,7 @@ class S3Calls:
             UploadId=upload,
             PartNumber=part.number,
             Body=body,
-            **({"ChecksumCRC32": body.crc32()} if self._gives_checksums else {}),
+            **({"ChecksumCRC32": body.crc32()} if self._passes_checksums else {}),
             **self._arguments.bucket,
         )
         return str(answer["ETag"])
@@ -142,7 +142,7 @@ class S3Calls:
     def complete_upload(
         self, new: NewObject, upload: str, etags: Mapping[int, str], expected: ExpectedObject
     ) -> WrittenObject:
-        """Make a multipart upload visible. A store that takes the expected size refuses an object of another."""
+        """Complete a multipart upload. A store that supports `MpuObjectSize` refuses an object of another size."""
         parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
         answer: Mapping[str, Any] = self._call(
             "CompleteMultipartUpload",
@@ -156,11 +156,11 @@ class S3Calls:
         return self._written(new, expected, answer)
 
     def abort_upload(self, key: str, upload: str) -> bool:
-        """Drop a multipart upload with all its parts; says whether there was one."""
+        """Abort a multipart upload with all its parts; return whether there was one."""
         return self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket) is not None
 
     def open_uploads(self, key: str) -> list[str]:
-        """Give the ids of the multipart uploads under exactly this key."""
+        """Return the ids of the multipart uploads under exactly this key."""
         found: list[str] = []
         marker: dict[str, str] = {}
         while True:
@@ -184,7 +184,7 @@ class S3Calls:
         )
 
     def _call(self, operation: str, key: str, **arguments: Any) -> Any:
-        """Return the client's answer; None where it is that there is no such object or upload."""
+        """Return the client's answer; None where there is no such object or upload."""
         method: Callable[..., Any] = getattr(self._client, _METHODS[operation])
         target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
         failure: StorageError

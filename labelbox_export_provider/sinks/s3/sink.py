@@ -1,4 +1,4 @@
-"""S3 and its lookalikes, through a client that somebody else built (Airflow's `S3Hook.get_conn()`).
+"""S3 and stores that speak its protocol, through a client that the caller builds (Airflow's `S3Hook.get_conn()`).
 
 Parts go by this package's own `upload_part` calls: the client library's transfer manager queues ten and more parts,
 whatever its settings, and so has no bound in memory.
@@ -39,8 +39,9 @@ logger = logging.getLogger(__name__)
 
 
 class S3Sink(Sink):
-    """One bucket. `client` is a ready boto3 S3 client, `sink_args` go to the calls that create objects.
-    `connection` is what errors call the place of its settings.
+    """One bucket. `client` is a boto3 S3 client, `sink_args` go to the calls that create objects.
+
+    `connection` is how errors name the connection with the client's settings.
 
     Creation without overwriting uses `If-None-Match: *`, which AWS honours for both kinds of upload; stores that ignore
     the header overwrite. An object's CRC32C is in its metadata only when it was written in one go, since S3 takes
@@ -64,14 +65,14 @@ class S3Sink(Sink):
         self._calls = S3Calls(client, bucket, SinkArguments.parse(sink_args or {}), connection)
 
     def uri(self, key: str) -> str:
-        """Give the `s3://` address."""
+        """Return the `s3://` address."""
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Create a multipart upload, send it a byte and abort it: what needs every permission to write, and no other.
+        """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
 
         A part needs `kms:Decrypt` where the upload needs `kms:GenerateDataKey`, and shows whether the store takes the
-        client's checksums. No version is made in a bucket that keeps them, nor anything that a retention rule holds.
+        client's checksums. It makes no object version and nothing that a retention rule keeps.
         """
         check_relative_key(key)
         try:
@@ -82,16 +83,16 @@ class S3Sink(Sink):
         try:
             self._calls.upload_part(key, upload, Part(1, 0, PartBody([b"\n"]), last=True))
         finally:
-            self._drop(key, upload)
+            self._abort_upload(key, upload)
 
-    def _drop(self, key: str, upload: str) -> None:
+    def _abort_upload(self, key: str, upload: str) -> None:
         try:
             self._calls.abort_upload(key, upload)
         except StorageError as error:
-            logger.warning("%s The upload that tried the key stays, until a lifecycle rule removes it.", error)
+            logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
-        """Prepare an object; the store is called when the first part comes."""
+        """Return a writer; it calls the store with the first part."""
         check_relative_key(new.key)
         return S3Writer(self._calls, new)
 
@@ -102,7 +103,7 @@ class S3Sink(Sink):
         return self._calls.put_object(new, PartBody([content]), expected)
 
     def read(self, key: str, *, limit: int) -> bytes | None:
-        """Read a small object; None when there is none, or when this identity may only write."""
+        """Return the start of an object; None when there is none, or when this identity may only write."""
         check_relative_key(key)
         try:
             return self._calls.get_object(key, limit)
@@ -111,7 +112,10 @@ class S3Sink(Sink):
             return None
 
     def head(self, key: str) -> StoredObject | None:
-        """Look at the object; None also for "denied", AWS's answer for a missing one where listing is not granted."""
+        """Return what S3 knows of the object; None also for "denied".
+
+        That is AWS's answer for a missing object where listing is not granted.
+        """
         check_relative_key(key)
         try:
             return self._calls.head_object(key)
@@ -120,7 +124,7 @@ class S3Sink(Sink):
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Give the keys that start with `prefix`."""
+        """Yield the keys that start with `prefix`."""
         return self._calls.list_objects(prefix)
 
     def delete(self, key: str) -> None:
@@ -129,12 +133,12 @@ class S3Sink(Sink):
         self._calls.delete_object(key)
 
     def abort_open_uploads(self, key: str) -> int:
-        """Abort the multipart uploads of exactly this key; where listing them is not permitted, say so and go on."""
+        """Abort the multipart uploads of exactly this key; log a warning where listing them is not permitted."""
         check_relative_key(key)
         aborted = 0
         try:
             for upload in self._calls.open_uploads(key):
                 aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
-            logger.warning("%s Uploads that a killed try left open stay, until a lifecycle rule removes them.", error)
+            logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
         return aborted

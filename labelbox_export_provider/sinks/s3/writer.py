@@ -1,4 +1,4 @@
-"""One object on its way into S3: a multipart upload, or one plain PUT where the only part may wait in memory."""
+"""The writer of one object into S3: a multipart upload, or one PUT where the only part may be held in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class S3Writer(ObjectWriter):
-    """Opens its upload when the first part comes."""
+    """Opens its upload with the first part."""
 
     def __init__(self, calls: S3Calls, new: NewObject) -> None:
         self._calls = calls
@@ -34,7 +34,7 @@ class S3Writer(ObjectWriter):
         self._whole: PartBody | None = None
 
     def put_part(self, part: Part) -> None:
-        """Send the part, or keep it when it is the whole object."""
+        """Upload the part, or hold it when it is the whole object."""
         if part.last and part.number == 1 and self._new.hold_small:
             self._whole = part.body
             self._account.note(part)
@@ -74,33 +74,33 @@ class S3Writer(ObjectWriter):
         if self._upload is None:
             return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
         written = self._calls.complete_upload(self._new, self._upload, self._etags, expected)
-        self._look_at_size(written)
+        self._check_size(written)
         return written
 
-    def _look_at_size(self, written: WrittenObject) -> None:
-        """Hold the store's own word on the size against ours, for stores that do not check it when they complete.
+    def _check_size(self, written: WrittenObject) -> None:
+        """Compare the size that the store reports with ours, for stores that do not check it at completion.
 
-        Where looking is not permitted there is nothing to learn, and no reason to fail: AWS has checked the size.
+        Where reading it is not permitted this does not fail: AWS has checked the size.
         """
         try:
             there = self._calls.head_object(written.key)
         except StorageError as error:
-            logger.info("The size of %s was not looked at: %s", written.uri, error)
+            logger.info("The size of %s was not checked: %s", written.uri, error)
             return
-        # Another ETag is another writer's object, of which nothing is expected here.
+        # Another ETag is the object of another writer, which is not checked here.
         if there is None or there.size == written.size or (there.etag or "").strip('"') != written.etag:
             return
         raise IntegrityError(
             f"The store made {there.size} bytes of {written.size} that were sent. No manifest names the object. "
-            "Another try writes it again.",
+            "A retry writes it again.",
             details=written.uri,
         )
 
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
-        """Find out whether this very object is visible although its completion was answered with an error.
+        """Return this object if it is visible although its completion was answered with an error.
 
-        A client that gets no answer sends the completion again, and is then told that there is no such upload, or that
-        the object exists. The same export gives the same bytes, so its id and the size are enough.
+        A client that gets no answer sends the completion again, and the answer then is that there is no such upload, or
+        that the object exists. The same export makes the same bytes, so its id and the size are enough.
         """
         try:
             there = self._calls.head_object(self._new.key)
