@@ -1,7 +1,7 @@
-"""Airflow 3.1 to 3.4 under one set of names: whatever moved, came or is missing between these versions stands here.
+"""Airflow 3.1 to 3.4 under one set of names: whatever moved, was added or is missing between these versions.
 
 Only names that differ between the supported versions, or whose public path does, belong here; everything else is
-imported from `airflow.sdk` directly. docs/compatibility.md says what each version lacks.
+imported from `airflow.sdk` directly. docs/compatibility.md lists what each version lacks.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ async def get_async_connection(conn_id: str) -> Connection:
     """Return a connection without blocking the event loop.
 
     Why not always `BaseHook.aget_connection`: before Airflow 3.3.2 it masks secrets with a synchronous call to the
-    supervisor, which fails while another call of the same loop is under way; there a thread reads the connection. So it
-    does under `airflow dags test`, whose supervisor answers no asynchronous call: Airflow then finds those connections
-    alone that are in the environment.
+    supervisor, which fails while another call of the same loop is under way; there a thread reads the connection. A
+    thread does so under `airflow dags test` as well, whose supervisor answers no asynchronous call: Airflow then finds
+    only the connections that are in the environment.
     Raises `AirflowNotFoundException`.
     """
     from airflow.sdk import Connection
@@ -128,21 +128,21 @@ def task_state_store(context: Any) -> Any:
 
 
 def never_expire() -> Any:
-    """Return the retention that keeps an entry of the task state store for ever; only where there is a store."""
+    """Return the retention with which an entry of the task state store never expires; only where there is a store."""
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
 
 
 def has_trigger_on_kill() -> bool:
-    """Tell whether a trigger hears that its task was ended by hand; Airflow 3.3 and newer."""
+    """Return whether a trigger is notified when its task is marked as failed or successful; Airflow 3.3 and newer."""
     from airflow.triggers.base import BaseTrigger
 
     return hasattr(BaseTrigger, "on_kill")
 
 
 def has_partition_dates() -> bool:
-    """Tell whether runs of partitioned timetables have a date; Airflow 3.3 and newer."""
+    """Return whether runs of partitioned timetables have a date; Airflow 3.3 and newer."""
     from airflow.sdk.api.datamodels._generated import DagRun
 
     return "partition_date" in DagRun.model_fields

@@ -1,10 +1,69 @@
-"""What Airflow shows of this provider. Free of imports: every Airflow command loads it."""
+"""The description of this provider for Airflow. Free of imports: every Airflow command loads it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _INTEGRATION = "Labelbox"
+_CONNECTION_TYPE: dict[str, Any] = {
+    "connection-type": "labelbox",
+    "hook-class-name": "labelbox_export_provider.hooks.labelbox.LabelboxHook",
+    "hook-name": "Labelbox",
+    "ui-field-behaviour": {
+        # The list's Test icon works for connections with a stored port only (docs/connection.md).
+        "hidden-fields": ["schema", "login"],
+        "relabeling": {"password": "API key", "host": "GraphQL endpoint"},
+        "placeholders": {
+            "host": "https://api.labelbox.com/graphql",
+            "password": "from Workspace settings, API",
+            "port": "443",
+        },
+    },
+    "conn-fields": {
+        "app_url": {
+            "label": "Web app",
+            "description": "Address that task links point to. Empty: https://app.labelbox.com",
+            "schema": {"type": ["string", "null"]},
+        },
+        "timeout": {
+            "label": "Timeout",
+            "description": "Seconds that one call may take. Empty: 60",
+            "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        },
+        "verify": {
+            "label": "Verify TLS",
+            "description": "true, false, or the path of a CA bundle. Empty: true",
+            "schema": {"type": ["string", "null"]},
+        },
+        "proxy": {
+            "label": "Proxy",
+            "description": "Proxy for calls and file downloads. Empty: the proxy environment variables",
+            "schema": {"type": ["string", "null"]},
+        },
+        "allow_http": {
+            "label": "Allow plain http",
+            "description": "Let the key travel unencrypted to an address that is not this machine",
+            "schema": {"type": ["boolean", "null"]},
+        },
+    },
+}
+_TRANSFERS: list[dict[str, str]] = [
+    {
+        "source-integration-name": _INTEGRATION,
+        "target-integration-name": "Amazon Simple Storage Service (S3)",
+        "python-module": "labelbox_export_provider.transfers.to_s3",
+    },
+    {
+        "source-integration-name": _INTEGRATION,
+        "target-integration-name": "Google Cloud Storage (GCS)",
+        "python-module": "labelbox_export_provider.transfers.to_gcs",
+    },
+    {
+        "source-integration-name": _INTEGRATION,
+        "target-integration-name": "Local file system",
+        "python-module": "labelbox_export_provider.transfers.to_file",
+    },
+]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -32,66 +91,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.triggers.export_task"]},
         ],
-        "transfers": [
-            {
-                "source-integration-name": _INTEGRATION,
-                "target-integration-name": "Amazon Simple Storage Service (S3)",
-                "python-module": "labelbox_export_provider.transfers.to_s3",
-            },
-            {
-                "source-integration-name": _INTEGRATION,
-                "target-integration-name": "Google Cloud Storage (GCS)",
-                "python-module": "labelbox_export_provider.transfers.to_gcs",
-            },
-            {
-                "source-integration-name": _INTEGRATION,
-                "target-integration-name": "Local file system",
-                "python-module": "labelbox_export_provider.transfers.to_file",
-            },
-        ],
+        "transfers": _TRANSFERS,
         "extra-links": ["labelbox_export_provider.links.source_page.LabelboxSourceLink"],
-        "connection-types": [
-            {
-                "connection-type": "labelbox",
-                "hook-class-name": "labelbox_export_provider.hooks.labelbox.LabelboxHook",
-                "hook-name": "Labelbox",
-                "ui-field-behaviour": {
-                    # The list's Test icon works for connections with a stored port only (docs/connection.md).
-                    "hidden-fields": ["schema", "login"],
-                    "relabeling": {"password": "API key", "host": "GraphQL endpoint"},
-                    "placeholders": {
-                        "host": "https://api.labelbox.com/graphql",
-                        "password": "from Workspace settings, API",
-                        "port": "443",
-                    },
-                },
-                "conn-fields": {
-                    "app_url": {
-                        "label": "Web app",
-                        "description": "Address that task links point to. Empty: https://app.labelbox.com",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "timeout": {
-                        "label": "Timeout",
-                        "description": "Seconds that one call may take. Empty: 60",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
-                    },
-                    "verify": {
-                        "label": "Verify TLS",
-                        "description": "true, false, or the path of a CA bundle. Empty: true",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "proxy": {
-                        "label": "Proxy",
-                        "description": "Proxy for calls and file downloads. Empty: the proxy environment variables",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "allow_http": {
-                        "label": "Allow plain http",
-                        "description": "Let the key travel unencrypted to an address that is not this machine",
-                        "schema": {"type": ["boolean", "null"]},
-                    },
-                },
-            }
-        ],
+        "connection-types": [_CONNECTION_TYPE],
     }

@@ -1,1 +1,1 @@
-"""What one task instance does, phase by phase: start or adopt, defer, poll, report a failure."""
+"""The phases of one task instance: start or adopt, defer, poll, report a failure."""

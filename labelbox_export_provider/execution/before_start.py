@@ -1,4 +1,4 @@
-"""What a task can report when it gives up before its export has a start: its options may be what is wrong."""
+"""The report of a task that fails before it starts an export: its options may be the cause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report_before_start(
     window: Any,
     labelbox_conn_id: str | None,
 ) -> FailureReport:
-    """Gather what the options say by themselves, each as given; what they do not say is left out."""
+    """Return a report with what the options alone hold, each as given; the rest is left out."""
     given = source if isinstance(source, Mapping) else {}
     project_id = given.get("project_id")
     return FailureReport(
@@ -52,4 +52,4 @@ def _resolved(window: Any, context: Context) -> ResolvedWindow | None:
     try:
         return None if window is None else resolved(parse_window(window), context)
     except LabelboxExportError:
-        return None  # the failure that is being told may be this very window
+        return None  # this window may be the failure that is reported

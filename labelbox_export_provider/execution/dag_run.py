@@ -1,4 +1,4 @@
-"""A DAG run as its Airflow context describes it, for windows to be resolved from."""
+"""A DAG run as its Airflow context describes it, from which windows are resolved."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_interval(context: Context) -> RunInterval:
 
 
 def resolved(window: AnyWindow, context: Context) -> ResolvedWindow:
-    """Return the window of a run; fails with `WindowError`, which says so where this Airflow is too old for it."""
+    """Return the window of a run; fails with `WindowError`, also where this Airflow is too old for it."""
     try:
         return window.resolve(run_interval(context))
     except WindowError as error:
@@ -88,7 +88,7 @@ def _describe(timetable: Any) -> Timetable:
 
 
 def _zone_name(zone: Any) -> str | None:
-    """Return a name that timetables take for a zone; they take no offset, which a start date may have brought."""
+    """Return a time zone's name as timetables take it; they take no offset, which a start date may have."""
     name = getattr(zone, "name", zone)
     if name == "+00:00":
         return "UTC"

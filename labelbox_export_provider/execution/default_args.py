@@ -1,4 +1,4 @@
-"""Options and params that a task has from its DAG or task group, told from those that its call wrote."""
+"""Options and params that a task has from its DAG or task group, apart from those that its call wrote."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def written_first(by_default: Collection[str], **options: Any) -> tuple[Any, ...
 
 
 def own_params(task: BaseOperator) -> set[str]:
-    """Return the names of the params that a task gives itself, not its DAG."""
+    """Return the names of the params that the task itself sets, not its DAG."""
     params: Any = task.params
     of_dag: Any = task.dag.params if task.has_dag() else {}
     return {name for name in params if name not in of_dag or _replaces(params, of_dag, name)}

@@ -1,4 +1,4 @@
-"""Hand a wait over to the triggerer: the same for sensors, for operators that wait, and for transfers of a source."""
+"""Deferrals: the triggers and time limits of sensors, of operators that wait, and of transfers with a source."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAFETY = timedelta(minutes=10)
-"""How much later than the trigger's own deadline Airflow ends the wait, should the trigger never report."""
+"""How long after the trigger's own deadline Airflow ends the wait, if the trigger never reports."""
 
 
 MIN_DEFERRAL = timedelta(seconds=7)
-"""How long after the deferral the trigger keeps quiet.
+"""Shortest time from the deferral to the trigger's event.
 
 A LocalExecutor may report the end of the task's first phase up to five seconds late (`[workers]
-min_heartbeat_interval`). Airflow 3.3.2 takes a task that is running again by then for one that died, and uses a retry.
+min_heartbeat_interval`). Airflow 3.3.2 treats a task that is running again by then as one that died, and uses a retry.
 """
 
 
 class PollOptions(TypedDict):
-    """How often to look, in seconds, and until when to wait."""
+    """Seconds between two polls, and what is done when the wait ends early."""
 
     poke_interval: float
     max_wait: float
@@ -40,13 +40,13 @@ class PollOptions(TypedDict):
 def waiting_trigger(
     export: ExportHandle | ExternalExport, labelbox_conn_id: str, timeout: timedelta, poll_options: PollOptions
 ) -> tuple[ExportTaskTrigger, timedelta]:
-    """Make the trigger for an export, and the time after which Airflow itself is to end the wait."""
+    """Return the trigger of an export, and the time after which Airflow itself ends the wait."""
     now = datetime.now(timezone.utc)
     if poll_options["cancel_on_kill"] and not has_trigger_on_kill():
         log.warning(
-            "cancel_on_kill=True has no effect on this Airflow: triggers hear of the end of their task from Airflow "
-            "3.3 on. If this task is marked as failed or successful while it waits, the export goes on: cancel it in "
-            "Labelbox."
+            "cancel_on_kill=True has no effect on this Airflow: a trigger is notified of the end of its task from "
+            "Airflow 3.3 on. If this task is marked as failed or successful while it waits, the export continues: "
+            "cancel it in Labelbox."
         )
     trigger = ExportTaskTrigger(
         labelbox_conn_id=labelbox_conn_id,
@@ -61,11 +61,11 @@ def waiting_trigger(
 
 
 def delay_trigger(until: datetime, now: datetime, wait_limits: timedelta) -> tuple[DateTimeTrigger, timedelta]:
-    """Return the trigger that lets a task rest until a moment, and the time after which Airflow itself ends the rest.
+    """Return the trigger that resumes a task at a moment, and the time after which Airflow itself resumes it.
 
-    The rest is a little longer where the moment is very near to now. `wait_limits` is how long a triggerer may be late.
+    A moment that is very near is put off to `MIN_DEFERRAL`. `wait_limits` is how late a triggerer may be.
     """
-    from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only where something rests
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # only for tasks that wait for a moment
 
     moment = max(until, now + MIN_DEFERRAL)
     return DateTimeTrigger(moment=moment), moment - now + wait_limits + SAFETY

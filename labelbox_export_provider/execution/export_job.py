@@ -1,7 +1,7 @@
-"""Start or adopt an export and wait for it: one piece of code for operators, the sensor's deferral and transfers.
+"""The export of one task: started or adopted, and waited for; operators and transfers share it.
 
-Whenever time has to pass, the task is deferred: it holds no worker slot and uses up no retry. It rests until its window
-has settled, while too many exports run, and while its own export runs.
+Whenever time has to pass, the task is deferred: it holds no worker slot and uses up no retry. It is deferred until its
+window has settled, while too many exports run, and while its own export runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 HANDLE_KEY = "labelbox_export_handle"
 """XCom key under which a deferred task keeps its handle, or what it waits for before it has one."""
-RESTS_UNTIL = "rests_until"
+DEFERRED_UNTIL = "deferred_until"
 """Member of that XCom while there is no handle yet."""
 REFUSED = "refused"
 """Keyword of the deferral that holds since when, and how often, the start of a try was refused at a limit."""
@@ -48,7 +48,7 @@ MAX_BACKOFF = 300.0
 
 @dataclass(frozen=True)
 class WaitLimits:
-    """How long a task waits, how often it looks, and whether its end by hand cancels the export.
+    """How long a task waits, how often it polls, and whether marking it as failed or successful cancels the export.
 
     Both limits hold per try.
     """
@@ -87,9 +87,9 @@ class ExportJob:
         self.refused = refused
 
     def started(self, context: Context, *, keep_open: bool) -> ExportHandle:
-        """Give the handle of the export, or defer until it may be started.
+        """Return the handle of the export, or defer until it may be started.
 
-        `keep_open` is for tasks that go on waiting: they call `mark_consumed` when all is done.
+        `keep_open` is for tasks that wait afterwards: they call `mark_consumed` when all is done.
         """
         try:
             window = self.start.resolve(context)
@@ -101,14 +101,14 @@ class ExportJob:
             try:
                 handle = self.start.run(context, mark_consumed=not keep_open)
             except (RunningExportLimitError, RateLimitedError) as refusal:
-                self._rest_at_limit(refusal, context)
+                self._defer_at_limit(refusal, context)
         except LabelboxExportError as error:
             give_up(self.report(error, context))
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
         return handle
 
     def ended(self, handle: ExportHandle, context: Context) -> ExportEvent:
-        """Say how an adopted export has ended already; defer where it goes on, as one just started surely does."""
+        """Return how an adopted export has ended; defer where it still runs, as one that was just started does."""
         event: ExportEvent | None = None
         if handle.adopted:
             try:
@@ -143,9 +143,9 @@ class ExportJob:
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after a wait that Airflow ended, since no trigger reported in time."""
         kept = self._kept(context)
-        if isinstance(kept, Mapping) and RESTS_UNTIL in kept:
+        if isinstance(kept, Mapping) and DEFERRED_UNTIL in kept:
             error = NoTriggererError(
-                f"No triggerer resumed this task, which was to start its export at {kept[RESTS_UNTIL]}. Look whether "
+                f"No triggerer resumed this task, which was to start its export at {kept[DEFERRED_UNTIL]}. Check that "
                 "one runs. No export was started: clear this task and it starts it."
             )
             give_up(self.report(error, context))
@@ -157,7 +157,7 @@ class ExportJob:
             return ExportHandle.parse(self._kept(context))
         except HandleError:
             why = (
-                f"The XCom {HANDLE_KEY!r}, in which this task keeps its export while it is deferred, is gone or was "
+                f"The XCom {HANDLE_KEY!r}, in which this task keeps its export while it is deferred, is missing or was "
                 "changed. The export itself continues: clear this task, and it finds it again."
             )
             give_up(self.report(HandleError(why), context, in_store=NOTHING_WRITTEN))
@@ -169,19 +169,19 @@ class ExportJob:
         return ti.xcom_pull(task_ids=self.task.task_id, key=HANDLE_KEY, map_indexes=index)
 
     def require_complete(self, handle: ExportHandle, event: ExportEvent, context: Context) -> None:
-        """Let a COMPLETE export pass, and raise what another wait ended with."""
+        """Raise what the wait ended with, unless the export is COMPLETE."""
         error = event.error(self.wait_limits.timeout)
         if error is not None:
             give_up(self.report(error, context, handle=handle))
 
     def totals(self, handle: ExportHandle, event: ExportEvent, context: Context) -> CompletedTotals:
-        """Give the totals of both streams of a COMPLETE export, or raise what the wait ended with."""
+        """Return the totals of both streams of a COMPLETE export, or raise what the wait ended with."""
         self.require_complete(handle, event, context)
         try:
             totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
         except LabelboxExportError as error:
             if isinstance(error, IntegrityError):
-                mark_consumed(context)  # what the export holds will not change: whoever clears the task wants a new one
+                mark_consumed(context)  # the export will not change: whoever clears the task wants a new one
             give_up(self.report(error, context, handle=handle))
         self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return totals
@@ -194,13 +194,13 @@ class ExportJob:
         handle: ExportHandle | None = None,
         **known: Any,
     ) -> FailureReport:
-        """Gather what is known of the task, its source and its export; `known` adds what only the task knows."""
+        """Return a report of the task, its source and its export; `known` adds what only the task knows."""
         source = self.start.source
         return FailureReport(
             error,
             handle=handle,
             source=f"{source.kind} {source.id}",
-            link=self._page(),
+            link=self._web_url(),
             window=self._window(context),
             restarts=True,
             forgets=task_state_store(context) is None,
@@ -209,23 +209,23 @@ class ExportJob:
             **known,
         )
 
-    def _page(self) -> str | None:
+    def _web_url(self) -> str | None:
         try:
             return self.start.web_url()
         except LabelboxExportError:
-            return None  # the failure that is being told may be this very connection
+            return None  # this connection may be the failure that is reported
 
     def _window(self, context: Context) -> ResolvedWindow | None:
         try:
             return self.start.resolve(context)
         except LabelboxExportError:
-            return None  # the failure that is being told may be this very window
+            return None  # this window may be the failure that is reported
 
     def _defer_until(
         self, until: datetime, why: str, context: Context, refused: Mapping[str, Any] | None = None
     ) -> NoReturn:
         self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
-        context["ti"].xcom_push(key=HANDLE_KEY, value={RESTS_UNTIL: iso_utc(until)})
+        context["ti"].xcom_push(key=HANDLE_KEY, value={DEFERRED_UNTIL: iso_utc(until)})
         trigger, limit = delay_trigger(until, utc_now(), self.wait_limits.limit_timeout)
         self.task.defer(
             trigger=trigger,
@@ -234,7 +234,7 @@ class ExportJob:
             timeout=limit,
         )
 
-    def _rest_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
+    def _defer_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
         now = utc_now()
         before = self.refused or {"since": now.isoformat(), "times": 0}
         since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
@@ -261,12 +261,12 @@ class ExportJob:
 def span(option: str, value: object) -> timedelta:
     """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    length = timedelta(seconds=value) if number else value  # type: ignore[arg-type]  # the line above has looked
+    length = timedelta(seconds=value) if number else value  # type: ignore[arg-type]  # the line above checks
     if not isinstance(length, timedelta) or length <= timedelta(0):
         raise ConfigurationError(f"{option}={value!r}: must be a timedelta or a number of seconds above 0.")
     return length
 
 
 def utc_now() -> datetime:
-    """Give the moment by which windows have settled and rests end."""
+    """Return the moment that decides whether a window has settled."""
     return datetime.now(timezone.utc)

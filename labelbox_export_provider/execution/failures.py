@@ -1,4 +1,4 @@
-"""From this package's errors to Airflow's: which ones use up a retry, and with which message."""
+"""Errors of this package as exceptions of Airflow: with or without a retry, and with which message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tries(TypedDict):
 
 
 def tries(context: Context) -> Tries:
-    """Read from a context which try this is."""
+    """Return which try this is, by its context."""
     ti = context["ti"]
     return {"try_number": getattr(ti, "try_number", None), "tries": (getattr(ti, "max_tries", 0) or 0) + 1}
 
@@ -37,7 +37,7 @@ def give_up(report: FailureReport) -> NoReturn:
 
 
 def upstream_start_task(task: BaseOperator) -> str | None:
-    """Name the task that starts the export which `task` works on: the one export operator upstream, near or far."""
+    """Return the id of the task that starts the export of `task`: the only export operator upstream, near or far."""
     starters = {
         relative.task_id
         for relative in task.get_flat_relatives(upstream=True)
@@ -47,16 +47,16 @@ def upstream_start_task(task: BaseOperator) -> str | None:
 
 
 def web_url(handle: ExportHandle | None) -> str | None:
-    """Give the address of the exported source in Labelbox's web app, where one is known."""
+    """Return the address of the exported source in Labelbox's web app, where one is known."""
     if handle is None or handle.source.kind != "project":
         return None
     return project_web_url(handle.labelbox_conn_id, handle.source.id)
 
 
 def project_web_url(labelbox_conn_id: str | None, project_id: str) -> str | None:
-    """Give the address of a project in the web app that belongs to a connection; None where either is no good."""
+    """Return the address of a project in a connection's web app; None where either of them is not valid."""
     try:
         app_url = LabelboxHook(labelbox_conn_id or LabelboxHook.default_conn_name).settings.app_url
         return ProjectSource.parse({"project_id": project_id}).web_url(app_url)
     except LabelboxExportError:
-        return None  # the failure that is being told may be this very connection
+        return None  # this connection may be the failure that is reported

@@ -28,7 +28,7 @@ class CheckedOperatorMeta(BaseOperatorMeta):
     subclass has to call is forgotten. A mapped task is constructed, and so checked, when it runs.
     """
 
-    # The annotation of `cls` says to type checkers that a call takes what the constructor takes.
+    # By the annotation of `cls`, type checkers check a call against the constructor.
     def __call__(cls: type[OperatorT], *args: Any, **kwargs: Any) -> OperatorT:  # type: ignore[misc]  # noqa: N805
         """Construct the operator, then check it."""
         operator: OperatorT = super().__call__(*args, **kwargs)  # type: ignore[misc]
@@ -37,14 +37,14 @@ class CheckedOperatorMeta(BaseOperatorMeta):
 
 
 class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):
-    """A task whose try has several phases on workers, with time in between: the base of starts and of transfers.
+    """A task whose try has several phases on workers, with deferrals in between: the base of starts and of transfers.
 
-    A phase begins with `execute` where nothing is started yet, and with `_finish` where the export has ended.
+    A phase begins with `execute` before the start, and with `_finish` once the export has ended.
     """
 
     start_refused: Mapping[str, Any] | None = None
-    """Since when, and how often, the start of this try was refused at a limit; it comes with the deferral, since
-    Airflow logs an error when an XCom is asked for that is not there."""
+    """Since when, and how often, the start of this try was refused at a limit; kept in the deferral, since Airflow logs
+    an error when an XCom is read that does not exist."""
 
     @abstractmethod
     def _check_options(self) -> None:
@@ -65,10 +65,10 @@ class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):
 
     @abstractmethod
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:
-        """Make the result of an export that has ended, or raise what the wait ended with."""
+        """Return the result of an export that has ended, or raise what the wait ended with."""
 
     def start_again(self, context: Context, event: Any = None) -> Any:
-        """Resume after a rest; what the trigger reports does not matter, since the start looks for itself."""
+        """Resume the start; what the trigger reports does not matter, since the start polls for itself."""
         del event
         return self.execute(context)
 

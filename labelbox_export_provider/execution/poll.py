@@ -1,4 +1,4 @@
-"""One look at an export from a worker: for the sensor's first look and its pokes, and for exports that were adopted."""
+"""One poll of an export by a worker: the sensor's first poll, its pokes, and the poll of an adopted export."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from labelbox_export_provider.triggers.events import ExportEvent
 
 
 def poll_once(
-    hook: LabelboxHook, export: ExportHandle | ExternalExport, say: Callable[[str], object]
+    hook: LabelboxHook, export: ExportHandle | ExternalExport, log_line: Callable[[str], object]
 ) -> ExportEvent | None:
-    """Give the event that a trigger would send now, or None while the export runs; `say` takes the line of progress.
+    """Return the event that a trigger would send now, or None while the export runs; logs a line of progress.
 
-    Errors that are no event are raised as they come: a bad connection, an answer that the protocol does not know.
+    Errors that are not events are raised as they are: a bad connection, a reply that the protocol does not know.
     """
     export_id = export.export_id
     flow = poll(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc))
@@ -26,5 +26,5 @@ def poll_once(
         found = hook.run(flow)
     except (NotFoundError, AccessError) as error:
         return ExportEvent.of(error, export_id)
-    say(found.line)
+    log_line(found.line)
     return None if found.ended is None else ExportEvent(found.ended, export_id, found.line)

@@ -1,4 +1,4 @@
-"""Start or adopt the export of a task instance: from an Airflow context to a handle."""
+"""The start of an export: from an Airflow context to a handle, by a start or an adoption."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ class ExportStart:
         self.now = now
 
     def resolve(self, context: Context) -> ResolvedWindow | None:
-        """Give the window of this run; fails with `WindowError` where the run has none."""
+        """Return the window of this run; fails with `WindowError` where the run has none."""
         return None if self.window is None else resolved(self.window, context)
 
     def web_url(self) -> str | None:
-        """Give the address of the source in Labelbox's web app, where it has one."""
+        """Return the address of the source in Labelbox's web app, where it has one."""
         return self.source.web_url(self.hook.settings.app_url)
 
     def run(self, context: Context, *, mark_consumed: bool = True) -> ExportHandle:
-        """Give the handle of the one export of this task instance; raises errors of this package only.
+        """Return the handle of the one export of this task instance; raises errors of this package only.
 
-        `mark_consumed=False` leaves the record open for a task that goes on waiting: cleared while it waits, or after
-        its wait failed, it then adopts. Such a task calls `mark_consumed` when it is done. While too many exports run,
+        `mark_consumed=False` leaves the record open for a task that waits afterwards: cleared while it waits, or after
+        its wait failed, it adopts. Such a task calls `mark_consumed` when it is done. While too many exports run,
         nothing is started and `RunningExportLimitError` is raised at once.
         """
         window = self.resolve(context)
@@ -128,9 +128,9 @@ class ExportStart:
 
 
 def _clear_count(context: Context) -> str:
-    """Tell runs of the task that its user asked for apart; all tries of one have the same.
+    """Return what differs between the clears of a task; all tries after one clear have the same.
 
-    Airflow raises `max_tries` when a task is cleared and not when it is retried. It may come out as it was where
+    Airflow raises `max_tries` when a task is cleared and not when it is retried. It may stay the same where
     `retries` was lowered in between; `clear_number` covers that, but rises for all tasks of the run at once, also for
     those that nobody cleared. So it counts only beside a task state store: a retry of such a task finds its export by
     the record there, while the name alone would miss it and a second export would start.
@@ -142,7 +142,7 @@ def _clear_count(context: Context) -> str:
 
 
 def mark_consumed(context: Context) -> None:
-    """Note that the export was given to downstream tasks, so that clearing the task from now on starts a new one."""
+    """Record that the export was passed to downstream tasks, so that clearing the task from now on starts a new one."""
     store = task_state_store(context)
     record = _stored(store)
     if record is not None:
@@ -157,8 +157,9 @@ def _stored(store: Any) -> StartRecord | None:
         return StartRecord.model_validate(value)
     except ValueError:
         raise LabelboxExportError(
-            f"The task state {STATE_KEY!r} of this task is not one that this package wrote, so it is unknown whether "
-            "an export already runs. Look for it in Labelbox, delete that key (task instance, State store), then clear."
+            f"The task state {STATE_KEY!r} of this task was not written by this package, so it is unknown whether an "
+            "export already runs. Look for it in Labelbox, delete that key (task instance, State store), then clear "
+            "the task."
         ) from None
 
 

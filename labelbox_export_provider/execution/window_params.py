@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def window_params(start: str = "start", end: str = "end") -> dict[str, Param]:
-    """Make the params of a DAG whose runs may be given a window: `DAG(params=window_params())`.
+    """Return the params of a DAG whose runs may be given a window: `DAG(params=window_params())`.
 
     Both are instants that may stay empty, which scheduled runs need. Merge them with a DAG's other params:
-    `params={**window_params(), "project_id": ...}`. Fails with `ConfigurationError` on names that are no names.
+    `params={**window_params(), "project_id": ...}`. Fails with `ConfigurationError` on a name that is not valid.
     """
-    from airflow.sdk import Param  # here, since parsing a DAG without a form should not pay for it
+    from airflow.sdk import Param  # here, so that parsing a DAG without a form does not load it
 
-    ParamsWindow(start, end)  # the same names are refused here as there
+    ParamsWindow(start, end)  # refuses the same names
     return {
         name: Param(None, type=["string", "null"], format="date-time", title=title, description=text)
         for name, title, text in (

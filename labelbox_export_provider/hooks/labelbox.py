@@ -39,7 +39,7 @@ T = TypeVar("T")
 class LabelboxHook(BaseHook):
     """Talks to Labelbox with the key of an Airflow connection of type `labelbox`.
 
-    `run` carries out one flow of `labelbox_export_provider.client.flows` in a worker; triggers use `async_settings`
+    `run` runs one flow of `labelbox_export_provider.client.flows` in a worker; triggers use `async_settings`
     and share an asynchronous client of their own. The key is registered with Airflow's secret masker and goes to the
     GraphQL endpoint only. Every fault of the connection is a `ConnectionSettingsError` that names the field.
     """
@@ -84,17 +84,17 @@ class LabelboxHook(BaseHook):
         return _client(self.settings)
 
     def run(self, flow: Flow[T]) -> T:
-        """Carry out one flow with a client of its own."""
+        """Run one flow with a client of its own."""
         with self.get_conn() as client:
             return client.run(flow)
 
     def get_export_task(self, export: ExportHandle | Mapping[str, Any] | str) -> ExportTask:
-        """Give an export task to follow and read in Python, by its handle (`start.output`) or by its bare id.
+        """Return an export task to follow and read in Python, by its handle (`start.output`) or by its bare id.
 
         It has a client of its own with this hook's connection, whatever connection the handle names: close it, or use
         it as a context manager. Raises `HandleError`, `NotFoundError` and `AnotherUsersExportError`.
         """
-        from labelbox_export_provider.export_task.task import ExportTask  # brings HTTP libraries, as above
+        from labelbox_export_provider.export_task.task import ExportTask  # brings HTTP libraries
 
         client = self.get_conn()
         try:
@@ -104,13 +104,13 @@ class LabelboxHook(BaseHook):
             raise
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whose key it is, for Airflow's connection form; one try, since a person is waiting.
+        """Return whose key it is, for Airflow's connection form; one try, since a person is waiting.
 
         The text goes to the browser as it is, so it holds nothing but the owner's name, organization and time zone.
         """
         try:
             timeout = min(self.settings.timeout, TEST_CONNECTION_SECONDS)
-            # Airflow's API server gives the connection that it tests an id of its own.
+            # Airflow's API server tests the connection under another id.
             quick = self.settings.model_copy(update={"timeout": timeout, "conn_id": None})
             with _client(quick) as client:
                 owner = client.run(flows.who_am_i(ONCE))
@@ -122,15 +122,14 @@ class LabelboxHook(BaseHook):
 
 
 def _client(settings: ConnectionSettings) -> LabelboxClient:
-    from labelbox_export_provider.client.http_clients import (
-        LabelboxClient,
-    )  # brings httpx, which DAG parsing does not need
+    # Inside the function: it brings httpx, which DAG parsing does not need.
+    from labelbox_export_provider.client.http_clients import LabelboxClient
 
     return LabelboxClient(settings, user_agent=user_agent())
 
 
 def no_such_connection(conn_id: str) -> ConnectionSettingsError:
-    """Say how to make the connection that is missing."""
+    """Return the error of a missing connection, with how to create it."""
     return ConnectionSettingsError(
         f"There is no Airflow connection {conn_id!r} (labelbox_conn_id). Create one of type 'labelbox' with the API "
         f"key as its password, or set AIRFLOW_CONN_{conn_id.upper()} for all Airflow components."
@@ -171,11 +170,11 @@ def _settings(conn_id: str, connection: Connection, extra: dict[str, Any]) -> Co
 
 @cache
 def user_agent() -> str:
-    """Name this program truthfully in requests."""
+    """Return the User-Agent of this program's requests."""
     return agent.user_agent(f"Airflow/{airflow_version()}")
 
 
 @cache
 def airflow_version() -> str:
-    """Give Airflow's version."""
+    """Return Airflow's version."""
     return version("apache-airflow")

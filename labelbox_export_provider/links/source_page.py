@@ -1,4 +1,4 @@
-"""Link from a task to the exported source in Labelbox's web app."""
+"""The link from a task to the exported source in Labelbox's web app."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ class LabelboxSourceLink(BaseOperatorLink):
 
     @property
     def xcom_key(self) -> str:
-        """Where Airflow's API reads the address."""
+        """The XCom key that Airflow's API reads the address from."""
         return self.key
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address of the source, or an empty text where none is known.
 
-        A worker asks for it at the end of every phase and pushes it. It is not read from what the start pushed, since
-        Airflow logs an error when an XCom is asked for that is not there: after each start that was refused at a limit,
-        and in each transfer of an export that another task started.
+        A worker calls this at the end of every phase and pushes the result. It is not read from the XCom of the start,
+        since Airflow logs an error when an XCom is read that does not exist: after each start that was refused at a
+        limit, and in each transfer of an export that another task started.
         """
         del ti_key
         try:
-            return _page(operator) or ""
+            return _web_url(operator) or ""
         except LabelboxExportError:
-            return ""  # what is wrong with the options is the message of the task itself
+            return ""  # the task itself reports what is wrong with its options
 
 
-def _page(operator: BaseOperator) -> str | None:
+def _web_url(operator: BaseOperator) -> str | None:
     export = getattr(operator, "export", None)
     if export is not None:
         return web_url(ExportHandle.parse(export))

@@ -1,4 +1,4 @@
-"""What all export operators share: options, their checks, starting, waiting, and the message when it fails."""
+"""The base of the export operators: options, their checks, starting, waiting, and the message of a failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOT_TEXT = frozenset({"export_params", "filters", "window", "everything", "data
 
 
 class ExportOperator(PhasedOperator):
-    """Starts an export, or goes on with the one that an earlier try started, and returns its handle.
+    """Starts an export, or adopts the one that an earlier try started, and returns its handle.
 
     Why: the start is not idempotent, so a plain retry would run the export twice. This operator names the export after
     the task, remembers it in the task state store, and looks before it starts (docs/never-twice.md).
@@ -119,7 +119,7 @@ class ExportOperator(PhasedOperator):
                 "sensor that waits for this export."
             )
         for name, given in (("export_params", export_params), ("filters", filters)):
-            _check_model(source, name, given)  # here a model is seen as such; later its plain values alone
+            _check_model(source, name, given)  # before `plain`, which drops the class of a model
 
     @classmethod
     def _named_source(cls) -> type[Source]:

@@ -34,10 +34,10 @@ class ExportTaskSensor(BaseSensorOperator):
     Why: `deferrable=True` (the default here, whatever Airflow's configuration says) waits in the triggerer and holds no
     worker slot; `deferrable=False` gives Airflow's poke and reschedule modes, in which `timeout`, `poke_interval`,
     `exponential_backoff` and `soft_fail` mean the same.
-    What it does not do: start, cancel or read anything. Unknown states are waited through, with a warning.
-    How it fails: FAILED and CANCELED without a retry, naming the task to clear, since looking again does not help; a
-    refused key and an unknown id likewise. When `timeout` is over, the export goes on, and clearing this task waits on
-    for it. `soft_fail` turns the time-out into a skip and nothing else.
+    What it does not do: start, cancel or read anything. An unknown state logs a warning, and the wait continues.
+    How it fails: FAILED and CANCELED without a retry, naming the task to clear, since another poll does not help; a
+    refused key and an unknown id likewise. When `timeout` is over, the export continues, and clearing this task waits
+    for it again. `soft_fail` turns the time-out into a skip and nothing else.
 
     :param export: the handle that an export operator returns. For an export that was started in Labelbox's app or with
         its SDK `{"export_id": ..., "source": {"kind": "project", "id": ...}}`, of which a handle to land is returned;
@@ -74,7 +74,7 @@ class ExportTaskSensor(BaseSensorOperator):
         if self.never_fail or self.silent_fail:
             raise ConfigurationError(
                 "never_fail and silent_fail are not options of ExportTaskSensor: a failed export or a refused key must "
-                "not pass for data. soft_fail=True turns a time-out into a skip."
+                "not be treated as data. soft_fail=True turns a time-out into a skip."
             )
         if self.poke_interval <= 0:
             raise ConfigurationError(f"poke_interval={poke_interval!r}: must be a timedelta or seconds above 0.")
@@ -89,11 +89,11 @@ class ExportTaskSensor(BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
 
     def execute(self, context: Context) -> Any:
-        """Look once; then defer, or poke in the mode that was chosen."""
+        """Poll once; then defer, or poke in the chosen mode."""
         try:
             export = parse_export(self.export)
             if self.deferrable:
-                event = self._look(export)
+                event = self._poll(export)
         except LabelboxExportError as error:
             self._give_up(error, context)
         if self.deferrable:
@@ -127,18 +127,18 @@ class ExportTaskSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once. An export that ended badly ends the poking, too: `execute` raises it past soft_fail."""
+        """Poll once; an export that failed ends the pokes as well, and `execute` raises it past soft_fail."""
         del context
-        event = self._look(parse_export(self.export))
+        event = self._poll(parse_export(self.export))
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
-    def _look(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
+    def _poll(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
         return poll_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the trigger's event; a trigger that died of a bug is raised, never softened."""
+        """Resume with the trigger's event; a trigger that failed of a bug is raised, also with soft_fail."""
         try:
-            # Past BaseSensorOperator, whose version lets soft_fail swallow every failure.
+            # Past BaseSensorOperator, whose version turns every failure into a skip with soft_fail.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             return self._overdue(context)
@@ -151,7 +151,7 @@ class ExportTaskSensor(BaseSensorOperator):
         return self._finish(ExportEvent("UNREPORTED", export.export_id), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Turn the trigger's event into the result."""
+        """Return the result, or raise what the trigger's event stands for."""
         try:
             parsed = ExportEvent.parse(event)
         except LabelboxExportError as error:
@@ -208,7 +208,7 @@ class ExportTaskSensor(BaseSensorOperator):
 
 
 def _plain(export: ExportHandle | ExternalExport, hook: LabelboxHook) -> dict[str, Any]:
-    """Return what goes on to a transfer: a handle, unless the source of the export is unknown."""
+    """Return what a transfer takes: a handle, or the bare id where the source of the export is unknown."""
     if isinstance(export, ExternalExport):
         if export.source is None:
             return {"v": 1, "export_id": export.export_id}

@@ -1,4 +1,4 @@
-"""What a transfer reports once an export is landed: a line in the log, and events on the assets of its task."""
+"""The report of a landed export: a line in the log, and events on the assets of the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all transfers share: options, their checks, landing, the return value and the message when it fails."""
+"""The base of the transfers: options, their checks, landing, the return value and the message of a failure."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
     totals, and only then become visible; the manifest comes last and names only whole objects.
-    With `source=` this one task does the whole job: it starts the export or goes on with the one that an earlier try
-    started, is deferred while time has to pass, and lands. With `export=` it lands what others started and awaited.
+    With `source=` this one task does the whole job: it starts the export or adopts the one that an earlier try started,
+    is deferred while time has to pass, and lands. With `export=` it lands what other tasks started and waited for.
     The store is asked before anything is started, so that a missing bucket or permission does not cost an export.
-    What it does not do: change a byte of a row; with `export=`, wait (put an `ExportTaskSensor` before it).
+    What it does not do: change a byte of a row; wait, with `export=` (put an `ExportTaskSensor` before it).
     How it fails: nothing partial is ever visible; a retry writes the same names with the same bytes. More error rows
     than `max_error_rows` land the errors, but no results, and fail without a retry. With `source=` a FAILED export uses
     a retry of this task, which starts a new one.
@@ -168,11 +168,11 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     @abstractmethod
     def _open_sink(self) -> Sink:
-        """Give the store, ready to write; fails with an error that names what is wrong with it."""
+        """Return the store, ready to write; fails with an error that names what is wrong with it."""
 
     @abstractmethod
     def _target(self) -> tuple[str | None, str | None]:
-        """Give prefix and explicit key after rendering; one of them is None."""
+        """Return prefix and explicit key after rendering; one of them is None."""
 
     def _names(self, handle: ExportHandle) -> ObjectNames:
         prefix, key = self._target()

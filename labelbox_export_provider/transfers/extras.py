@@ -1,4 +1,4 @@
-"""Providers of clouds that a transfer needs: a missing one is told while the DAG is parsed."""
+"""Cloud providers that a transfer needs: a missing one is refused while the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from labelbox_export_provider.errors import ConfigurationError
 
 
 def require_extra(operator: str, extra: str, provider: str) -> None:
-    """Fail with `ConfigurationError` where a provider is not installed; looks for it without importing it."""
+    """Fail with `ConfigurationError` where a provider is not installed; the provider is not imported."""
     # A dotted name makes find_spec import what is above it, which is Airflow's empty namespace and nothing else.
     if find_spec(f"airflow.providers.{extra}") is None:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Where the export of a transfer comes from: `export=`, which others started, or `source=`, which it starts itself."""
+"""The export of a transfer: `export=`, which another task started, or `source=`, which the transfer starts."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def find_handle(export: Any, labelbox_conn_id: str | None) -> ExportHandle:
 
 
 def known_of(export: Any) -> dict[str, Any]:
-    """Return what `export=` says of an export that has no handle yet, for the message of a failure."""
+    """Return what `export=` holds of an export that has no handle yet, for the message of a failure."""
     try:
         found = parse_export(export)
     except HandleError:

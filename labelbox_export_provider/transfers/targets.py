@@ -1,4 +1,4 @@
-"""Where a transfer will put its objects, as far as that is known before there is an export."""
+"""The target of a transfer, as far as it is known before there is an export."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN = "unknown"
 _EXPORT_ID = "not-started-yet-not-known"
-"""As long as Labelbox's own ids, so that names which hold it are as long as they will be."""
+"""As long as Labelbox's own ids, so that names that hold it have their final length."""
 
 
 def check_one_target(options: Mapping[str, Any], *, rerun: Rerun, replace: bool) -> None:
@@ -31,7 +31,9 @@ def check_one_target(options: Mapping[str, Any], *, rerun: Rerun, replace: bool)
             f"{key_option}= (one explicit object) is needed; {given}."
         )
     if prefix == "":
-        raise ConfigurationError(f"{prefix_option}='' is not taken for the root by accident: write '/' for it.")
+        raise ConfigurationError(
+            f"{prefix_option}='' is not treated as the root, since it may be a mistake: write '/' for the root."
+        )
     if key is not None and rerun != "add":
         raise ConfigurationError(
             f"rerun={rerun!r} belongs to {prefix_option}=, whose names hold the export's generation. With "
@@ -48,7 +50,7 @@ def check_one_target(options: Mapping[str, Any], *, rerun: Rerun, replace: bool)
 
 
 def handle_before_start(start: ExportStart, context: Context) -> ExportHandle:
-    """Return a handle that names objects as the export's own will, but for its id; it is given to nobody.
+    """Return a handle that names objects as the export's own will, but for its id; no task returns it.
 
     Fails with `WindowError` where the run has no window.
     """

@@ -23,7 +23,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     """Lands an export in the local file system; needs no cloud library.
 
     Files are written aside, flushed to the disk and renamed, so that a reader sees them whole or not at all. The
-    directory has to exist: one that is missing is taken for a mount that failed.
+    directory must exist: one that is missing is treated as a mount that failed.
 
     :param root: the directory in which the layout is put, absolute; it has to exist. Either this or `path`.
     :param path: one explicit file instead, absolute; may hold fields such as `{window_start:%Y-%m-%d}`.
@@ -49,13 +49,13 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
             self._folder_and_key()
 
     def _folder_and_key(self) -> tuple[Path, str | None]:
-        """Split a path at the last folder that no field is part of: that one has to exist, those below are made."""
+        """Split a path at the last folder that holds no field: that one must exist, those below it are created."""
         option, given = ("root", self.root) if self.path is None else ("path", self.path)
         if given is not None:
             check_no_address(option, given, "write the path alone, '/{rest}' for instance")
         if given is None or not Path(given).is_absolute():
             raise ConfigurationError(
-                f"{option}={given!r} has to be an absolute path: tasks run in a folder of Airflow's choice."
+                f"{option}={given!r} must be an absolute path: tasks run in a folder of Airflow's choice."
             )
         fault = control_character(given)
         if fault is None and {".", ".."} & set(given.split("/")):

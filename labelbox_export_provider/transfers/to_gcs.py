@@ -134,7 +134,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         from labelbox_export_provider.sinks.gcs.sink import GCSSink
 
         if not isinstance(self.sink_args, Mapping):
-            raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
+            raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
         return GCSSink(
             self._client(GCSHook),
             self._bucket_and_name()[0],
@@ -144,9 +144,9 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         )
 
     def _client(self, hook: type[GCSHook]) -> Any:
-        """Build the client, which may mean to ask for a token; a failure says what to fix in the connection."""
+        """Build the client, which may ask for a token; a failure names what to fix in the connection."""
         try:
-            # The hook reads the connection as soon as it is made.
+            # The hook reads the connection when it is constructed.
             return hook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain).get_conn()
         except Exception as error:
             if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):

@@ -126,13 +126,13 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         from labelbox_export_provider.sinks.s3.sink import S3Sink
 
         if not isinstance(self.sink_args, Mapping):
-            raise ConfigurationError(f"sink_args has to be a mapping, not {type(self.sink_args).__name__}.")
+            raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
         named = repr(self.aws_conn_id) if self.aws_conn_id else "(aws_conn_id=None: boto3's own credentials)"
         bucket = self._bucket_and_key()[0]
         return S3Sink(self._client(S3Hook), bucket, self.sink_args, connection=f"the AWS connection {named}")
 
     def _client(self, hook: type[S3Hook]) -> Any:
-        """Build the client, which may mean to assume a role; a failure says what to fix in the connection."""
+        """Build the client, which may assume a role; a failure names what to fix in the connection."""
         try:
             return hook(aws_conn_id=self.aws_conn_id, verify=self.verify).get_conn()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What a waiting trigger reports, as the flat JSON that Airflow stores, and which error it stands for."""
+"""The events of a waiting trigger: the flat JSON that Airflow stores, and the error that each stands for."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ExportEvent:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any] | None) -> ExportEvent:
-        """Read a payload; anything unknown is a `ProtocolError`, never taken for success."""
+        """Read a payload; anything unknown is a `ProtocolError`, never treated as success."""
         if payload is None or payload.get("outcome") not in get_args(Outcome) or not payload.get("export_id"):
             raise ProtocolError(f"The trigger sent an event that this version does not know: {payload!r}.")
         details = payload.get("details")
@@ -79,7 +79,7 @@ class ExportEvent:
             return None
         if self.outcome == "UNREPORTED":
             return NoTriggererError(
-                f"No triggerer reported on export {self.export_id} within {timeout} (timeout). Look whether one runs. "
+                f"No triggerer reported on export {self.export_id} within {timeout} (timeout). Check that one runs. "
                 f"{_NOT_LOST}"
             )
         if self.outcome == "TIMEOUT":

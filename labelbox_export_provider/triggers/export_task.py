@@ -20,18 +20,18 @@ from labelbox_export_provider.triggers.shared_client import shared_client
 
 CANCEL_SECONDS = 10.0
 _FINAL = {"failed", "success", "skipped", "removed"}
-"""States in which nobody waits any more; a task that was cleared is in none of them, and goes on with the export."""
+"""States in which nobody waits any more; a task that was cleared is in none of them, and adopts the export."""
 
 
 class ExportTaskTrigger(BaseTrigger):
     """Waits until an export is COMPLETE, FAILED or CANCELED, or until `deadline`, and sends one event.
 
     Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
-    intervals and absolute times (ISO 8601, UTC). It can be started anew at any moment by another triggerer. The
-    connection is read once, and again when the key is refused: a rotated key of the same user goes unnoticed. The
-    time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
-    back the first look (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as
-    failed or successful; off, since the export is adopted by the next try.
+    intervals and absolute times (ISO 8601, UTC). Another triggerer can start it again at any moment. The connection is
+    read once, and again when the key is refused, so a rotated key of the same user interrupts nothing. The time-out and
+    every error of this package are events, too; anything else is a bug and propagates. `not_before` holds back the
+    first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or
+    successful; off by default, since the next try adopts the export.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ExportTaskTrigger(BaseTrigger):
         self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what another triggerer needs to wait on: no key, no URL."""
+        """Return what another triggerer needs to continue the wait: no key, no URL."""
         names = (
             "labelbox_conn_id",
             "export_id",
@@ -77,7 +77,7 @@ class ExportTaskTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, report progress, sleep; send exactly one event."""
+        """Poll, log progress and sleep; send exactly one event."""
         try:
             event = await self._wait()
         except LabelboxExportError as error:
@@ -93,12 +93,12 @@ class ExportTaskTrigger(BaseTrigger):
                 fresh = await LabelboxHook.async_settings(self.labelbox_conn_id)
                 if fresh == settings:
                     raise
-                self.log.info("The key was refused, and the connection holds another one by now: going on with that.")
+                self.log.info("The key was refused. The connection holds another one by now, and the wait continues.")
                 settings = fresh
 
     async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
         started_at = None if self.started_at is None else _instant(self.started_at)
-        looks = 0
+        polls = 0
         if self.not_before is not None:
             await asyncio.sleep(max(0.0, (_instant(self.not_before) - _now()).total_seconds()))
         async with shared_client(settings) as client:
@@ -109,24 +109,24 @@ class ExportTaskTrigger(BaseTrigger):
                     return ExportEvent(found.ended, self.export_id, found.line)
                 if (left := self._seconds_left()) <= 0:
                     return ExportEvent("TIMEOUT", self.export_id, found.line)
-                looks += 1
-                await asyncio.sleep(min(self._pause(looks), left))
+                polls += 1
+                await asyncio.sleep(min(self._pause(polls), left))
 
     def _seconds_left(self) -> float:
         return (_instant(self.deadline) - _now()).total_seconds()
 
-    def _pause(self, looks: int) -> float:
+    def _pause(self, polls: int) -> float:
         pause = self.poke_interval
         if self.exponential_backoff:
-            pause = min(pause * 2.0 ** min(looks - 1, 20), max(self.max_wait, pause))
-        # Exports that were started together must not ask together for ever.
+            pause = min(pause * 2.0 ** min(polls - 1, 20), max(self.max_wait, pause))
+        # Exports that were started together must not be polled together for ever.
         return pause * random.uniform(0.9, 1.1)  # noqa: S311  spreads load, keeps no secret
 
     async def on_kill(self) -> None:
-        """Cancel the export if that was asked for and the task no longer waits for it.
+        """Cancel the export if `cancel_on_kill` is set and the task no longer waits for it.
 
-        Airflow also calls this when the task was cleared, or when the trigger merely moved to another triggerer; the
-        task's state tells them apart.
+        Airflow also calls this when the task was cleared, or when the trigger moved to another triggerer; the state of
+        the task tells these cases apart.
         """
         if not self.cancel_on_kill or not await self._ended_by_hand():
             return
@@ -135,10 +135,10 @@ class ExportTaskTrigger(BaseTrigger):
             async with shared_client(settings) as client:
                 canceled = await asyncio.wait_for(client.run(flows.cancel_export(self.export_id)), CANCEL_SECONDS)
         except (LabelboxExportError, asyncio.TimeoutError) as error:
-            self.log.warning("Export %s could not be canceled and goes on: %s", self.export_id, error)
+            self.log.warning("Export %s could not be canceled and continues: %s", self.export_id, error)
             return
-        outcome = "canceled" if canceled else "not cancelable and goes on"
-        self.log.info("The waiting task was ended by hand: export %s is %s.", self.export_id, outcome)
+        outcome = "canceled" if canceled else "not cancelable and continues"
+        self.log.info("The waiting task was marked as failed or successful: export %s is %s.", self.export_id, outcome)
 
     async def _ended_by_hand(self) -> bool:
         ti = self.task_instance

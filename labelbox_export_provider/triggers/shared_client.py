@@ -31,7 +31,7 @@ _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _
 
 @asynccontextmanager
 async def shared_client(settings: ConnectionSettings) -> AsyncIterator[AsyncLabelboxClient]:
-    """Lend the running loop's client for these settings; the last holder closes it."""
+    """Share the running loop's client for these settings; the last holder closes it."""
     from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
 
     on_this_loop = _leases.setdefault(asyncio.get_running_loop(), {})
