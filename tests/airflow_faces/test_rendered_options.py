@@ -173,12 +173,12 @@ def test_arguments_for_the_store_may_be_the_text_of_a_template() -> None:
     assert land.sink_args == {"storage_class": "NEARLINE"}
 
 
-def test_a_template_is_rendered_once(fake: FakeLabelbox) -> None:
+@pytest.mark.parametrize("name", ["project_id", "task_name", "labelbox_conn_id"])
+def test_a_template_is_rendered_once(fake: FakeLabelbox, name: str) -> None:
     """What renders to another template is not sent to Labelbox."""
-    start = rendered(
-        lambda: ProjectExportOperator(task_id="start", project_id="{{ params.it }}"), {"it": "{{ var.value.id }}"}
-    )
-    with pytest.raises(AirflowFailException, match="still a template"):
+    options = {"project_id": fake.project_id, name: "{{ params.it }}"}
+    start = rendered(lambda: ProjectExportOperator(task_id="start", **options), {"it": "{{ var.value.id }}"})
+    with pytest.raises(AirflowFailException, match=f"{name}.*still a template"):
         start.execute(context_of())
     assert fake.requests.api == []
 
