@@ -116,6 +116,18 @@ def test_text_of_an_empty_mapping_is_not_taken_for_no_filter(fake: FakeLabelbox,
     assert fake.requests.api == []
 
 
+def test_an_empty_value_inside_text_is_refused(fake: FakeLabelbox) -> None:
+    """A text that holds a mapping is searched for emptied values as the mapping itself is."""
+    text = '{"data_row_ids": ["None"]}'
+    start = rendered(
+        lambda: ProjectExportOperator(task_id="start", project_id=fake.project_id, filters="{{ params.it }}"),
+        {"it": text},
+    )
+    with pytest.raises(AirflowFailException, match=r"filters\['data_row_ids'\]\[0\] rendered to 'None'"):
+        start.execute(context_of())
+    assert fake.requests.api == []
+
+
 def test_native_rendering_leaves_names_as_text(fake: FakeLabelbox) -> None:
     """`task_name="{{ ds_nodash }}"` becomes a number with native rendering, and a name again."""
     start = rendered(
