@@ -22,9 +22,10 @@ from labelbox_export_provider import (
     ProjectExportOperator,
     SliceExportOperator,
 )
+from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing import FakeLabelbox, generate_workspace
 
 USUAL: dict[str, Any] = {
     "labelbox_conn_id": "prod",
@@ -93,6 +94,20 @@ def test_sources_without_dates_ignore_a_window_and_filters() -> None:
     assert [(task.window, task.filters) for task in tasks] == [(None, None)] * 3
     assert (catalog.window, catalog.filters) == ({"kind": "data_interval"}, {"global_keys": ["k"]})
     assert land.window is None
+
+
+def test_a_rendered_source_without_dates_ignores_a_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A template gives the source only when the task runs, and its kind decides whether the default applies."""
+    with FakeLabelbox(workspace=generate_workspace(20)) as fake:
+        for name, value in fake.airflow_environment().items():
+            monkeypatch.setenv(name, value)
+        with some_dag(default_args={"window": DataIntervalWindow()}):
+            land = LabelboxExportToFileOperator(task_id="land", source="{{ params.it | tojson }}", root=str(tmp_path))
+        a_slice = {"kind": "slice", "slice_id": fake.workspace.slices[0].id}
+        land.render_template_fields(context_of(params={"it": a_slice}))
+        with pytest.raises(TaskDeferred):
+            land.execute(context_of("land"))
+        assert len(fake.exports) == 1
 
 
 def test_of_options_that_exclude_each_other_the_written_one_counts() -> None:
