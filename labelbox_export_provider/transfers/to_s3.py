@@ -12,8 +12,8 @@ from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
-    MAXIMUM_PART_BYTES,
-    MINIMUM_PART_BYTES,
+    MAX_PART_BYTES,
+    MIN_PART_BYTES,
     SinkArguments,
 )
 from labelbox_export_provider.sinks.s3.errors import connection_error, is_store_error
@@ -77,7 +77,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
 
     def _check_options(self) -> None:
         super()._check_options()
-        check_part_bytes(self.landing.part_bytes, MINIMUM_PART_BYTES, MAXIMUM_PART_BYTES)
+        check_part_bytes(self.landing.part_bytes, MIN_PART_BYTES, MAX_PART_BYTES)
         if not is_template(self.s3_prefix):
             self._checked_prefix()
         if not is_template(self.s3_bucket) and not is_template(self.s3_key):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from support.streaming.http import Reply
@@ -232,7 +233,7 @@ def test_choosing_a_start_leaves_the_stream_itself_as_it_was() -> None:
         ({"size": len(CONTENT) - 4}, f"total of {len(CONTENT) - 4} bytes"),
     ],
 )
-def test_totals_that_disagree_are_told_with_both_numbers_at_the_end(changes: dict[str, int], message: str) -> None:
+def test_totals_that_disagree_are_told_with_both_numbers_at_the_end(changes: dict[str, Any], message: str) -> None:
     seen: list[bytes] = []
     with streaming(**changes) as stream, pytest.raises(IntegrityError, match=message):
         stream.start(lambda row: seen.append(row.raw))

@@ -105,7 +105,7 @@ def handle_of(task: ExportTask, user_id: str) -> ExportHandle:
     digest = "sha256:" + "0" * 64
     return ExportHandle(
         export_id=task.uid,
-        source={"kind": "project", "id": "clp1"},  # type: ignore[arg-type]  # as JSON has it
+        source={"kind": "project", "id": "clp1"},
         filters_digest=digest,
         labelbox_conn_id="labelbox_default",
         window=None,
@@ -271,7 +271,7 @@ def test_no_header_but_a_first_file_is_an_integrity_error(someone: Prompt) -> No
 
 # --- tasks that are not complete
 
-READS = {
+READS: dict[str, Callable[[ExportTask], object]] = {
     "has_result": lambda task: task.has_result(),
     "has_errors": lambda task: task.has_errors(),
     "get_total_lines": lambda task: task.get_total_lines(StreamType.ERRORS),
@@ -333,7 +333,10 @@ def test_requests_and_downloads_name_this_package_unless_told_otherwise(someone:
     task = someone.start()
     task.wait_till_done()
     task.get_buffered_stream().start()
-    agents = {request.headers["user-agent"] for request in (*someone.fake.requests.api, *someone.fake.requests.files)}
+    requests = someone.fake.requests
+    agents = {each.headers["user-agent"] for each in requests.api} | {
+        each.headers["user-agent"] for each in requests.files
+    }
     assert len(agents) == 1
     assert agents.pop().startswith("airflow-provider-labelbox-export/")
 

@@ -54,13 +54,15 @@ PLACES: tuple[Place, ...] = ("first", "middle", "last")
 StoreName = Literal["file", "strict", "moto", "rclone", "gcs", "emulator"]
 StrictServer = StrictS3 | StrictGCS
 
+Shape = Literal["one object", "split", "explicit key"]
+
 
 @dataclass(frozen=True)
 class Landing:
     """How the export is landed."""
 
     compression: Compression | None
-    shape: Literal["one object", "split", "explicit key"]
+    shape: Shape
     trimmed: bool = False
 
     @property
@@ -70,13 +72,13 @@ class Landing:
         return {"compression": self.compression, "max_error_rows": 10_000, "workers": 3, **key, **split}
 
 
+_SHAPES: tuple[Shape, ...] = ("one object", "split", "explicit key")
+_PLAIN_OR_GZIP: tuple[Compression | None, ...] = (None, "gzip")
+_COMPRESSIONS: tuple[Compression | None, ...] = (None, "gzip", "zstd")
 LANDINGS = [
-    Landing(compression, shape, trimmed)
-    for compression, shape, trimmed in (
-        *itertools.product((None, "gzip"), ("one object", "split", "explicit key"), (False,)),
-        ("zstd", "split", False),
-        *itertools.product((None, "gzip", "zstd"), ("split",), (True,)),
-    )
+    *itertools.starmap(Landing, itertools.product(_PLAIN_OR_GZIP, _SHAPES)),
+    Landing("zstd", "split"),
+    *(Landing(compression, "split", trimmed=True) for compression in _COMPRESSIONS),
 ]
 
 
@@ -100,18 +102,19 @@ class Case:
 
 # --- the cases
 
+_STREAMS: tuple[Area, ...] = ("data", "errors")
 SOURCE = ["broken", "broken for ever", "truncated", "truncated for ever", "corrupt", "corrupt for ever", "too long"]
 SOURCE += ["too long for ever", "expired", "refused for ever"]
 STORE_CALLS: list[tuple[str, Area]] = [
     ("abort_open_uploads", "data"),
     ("abort_open_uploads", "manifests"),
-    *itertools.product(("begin", "put_part", "complete"), ("data", "errors")),
+    *itertools.product(("begin", "put_part", "complete"), _STREAMS),
     ("put", "uris"),
     ("put", "manifests"),
 ]
 HARMS: tuple[Injection, ...] = ("refused", "unavailable", "lost", "killed before", "killed after")
 WIRE_CALLS: list[tuple[str, Area]] = [
-    *itertools.product(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), ("data", "errors")),
+    *itertools.product(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), _STREAMS),
     ("PutObject", "uris"),
     ("PutObject", "manifests"),
     ("ListMultipartUploads", "data"),
@@ -119,7 +122,7 @@ WIRE_CALLS: list[tuple[str, Area]] = [
 WIRE = ["reset before", "reset after", "reset for ever", "500", "500 for ever", "slow down", "slow down for ever"]
 OF_COMPLETION = ["error in the body", "error in the body for ever", "error in the body after"]
 GCS_WIRE_CALLS: list[tuple[str, Area]] = [
-    *itertools.product(("open", "send", "finish"), ("data", "errors")),
+    *itertools.product(("open", "send", "finish"), _STREAMS),
     ("insert", "data"),
     ("insert", "uris"),
     ("insert", "manifests"),
@@ -171,7 +174,7 @@ def _all_cases(store: StoreName) -> dict[str, list[Case]]:
 
 def _generate() -> list[Case]:
     chance = random.Random(SEED)
-    wanted = {
+    wanted: dict[StoreName, dict[str, int]] = {
         "file": {"source": 70, "store": 120},
         "strict": {"source": 40, "store": 70, "wire": 130},
         "moto": {"source": 5, "store": 50},
@@ -181,7 +184,7 @@ def _generate() -> list[Case]:
     }
     cases: list[Case] = []
     for store, layers in wanted.items():
-        found = _all_cases(store)  # type: ignore[arg-type]  # one of the six
+        found = _all_cases(store)
         for layer, number in layers.items():
             cases += chance.sample(found[layer], number)
     return cases
@@ -255,7 +258,8 @@ def scene(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         for window in (None, FixedWindow(start, end)):
             fake.faults.add(faults.ErrorRows(lines=errors))
             handles.append(at.export(window=window))
-        made = FaultScene(at, *handles)
+        whole, windowed = handles
+        made = FaultScene(at, whole, windowed)
         for landing in LANDINGS:
             root = tmp_path_factory.mktemp("expected")
             sink = FaultySink(FileSink(root), None)

@@ -147,7 +147,7 @@ def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_fi
 ) -> None:
     """G2, and old generations are removed only after the new manifest is there."""
     at.fake.faults.add(ErrorRows(times=None))
-    options = {"max_error_rows": 5, "max_object_bytes": 2 * OBJECT_BYTES}
+    options: dict[str, Any] = {"max_error_rows": 5, "max_object_bytes": 2 * OBJECT_BYTES}
     steps_of_a_landing = ["errors", "data", "data", "uris", "manifests"]
     steps_of_a_removal = ["manifests", "uris", "data", "data", "errors"]
     for step in range(len(steps_of_a_landing + steps_of_a_removal) + 1):

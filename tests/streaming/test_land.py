@@ -39,6 +39,7 @@ from labelbox_export_provider.testing.faults import (
     ErrorRows,
     ErrorStatus,
     ExpiredFile,
+    Fault,
     LongerFile,
     NullHeader,
     RefusedFile,
@@ -166,7 +167,7 @@ def test_forms_of_the_service_that_nobody_has_verified_do_not_matter(
 # --- faults on the way
 
 
-HEALED = {
+HEALED: dict[str, list[Fault]] = {
     "a file broken off": [BrokenFile(stream="RESULT", file_index=1, after_bytes=9_000)],
     "a URL that has expired": [ExpiredFile(stream="RESULT", file_index=0), RefusedFile(status=404)],
     "a server that is down for a moment": [RefusedFile(status=503, times=2)],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from typing import Any
 
 import google_crc32c
 import pytest
@@ -157,7 +158,7 @@ CONTENT = b"".join(b'{"row":%d}\n' % number for number in range(20))
 SOUND = Source.of(CONTENT, [50, 120])
 
 
-def with_file(number: int, **changes: int) -> list[ExportFile]:
+def with_file(number: int, **changes: Any) -> list[ExportFile]:
     files = list(SOUND.files)
     files[number] = replace(files[number], **changes)
     return files

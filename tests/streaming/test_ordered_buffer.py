@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelbox_export_provider.streaming.pipeline.blocks import Output
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer, StoppedError
 
 
@@ -30,7 +31,7 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
         for size in members[number]:
             if chance.random() < 0.2:
                 time.sleep(0.0002)
-            outputs.append_output(number, bytes([number]) * size)
+            outputs.append_output(number, Output(bytes([number]) * size))
         outputs.close_unit(number)
 
     def send(size: int) -> None:
@@ -43,7 +44,7 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
             makers.submit(make, number)
         for number in range(len(members)):
             while (data := outputs.next_output(number, every=1.0, tick=nothing)) is not None:
-                received.append(data)
+                received.append(bytes(data.view))
                 gathered += len(data)
                 if gathered > 40:
                     senders.submit(send, 40)
@@ -54,12 +55,12 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
 
 def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> None:
     outputs = OrderedBuffer(limit=10, reserve=5)
-    outputs.append_output(0, b"x" * 10)
+    outputs.append_output(0, Output(b"x" * 10))
     ended: list[str] = []
 
     def put() -> None:
         try:
-            outputs.append_output(1, b"yyy")
+            outputs.append_output(1, Output(b"yyy"))
         except StoppedError:
             ended.append("put")
 

@@ -81,7 +81,7 @@ def test_the_bytes_of_each_object_depend_on_the_export_and_max_object_bytes_alon
     for name, workers, part_bytes, file_bytes in (("b", 1, 5 * 2**20, 3_001), ("c", 6, 7 * 2**20, 10**6)):
         at.fake.change(streams=StreamLayout(file_bytes=file_bytes, cut="anywhere"))
         at.fake.faults.add(BrokenFile(stream="RESULT", file_index=0, after_bytes=2_000))
-        options = {"max_object_bytes": OBJECT_BYTES, "workers": workers, "part_bytes": part_bytes}
+        options: dict[str, Any] = {"max_object_bytes": OBJECT_BYTES, "workers": workers, "part_bytes": part_bytes}
         at.land(handle, FileSink(tmp_path / name), compression=compression, **options)
         assert data_in(files(tmp_path / name)) == expected
 
@@ -165,7 +165,7 @@ def test_killed_while_publishing_nothing_names_less_and_a_retry_makes_it_whole(
     """G2, G8: whatever is killed and when; a retry writes the same names with the same bytes."""
     at.fake.faults.add(ErrorRows(lines=LINES, times=None))
     handle = at.export()
-    options = {"max_error_rows": 9, "max_object_bytes": OBJECT_BYTES}
+    options: dict[str, Any] = {"max_error_rows": 9, "max_object_bytes": OBJECT_BYTES}
     alone = tmp_path_factory.mktemp("alone")
     at.land(handle, FileSink(alone), **options)
     whole = data_in(files(alone))
@@ -193,7 +193,7 @@ def test_the_next_try_leaves_no_upload_open_that_a_killed_one_left(
     assert open_uploads(client, bucket) == []
 
 
-OTHER_OPTIONS = {
+OTHER_OPTIONS: dict[str, dict[str, Any]] = {
     "fewer objects": {"max_object_bytes": 2 * OBJECT_BYTES},
     "more objects": {"max_object_bytes": OBJECT_BYTES},
     "one object": {"max_object_bytes": None},

@@ -49,7 +49,7 @@ def prompt(rows: Any = ROWS, **behaviour: Any) -> Iterator[Prompt]:
 
 @contextmanager
 def client_of(fake: FakeLabelbox, clock: ManualClock, api_key: str | None = None) -> Iterator[Prompt]:
-    settings = ConnectionSettings(api_key=api_key or fake.api_key, endpoint=fake.endpoint, timeout=5)  # type: ignore[arg-type]  # pydantic makes a SecretStr
+    settings = ConnectionSettings(api_key=api_key or fake.api_key, endpoint=fake.endpoint, timeout=5)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:

@@ -14,7 +14,7 @@ from labelbox_export_provider.errors import ConfigurationError
 
 QUANTUM = 256 * 1024
 """Every request of an upload session but the last carries a multiple of so many bytes."""
-MAXIMUM_PART_BYTES = 5 * 1024**4
+MAX_PART_BYTES = 5 * 1024**4
 PREDEFINED_ACLS = (
     "authenticatedRead",
     "bucketOwnerFullControl",

@@ -27,7 +27,7 @@ from labelbox_export_provider.sinks.base import (
     check_relative_key,
 )
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.sinks.gcs.arguments import MAXIMUM_PART_BYTES, QUANTUM, GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, QUANTUM, GCSArguments
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.gcs.writer import GCSWriter
@@ -47,7 +47,7 @@ class GCSSink(Sink):
     """
 
     minimum_part_bytes = QUANTUM
-    maximum_part_bytes = MAXIMUM_PART_BYTES
+    maximum_part_bytes = MAX_PART_BYTES
     maximum_parts = 1_000_000
     """Requests of one session; GCS documents no limit."""
     parts_at_once = 1

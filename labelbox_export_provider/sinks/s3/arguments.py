@@ -13,8 +13,8 @@ from typing import Any
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 
-MINIMUM_PART_BYTES = 5 * 1024**2
-MAXIMUM_PART_BYTES = 5 * 1024**3
+MIN_PART_BYTES = 5 * 1024**2
+MAX_PART_BYTES = 5 * 1024**3
 
 _BUCKET = frozenset({"ExpectedBucketOwner", "RequestPayer"})
 _CREATE = frozenset(

@@ -28,8 +28,8 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
-    MAXIMUM_PART_BYTES,
-    MINIMUM_PART_BYTES,
+    MAX_PART_BYTES,
+    MIN_PART_BYTES,
     SinkArguments,
 )
 from labelbox_export_provider.sinks.s3.calls import S3Calls
@@ -48,8 +48,8 @@ class S3Sink(Sink):
     metadata when an upload begins.
     """
 
-    minimum_part_bytes = MINIMUM_PART_BYTES
-    maximum_part_bytes = MAXIMUM_PART_BYTES
+    minimum_part_bytes = MIN_PART_BYTES
+    maximum_part_bytes = MAX_PART_BYTES
     maximum_key_bytes = MAX_KEY_BYTES
 
     def __init__(

@@ -27,11 +27,9 @@ Area = Literal["data", "errors", "uris", "manifests"]
 
 
 def area_of(key: str) -> Area:
-    """Tell what an object is for by its key."""
-    for area in ("errors", "uris", "manifests"):
-        if f"{area}/" in key:
-            return area  # type: ignore[return-value]  # one of the four
-    return "data"
+    """Return what an object is for, by its key."""
+    areas: tuple[Area, ...] = ("errors", "uris", "manifests")
+    return next((area for area in areas if f"{area}/" in key), "data")
 
 
 class KilledError(BaseException):

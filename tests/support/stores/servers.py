@@ -113,12 +113,12 @@ def gcs_emulator() -> Iterator[str]:
 def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until a server listens; one that ends instead is an error."""
     for _ in range(400):
-        assert process.poll() is None, f"{process.args} ended"
+        assert process.poll() is None, f"{process.args!r} ended"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError(f"{process.args} does not listen")
+    raise AssertionError(f"{process.args!r} does not listen")
 
 
 def gcs_client(endpoint: str) -> Any:
@@ -126,7 +126,8 @@ def gcs_client(endpoint: str) -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
-    return storage.Client(project="test", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint})
+    anonymous: Any = AnonymousCredentials  # Google leaves its constructor untyped
+    return storage.Client(project="test", credentials=anonymous(), client_options={"api_endpoint": endpoint})
 
 
 def gcs_objects(client: Any, bucket: str = BUCKET) -> dict[str, bytes]:

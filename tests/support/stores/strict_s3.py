@@ -124,7 +124,7 @@ class StrictS3:
         try:
             with self.lock:
                 self._check_bucket(bucket, operation)
-                reply = getattr(self, f"_{operation}")(request, key, query)
+                reply: Reply = getattr(self, f"_{operation}")(request, key, query)
         except _RefusedError as refused:
             reply = _error(refused.status, refused.code)
         if fault is not None:

@@ -90,7 +90,7 @@ class LandingClient:
 @contextmanager
 def landing_client(fake: FakeLabelbox) -> Iterator[LandingClient]:
     waits: list[float] = []
-    settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)  # type: ignore[arg-type]  # pydantic makes a SecretStr
+    settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)
     with LabelboxClient(settings, user_agent="tests", sleep=waits.append) as client:
         yield LandingClient(fake, client, waits)
 

@@ -18,7 +18,7 @@ from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
 
 SIGNATURE = "X-Goog-Signature=5ec2e7"
-SETTINGS = ConnectionSettings(api_key="test-key-that-goes-nowhere", timeout=5.0)  # type: ignore[arg-type]  # pydantic makes a SecretStr
+SETTINGS = ConnectionSettings(api_key="test-key-that-goes-nowhere", timeout=5.0)
 
 Twist = Callable[[int, Request, Reply], Reply]
 """Changes an answer: gets the number of the file, the request, and what would be right."""
