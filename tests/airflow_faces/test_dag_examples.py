@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pendulum
@@ -69,8 +70,11 @@ def test_the_backfill_of_the_readme_ends_where_the_schedule_of_its_dag_begins() 
     assert command is not None
     dag_id, begin, end = command.groups()
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(BAG.dags[dag_id]))
-    backfill = list(dag.iter_dagrun_infos_between(pendulum.parse(begin, tz="UTC"), pendulum.parse(end, tz="UTC")))
+    days = (pendulum.instance(datetime.fromisoformat(day), tz="UTC") for day in (begin, end))
+    backfill = list(dag.iter_dagrun_infos_between(*days))
+    assert dag.start_date is not None
     bounds = TimeRestriction(earliest=pendulum.instance(dag.start_date), latest=None, catchup=True)
     first = first_run(dag.timetable, bounds)
+    assert backfill[-1].data_interval is not None
     assert backfill[-1].data_interval.end == first.data_interval.start
     assert len(backfill) == 304

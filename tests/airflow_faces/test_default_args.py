@@ -54,14 +54,20 @@ def test_a_dag_of_three_tasks_takes_them_where_they_apply() -> None:
 @pytest.mark.parametrize("name", ["timeout", "poke_interval", "limit_timeout", "window", "task_name"])
 def test_what_the_call_writes_is_refused_where_it_does_not_apply(name: str) -> None:
     """A default for others does not excuse an option that was written here with another value."""
-    written = {"timeout": 60, "poke_interval": 7, "limit_timeout": 60, "window": DataIntervalWindow(trim=False)}
+    written: dict[str, Any] = {
+        "timeout": 60,
+        "poke_interval": 7,
+        "limit_timeout": 60,
+        "window": DataIntervalWindow(trim=False),
+    }
     with some_dag(default_args=USUAL), pytest.raises(ConfigurationError, match=f"{name}="):
         LabelboxExportToFileOperator(task_id="land", export="{{ x }}", root="/d", **{name: written.get(name, "mine")})
 
 
 def test_a_task_group_gives_defaults_as_well() -> None:
     """Airflow merges those of group and DAG; both reach the constructor."""
-    with some_dag(default_args={"labelbox_conn_id": "prod"}), TaskGroup("exports", default_args={"task_name": "x"}):
+    group: dict[str, Any] = {"task_name": "x"}
+    with some_dag(default_args={"labelbox_conn_id": "prod"}), TaskGroup("exports", default_args=group):  # type: ignore[arg-type, unused-ignore]
         start = ProjectExportOperator(task_id="start", project_id="clp1")
         land = LabelboxExportToFileOperator(task_id="land", export=start.output, root="/data")
     assert (start.labelbox_conn_id, start.task_name) == ("prod", "x")
@@ -73,7 +79,7 @@ def test_a_mapped_task_ignores_them_when_it_is_built_at_run_time(fake: FakeLabel
     handle = ProjectExportOperator(task_id="start", project_id=fake.project_id).execute(context_of())
     with some_dag(default_args=USUAL):
         mapped = LabelboxExportToFileOperator.partial(task_id="land", root=str(tmp_path)).expand(export=[handle])
-    unmapped = mapped.unmap({"export": handle})
+    unmapped: Any = mapped.unmap({"export": handle})
     assert (unmapped.export, unmapped.window, unmapped.task_name) == (handle, None, None)
     with some_dag(default_args=USUAL):
         sources = LabelboxExportToFileOperator.partial(task_id="all", root=str(tmp_path)).expand(source=[{}])

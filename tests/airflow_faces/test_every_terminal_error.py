@@ -42,7 +42,7 @@ from labelbox_export_provider.testing.faults import (
     TruncatedFile,
 )
 
-_SSL = create_ssl_context(ConnectionSettings(api_key="key"))  # type: ignore[arg-type]  # pydantic makes a SecretStr
+_SSL = create_ssl_context(ConnectionSettings(api_key="key"))
 STARTS = "exportDataRowsInProject"
 PAGE = (Path(__file__).parents[2] / "docs" / "when-it-fails.md").read_text()
 NO_HANDLE = "what was passed is no handle, so it names no export"

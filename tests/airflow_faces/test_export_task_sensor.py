@@ -6,11 +6,11 @@ import asyncio
 import json
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from support.airflow.tasks import TaskInstance, context_of
+from support.airflow.tasks import TaskInstance, context_of, instance_of
 from support.airflow.triggers import events_of, rebuilt, resume
 from support.airflow.versions import AirflowRescheduleException, TaskDeferralError
 
@@ -58,7 +58,7 @@ def run(mode: str, handle: Any, **options: Any) -> Any:
     sensor = ExportTaskSensor(task_id="wait", export=handle, **values)
     context = context_of("wait")
     began = datetime.now(timezone.utc)
-    context["ti"].get_first_reschedule_date = lambda _: began
+    instance_of(context).get_first_reschedule_date = lambda _: began  # type: ignore[attr-defined]  # as a sensor asks
     while True:
         try:
             return sensor.execute(context)
@@ -246,7 +246,7 @@ def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox) -
 @pytest.mark.parametrize("option", ["never_fail", "silent_fail"])
 def test_what_would_let_a_failed_export_pass_for_data_is_refused(option: str) -> None:
     with pytest.raises(ConfigurationError, match="soft_fail"):
-        ExportTaskSensor(task_id="wait", export="{{ x }}", **{option: True})
+        ExportTaskSensor(task_id="wait", export="{{ x }}", **cast("dict[str, Any]", {option: True}))
 
 
 def test_cancel_on_kill_needs_deferrable() -> None:
@@ -358,7 +358,10 @@ def test_a_trigger_that_is_cancelled_leaves_no_client_behind(fake: FakeLabelbox)
     handle = handle_of(fake)
 
     async def cancel() -> None:
-        task = asyncio.create_task(anext(trigger_for(handle, poke_interval=5).run()))
+        async def first_event() -> None:
+            await anext(trigger_for(handle, poke_interval=5).run())
+
+        task = asyncio.create_task(first_event())
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

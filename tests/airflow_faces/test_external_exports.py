@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def test_a_failure_names_it_and_says_who_starts_a_new_one(fake: FakeLabelbox, tm
     """No task can be cleared to start it again."""
     fake.faults.add(FailedExport())
     external = started_elsewhere(fake)
-    for fail in (lambda: waited(external), lambda: landed(external, tmp_path)):
+    fails: tuple[Callable[[], object], ...] = (lambda: waited(external), lambda: landed(external, tmp_path))
+    for fail in fails:
         with pytest.raises(AirflowFailException) as failure:
             fail()
         text = str(failure.value)

@@ -27,7 +27,7 @@ from labelbox_export_provider.testing.faults import GraphQLErrorAnswer
 def redact(text: str) -> Any:
     """Return a text as the task's log shows it; the function's place differs between versions of Airflow."""
     try:
-        from airflow.sdk.log import redact as masked
+        from airflow.sdk.log import redact as masked  # type: ignore[attr-defined, unused-ignore]
     except ImportError:
         from airflow.sdk._shared.secrets_masker import redact as masked
     return masked(text)

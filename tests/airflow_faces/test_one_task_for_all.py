@@ -10,8 +10,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import Context
 from support.airflow.tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
 from support.airflow.triggers import resume
 from support.airflow.versions import DagSerialization
@@ -59,7 +61,7 @@ class Run:
         self.rests: list[datetime] = []
         monkeypatch.setattr(f"{JOB}.utc_now", lambda: self.now)
 
-    def context(self) -> dict[str, Any]:
+    def context(self) -> Context:
         return context_of("land", store=self.store, ti=self.ti)
 
     def execute(self) -> Any:
@@ -305,7 +307,7 @@ def test_while_too_many_exports_run_it_rests_and_tries_again_with_growing_pauses
         with pytest.raises(TaskDeferred) as deferred:
             phase()
         assert isinstance(deferred.value.trigger, DateTimeTrigger)
-        refused.append((deferred.value.trigger.moment - one.now).total_seconds())
+        refused.append((deferred.value.trigger.moment - pendulum.instance(one.now)).total_seconds())
         phase = functools.partial(one.resumed, deferred.value)
     assert refused[3] > refused[0]
     assert "no retry is used up" in capsys.readouterr().out
@@ -440,7 +442,7 @@ def test_every_field_may_be_templated_in_a_dag_that_has_params(
             compression=None,
         )
     one = Run(lambda: task, monkeypatch)
-    context = one.context() | {"params": params, "dag": task.dag}
+    context = context_of("land", store=one.store, ti=one.ti, params=params, dag=task.dag)
     task.render_template_fields(context)
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
@@ -495,7 +497,7 @@ def test_it_may_be_mapped_over_sources_that_are_models_or_dicts(tmp_path: Path) 
             task_id="land", root=str(tmp_path), window=DataIntervalWindow(), pool="labelbox"
         ).expand(source=[ProjectSource(project_id="clp1"), {"kind": "dataset", "dataset_id": "cld1"}])
     assert DagSerialization.serialize_dag(dag)["dag_id"] == "nightly"
-    unmapped = dag.task_dict["land"].unmap({"source": ProjectSource(project_id="clp1")})
+    unmapped: Any = dag.task_dict["land"].unmap({"source": ProjectSource(project_id="clp1")})
     assert unmapped.source == {"kind": "project", "project_id": "clp1"}
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import Param
-from support.airflow.tasks import NIGHT, StateStore, TaskInstance, context_of, some_dag
+from airflow.sdk import Context, Param
+from airflow.sdk.types import TaskInstanceKey
+from support.airflow.tasks import NIGHT, StateStore, TaskInstance, context_of, instance_of, some_dag
 from support.airflow.triggers import resume
 
 from labelbox_export_provider import (
@@ -36,12 +37,12 @@ def start_of(fake: FakeLabelbox, **options: Any) -> ProjectExportOperator:
     return ProjectExportOperator(task_id="start", project_id=options.pop("project_id", fake.project_id), **options)
 
 
-def rendered(task: Any, context: dict[str, Any]) -> Any:
+def rendered(task: Any, context: Context) -> Any:
     task.render_template_fields(context)
     return task
 
 
-def failure_of(task: Any, context: dict[str, Any]) -> str:
+def failure_of(task: Any, context: Context) -> str:
     with pytest.raises(AirflowFailException) as failure:
         task.execute(context)
     return str(failure.value)
@@ -118,13 +119,13 @@ def test_mapped_tasks_of_one_run_start_an_export_each(fake: FakeLabelbox) -> Non
 def test_the_name_in_labelbox_begins_with_dag_and_task_or_with_task_name(fake: FakeLabelbox) -> None:
     start_of(fake).execute(context_of())
     start_of(fake, task_name="Nightly cars").execute(context_of())
-    assert [export.name.partition(" [")[0] for export in fake.exports] == ["nightly start", "Nightly cars"]
+    assert [str(export.name).partition(" [")[0] for export in fake.exports] == ["nightly start", "Nightly cars"]
 
 
 def test_the_link_to_the_project_is_pushed_as_soon_as_the_export_runs(fake: FakeLabelbox) -> None:
     context = context_of()
     start_of(fake).execute(context)
-    link = context["ti"].xcoms["labelbox_source_link"]
+    link = instance_of(context).xcoms["labelbox_source_link"]
     assert link == f"https://app.labelbox.com/projects/{fake.project_id}"
 
 
@@ -138,10 +139,11 @@ def test_the_link_is_known_without_asking_for_an_xcom(fake: FakeLabelbox, tmp_pa
         whole = LabelboxExportToFileOperator(task_id="w", source=ProjectSource(project_id=fake.project_id), **land)
         later = LabelboxExportToFileOperator(task_id="l", export=handle, **land)
         other = DatasetExportOperator(task_id="d", dataset_id="cldataset0000000000000000")
-    links = [LabelboxSourceLink().get_link(task, ti_key=None) for task in (start, whole, later, other)]
+    key = TaskInstanceKey("nightly", "start", "scheduled__2026-11-23")
+    links = [LabelboxSourceLink().get_link(task, ti_key=key) for task in (start, whole, later, other)]
     assert links == [page, page, page, ""]
     later.export = {"v": 1}
-    assert LabelboxSourceLink().get_link(later, ti_key=None) == ""
+    assert LabelboxSourceLink().get_link(later, ti_key=key) == ""
 
 
 def test_every_field_may_be_templated_inside_params_and_filters_too(fake: FakeLabelbox) -> None:
@@ -419,7 +421,7 @@ def test_cancel_on_kill_needs_a_wait() -> None:
 def test_the_handle_holds_no_key_and_no_address_of_files(fake: FakeLabelbox) -> None:
     context = context_of(store=(store := StateStore()))
     handle = start_of(fake).execute(context)
-    for place in (str(handle), str(store.values), str(context["ti"].xcoms)):
+    for place in (str(handle), str(store.values), str(instance_of(context).xcoms)):
         assert fake.api_key not in place
         assert fake.file_base_url not in place
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.airflow.tasks import context_of, some_dag
@@ -222,9 +222,9 @@ def test_a_source_that_a_task_returns_is_a_plain_dict(fake: FakeLabelbox, tmp_pa
     [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "@task" in block]
     with some_dag() as dag:
         exec(code.replace("/data/labels", str(tmp_path)), {})
-    land = dag.get_task("land")
+    land, pick = cast("Any", dag.get_task("land")), cast("Any", dag.get_task("pick"))
     assert land.upstream_task_ids == {"pick"}
-    returned = dag.get_task("pick").python_callable()
+    returned = pick.python_callable()
     through_xcom = through_the_database(returned)
     land.source = {**through_xcom, "project_id": fake.project_id}
     with pytest.raises(TaskDeferred):

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, cast
 
 import pendulum
 import pytest
@@ -17,6 +17,7 @@ from airflow.sdk import (
     DAG,
     Asset,
     AssetOrTimeSchedule,
+    BaseOperator,
     CronDataIntervalTimetable,
     CronPartitionTimetable,
     CronTriggerTimetable,
@@ -385,7 +386,7 @@ def test_a_refused_run_asks_nothing_of_labelbox_and_fails_without_a_retry(
 ) -> None:
     context = context_of(run, window, window_params())
     with pytest.raises(AirflowFailException, match="Nothing was exported"):
-        context["task"].execute(context)
+        cast("BaseOperator", context["task"]).execute(context)
     assert fake.exports == []
     assert fake.requests.api == []
 
@@ -402,7 +403,7 @@ def test_a_refused_run_asks_nothing_of_labelbox_and_fails_without_a_retry(
 def test_an_operator_with_any_window_serializes_and_renders(window: Any) -> None:
     with DAG("nightly", schedule=None, start_date=PRESSED, params={**window_params(), "lookback": "P3D"}) as dag:
         task = ProjectExportOperator(task_id="start", project_id="x", window=window)
-    again = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).get_task("start")
+    again = cast("Any", DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)).get_task("start"))
     assert again.window == task.window
     task.render_template_fields({"params": {"lookback": "P3D"}})
     assert "{{" not in str(task.window)

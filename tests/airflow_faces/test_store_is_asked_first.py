@@ -130,7 +130,7 @@ def test_a_listing_that_is_denied_starts_no_export(night: DagHarness, s3: Strict
 def test_asking_leaves_nothing_and_the_export_lands(night: DagHarness, s3: StrictS3) -> None:
     """Uploads are created and aborted, below the prefix alone, before the export is started."""
     started: list[int] = []
-    s3.fault = lambda call: started.append(len(night.fake.requests.asking(START))) if call.turn >= 0 else None  # type: ignore[func-returns-value]
+    s3.fault = lambda call: started.append(len(night.fake.requests.asking(START))) if call.turn >= 0 else None
     night.all_in_one(s3_bucket="lake")
     asked = [call for call, before in zip(s3.calls, started, strict=True) if not before]
     assert Counter(call.operation for call in asked) == dict.fromkeys(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import Asset, AssetAlias, Context
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from support.airflow.tasks import NIGHT, TaskInstance, context_of, some_dag
 from support.stores.servers import (
@@ -64,7 +64,7 @@ class Store:
         self.operator = operator
         self.look = look
 
-    def land(self, handle: Any, context: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    def land(self, handle: Any, context: Context | None = None, **options: Any) -> dict[str, Any]:
         task = self.operator(export=handle, **options)
         return task.execute(context or context_of("land"))
 

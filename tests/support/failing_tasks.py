@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, TriggerFailureReason
 from support.airflow.tasks import StateStore, TaskInstance, context_of, some_dag
 from support.airflow.triggers import resume
@@ -120,18 +120,20 @@ class DagHarness:
         instance = self.instance(name)
         instance.get_first_reschedule_date = lambda _: self.now  # type: ignore[attr-defined]  # as a sensor asks for it
         context = context_of(name, store=self.store(name), ti=instance, **run_as)
-        phase = lambda: task.execute(context)  # noqa: E731  replaced below
+        phase: Callable[[], Any] = lambda: task.execute(context)  # noqa: E731  replaced below
         task.render_template_fields(context)
         while True:
             try:
                 return phase()
             except TaskDeferred as deferred:
-                self.happens_in_between.pop(name, lambda: None)()
+                happens = self.happens_in_between.pop(name, None)
+                if happens is not None:
+                    happens()
                 phase = self._phase_after(task, deferred, context)
             except AirflowRescheduleException:
                 continue
 
-    def _phase_after(self, task: BaseOperator, deferred: TaskDeferred, context: dict[str, Any]) -> Any:
+    def _phase_after(self, task: BaseOperator, deferred: TaskDeferred, context: Context) -> Any:
         if isinstance(deferred.trigger, DateTimeTrigger) and self.has_triggerer:
             self.now = max(self.now, deferred.trigger.moment)
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))

@@ -137,7 +137,7 @@ def context_of(run: Run, window: Any, params: Mapping[str, Param] | None = None)
         partition_key=run.partition_key,
         partition_date=run.partition_date,
     )
-    ti = RuntimeTaskInstance.model_construct(
+    ti: RuntimeTaskInstance = RuntimeTaskInstance.model_construct(  # type: ignore[call-arg]  # what is read is given
         id=uuid4(),
         task_id="start",
         dag_id="nightly",
@@ -149,4 +149,5 @@ def context_of(run: Run, window: Any, params: Mapping[str, Param] | None = None)
         task=task,
         _ti_context_from_server=TIRunContext(dag_run=dag_run, max_tries=0),
     )
-    return ti.get_template_context()
+    context: Context = ti.get_template_context()
+    return context

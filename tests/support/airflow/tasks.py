@@ -67,6 +67,11 @@ def context_of(
     return cast("Context", context)
 
 
+def instance_of(context: Context) -> TaskInstance:
+    """The task instance of a context that `context_of` made."""
+    return cast("TaskInstance", context["ti"])
+
+
 @contextmanager
 def some_dag(**options: Any) -> Iterator[DAG]:
     """A DAG to put operators into."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pkgutil
 from typing import Any
 
-from airflow.sdk.module_loading import import_string
+from airflow.sdk import Context
 from airflow.triggers.base import BaseTrigger
 from support.airflow.versions import deserialize, serialize
 
@@ -16,7 +17,8 @@ from labelbox_export_provider.airflow_compat import TaskDeferred
 def rebuilt(trigger: BaseTrigger) -> BaseTrigger:
     """The trigger as another process makes it from what the database holds."""
     path, arguments = trigger.serialize()
-    return import_string(path)(**through_the_database(arguments))
+    made: BaseTrigger = pkgutil.resolve_name(path)(**through_the_database(arguments))
+    return made
 
 
 def through_the_database(value: Any) -> Any:
@@ -33,7 +35,7 @@ def events_of(trigger: BaseTrigger) -> list[dict[str, Any]]:
     return asyncio.run(collect())
 
 
-def resume(task: Any, deferred: TaskDeferred, context: dict[str, Any]) -> Any:
-    """Let the trigger of a deferred task run, then go on with the task as Airflow does."""
+def resume(task: Any, deferred: TaskDeferred, context: Context) -> Any:
+    """Let the trigger of a deferred task run, then resume the task as Airflow does."""
     [event] = events_of(deferred.trigger)
     return task.resume_execution(deferred.method_name, {"event": event}, context)
