@@ -64,7 +64,8 @@ def files_that_start_rows(content: bytes, cuts: tuple[int, ...]) -> list[tuple[i
 # --- rows
 
 
-def test_rows_are_the_bytes_between_newlines_whatever_else_may_end_a_line_elsewhere() -> None:
+def test_rows_are_the_bytes_between_newlines() -> None:
+    """Rows are the bytes between newlines, whatever else may end a line elsewhere."""
     with streaming() as stream:
         assert [row.raw for row in stream] == ROWS
         assert list(stream.lines()) == ROWS
@@ -100,7 +101,8 @@ def test_a_file_may_be_cut_at_every_byte_of_rows_and_characters(content: bytes) 
             assert list(stream.lines()) == rows, place
 
 
-def test_a_newline_that_is_missing_between_two_files_ends_a_row_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_newline_between_files_ends_a_row(caplog: pytest.LogCaptureFixture) -> None:
+    """A row ends between two files also where its newline is missing."""
     content = b'{"n": 0}\n{"n": 1}{"n": 2}\n{"n": 3}\n'
     with streaming(content, (17,), lines=4, line_ranges=[(0, 1), (2, 3)]) as stream:
         assert [row.json["n"] for row in stream] == [0, 1, 2, 3]
@@ -109,7 +111,8 @@ def test_a_newline_that_is_missing_between_two_files_ends_a_row_all_the_same(cap
     assert "without its newline" in caplog.text
 
 
-def test_a_row_that_is_no_json_is_told_with_its_place_and_without_its_text() -> None:
+def test_a_row_that_is_not_valid_json_is_not_quoted() -> None:
+    """A row that is not valid JSON is an error with its place and without its text."""
     for content in (b'{"n": 0}\n{"secret-of-the-row": }\n', b'{"n": 0}\n{"secret-of-the-row": "\xff"}\n'):
         with streaming(content) as stream:
             rows = list(stream)
@@ -124,7 +127,8 @@ def test_each_iteration_reads_the_stream_anew() -> None:
         assert list(stream.lines()) == list(stream.lines()) == ROWS
 
 
-def test_start_calls_the_handler_with_each_row_and_works_without_one() -> None:
+def test_start_calls_the_handler_with_each_row() -> None:
+    """`start` calls the handler with each row, and works without one."""
     seen: list[bytes] = []
     with streaming() as stream:
         stream.start(stream_handler=lambda row: seen.append(row.raw))
@@ -135,7 +139,8 @@ def test_start_calls_the_handler_with_each_row_and_works_without_one() -> None:
 # --- offsets
 
 
-def test_every_offset_starts_there_and_in_the_middle_of_a_row_with_what_is_left_of_it() -> None:
+def test_an_offset_in_a_row_starts_with_its_rest() -> None:
+    """Every offset starts there, and in the middle of a row with the rest of that row."""
     with streaming(cuts=(30, 31, 200)) as stream:
         for offset in (*range(7, 40, 3), 30, 31, 32, 199, 200, 201, len(CONTENT) - 1):
             rest = CONTENT[offset:].removesuffix(b"\n").split(b"\n")
@@ -150,7 +155,8 @@ def test_the_rest_of_a_row_says_that_it_is_one_when_it_is_parsed() -> None:
         assert "text" in second.json
 
 
-def test_an_offset_far_into_the_stream_costs_nothing_of_the_files_before_it() -> None:
+def test_a_far_offset_reads_no_file_before_it() -> None:
+    """An offset far into the stream reads no file before it."""
     content = b'{"n": 1}\n' * 1000
     with serve(content, tuple(range(90, 9000, 90))) as source:
         assert len(list(stream_of(source).with_offset(8990))) == 2
@@ -184,13 +190,15 @@ def test_every_line_starts_there_counted_from_0(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["after rows", "inside rows", "at a newline"])
-def test_lines_are_found_too_where_a_row_counts_in_the_file_of_its_start_alone(name: str) -> None:
+def test_lines_are_found_if_rows_count_in_one_file(name: str) -> None:
+    """Lines are found also where a row counts in the file of its start alone."""
     with streaming(cuts=CUTS[name], line_ranges=files_that_start_rows(CONTENT, CUTS[name])) as stream:
         for line in range(len(ROWS)):
             assert list(stream.with_line(line).lines()) == ROWS[line:], line
 
 
-def test_a_line_far_into_the_stream_is_found_by_a_few_questions_and_reads_nothing_before_its_file() -> None:
+def test_a_far_line_is_found_with_a_few_requests() -> None:
+    """A line far into the stream is found with a few requests, and nothing before its file is read."""
     rows = [b'{"n": %d, "x": "%s"}' % (n, b"x" * (n % 7 * (50 if n > 700 else 1))) for n in range(1000)]
     ends = [len(b"\n".join(rows[: n + 1])) + 1 for n in range(999)]
     with serve(b"\n".join(rows) + b"\n", tuple(ends)) as source:
@@ -233,7 +241,8 @@ def test_choosing_a_start_leaves_the_stream_itself_as_it_was() -> None:
         ({"size": len(CONTENT) - 4}, f"total of {len(CONTENT) - 4} bytes"),
     ],
 )
-def test_totals_that_disagree_are_told_with_both_numbers_at_the_end(changes: dict[str, Any], message: str) -> None:
+def test_totals_that_differ_are_an_error_at_the_end(changes: dict[str, Any], message: str) -> None:
+    """Totals that differ are an error with both numbers at the end."""
     seen: list[bytes] = []
     with streaming(**changes) as stream, pytest.raises(IntegrityError, match=message):
         stream.start(lambda row: seen.append(row.raw))
@@ -246,7 +255,9 @@ def test_from_a_line_on_the_rows_are_still_counted() -> None:
         stream.with_line(2).start()
 
 
-def test_a_file_of_other_bytes_than_its_host_announced_is_told_before_its_end_is_given() -> None:
+def test_a_changed_file_is_an_error_before_its_end() -> None:
+    """A file with other bytes than its host announced is an error before its end is yielded."""
+
     def spoil(reply: Reply) -> Reply:
         return replace(reply, body=b"!" + reply.body[1:])
 
@@ -347,7 +358,8 @@ def test_leaving_early_closes_the_connection(
         assert (noted.open, noted.closed_hosts) == (0, 1)
 
 
-def test_files_are_read_one_after_the_other_and_only_as_far_as_rows_are_taken() -> None:
+def test_files_are_read_only_as_far_as_rows_are_used() -> None:
+    """Files are read one after another, and only as far as rows are used."""
     with serve(b'{"n": 1}\n' * 1000, tuple(range(900, 9000, 900))) as source:
         rows = iter(stream_of(source))
         for _ in range(150):
@@ -380,8 +392,11 @@ def test_files_that_are_behind_are_forgotten() -> None:
         rows.close()
 
 
-def test_memory_is_a_few_chunks_and_two_times_the_longest_row_whatever_the_size() -> None:
-    """G5: memory does not grow with the export."""
+def test_memory_does_not_depend_on_the_size() -> None:
+    """Memory is a few chunks and two times the longest row, whatever the size.
+
+    G5: memory does not grow with the export.
+    """
     chance = random.Random(1)
     rows = [b'{"x": "%s"}' % (b"x" * chance.randrange(3000)) for _ in range(1000)]
     longest = b'{"x": "%s"}' % (b"x" * 1_000_000)

@@ -29,7 +29,8 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_rows_are_byte_for_byte_those_of_labelbox_however_files_are_cut(name: str) -> None:
+def test_rows_are_those_of_labelbox_however_files_are_cut(name: str) -> None:
+    """Rows are byte for byte those of Labelbox, however files are cut."""
     with prompt(streams=LAYOUTS[name]) as someone:
         task = someone.start()
         expected_rows = someone.rows(task)
@@ -43,7 +44,8 @@ def test_rows_are_byte_for_byte_those_of_labelbox_however_files_are_cut(name: st
         assert not any(request.had_authorization or request.had_cookie for request in someone.fake.requests.files)
 
 
-def test_numbers_may_come_as_numbers_files_without_ranges_and_answers_without_length() -> None:
+def test_unusual_forms_of_answers_are_read() -> None:
+    """Numbers may come as numbers, files without ranges, and answers without length."""
     layout = StreamLayout(file_bytes=30_000, cut="anywhere")
     unusual = {"uint64_as_text": False, "file_ranges": False, "file_content_length": False, "file_hash": False}
     with prompt(streams=layout, **unusual) as someone:
@@ -65,7 +67,8 @@ def test_both_streams_are_read_by_their_type() -> None:
         assert list(task.result) == [json.loads(row) for row in someone.rows(task)]
 
 
-def test_a_download_that_breaks_off_or_expires_goes_on_and_gives_every_row_once() -> None:
+def test_a_broken_download_yields_every_row_once() -> None:
+    """A download that breaks off or expires is resumed and yields every row once."""
     with prompt(streams=LAYOUTS["anywhere"]) as someone:
         task = someone.start()
         someone.fake.faults.add(BrokenFile(file_index=0, after_bytes=3000), ExpiredFile(file_index=1))
@@ -82,9 +85,10 @@ def test_a_download_that_breaks_off_or_expires_goes_on_and_gives_every_row_once(
         (WrongTotals(bytes_by=-1), "beyond the announced total"),
     ],
 )
-def test_what_differs_from_what_was_announced_is_an_integrity_error(
+def test_a_difference_from_the_totals_is_an_integrity_error(
     fault: CorruptFile | TruncatedFile | WrongTotals, message: str
 ) -> None:
+    """A stream that differs from what was announced is an integrity error."""
     with prompt(streams=LAYOUTS["anywhere"]) as someone:
         someone.fake.faults.add(fault)
         task = someone.start()

@@ -45,7 +45,8 @@ def someone() -> Iterator[Prompt]:
 # --- properties
 
 
-def test_a_task_that_is_found_by_its_id_has_the_properties_that_labelbox_users_know(someone: Prompt) -> None:
+def test_a_task_has_the_properties_that_labelbox_documents(someone: Prompt) -> None:
+    """A task that is found by its id has the properties that Labelbox documents."""
     uid = someone.start().uid
     task = someone.get_task(uid)
     assert (task.uid, task.status, task.type) == (uid, "IN_PROGRESS", "export-data-rows")
@@ -57,7 +58,8 @@ def test_a_task_that_is_found_by_its_id_has_the_properties_that_labelbox_users_k
     assert (task.organization.uid, task.organization.name) == (someone.fake.organization_id, "Fake Labelbox")
 
 
-def test_properties_are_those_of_the_last_look_until_somebody_looks_again(someone: Prompt) -> None:
+def test_properties_are_those_of_the_last_poll(someone: Prompt) -> None:
+    """Properties are those of the last poll until the next one."""
     task = someone.get_task(someone.start().uid)
     someone.clock.advance(50)
     assert task.completion_percentage == 0
@@ -116,7 +118,8 @@ def handle_of(task: ExportTask, user_id: str) -> ExportHandle:
     )
 
 
-def test_a_task_is_found_by_a_handle_and_by_its_plain_form_with_totals(someone: Prompt) -> None:
+def test_a_task_is_found_by_a_handle(someone: Prompt) -> None:
+    """A task is found by a handle, and by its plain form with totals."""
     task = someone.start()
     handle = handle_of(task, someone.fake.user.user_id)
     assert someone.get_task(handle) == task
@@ -128,7 +131,8 @@ def test_an_unknown_id_is_told_when_the_task_is_asked_for(someone: Prompt) -> No
         someone.get_task("clnosuchtask")
 
 
-def test_what_is_neither_handle_nor_id_is_refused_before_anything_is_sent(someone: Prompt) -> None:
+def test_a_value_that_is_no_handle_is_refused_unsent(someone: Prompt) -> None:
+    """A value that is neither a handle nor an id is refused before anything is sent."""
     for given in (None, 17, "", "None", {"export_id": "x"}):
         with pytest.raises(HandleError):
             someone.get_task(given)
@@ -145,7 +149,8 @@ def test_the_handle_of_another_user_is_told_with_both_names(someone: Prompt) -> 
 # --- waiting
 
 
-def test_a_wait_ends_when_the_task_is_complete_and_looks_less_and_less_often(someone: Prompt) -> None:
+def test_a_wait_polls_less_and_less_often(someone: Prompt) -> None:
+    """A wait ends when the task is COMPLETE, and polls less and less often."""
     task = someone.start()
     task.wait_till_done()
     assert task.status == "COMPLETE"
@@ -202,7 +207,8 @@ def test_a_newborn_task_that_is_not_visible_yet_is_waited_for(someone: Prompt) -
     assert task.status == "COMPLETE"
 
 
-def test_a_failing_labelbox_does_not_end_the_wait_but_its_limit_does(someone: Prompt) -> None:
+def test_failures_of_labelbox_do_not_end_the_wait(someone: Prompt) -> None:
+    """Failures of Labelbox do not end the wait, but its time limit does."""
     task = someone.start()
     someone.fake.faults.add(ErrorStatus(operation="createdTasks", times=None))
     with pytest.raises(WaitTimeoutError, match="did not answer"):
@@ -239,7 +245,8 @@ def test_a_wrong_stream_type_is_told_with_the_legal_ones(someone: Prompt) -> Non
         someone.start().get_total_lines("ROWS")  # type: ignore[arg-type]  # what is tested
 
 
-def test_an_export_without_rows_is_empty_in_every_form_that_labelbox_has_for_it(someone: Prompt) -> None:
+def test_an_export_without_rows_is_empty_in_every_form(someone: Prompt) -> None:
+    """An export without rows is empty in every form that Labelbox has for it."""
     for form in ("null", "zero", "null_members"):
         someone.fake.change(empty_header=form)
         task = someone.start(last_activity_at=["1990-01-01", "1990-01-02"])
@@ -251,8 +258,11 @@ def test_an_export_without_rows_is_empty_in_every_form_that_labelbox_has_for_it(
             task.get_buffered_stream().with_offset(0)
 
 
-def test_a_header_that_is_merely_late_is_not_taken_for_an_empty_export(someone: Prompt) -> None:
-    """Otherwise a full export would be read as one without rows."""
+def test_a_late_header_is_not_an_empty_export(someone: Prompt) -> None:
+    """A header that is merely late is not treated as an empty export.
+
+    Otherwise a full export would be read as one without rows.
+    """
     task = someone.start()
     task.wait_till_done()
     someone.fake.faults.add(NullHeader(stream="RESULT"))
@@ -290,7 +300,8 @@ def test_reading_a_task_that_runs_raises_an_exception_of_its_own(someone: Prompt
     assert ExportTask.TaskNotReadyException is ExportTask.ExportTaskException is ExportNotReadyError
 
 
-def test_a_task_that_has_ended_meanwhile_is_looked_at_again_before_it_is_called_not_ready(someone: Prompt) -> None:
+def test_a_task_that_has_ended_meanwhile_is_polled_again(someone: Prompt) -> None:
+    """A task that has ended meanwhile is polled again before it counts as not ready."""
     task = someone.get_task(someone.start().uid)
     someone.clock.advance(100)
     assert task.has_result() is True
@@ -305,7 +316,8 @@ def test_a_canceled_task_is_not_ready_and_never_will_be(someone: Prompt) -> None
             read(task)
 
 
-def test_a_failed_task_may_be_asked_for_errors_but_its_result_never_passes_for_an_empty_one(someone: Prompt) -> None:
+def test_a_failed_task_has_errors_but_no_result(someone: Prompt) -> None:
+    """A FAILED task may have errors, and its result is never treated as an empty one."""
     someone.fake.faults.add(FailedExport())
     task = someone.start()
     task.wait_till_done()
@@ -329,7 +341,8 @@ def test_each_call_starts_an_export_of_its_own(someone: Prompt) -> None:
     assert len(someone.fake.exports) == 2
 
 
-def test_requests_and_downloads_name_this_package_unless_told_otherwise(someone: Prompt) -> None:
+def test_requests_name_this_package_by_default(someone: Prompt) -> None:
+    """Requests and downloads name this package by default."""
     task = someone.start()
     task.wait_till_done()
     task.get_buffered_stream().start()

@@ -73,7 +73,7 @@ def write(server: StrictGCS, *, create_only: bool = False, **options: Any) -> Ob
     return writer
 
 
-def kill_task(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
+def inject(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
     return lambda call: (
         fault if call.operation == operation and (call.turn == turn or (for_ever and call.turn >= turn)) else None
     )
@@ -84,18 +84,20 @@ LOST = [Fault("before"), Fault("half"), Fault("after"), Fault("before", 503, "ba
 
 @pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.when} {fault.status}")
 @pytest.mark.parametrize(("operation", "turn"), [("send", 0), ("send", 2), ("finish", 0)])
-def test_a_lost_request_or_answer_is_mended_without_a_byte_lost_or_doubled(
+def test_a_lost_request_or_answer_loses_and_doubles_no_byte(
     server: StrictGCS, operation: str, turn: int, fault: Fault
 ) -> None:
-    server.fault = kill_task(operation, fault, turn=turn)
+    """A lost request or answer is repeated without a byte lost or doubled."""
+    server.fault = inject(operation, fault, turn=turn)
     written = write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
     assert written.version_id == str(server.objects["rows"].generation)
     assert "ask" in {call.operation for call in server.calls}
 
 
-def test_of_a_chunk_that_was_kept_by_half_only_the_other_half_is_sent_again(server: StrictGCS) -> None:
-    server.fault = kill_task("send", Fault("half"), turn=1)
+def test_only_the_unconfirmed_half_of_a_chunk_is_resent(server: StrictGCS) -> None:
+    """Of a chunk of which the server kept one half, only the other half is sent again."""
+    server.fault = inject("send", Fault("half"), turn=1)
     writer = sink(server).begin(NewObject("rows", "text/plain"))
     put(writer, part_bytes=4 * QUANTUM)
     writer.complete(expected())
@@ -105,7 +107,7 @@ def test_of_a_chunk_that_was_kept_by_half_only_the_other_half_is_sent_again(serv
 
 
 def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictGCS) -> None:
-    server.fault = kill_task("open", Fault("after"))
+    server.fault = inject("open", Fault("after"))
     write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
     # GCS drops the first one after a week.
@@ -113,8 +115,9 @@ def test_a_lost_opening_of_a_session_leaves_nothing_that_is_seen(server: StrictG
 
 
 @pytest.mark.parametrize("operation", ["open", "send", "finish"])
-def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: StrictGCS, operation: str) -> None:
-    server.fault = kill_task(operation, Fault("before", 503, "backendError"), for_ever=True)
+def test_a_service_that_stays_busy_is_retryable(server: StrictGCS, operation: str) -> None:
+    """A service that stays busy is worth a retry, and nothing is left."""
+    server.fault = inject(operation, Fault("before", 503, "backendError"), for_ever=True)
     writer = sink(server, retry_timeout=0.2).begin(NewObject("rows", "text/plain", MINE))
     with pytest.raises(
         StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with .*HTTP 503"
@@ -127,7 +130,7 @@ def test_a_service_that_stays_busy_is_worth_a_retry_and_nothing_is_left(server: 
 
 def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS) -> None:
     """Verified before visible: by us, not by the store alone."""
-    server.fault = kill_task("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
+    server.fault = inject("send", Fault("before", 503, "backendError"), turn=1, for_ever=True)
     writer = sink(server, retry_timeout=0.2).begin(NewObject("rows", "text/plain", MINE))
     failed = 0
     for part in parts():
@@ -149,7 +152,8 @@ def _through(writer: ObjectWriter) -> None:
     writer.complete(expected())
 
 
-def test_a_session_that_is_gone_says_so_and_a_retry_opens_another(server: StrictGCS) -> None:
+def test_a_session_that_is_gone_is_replaced_by_a_retry(server: StrictGCS) -> None:
+    """A session that is gone is an error, and a retry opens another one."""
     writer = write(server)
     server.uploads.clear()
     with pytest.raises(StorageUnavailableError, match=r"session is gone.*A retry opens a new one.*gs://lake/rows"):
@@ -166,15 +170,19 @@ def test_bytes_that_change_on_the_way_are_refused_by_the_server(server: StrictGC
     assert server.visible() == {}
 
 
-def test_an_object_that_the_store_made_of_other_bytes_is_removed_again(server: StrictGCS) -> None:
+def test_an_object_of_other_bytes_is_removed(server: StrictGCS) -> None:
+    """An object that the store made of other bytes is removed."""
     server.stores = lambda content: content[:-1]
     with pytest.raises(IntegrityError, match=r"made 1323064 bytes .* of 1323065 bytes .* It was removed again"):
         write(server).complete(expected())
     assert server.visible() == {}
 
 
-def test_a_killed_try_that_still_runs_cannot_write_over_what_the_next_one_has_published(server: StrictGCS) -> None:
-    """Whatever it sent, it began when there was something else at the name, and so GCS refuses it."""
+def test_a_zombie_cannot_overwrite_the_next_try(server: StrictGCS) -> None:
+    """A killed try that still runs cannot write over what the next one has published.
+
+    Whatever it sent, it began when there was something else at the name, and so GCS refuses it.
+    """
     zombie = write(server)
     other = CONTENT[::-1]
     later = sink(server).begin(NewObject("rows", "text/plain", {EXPORT_ID: "another export"}))
@@ -187,7 +195,8 @@ def test_a_killed_try_that_still_runs_cannot_write_over_what_the_next_one_has_pu
     assert server.open_uploads() == []
 
 
-def test_two_tries_of_one_export_both_end_well_and_leave_one_object(server: StrictGCS) -> None:
+def test_two_tries_of_one_export_leave_one_object(server: StrictGCS) -> None:
+    """Two tries of one export both succeed and leave one object."""
     first, second = write(server), write(server)
     assert second.complete(expected()).version_id == first.complete(expected()).version_id
     first.abort()
@@ -195,7 +204,8 @@ def test_two_tries_of_one_export_both_end_well_and_leave_one_object(server: Stri
     assert server.open_uploads() == []
 
 
-def test_the_next_try_needs_no_right_to_delete_where_its_object_is_there_already(server: StrictGCS) -> None:
+def test_a_retry_needs_no_permission_to_delete(server: StrictGCS) -> None:
+    """The next try needs no permission to delete where its object is there already."""
     write(server).complete(expected())
     server.denied = frozenset({"storage.objects.delete"})
     generation = server.objects["rows"].generation
@@ -203,7 +213,8 @@ def test_the_next_try_needs_no_right_to_delete_where_its_object_is_there_already
     assert server.objects["rows"].generation == generation
 
 
-def test_writing_over_something_else_without_the_right_to_delete_is_refused_and_names_it(server: StrictGCS) -> None:
+def test_overwriting_without_permission_to_delete_is_refused(server: StrictGCS) -> None:
+    """Overwriting something else without permission to delete is refused, and the error names the permission."""
     sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
     server.denied = frozenset({"storage.objects.delete"})
     with pytest.raises(StorageError, match=r"storage\.objects\.delete where an object is overwritten"):
@@ -211,7 +222,8 @@ def test_writing_over_something_else_without_the_right_to_delete_is_refused_and_
     assert server.visible() == {"rows": b"theirs"}
 
 
-def test_creation_over_something_else_is_refused_before_a_byte_is_sent(server: StrictGCS) -> None:
+def test_creation_over_an_object_is_refused_before_sending(server: StrictGCS) -> None:
+    """Creation where something else is, is refused before a byte is sent."""
     sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
     with pytest.raises(ObjectExistsError, match="replace=False"):
         write(server, create_only=True)
@@ -232,26 +244,27 @@ def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call:
         call(server)
 
 
-def test_a_prohibition_that_is_no_permission_is_told_with_its_reason(server: StrictGCS) -> None:
-    server.fault = kill_task("insert", Fault("before", 403, "retentionPolicyNotMet"))
+def test_a_policy_that_forbids_a_call_is_named(server: StrictGCS) -> None:
+    """A policy that forbids a call is reported with its reason, not as a missing permission."""
+    server.fault = inject("insert", Fault("before", 403, "retentionPolicyNotMet"))
     with pytest.raises(StorageError, match=r"'retentionPolicyNotMet'\. Check the bucket's retention policy") as refused:
         sink(server).put(NewObject("rows", "text/plain"), b"x")
     assert "needs storage.objects" not in str(refused.value)
 
 
 @pytest.mark.parametrize("status", [408, 500, 503])
-def test_a_call_of_which_the_store_does_not_say_whether_it_took_effect_promises_nothing(
-    server: StrictGCS, status: int
-) -> None:
-    server.fault = kill_task("insert", Fault("after", status), for_ever=True)
+def test_an_uncertain_call_promises_nothing(server: StrictGCS, status: int) -> None:
+    """The error of a call that perhaps took effect does not claim that nothing happened."""
+    server.fault = inject("insert", Fault("after", status), for_ever=True)
     with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
         sink(server, retry_timeout=0.1).put(NewObject("rows", "text/plain"), b"x")
     assert server.visible() == {"rows": b"x"}
 
 
-def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_not(
+def test_an_unreachable_token_service_is_retryable(
     server: StrictGCS,
 ) -> None:
+    """A token service out of reach is worth a retry, and one that refuses is not."""
     from google.cloud import storage
     from google.oauth2.credentials import Credentials
 
@@ -278,8 +291,9 @@ def test_a_token_service_out_of_reach_is_worth_a_retry_and_one_that_says_no_is_n
 
 
 @pytest.mark.parametrize("answered", [b"", b"[]", b'{"name": "rows"}'])
-def test_an_end_of_an_upload_that_names_no_generation_is_worth_a_retry(server: StrictGCS, answered: bytes) -> None:
-    server.fault = kill_task("finish", Fault("after", 200, body=answered))
+def test_a_completion_without_generation_is_retryable(server: StrictGCS, answered: bytes) -> None:
+    """A completion of an upload that names no generation is worth a retry."""
+    server.fault = inject("finish", Fault("after", 200, body=answered))
     writer = write(server)
     with pytest.raises(StorageUnavailableError, match="but not its generation"):
         writer.complete(expected())
@@ -290,7 +304,8 @@ def test_a_bucket_that_does_not_exist_is_named(server: StrictGCS) -> None:
         GCSSink(gcs_client(server.address), "no-such-lake").put(NewObject("rows", "text/plain"), b"x")
 
 
-def test_an_identity_that_may_only_create_lands_and_takes_what_it_may_not_see_for_missing(server: StrictGCS) -> None:
+def test_an_identity_that_may_only_create_can_land(server: StrictGCS) -> None:
+    """An identity that may only create can land, and treats what it may not read as missing."""
     server.denied = frozenset({"storage.objects.get", "storage.objects.list", "storage.objects.delete"})
     write(server).complete(expected())
     assert sink(server).head("rows") is None
@@ -298,7 +313,8 @@ def test_an_identity_that_may_only_create_lands_and_takes_what_it_may_not_see_fo
     assert server.visible() == {"rows": CONTENT}
 
 
-def test_what_the_store_is_told_of_an_object_is_what_sink_args_say(server: StrictGCS) -> None:
+def test_sink_args_become_properties_of_the_object(server: StrictGCS) -> None:
+    """The properties that `sink_args` set are those of the object in the store."""
     given = {
         "storage_class": "NEARLINE",
         "kms_key_name": "projects/p/locations/eu/keyRings/r/cryptoKeys/k",
@@ -323,10 +339,11 @@ def test_what_the_store_is_told_of_an_object_is_what_sink_args_say(server: Stric
         assert "kmsKeyName=projects" in query
 
 
-def test_the_address_of_an_upload_session_is_in_no_log_record_and_no_error(
-    server: StrictGCS, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whoever has it can write the object."""
+def test_no_session_address_is_in_logs_or_errors(server: StrictGCS, caplog: pytest.LogCaptureFixture) -> None:
+    """The address of an upload session is in no log record and no error.
+
+    Whoever has it can write the object.
+    """
     records: list[logging.LogRecord] = []
 
     class Recorder(logging.Handler):
@@ -341,7 +358,7 @@ def test_the_address_of_an_upload_session_is_in_no_log_record_and_no_error(
         logging.getLogger(name).addHandler(handler)
     try:
         write(server).complete(expected())
-        server.fault = kill_task("send", Fault("before"), turn=4, for_ever=True)
+        server.fault = inject("send", Fault("before"), turn=4, for_ever=True)
         with pytest.raises(StorageUnavailableError) as broken:
             write(server, retry_timeout=0.2)
     finally:

@@ -72,7 +72,8 @@ def test_every_refusal_names_bucket_key_and_the_next_step(
     assert caught.value.__context__ is None
 
 
-def test_a_value_that_the_client_library_refuses_is_named_without_being_quoted() -> None:
+def test_a_refused_value_is_named_but_not_quoted() -> None:
+    """A value that the client library refuses is named without being quoted."""
     sink = S3Sink(s3_client("http://127.0.0.1:9"), "lake", {"StorageClass": "STANDARD"})
     with pytest.raises(StorageError, match="ContentType") as caught:
         sink.put(NewObject("rows", 77123), b"1")  # type: ignore[arg-type]  # which is what it refuses
@@ -81,17 +82,19 @@ def test_a_value_that_the_client_library_refuses_is_named_without_being_quoted()
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (501, "NotImplemented")])
-def test_listing_uploads_that_is_not_permitted_or_not_offered_is_said_and_passed_over(
-    status: int, code: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_uploads_that_cannot_be_listed_are_a_warning(status: int, code: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Where open uploads cannot be listed, a warning is logged and the landing continues."""
     with http_server(lambda request: answer(status, code)) as address:
         assert S3Sink(s3_client(address, attempts=0), "lake").abort_open_uploads("rows") == 0
     assert "ListMultipartUploads" in caplog.text
     assert "lifecycle rule" in caplog.text
 
 
-def test_a_completion_whose_answer_was_lost_is_recognised_by_the_object_that_is_there() -> None:
-    """The client sends the completion again and is told that there is no such upload: it has become the object."""
+def test_a_completion_with_a_lost_answer_is_recognised() -> None:
+    """A completion whose answer was lost is recognised by the object that is there.
+
+    The client sends the completion again and is told that there is no such upload: it has become the object.
+    """
 
     def respond(object_there: bool) -> Callable[[Request], Reply]:
         def reply(request: Request) -> Reply:
@@ -169,10 +172,13 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("calculation", ["when_supported", "when_required"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_every_body_is_protected_on_its_way_whatever_the_connection_says(
+def test_every_body_is_protected_in_transit(
     scheme: str, calculation: str, strict: StrictS3, secure: tuple[StrictS3, str]
 ) -> None:
-    """By a checksum, or where the connection switches that off, by the signature; the server refuses bare bytes."""
+    """Every body is protected in transit, whatever the connection's settings are.
+
+    By a checksum, or where the connection switches that off, by the signature; the server refuses bare bytes.
+    """
     server, bundle = (strict, None) if scheme == "http" else secure
     sink = S3Sink(s3_client(server.address, verify=bundle, request_checksum_calculation=calculation), "lake")
     sink.put(NewObject("small", "text/plain"), b"content")
@@ -195,9 +201,10 @@ def test_every_body_is_protected_on_its_way_whatever_the_connection_says(
 
 @pytest.mark.parametrize("small", [True, False], ids=["one part", "several parts"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_bytes_that_change_on_their_way_are_refused_and_sent_again_by_a_retry(
+def test_bytes_changed_in_transit_are_refused(
     scheme: str, small: bool, strict: StrictS3, secure: tuple[StrictS3, str]
 ) -> None:
+    """Bytes that change in transit are refused, and a retry sends them again."""
     server, bundle = (strict, None) if scheme == "http" else secure
     client = s3_client(server.address, attempts=0, verify=bundle)
 
@@ -216,10 +223,13 @@ def test_bytes_that_change_on_their_way_are_refused_and_sent_again_by_a_retry(
     assert server.visible() == {}
 
 
-def test_a_store_that_takes_no_checksum_trailers_is_named_with_its_cure_and_the_cure_works(
+def test_a_store_without_checksum_trailers_has_a_setting(
     secure: tuple[StrictS3, str],
 ) -> None:
-    """Over TLS the client sends its checksum after the bytes, which many a store answers with 411."""
+    """A store that takes no checksum trailers is an error that names the setting, and the setting works.
+
+    Over TLS the client sends its checksum after the bytes, which many a store answers with 411.
+    """
     server, bundle = secure
     server.takes_trailers = False
     with pytest.raises(StorageError) as caught:
@@ -245,10 +255,13 @@ def test_a_store_that_takes_no_checksum_trailers_is_named_with_its_cure_and_the_
     ],
     ids=["lost answer", "reset", "slow down", "500", "500 after it was done"],
 )
-def test_what_passes_is_healed_by_the_client_and_seen_for_what_it_is(
+def test_temporary_failures_are_retried_by_the_client(
     fault: Fault, operation: str, create_only: bool, strict: StrictS3, no_waits: None
 ) -> None:
-    """Also a creation whose answer was lost: the client sends it again, and is told that the object exists."""
+    """The client retries temporary failures, and their outcome is recognised.
+
+    Also a creation whose answer was lost: the client sends it again, and is told that the object exists.
+    """
     content = b"one part" if operation == "PutObject" else CONTENT
     strict.fault = once(operation, fault)
     write(S3Sink(s3_client(strict.address), "lake"), content=content, create_only=create_only).complete(whole(content))
@@ -257,9 +270,8 @@ def test_what_passes_is_healed_by_the_client_and_seen_for_what_it_is(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_completion_that_is_answered_200_with_an_error_is_no_success(
-    when: Any, strict: StrictS3, no_waits: None
-) -> None:
+def test_a_completion_answered_200_with_an_error_fails(when: Any, strict: StrictS3, no_waits: None) -> None:
+    """A completion that is answered 200 with an error in its body is not a success."""
     strict.fault = once("CompleteMultipartUpload", Fault(when, "InternalError", in_body=True))
     write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
     assert strict.visible() == {"rows": CONTENT}
@@ -285,7 +297,8 @@ def test_a_store_that_loses_bytes_while_it_joins_parts_is_caught(strict: StrictS
         write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
 
 
-def test_a_part_that_is_too_small_is_refused_before_anything_is_visible(strict: StrictS3) -> None:
+def test_a_part_that_is_too_small_is_refused(strict: StrictS3) -> None:
+    """A part that is too small is refused before anything is visible."""
     writer = S3Sink(s3_client(strict.address), "lake").begin(NewObject("rows", "text/plain"))
     for number in (1, 2):
         writer.put_part(Part(number, number - 1, PartBody([b"x"]), last=number == 2))
@@ -295,7 +308,8 @@ def test_a_part_that_is_too_small_is_refused_before_anything_is_visible(strict: 
     assert (strict.visible(), strict.open_uploads()) == ({}, [])
 
 
-def test_all_uploads_of_a_key_are_removed_however_many_pages_they_fill(strict: StrictS3) -> None:
+def test_all_uploads_of_a_key_are_removed_on_all_pages(strict: StrictS3) -> None:
+    """All uploads of a key are removed, however many pages they fill."""
     sink = S3Sink(s3_client(strict.address), "lake")
     for _ in range(7):
         write(sink, key="source=a/rows", content=CONTENT[: 6 * MIB])

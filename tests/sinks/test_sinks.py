@@ -125,8 +125,11 @@ def test_a_part_body_reads_like_the_joined_buffers_at_any_place(buffers: list[by
 # --- files
 
 
-def test_a_killed_writer_of_a_file_leaves_nothing_visible_and_the_next_try_cleans_up(tmp_path: Path) -> None:
-    """G2: nothing partial is ever visible."""
+def test_a_killed_file_writer_leaves_nothing_visible(tmp_path: Path) -> None:
+    """A killed writer of a file leaves nothing visible, and the next try cleans up.
+
+    G2: nothing partial is ever visible.
+    """
     program = f"""
         import os, signal
         from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
@@ -179,7 +182,8 @@ def test_an_object_in_s3_never_has_a_content_encoding(moto: str, new_bucket: New
     assert (head["ContentType"], head.get("ContentEncoding")) == ("application/gzip", None)
 
 
-def test_a_bucket_that_does_not_exist_is_named_with_the_option_to_correct(moto: str) -> None:
+def test_a_missing_bucket_is_named_with_its_option(moto: str) -> None:
+    """A bucket that does not exist is named with the option to correct."""
     sink = S3Sink(s3_client(moto), "no-such-bucket")
     for call in (
         lambda: sink.abort_open_uploads("rows"),

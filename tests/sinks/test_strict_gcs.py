@@ -58,7 +58,7 @@ def operations(server: StrictGCS) -> list[str]:
     return [call.operation for call in server.calls if call.operation != "bucket"]
 
 
-def kill_task(operation: str, turn: int, fault: Fault) -> Callable[[Call], Fault | None]:
+def inject(operation: str, turn: int, fault: Fault) -> Callable[[Call], Fault | None]:
     return lambda call: fault if (call.operation, call.turn) == (operation, turn) else None
 
 
@@ -91,7 +91,8 @@ def refusal(error: GoogleAPICallError) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("resumable", [False, True], ids=["one request", "session"])
-def test_what_is_told_of_an_object_is_kept_and_what_the_store_finds_is_added(bucket: Bucket, resumable: bool) -> None:
+def test_properties_of_an_object_are_kept_and_completed(bucket: Bucket, resumable: bool) -> None:
+    """The properties of an object are kept, and the store adds its own."""
     blob = bucket.blob("a b/rows%2F?#ü")
     blob.metadata, blob.content_encoding, blob.storage_class = {"labelbox-export-id": "e1"}, "gzip", "NEARLINE"
     if resumable:
@@ -118,7 +119,8 @@ def test_an_object_is_made_by_the_bare_bytes_of_one_request(server: StrictGCS, b
     assert server.visible() == {"rows": b"bare"}
 
 
-def test_a_stretch_of_an_object_is_read_and_one_behind_its_end_is_refused(bucket: Bucket) -> None:
+def test_a_range_of_an_object_is_read(bucket: Bucket) -> None:
+    """A range of an object is read, and one behind its end is refused."""
     blob = bucket.blob("rows")
     blob.upload_from_string(b"0123456789")
     assert blob.download_as_bytes() == b"0123456789"
@@ -131,7 +133,8 @@ def test_a_stretch_of_an_object_is_read_and_one_behind_its_end_is_refused(bucket
     assert refusal(behind.value) == (416, "requestedRangeNotSatisfiable")
 
 
-def test_a_packed_object_is_unpacked_for_whoever_does_not_ask_for_it_raw(bucket: Bucket) -> None:
+def test_a_compressed_object_is_decompressed_unless_raw(bucket: Bucket) -> None:
+    """A compressed object is decompressed for a client that does not request it raw."""
     blob, packed = bucket.blob("rows.gz"), gzip.compress(b"content")
     blob.content_encoding = "gzip"
     blob.upload_from_string(packed)
@@ -151,7 +154,8 @@ def test_a_listing_goes_over_pages_and_holds_what_has_the_prefix(server: StrictG
     assert operations(server).count("list") == 3 + 3 + 1 + 1
 
 
-def test_a_deleted_object_is_gone_and_another_generation_of_it_is_not_deleted(bucket: Bucket) -> None:
+def test_only_the_named_generation_is_deleted(bucket: Bucket) -> None:
+    """A deleted object is gone, and another generation of it is not deleted."""
     blob = bucket.blob("rows")
     blob.upload_from_string(b"x")
     with pytest.raises(NotFound):
@@ -189,7 +193,8 @@ def test_the_condition_of_an_upload_is_looked_at_when_it_begins(server: StrictGC
     assert server.visible() == {"rows": b"second"}
 
 
-def test_the_condition_of_an_upload_is_looked_at_again_when_it_ends(server: StrictGCS, bucket: Bucket) -> None:
+def test_the_condition_of_an_upload_is_checked_at_its_end(server: StrictGCS, bucket: Bucket) -> None:
+    """The condition of an upload is checked again when it ends."""
     stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM, if_generation_match=0)
     stream.write(CONTENT)
     bucket.blob("rows").upload_from_string(b"theirs", if_generation_match=0)
@@ -198,16 +203,16 @@ def test_the_condition_of_an_upload_is_looked_at_again_when_it_ends(server: Stri
     assert server.visible() == {"rows": b"theirs"}
 
 
-def test_a_condition_that_is_not_understood_is_refused_instead_of_being_passed_over(bucket: Bucket) -> None:
+def test_an_unknown_condition_is_refused(bucket: Bucket) -> None:
+    """A condition that is not understood is refused instead of ignored."""
     with pytest.raises(BadRequest) as refused:
         bucket.blob("rows").upload_from_string(b"x", if_metageneration_match=1)
     assert refusal(refused.value) == (400, "invalidParameter")
 
 
 @pytest.mark.parametrize("name", ["crc32c", "md5_hash"])
-def test_bytes_that_are_not_those_of_their_checksum_make_no_object(
-    server: StrictGCS, bucket: Bucket, name: str
-) -> None:
+def test_bytes_that_differ_from_their_checksum_are_refused(server: StrictGCS, bucket: Bucket, name: str) -> None:
+    """Bytes that differ from their checksum make no object."""
     blob = bucket.blob("rows")
     setattr(blob, name, hashes(b"other")[name.removesuffix("_hash")])
     with pytest.raises(BadRequest) as refused:
@@ -219,9 +224,8 @@ def test_bytes_that_are_not_those_of_their_checksum_make_no_object(
 
 
 @pytest.mark.parametrize("checksum", ["crc32c", "md5"])
-def test_bytes_of_a_session_that_changed_on_the_way_make_no_object(
-    server: StrictGCS, bucket: Bucket, checksum: str
-) -> None:
+def test_bytes_of_a_session_that_changed_are_refused(server: StrictGCS, bucket: Bucket, checksum: str) -> None:
+    """Bytes of a session that changed in transit make no object."""
     stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM, checksum=checksum)
     stream.write(CONTENT)
     next(iter(server.uploads.values())).content[7] ^= 1
@@ -230,9 +234,8 @@ def test_bytes_of_a_session_that_changed_on_the_way_make_no_object(
     assert server.visible() == {}
 
 
-def test_a_store_that_keeps_other_bytes_is_found_out_by_the_checksum_it_tells(
-    server: StrictGCS, bucket: Bucket
-) -> None:
+def test_a_store_of_other_bytes_is_caught_by_its_checksum(server: StrictGCS, bucket: Bucket) -> None:
+    """A store that keeps other bytes is caught by the checksum that it reports."""
     from google.cloud.storage.exceptions import DataCorruption
 
     server.stores = lambda content: content[:-1]
@@ -243,7 +246,8 @@ def test_a_store_that_keeps_other_bytes_is_found_out_by_the_checksum_it_tells(
     assert stored.crc32c == hashes(CONTENT[:-1])["crc32c"]
 
 
-def test_a_download_comes_with_the_checksum_that_the_library_compares(server: StrictGCS, bucket: Bucket) -> None:
+def test_a_download_has_the_checksum_that_is_compared(server: StrictGCS, bucket: Bucket) -> None:
+    """A download comes with the checksum that the library compares."""
     blob = bucket.blob("rows")
     blob.upload_from_string(b"content")
     answer = bucket.client._http.get(f"{server.address}/download/storage/v1/b/lake/o/rows?alt=media")
@@ -255,7 +259,8 @@ def test_a_download_comes_with_the_checksum_that_the_library_compares(server: St
 # --- upload sessions
 
 
-def test_an_object_of_many_chunks_is_seen_once_its_last_byte_is_there(server: StrictGCS, bucket: Bucket) -> None:
+def test_an_object_is_visible_with_its_last_chunk(server: StrictGCS, bucket: Bucket) -> None:
+    """An object of many chunks is visible once its last byte is there."""
     stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM)
     stream.write(CONTENT)
     assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
@@ -283,21 +288,21 @@ LOST = [
 
 @pytest.mark.parametrize("fault", LOST, ids=lambda fault: f"{fault.when} {fault.status} {fault.keeps}")
 @pytest.mark.parametrize(("operation", "turn"), [("send", 0), ("send", 1), ("finish", 0)])
-def test_the_library_mends_a_chunk_that_was_lost_or_kept_in_part_by_sending_all_of_it_again(
+def test_the_library_resends_a_whole_chunk(
     server: StrictGCS, bucket: Bucket, operation: str, turn: int, fault: Fault
 ) -> None:
+    """The library sends a chunk that was lost or kept in part again, all of it."""
     server.takes_overlaps = True
-    server.fault = kill_task(operation, turn, fault)
+    server.fault = inject(operation, turn, fault)
     write(bucket.blob("rows"), checksum="crc32c")
     assert server.visible() == {"rows": CONTENT}
     assert operations(server).count(operation) == {"send": 3, "finish": 2}[operation]
 
 
 @pytest.mark.parametrize(("keeps", "kept"), [(None, 2), (3 * QUANTUM, 3), (2 * QUANTUM - 1, 1), (QUANTUM - 1, 0)])
-def test_of_a_chunk_that_broke_off_whole_multiples_are_kept_and_told(
-    server: StrictGCS, bucket: Bucket, keeps: int | None, kept: int
-) -> None:
-    server.fault = kill_task("send", 0, Fault("half", 503, "backendError", keeps=keeps))
+def test_multiples_of_a_broken_chunk_are_kept(server: StrictGCS, bucket: Bucket, keeps: int | None, kept: int) -> None:
+    """Of a chunk that broke off, whole multiples are kept and reported."""
+    server.fault = inject("send", 0, Fault("half", 503, "backendError", keeps=keeps))
     session = Session(bucket.blob("rows"))
     assert session.put(f"0-{4 * QUANTUM - 1}/*", CONTENT[: 4 * QUANTUM]) == (503, None)
     there = kept * QUANTUM
@@ -309,14 +314,15 @@ def test_of_a_chunk_that_broke_off_whole_multiples_are_kept_and_told(
 
 
 def test_the_chunk_that_ends_an_object_may_be_kept_in_part_too(server: StrictGCS, bucket: Bucket) -> None:
-    server.fault = kill_task("finish", 0, Fault("half", 503, "backendError"))
+    server.fault = inject("finish", 0, Fault("half", 503, "backendError"))
     session = Session(bucket.blob("rows"))
     assert session.put(f"0-{len(CONTENT) - 1}/{len(CONTENT)}", CONTENT) == (503, None)
     assert session.put("*/*") == (308, f"bytes=0-{2 * QUANTUM - 1}")
     assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
 
 
-def test_chunks_that_leave_a_gap_overlap_or_have_an_odd_size_are_refused(server: StrictGCS, bucket: Bucket) -> None:
+def test_chunks_that_do_not_join_are_refused(server: StrictGCS, bucket: Bucket) -> None:
+    """Chunks that leave a gap, overlap or have an odd size are refused."""
     session = Session(bucket.blob("rows"))
     two = b"x" * 2 * QUANTUM
     assert session.put(f"0-{QUANTUM - 2}/*", two[: QUANTUM - 1]) == (400, None)
@@ -386,9 +392,10 @@ def test_an_overloaded_server_is_asked_again_until_it_answers(server: StrictGCS,
         ("storage.buckets.get", lambda bucket: bucket.reload()),
     ],
 )
-def test_what_the_identity_may_not_do_is_refused_and_the_permission_named(
+def test_a_missing_permission_is_refused_and_named(
     server: StrictGCS, bucket: Bucket, permission: str, call: Callable[[Bucket], Any]
 ) -> None:
+    """A call without permission is refused, and the answer names the permission."""
     bucket.blob("rows").upload_from_string(b"x")
     server.denied = frozenset({permission})
     with pytest.raises(Forbidden, match=permission) as refused:
@@ -397,9 +404,8 @@ def test_what_the_identity_may_not_do_is_refused_and_the_permission_named(
     assert server.visible() == {"rows": b"x"}
 
 
-def test_an_identity_that_is_not_accepted_makes_the_library_renew_its_credentials(
-    server: StrictGCS, bucket: Bucket
-) -> None:
+def test_a_refused_identity_renews_its_credentials(server: StrictGCS, bucket: Bucket) -> None:
+    """An identity that is not accepted makes the library renew its credentials."""
     from google.auth.exceptions import InvalidOperation
 
     server.fault = lambda call: Fault("before", 401, "authError")
@@ -407,16 +413,16 @@ def test_an_identity_that_is_not_accepted_makes_the_library_renew_its_credential
         bucket.blob("rows").reload()
 
 
-def test_the_look_at_the_bucket_that_the_library_takes_unasked_may_be_refused(
-    server: StrictGCS, bucket: Bucket
-) -> None:
+def test_the_library_may_be_refused_to_read_the_bucket(server: StrictGCS, bucket: Bucket) -> None:
+    """The request for the bucket that the library makes on its own may be refused."""
     server.denied = frozenset({"storage.buckets.get"})
     bucket.blob("rows").upload_from_string(b"x")
     assert bucket.get_blob("rows").download_as_bytes() == b"x"
     assert operations(server) == ["insert", "get", "download"]
 
 
-def test_what_the_api_does_not_have_is_refused_and_the_server_goes_on(server: StrictGCS, bucket: Bucket) -> None:
+def test_an_unknown_call_is_refused(server: StrictGCS, bucket: Bucket) -> None:
+    """A call that the API does not have is refused, and the server keeps running."""
     http, objects = bucket.client._http, f"{server.address}/upload/storage/v1/b/lake/o"
     statuses = [
         http.get(f"{server.address}/storage/v2/b/lake").status_code,

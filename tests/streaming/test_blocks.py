@@ -29,7 +29,8 @@ def test_bytes_come_out_as_they_went_in_with_their_checksum(chunks: list[bytes],
     assert all(0 < len(output) <= block_bytes for output in outputs)
 
 
-def test_memory_is_used_again_once_all_of_a_block_is_stored_and_not_before() -> None:
+def test_a_block_is_reused_once_all_of_it_is_stored() -> None:
+    """The memory of a block is reused once all its bytes are stored, and not before."""
     pool = BlockPool(8)
     (output,) = written(pool, [b"abc\ndefg"])
     head, tail = output.split(output.end_of_row())
@@ -49,7 +50,8 @@ def test_the_small_end_of_a_task_holds_no_block() -> None:
     assert bytes(end.view) == b"ab"
 
 
-def test_a_client_reads_a_part_in_the_pieces_in_which_it_lies_in_memory_again_and_again() -> None:
+def test_a_part_is_read_in_its_own_buffers_more_than_once() -> None:
+    """A client reads a part buffer by buffer, without a copy, as often as it needs to."""
     pieces = [bytearray(b"ab"), bytearray(b"cdefg"), bytearray(b"h")]
     body = UncopiedBody.of(PartBody(pieces))
     for _ in range(2):

@@ -50,8 +50,11 @@ def test_asking_makes_no_directory(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_s3_without_multipart_uploads_may_still_take_small_objects(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and no reason to stop."""
+def test_a_store_without_multipart_uploads_is_accepted(caplog: pytest.LogCaptureFixture) -> None:
+    """A store without multipart uploads can still take small objects.
+
+    It is logged, and no reason to stop.
+    """
     body = b"<Error><Code>NotImplemented</Code><Message>m</Message></Error>"
     with http_server(lambda request: Reply(501, body, {"Content-Type": "text/xml"})) as address:
         S3Sink(s3_client(address, attempts=0), "lake").check_writable("data/rows.gz")

@@ -36,8 +36,11 @@ def packed(compression: Compression | None, content: bytes, piece_bytes: int) ->
 
 
 @in_every_compression
-def test_the_bytes_do_not_depend_on_the_pieces_in_which_rows_come(compression: Compression | None) -> None:
-    """G8: same export, same bytes. The compressor's output does depend on how it is fed."""
+def test_compressed_bytes_do_not_depend_on_the_pieces(compression: Compression | None) -> None:
+    """The compressed bytes do not depend on the pieces in which rows are passed.
+
+    G8: same export, same bytes. The compressor's output does depend on how it is fed.
+    """
     content = rows()
     assert READERS[compression](packed(compression, content, 1_000)) == content
     assert packed(compression, content, 1_000) == packed(compression, content, 77_777)

@@ -193,7 +193,8 @@ def _generate() -> list[Case]:
 CASES = _generate()
 
 
-def test_there_are_at_least_five_hundred_cases_and_every_kind_of_fault_is_among_them() -> None:
+def test_there_are_500_cases_with_every_kind_of_fault() -> None:
+    """There are at least 500 cases, and every kind of fault is among them."""
     print(f"seed {SEED}: {len(CASES)} generated cases")
     assert len(set(CASES)) == len(CASES) >= 500
     assert {case.how for case in CASES} >= {*SOURCE, *HARMS, *WIRE, *OF_COMPLETION, *OF_CHUNKS}
@@ -319,10 +320,13 @@ def open_store(
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_leaves_the_whole_generation_or_nothing_that_a_manifest_names(
+def test_a_fault_leaves_a_whole_generation_or_no_manifest(
     case: Case, scene: FaultScene, s3_server: StrictS3, gcs_server: StrictGCS, open_store: Callable[[str], Store]
 ) -> None:
-    """Nothing partial is ever visible."""
+    """A fault leaves the whole generation, or nothing that a manifest names.
+
+    Nothing partial is ever visible.
+    """
     store = open_store(case.store)
     server: StrictServer = gcs_server if case.store == "gcs" else s3_server
     sink = store.sink
@@ -500,9 +504,10 @@ KILLS: list[tuple[str, Area, Place]] = [
 
 @pytest.mark.parametrize("name", ["file", "strict", "gcs"])
 @pytest.mark.parametrize(("call", "area", "place"), KILLS)
-def test_a_process_that_is_really_killed_leaves_nothing_that_a_manifest_names(  # noqa: PLR0917
+def test_a_killed_process_leaves_no_manifest(  # noqa: PLR0917
     call: str, area: Area, place: Place, name: str, scene: FaultScene, tmp_path: Path, open_store: Any, request: Any
 ) -> None:
+    """A process that is really killed leaves nothing that a manifest names."""
     landing = Landing(None, "split")
     scene.landing_client.fake.faults.clear()
     store: Store = open_store(name)

@@ -64,7 +64,8 @@ def test_a_few_files_are_asked_for_ahead_and_no_more() -> None:
     index.close()
 
 
-def test_each_file_is_asked_for_once_however_many_threads_want_it() -> None:
+def test_each_file_is_requested_once_for_all_threads() -> None:
+    """Each file is requested once, however many threads need it."""
     labelbox = Labelbox(FILES)
     index = index_of(labelbox)
     with ThreadPoolExecutor(8) as threads:
@@ -91,8 +92,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_files_that_do_not_tile_the_stream_are_an_integrity_error_with_the_numbers(name: str) -> None:
-    """G3: verified before visible."""
+def test_files_must_tile_the_stream(name: str) -> None:
+    """Files that do not tile the stream are an integrity error with the numbers.
+
+    G3: verified before visible.
+    """
     files, message = WRONG[name]
     answers = iter(files)
     index = FileIndex(lambda offset: next(answers), StreamTotals(200, 20), label="export e1", ahead_files=0)
@@ -100,7 +104,8 @@ def test_files_that_do_not_tile_the_stream_are_an_integrity_error_with_the_numbe
         index.file_holding(150)
 
 
-def test_an_error_met_while_asking_ahead_is_raised_to_whoever_needs_that_file() -> None:
+def test_an_error_ahead_is_raised_to_who_needs_the_file() -> None:
+    """An error of a request ahead is raised to the thread that needs that file."""
     labelbox = Labelbox([*FILES[:2], ExportFile(0, 999, 0, 9, "u")])
     index = index_of(labelbox)
     assert index.file_holding(0).end == 99
@@ -110,7 +115,8 @@ def test_an_error_met_while_asking_ahead_is_raised_to_whoever_needs_that_file() 
         index.file_holding(200)
 
 
-def test_files_that_are_done_are_forgotten_and_the_rest_still_found() -> None:
+def test_files_that_were_read_are_dropped() -> None:
+    """Files that were read are dropped, and the others are still found."""
     labelbox = Labelbox(FILES)
     index = index_of(labelbox, ahead_files=0)
     index.file_holding(999)
@@ -170,7 +176,8 @@ def test_files_of_any_sizes_are_found_in_a_chain_without_holes(
     index.close()
 
 
-def test_eight_calls_are_under_way_at_once_so_that_a_round_trip_is_not_paid_for_each_file() -> None:
+def test_eight_requests_run_at_once() -> None:
+    """Eight requests run at once, so that not every file costs a round trip."""
     together = threading.Barrier(8)
     calls = iter(range(1000))
 
@@ -190,7 +197,8 @@ def test_eight_calls_are_under_way_at_once_so_that_a_round_trip_is_not_paid_for_
 
 
 @pytest.mark.timeout(20)
-def test_files_of_a_single_byte_are_not_guessed_at_for_ever_while_calls_are_under_way() -> None:
+def test_guesses_end_for_files_of_one_byte() -> None:
+    """Files of a single byte do not make the guessing endless while requests run."""
     chain = Chain([1] * 40, lambda: time.sleep(0.002))
     index = chain.index()
     assert [index.file_holding(offset).start for offset in range(40)] == list(range(40))

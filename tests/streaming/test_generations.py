@@ -62,10 +62,11 @@ def check_that_manifests_name_whole_objects(store: Store) -> None:
 
 
 @pytest.mark.parametrize("window", [WEEK, None])
-def test_add_puts_another_export_beside_the_old_one_and_removes_nothing(
-    at: LandingClient, store: Store, window: Any
-) -> None:
-    """Re-running never removes a row from the lake."""
+def test_add_lands_another_export_beside_the_old_one(at: LandingClient, store: Store, window: Any) -> None:
+    """`add` lands another export beside the old one and removes nothing.
+
+    Re-running never removes a row from the lake.
+    """
     at.land(at.export(window=window), store.sink)
     before = store.visible()
     at.land(later(at.export(window=window), minutes=5), store.sink, rerun="add")
@@ -104,9 +105,8 @@ def test_replace_touches_no_other_window_source_or_object(at: LandingClient, sto
     assert generations_in({name: b"" for name in after if name not in before}) == {generation(new.export_id)}
 
 
-def test_replace_without_a_window_replaces_exports_that_were_started_on_the_same_utc_day(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_replace_without_a_window_replaces_the_same_utc_day(at: LandingClient, tmp_path: Path) -> None:
+    """Without a window, `replace` replaces exports that were started on the same UTC day."""
     yesterday, morning = later(at.export(), days=-1), at.export()
     at.land(yesterday, FileSink(tmp_path))
     at.land(morning, FileSink(tmp_path))
@@ -133,7 +133,8 @@ def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: LandingClie
     assert before.items() < store.visible().items()
 
 
-def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at: LandingClient, store: Store) -> None:
+def test_replace_removes_an_older_killed_landing(at: LandingClient, store: Store) -> None:
+    """`replace` removes what an older killed landing left without a manifest."""
     with pytest.raises(Killed):
         at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES)
     handle = later(at.export(window=WEEK), minutes=5)
@@ -142,10 +143,11 @@ def test_replace_removes_what_an_older_killed_landing_left_without_a_manifest(at
 
 
 @pytest.mark.parametrize("store", ["file"], indirect=True)
-def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_finishes_it(
-    at: LandingClient, store: Store
-) -> None:
-    """G2, and old generations are removed only after the new manifest is there."""
+def test_replace_killed_at_any_step_is_finished_by_a_retry(at: LandingClient, store: Store) -> None:
+    """`replace` killed at any step leaves manifests that name whole objects only, and the next try finishes it.
+
+    G2, and old generations are removed only after the new manifest is there.
+    """
     at.fake.faults.add(ErrorRows(times=None))
     options: dict[str, Any] = {"max_error_rows": 5, "max_object_bytes": 2 * OBJECT_BYTES}
     steps_of_a_landing = ["errors", "data", "data", "uris", "manifests"]
@@ -175,9 +177,8 @@ def test_replace_killed_at_any_step_names_whole_objects_only_and_the_next_try_fi
 # --- refuse
 
 
-def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_there(
-    at: LandingClient, store: Store
-) -> None:
+def test_refuse_fails_before_bytes_move(at: LandingClient, store: Store) -> None:
+    """`refuse` fails before bytes move when another export of the window is there."""
     first = at.export(window=WEEK)
     landed = at.land(first, store.sink, rerun="refuse")
     before = store.visible()
@@ -190,7 +191,8 @@ def test_refuse_fails_before_bytes_move_when_another_export_of_the_window_is_the
     assert at.fake.requests.files == []
 
 
-def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: LandingClient, store: Store) -> None:
+def test_refuse_accepts_a_retry_and_other_windows(at: LandingClient, store: Store) -> None:
+    """`refuse` accepts a retry of the same export, and any other window."""
     handle = at.export(window=WEEK)
     at.land(handle, store.sink, rerun="refuse")
     before = store.visible()
@@ -201,7 +203,8 @@ def test_refuse_takes_a_retry_of_the_same_export_and_any_other_window(at: Landin
     assert before.items() < store.visible().items()
 
 
-def test_refuse_does_not_take_the_leftovers_of_a_killed_try_for_a_landing(at: LandingClient, store: Store) -> None:
+def test_refuse_ignores_leftovers_of_a_killed_try(at: LandingClient, store: Store) -> None:
+    """`refuse` does not treat the leftovers of a killed try as a landing."""
     with pytest.raises(Killed):
         at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"))
     handle = at.export(window=WEEK)
@@ -226,9 +229,8 @@ class Unlisted(KilledAt):
         raise StorageError(f"s3:ListBucket is not permitted below {prefix}")
 
 
-def test_without_permission_to_list_add_lands_and_the_others_say_what_is_missing_before_bytes_move(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_add_needs_no_permission_to_list(at: LandingClient, tmp_path: Path) -> None:
+    """Without permission to list, `add` lands, and the others name the permission before bytes move."""
     sink = Unlisted(FileSink(tmp_path), "no such key")
     handle = at.export()
     at.fake.requests.clear()

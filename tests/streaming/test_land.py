@@ -114,10 +114,11 @@ def test_rows_stay_apart_where_files_end_without_newline(at: LandingClient, tmp_
     assert rows_in(files(tmp_path)) == expected_rows(at, handle)
 
 
-def test_a_window_lands_exactly_the_rows_at_rest_in_it_and_counts_what_it_dropped(
-    at: LandingClient, tmp_path: Path
-) -> None:
-    """G4: a row at rest lands in exactly one window."""
+def test_a_window_lands_its_rows_and_counts_what_it_dropped(at: LandingClient, tmp_path: Path) -> None:
+    """A window lands exactly the rows that were last modified in it, and counts those that it dropped.
+
+    G4: a row at rest lands in exactly one window.
+    """
     days = [
         "2024-05-05",
         "2024-05-06",
@@ -149,9 +150,10 @@ def test_a_window_lands_exactly_the_rows_at_rest_in_it_and_counts_what_it_droppe
     ],
     ids=str,
 )
-def test_forms_of_the_service_that_nobody_has_verified_do_not_matter(
+def test_unverified_forms_of_the_service_do_not_matter(
     at: LandingClient, tmp_path: Path, switches: dict[str, Any]
 ) -> None:
+    """Forms of Labelbox's answers that are not verified do not matter."""
     before = at.fake.behaviour
     at.fake.change(**switches)
     try:
@@ -167,19 +169,19 @@ def test_forms_of_the_service_that_nobody_has_verified_do_not_matter(
 # --- faults on the way
 
 
-HEALED: dict[str, list[Fault]] = {
+TEMPORARY: dict[str, list[Fault]] = {
     "a file broken off": [BrokenFile(stream="RESULT", file_index=1, after_bytes=9_000)],
     "a URL that has expired": [ExpiredFile(stream="RESULT", file_index=0), RefusedFile(status=404)],
     "a server that is down for a moment": [RefusedFile(status=503, times=2)],
 }
 
 
-@pytest.mark.parametrize("name", HEALED)
+@pytest.mark.parametrize("name", TEMPORARY)
 def test_what_passes_is_healed_and_gives_the_same_bytes(at: LandingClient, tmp_path: Path, name: str) -> None:
     """G8: same export, same bytes."""
     handle = at.export()
     at.land(handle, FileSink(tmp_path / "sound"))
-    at.fake.faults.add(*HEALED[name])
+    at.fake.faults.add(*TEMPORARY[name])
     at.land(handle, FileSink(tmp_path / "spoilt"))
     assert at.fake.faults.pending == []
     assert files(tmp_path / "sound") == {
@@ -243,9 +245,8 @@ def test_an_empty_export_leaves_a_manifest_alone(at: LandingClient, store: Store
     assert landed.summary.state == "empty"
 
 
-def test_an_empty_export_may_be_asked_to_write_an_object_without_rows_that_readers_accept(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_write_empty_makes_an_object_that_readers_accept(at: LandingClient, tmp_path: Path) -> None:
+    """With `write_empty` an empty export lands an object without rows that readers accept."""
     landed = at.land(at.export(project_id="clpempty"), FileSink(tmp_path), on_empty="write_empty")
     (entry,) = landed.manifest.objects
     (content,) = [data for name, data in files(tmp_path).items() if "data/" in name]
@@ -253,15 +254,15 @@ def test_an_empty_export_may_be_asked_to_write_an_object_without_rows_that_reade
     assert (entry.rows, entry.source_bytes, entry.bytes) == (0, 0, len(content))
 
 
-def test_an_empty_export_may_be_asked_to_skip_the_task_and_leaves_a_manifest_then(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_skip_task_leaves_a_manifest(at: LandingClient, tmp_path: Path) -> None:
+    """With `skip_task` an empty export leaves a manifest and skips the task."""
     landed = at.land(at.export(project_id="clpempty"), FileSink(tmp_path), on_empty="skip_task")
     assert landed.skip
     assert [name.endswith(".empty.json") for name in files(tmp_path)] == [True]
 
 
-def test_a_header_that_is_merely_late_is_not_taken_for_an_empty_export(at: LandingClient, tmp_path: Path) -> None:
+def test_a_late_header_is_not_an_empty_export(at: LandingClient, tmp_path: Path) -> None:
+    """A header that is merely late is not treated as an empty export."""
     handle = at.export()
     at.fake.faults.add(NullHeader(stream="RESULT"))
     at.land(handle, FileSink(tmp_path))
@@ -303,8 +304,11 @@ def test_error_rows_within_the_threshold_land_beside_the_results(at: LandingClie
     assert landed.summary.errors == 4
 
 
-def test_a_header_of_errors_that_is_merely_late_is_not_taken_for_no_errors(at: LandingClient, store: Store) -> None:
-    """Errors are data, also where their header comes late."""
+def test_a_late_header_of_errors_is_not_an_empty_stream(at: LandingClient, store: Store) -> None:
+    """A header of errors that is merely late is not treated as an empty error stream.
+
+    Errors are data, also where their header comes late.
+    """
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     at.fake.faults.add(NullHeader(stream="ERRORS"))
@@ -313,7 +317,8 @@ def test_a_header_of_errors_that_is_merely_late_is_not_taken_for_no_errors(at: L
     assert rows_in(store.visible()) == []
 
 
-def test_error_rows_without_any_header_are_not_taken_for_no_errors(at: LandingClient, store: Store) -> None:
+def test_error_rows_without_header_are_found(at: LandingClient, store: Store) -> None:
+    """Error rows without any header are not treated as an empty error stream."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     at.fake.faults.add(NullHeader(stream="ERRORS", times=None))
@@ -323,9 +328,8 @@ def test_error_rows_without_any_header_are_not_taken_for_no_errors(at: LandingCl
 
 
 @pytest.mark.parametrize("operation", ["exportMetadataHeader", "exportFileFromOffset"])
-def test_a_passing_failure_of_the_first_questions_loses_no_error_row(
-    at: LandingClient, store: Store, operation: Any
-) -> None:
+def test_a_temporary_failure_at_first_loses_no_error_row(at: LandingClient, store: Store, operation: Any) -> None:
+    """A temporary failure of the first requests loses no error row."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     at.fake.faults.add(ErrorStatus(operation=operation, status=503, times=4))
@@ -334,10 +338,11 @@ def test_a_passing_failure_of_the_first_questions_loses_no_error_row(
     assert rows_in(store.visible()) == expected_rows(at, handle)
 
 
-def test_more_error_rows_than_allowed_land_the_errors_but_no_result_and_no_manifest(
-    at: LandingClient, store: Store
-) -> None:
-    """Errors are data."""
+def test_too_many_error_rows_land_only_the_errors(at: LandingClient, store: Store) -> None:
+    """More error rows than allowed land the errors, but no result and no manifest.
+
+    Errors are data.
+    """
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     with pytest.raises(TooManyErrorRowsError, match=r"4 error rows, more than max_error_rows=3") as caught:
@@ -354,10 +359,11 @@ def test_more_error_rows_than_allowed_land_the_errors_but_no_result_and_no_manif
 # --- generations and explicit keys
 
 
-def test_a_retry_rewrites_the_same_names_with_the_same_bytes_and_another_export_adds_a_generation(
-    at: LandingClient, store: Store
-) -> None:
-    """Re-running never removes a row from the lake."""
+def test_a_retry_rewrites_and_another_export_adds(at: LandingClient, store: Store) -> None:
+    """A retry rewrites the same names with the same bytes, and another export adds a generation.
+
+    Re-running never removes a row from the lake.
+    """
     first = at.export()
     at.land(first, store.sink)
     before = store.visible()
@@ -369,7 +375,8 @@ def test_a_retry_rewrites_the_same_names_with_the_same_bytes_and_another_export_
     assert before.items() <= store.visible().items()
 
 
-def test_an_explicit_key_holds_one_object_with_manifest_and_errors_beside_it(at: LandingClient, store: Store) -> None:
+def test_an_explicit_key_has_manifest_and_errors_beside_it(at: LandingClient, store: Store) -> None:
+    """An explicit key holds one object, with manifest and errors beside it."""
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     landed = at.land(handle, store.sink, key="here/{source_id}.ndjson.gz", max_error_rows=9)
@@ -380,7 +387,8 @@ def test_an_explicit_key_holds_one_object_with_manifest_and_errors_beside_it(at:
     assert landed.manifest.uris is None
 
 
-def test_an_explicit_key_that_this_export_was_landed_at_counts_as_done(at: LandingClient, store: Store) -> None:
+def test_an_explicit_key_of_this_export_counts_as_done(at: LandingClient, store: Store) -> None:
+    """An explicit key at which this export was landed counts as done."""
     handle = at.export()
     first = at.land(handle, store.sink, key="rows.gz")
     at.fake.requests.clear()
@@ -391,9 +399,10 @@ def test_an_explicit_key_that_this_export_was_landed_at_counts_as_done(at: Landi
 
 
 @pytest.mark.parametrize("owner", ["another export", "somebody else"])
-def test_an_explicit_key_with_something_else_is_refused_before_bytes_move(
+def test_an_explicit_key_that_is_taken_is_refused(
     at: LandingClient, store: Store, owner: str, request: pytest.FixtureRequest
 ) -> None:
+    """An explicit key at which something else is, is refused before bytes move."""
     if owner == "another export":
         at.land(at.export(), store.sink, key="rows.gz")
     else:
@@ -410,10 +419,11 @@ def test_an_explicit_key_with_something_else_is_refused_before_bytes_move(
     assert gzip.decompress(store.visible()["rows.gz"]).splitlines() == expected_rows(at, handle)
 
 
-def test_an_explicit_key_whose_manifest_was_lost_is_landed_again_with_the_same_bytes(
-    at: LandingClient, store: Store
-) -> None:
-    """A try that is killed between the data and the manifest must not lock its own retry out."""
+def test_an_explicit_key_without_manifest_is_landed_again(at: LandingClient, store: Store) -> None:
+    """An explicit key whose manifest was lost is landed again with the same bytes.
+
+    A try that is killed between the data and the manifest must not lock its own retry out.
+    """
     handle = at.export()
     with pytest.raises(Killed):
         at.land(handle, KilledAt(store.sink, "_manifests/"), key="rows.gz")
@@ -424,16 +434,19 @@ def test_an_explicit_key_whose_manifest_was_lost_is_landed_again_with_the_same_b
     assert len(store.visible()) == 2
 
 
-def test_an_explicit_key_of_this_export_with_other_options_is_refused(at: LandingClient, store: Store) -> None:
+def test_an_explicit_key_with_other_options_is_refused(at: LandingClient, store: Store) -> None:
+    """An explicit key of this export with other options is refused."""
     handle = at.export()
     at.land(handle, store.sink, key="rows", compression="gzip")
     with pytest.raises(ObjectExistsError, match="with other options"):
         at.land(handle, store.sink, key="rows", compression=None)
 
 
-def test_on_a_file_system_without_attributes_the_bytes_themselves_decide(
+def test_without_file_attributes_the_bytes_decide(
     at: LandingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a file system without extended attributes the bytes themselves decide."""
+
     def refuse(*arguments: object) -> None:
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
@@ -457,10 +470,11 @@ STEPS = ["errors/", "data/", "uris/", "manifests/"]
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_between_any_two_steps_only_whole_objects_are_visible_and_no_manifest_names_less(
-    at: LandingClient, store: Store, step: str
-) -> None:
-    """Nothing partial is ever visible."""
+def test_only_whole_objects_are_visible_at_every_step(at: LandingClient, store: Store, step: str) -> None:
+    """Between any two steps only whole objects are visible, and no manifest names less.
+
+    Nothing partial is ever visible.
+    """
     at.fake.faults.add(ErrorRows(lines=LINES))
     handle = at.export()
     killed = KilledAt(store.sink, step)
@@ -500,10 +514,11 @@ def test_two_tries_at_once_leave_one_whole_generation(at: LandingClient, tmp_pat
     )
 
 
-def test_the_report_of_a_failure_knows_what_was_moved_and_what_is_in_the_store(
-    at: LandingClient, tmp_path: Path
-) -> None:
-    """G11: every terminal error can be acted on at 3 a.m."""
+def test_a_failure_report_has_what_was_moved(at: LandingClient, tmp_path: Path) -> None:
+    """The report of a failure has what was moved and what is in the store.
+
+    G11: every terminal error can be acted on at 3 a.m.
+    """
     from support.streaming.exports import VERSIONS
 
     from labelbox_export_provider.domain.records.object_names import layout_names
@@ -527,9 +542,8 @@ def test_the_report_of_a_failure_knows_what_was_moved_and_what_is_in_the_store(
     assert progress.in_store == "nothing of this export"
 
 
-def test_a_bucket_that_does_not_exist_is_noticed_before_anything_is_asked_of_labelbox(
-    at: LandingClient, moto: str
-) -> None:
+def test_a_missing_bucket_fails_before_any_request(at: LandingClient, moto: str) -> None:
+    """A missing bucket fails the landing before any request to Labelbox."""
     handle = at.export()
     at.fake.requests.clear()
     with pytest.raises(StorageError, match="no bucket 'nowhere'"):
@@ -560,15 +574,18 @@ def test_no_upload_stays_open_after_a_failure_or_a_success(at: LandingClient, mo
         ({"replace": "yes"}, "replace='yes'"),
     ],
 )
-def test_an_option_that_can_never_work_is_refused_with_the_legal_values(options: Any, message: str) -> None:
-    """G10: a bad setting fails at parse time."""
+def test_an_impossible_option_is_refused_with_its_values(options: Any, message: str) -> None:
+    """An option that can never work is refused with the values that it must have.
+
+    G10: a bad setting fails at parse time.
+    """
     with pytest.raises(ConfigurationError, match=message):
         LandingOptions(**options)
 
 
-def test_a_store_that_fails_in_the_middle_is_worth_a_retry_and_nothing_is_visible(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_a_store_that_fails_midway_is_retryable(at: LandingClient, tmp_path: Path) -> None:
+    """A store that fails in the middle is worth a retry, and nothing is visible."""
+
     class Full(KilledAt):
         def _pass(self, key: str) -> None:
             raise StorageUnavailableError("the store is busy")

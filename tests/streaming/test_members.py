@@ -111,9 +111,10 @@ def test_every_row_is_in_exactly_one_member(
 
 
 @given(LINES, CUTS, st.integers(1, 80), st.integers(1, 50))
-def test_each_member_that_has_rows_is_one_gzip_member_and_the_others_are_nothing(
+def test_each_member_with_rows_is_one_gzip_member(
     lines: list[bytes], cuts: list[int], member_bytes: int, piece_bytes: int
 ) -> None:
+    """Each member with rows is one gzip member, and the others have no bytes."""
     content = b"\n".join(lines) + b"\n"
     plain, _ = pack(Source.of(content, []), member_bytes, len(content), trim=True)
     packed, _ = pack(Source.of(content, cuts), member_bytes, piece_bytes, trim=True, compression="gzip")
@@ -123,9 +124,10 @@ def test_each_member_that_has_rows_is_one_gzip_member_and_the_others_are_nothing
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 60), st.integers(1, 30))
-def test_a_newline_that_is_missing_between_two_files_is_put_there(
+def test_a_missing_newline_between_files_is_added(
     rows_per_file: list[int], member_bytes: int, piece_bytes: int
 ) -> None:
+    """A newline that is missing between two files is added."""
     files: list[ExportFile] = []
     content, line, expected = b"", 0, b""
     for number, rows in enumerate(rows_per_file):
@@ -175,16 +177,20 @@ def with_file(number: int, **changes: Any) -> list[ExportFile]:
         ),
     ],
 )
-def test_rows_that_differ_from_what_was_announced_are_an_integrity_error_with_both_numbers(
-    source: Source, message: str
-) -> None:
-    """G3: bytes and rows match the server's own totals, file by file and in all."""
+def test_rows_that_differ_are_an_integrity_error(source: Source, message: str) -> None:
+    """Rows that differ from what was announced are an integrity error with both numbers.
+
+    G3: bytes and rows match the server's own totals, file by file and in all.
+    """
     with pytest.raises(IntegrityError, match=message):
         spoiled(source)
 
 
-def test_a_stream_shorter_than_announced_is_an_integrity_error_with_both_numbers() -> None:
-    """G3: bytes and rows match the server's own totals, file by file and in all."""
+def test_a_short_stream_is_an_integrity_error() -> None:
+    """A stream that is shorter than announced is an integrity error with both numbers.
+
+    G3: bytes and rows match the server's own totals, file by file and in all.
+    """
     verifier = StreamVerifier(StreamTotals(500, 20), AnnouncedChecksums(), "export e1")
     for member in members(len(CONTENT), 40):
         take(
@@ -211,8 +217,11 @@ def test_a_member_that_is_left_out_is_noticed() -> None:
         add_all_but_one()
 
 
-def test_a_file_of_the_right_length_with_other_bytes_is_caught_by_its_checksum_however_many_members_read_it() -> None:
-    """G3: verified before visible."""
+def test_a_changed_file_is_caught_by_its_checksum() -> None:
+    """A file of the right length with other bytes is caught by its checksum, however many members read it.
+
+    G3: verified before visible.
+    """
     checksums = AnnouncedChecksums()
     file = SOUND.files[1]
     checksums.record(file, google_crc32c.value(CONTENT[file.start : file.end + 1]), "export e1")

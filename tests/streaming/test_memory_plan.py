@@ -51,16 +51,18 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
 
 
 @pytest.mark.parametrize(("parts_at_once", "parts"), [(None, 4), (1, 3)])
-def test_a_stream_that_is_stored_as_it_comes_is_not_read_further_ahead_than_the_store_takes_parts(
-    parts_at_once: int | None, parts: int
-) -> None:
-    """G5: so exports of any size take the same memory."""
+def test_an_unchanged_stream_is_not_read_far_ahead(parts_at_once: int | None, parts: int) -> None:
+    """A stream that is stored unchanged is not read further ahead than the store takes parts.
+
+    G5: so exports of any size take the same memory.
+    """
     plan = plan_memory(size=10 * 1024 * MIB, parts_at_once=parts_at_once, passthrough=True)
     assert plan.workers == 4
     assert plan.held_bytes == parts * plan.part_bytes + SLACK_BYTES
 
 
-def test_many_workers_for_a_store_that_takes_one_part_at_a_time_halve_the_parts_as_often_as_needed() -> None:
+def test_many_workers_halve_the_parts_of_a_serial_store() -> None:
+    """Many workers for a store that takes one part at a time halve the parts as often as needed."""
     plan = plan_memory(size=1024 * MIB, workers=16, minimum_part_bytes=MIB // 4, parts_at_once=1)
     assert (plan.workers, plan.part_bytes) == (16, 3 * MIB)
 
@@ -70,12 +72,16 @@ def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:
     assert (plan.workers, plan.part_bytes) == (2, 5 * MIB)
 
 
-def test_a_small_export_takes_no_more_workers_than_it_has_members() -> None:
+def test_a_small_export_has_a_worker_per_member_at_most() -> None:
+    """A small export has no more workers than it has members."""
     assert plan_memory(size=MIB, members=1).workers == 1
 
 
-def test_an_impossible_combination_names_the_options_and_a_value_that_works() -> None:
-    """G10: a bad setting fails before the first call."""
+def test_an_impossible_combination_names_a_value_that_works() -> None:
+    """An impossible combination is refused with the options and a value that works.
+
+    G10: a bad setting fails before the first call.
+    """
     with pytest.raises(ConfigurationError, match=r"max_memory=33554432, workers=8, part_bytes=16777216") as caught:
         plan_memory(size=0, max_memory=32 * MIB, workers=8, part_bytes=16 * MIB)
     enough = int(re.search(r"max_memory=(\d+) at least", str(caught.value))[1])  # type: ignore[index]  # the match is the test
@@ -97,7 +103,10 @@ def test_parts_that_would_be_too_many_for_the_store_are_refused() -> None:
         ({"max_memory": MIB}, "max_memory=1048576"),
     ],
 )
-def test_values_that_can_never_work_are_refused_while_the_dag_is_parsed(options: dict[str, int], message: str) -> None:
-    """G10: a bad setting fails at parse time."""
+def test_impossible_values_are_refused_at_parse_time(options: dict[str, int], message: str) -> None:
+    """Values that can never work are refused while the DAG is parsed.
+
+    G10: a bad setting fails at parse time.
+    """
     with pytest.raises(ConfigurationError, match=message):
         check_memory_options(**options)

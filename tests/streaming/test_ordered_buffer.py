@@ -53,7 +53,8 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
     assert outputs.max_held <= 100 + extra
 
 
-def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> None:
+def test_the_first_error_is_raised_and_all_threads_wake() -> None:
+    """The first error is the one that is raised, and all waiting threads wake up."""
     outputs = OrderedBuffer(limit=10, reserve=5)
     outputs.append_output(0, Output(b"x" * 10))
     ended: list[str] = []
@@ -83,8 +84,11 @@ def test_the_first_error_is_the_one_that_is_raised_and_everybody_wakes_up() -> N
         outputs.next_output(0, every=1.0, tick=nothing)
 
 
-def test_one_worker_at_a_time_holds_a_long_row_but_the_one_whose_turn_it_is_never_waits() -> None:
-    """G5: memory does not grow with the length of lines."""
+def test_one_worker_at_a_time_holds_a_long_row() -> None:
+    """One worker at a time holds a long row, but the one whose turn it is never waits.
+
+    G5: memory does not grow with the length of lines.
+    """
     outputs = OrderedBuffer(limit=10, reserve=5)
     outputs.acquire_long_row(3)
     outputs.acquire_long_row(3)

@@ -25,8 +25,11 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import MIB
 from labelbox_export_provider.streaming.pipeline.progress import ProgressReport
 
 
-def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_store_is_slow() -> None:
-    """G5: memory does not grow with the export."""
+def test_waiting_output_is_bounded_with_a_slow_store() -> None:
+    """Output that waits is bounded, although nothing is compressed and the store is slow.
+
+    G5: memory does not grow with the export.
+    """
 
     class SlowWriter(MemoryWriter):
         def put_part(self, part: Part) -> None:
@@ -46,8 +49,11 @@ def test_output_that_waits_is_bounded_although_nothing_is_compressed_and_the_sto
     assert staged.max_held <= 2 * MIB + 12_000
 
 
-def test_a_member_is_not_held_back_until_it_is_whole_when_it_is_larger_than_what_may_be_held() -> None:
-    """G5: an uncompressed member does not have to fit."""
+def test_a_member_larger_than_the_bound_passes() -> None:
+    """A member that is larger than what may be held is passed on before it is whole.
+
+    G5: an uncompressed member does not have to fit.
+    """
     content = content_of(60_000)
     writer = MemoryWriter()
     setting = Setting(
@@ -91,8 +97,11 @@ FAILURES: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_stream_that_is_not_as_announced_is_aborted_and_never_completed(name: str, tmp_path: Path) -> None:
-    """G2, G3: verified before visible, and nothing partial is ever visible."""
+def test_a_stream_that_differs_is_aborted(name: str, tmp_path: Path) -> None:
+    """A stream that is not as announced is aborted and never completed.
+
+    G2, G3: verified before visible, and nothing partial is ever visible.
+    """
     twist, options, kind, message = FAILURES[name]
     sink = FileSink(tmp_path)
     with (
@@ -104,8 +113,11 @@ def test_a_stream_that_is_not_as_announced_is_aborted_and_never_completed(name: 
     assert caught.value.__context__ is None
 
 
-def test_a_total_of_bytes_that_differs_from_the_files_is_an_integrity_error() -> None:
-    """G3: bytes match the server's own totals."""
+def test_a_wrong_total_of_bytes_is_an_integrity_error() -> None:
+    """A total of bytes that differs from the files is an integrity error.
+
+    G3: bytes match the server's own totals.
+    """
     for size, message in (
         (len(CONTENT) - 1, f"beyond the announced total of {len(CONTENT) - 1} bytes"),
         (len(CONTENT) + 1, f"no file at {len(CONTENT)}"),
@@ -114,7 +126,9 @@ def test_a_total_of_bytes_that_differs_from_the_files_is_an_integrity_error() ->
             Setting().move(source, MemoryWriter())
 
 
-def test_the_first_error_stops_everything_and_is_the_one_that_is_raised() -> None:
+def test_the_first_error_stops_everything_and_is_raised() -> None:
+    """The first error stops all threads and is the one that is raised."""
+
     class FullStore(MemoryWriter):
         def put_part(self, part: Part) -> None:
             if part.number == 3:
@@ -150,7 +164,8 @@ def test_an_interruption_from_outside_aborts_the_object() -> None:
     assert all(writer.aborted == 1 and writer.content is None for writer in store.writers.values())
 
 
-def test_progress_is_told_about_every_ten_seconds_with_true_numbers() -> None:
+def test_progress_is_reported_every_ten_seconds() -> None:
+    """Progress is reported about every ten seconds, with true numbers."""
     reports: list[ProgressReport] = []
     now = iter(range(10**6))
     with serve(CONTENT, [400, 900]) as source:

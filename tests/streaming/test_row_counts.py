@@ -130,8 +130,11 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
     assert turns.given_back >= min(turns.taken, 1)
 
 
-def test_a_row_longer_than_the_limit_is_kept_untouched_and_never_held_whole() -> None:
-    """G5: memory does not grow with the export."""
+def test_a_row_above_the_limit_is_kept_and_never_held() -> None:
+    """A row that is longer than the limit is kept unchanged and never held whole.
+
+    G5: memory does not grow with the export.
+    """
     rows = RowTrimmer(RULE, max_line=1000, long_row_turn=Turns(), long_row=100)
     long = row((START - SECOND / 2).isoformat(), size=50_000)
     held, kept = 0, b""
@@ -178,8 +181,11 @@ def test_a_glance_is_enough_for_rows_as_labelbox_writes_them() -> None:
         assert peek_timestamp(line, 0, len(line)) == START - SECOND / 2
 
 
-def test_a_row_that_a_glance_would_drop_but_that_is_no_json_is_kept() -> None:
-    """G4: a row is dropped only if its own timestamp was really parsed."""
+def test_a_row_that_is_not_valid_json_is_kept() -> None:
+    """A row that its timestamp alone would drop, but that is not valid JSON, is kept.
+
+    G4: a row is dropped only if its own timestamp was really parsed.
+    """
     rows = RowTrimmer(RULE, long_row_turn=Turns())
     content = USUAL + b"\n" + USUAL[:-3] + b"\n"
     assert run(rows, content, []) == USUAL[:-3] + b"\n"
@@ -226,8 +232,9 @@ def test_a_row_nested_absurdly_deep_is_unknown_and_not_an_error() -> None:
         (b'"', b"{", 10, False),
     ],
 )
-def test_a_newline_is_put_between_files_only_where_a_row_surely_ended(
+def test_a_newline_is_added_only_where_a_row_surely_ended(
     last: bytes, first: bytes, next_line: int, missing: bool
 ) -> None:
+    """A newline is added between files only where a row surely ended."""
     before, after = ExportFile(0, 99, 0, 9, "u"), ExportFile(100, 199, next_line, 19, "u")
     assert newline_is_missing(before, after, last[0], first[0]) is missing

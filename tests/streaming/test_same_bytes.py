@@ -106,10 +106,11 @@ def hold_against_reference(setting: Setting, content: bytes, examples: int) -> N
 
 
 @in_every_treatment
-def test_the_same_export_gives_the_same_bytes_however_it_is_moved(
-    compression: Any, trim: bool, object_bytes: int | None
-) -> None:
-    """G8: same export, same bytes. Files are cut anywhere, in the middle of rows and of characters, too."""
+def test_the_same_export_makes_the_same_bytes(compression: Any, trim: bool, object_bytes: int | None) -> None:
+    """The same export makes the same bytes, however it is moved.
+
+    G8: same export, same bytes. Files are cut anywhere, in the middle of rows and of characters, too.
+    """
     setting = Setting(compression=compression, trim=trim, object_bytes=object_bytes)
     content = LAST_CUT if object_bytes else LAST_CUT.replace(b"___", b"\xe2\x80\xa8")
     hold_against_reference(setting, content, 2)
@@ -129,10 +130,11 @@ def test_many_ways_to_move_an_export_give_the_same_bytes(
 @pytest.mark.parametrize("compression", ["gzip", None])
 @pytest.mark.parametrize("trim", [True, False])
 @pytest.mark.parametrize("object_bytes", [1, 47, 600, 1000, 2048])
-def test_each_row_lands_in_the_object_in_whose_range_of_the_source_it_starts(
-    object_bytes: int, trim: bool, compression: Any
-) -> None:
-    """G8: objects depend on the export and `max_object_bytes` alone. A long row leaves objects without bytes."""
+def test_each_row_lands_in_the_object_of_its_start(object_bytes: int, trim: bool, compression: Any) -> None:
+    """Each row lands in the object in whose range of the source it starts.
+
+    G8: objects depend on the export and `max_object_bytes` alone. A long row leaves objects without bytes.
+    """
     content = LONG if object_bytes > 1 else LONG[:200] + b"\n\n" + LONG[-200:]
     expected = by_objects(content, object_bytes, trim=trim)
     store = MemoryStore()
@@ -153,10 +155,11 @@ def test_each_row_lands_in_the_object_in_whose_range_of_the_source_it_starts(
 
 @pytest.mark.parametrize("compression", ["zstd", None])
 @pytest.mark.parametrize("object_bytes", [None, 7, 30, 90])
-def test_newlines_that_are_missing_between_files_are_put_there_whatever_else_is_cut_there(
-    compression: Any, object_bytes: int | None
-) -> None:
-    """G3, G8: no row is glued to the next. The added bytes move no row into another object."""
+def test_missing_newlines_between_files_are_added(compression: Any, object_bytes: int | None) -> None:
+    """Newlines that are missing between files are added, whatever else is cut there.
+
+    G3, G8: no row is glued to the next. The added bytes move no row into another object.
+    """
 
     @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.integers(1, 4), min_size=2, max_size=9), st.sampled_from(WAYS), st.integers(20, 200))

@@ -70,10 +70,11 @@ def test_the_manifest_lists_all_objects_and_their_counts_add_up(
 
 
 @in_every_compression
-def test_the_bytes_of_each_object_depend_on_the_export_and_max_object_bytes_alone(
-    at: LandingClient, tmp_path: Path, compression: Any
-) -> None:
-    """G8: same export, same bytes, whatever workers, part size, broken downloads or file layout."""
+def test_bytes_depend_on_export_and_max_object_bytes_alone(at: LandingClient, tmp_path: Path, compression: Any) -> None:
+    """The bytes of each object depend on the export and `max_object_bytes` alone.
+
+    G8: same export, same bytes, whatever workers, part size, broken downloads or file layout.
+    """
     handle = at.export()
     at.land(handle, FileSink(tmp_path / "a"), compression=compression, max_object_bytes=OBJECT_BYTES)
     expected = data_in(files(tmp_path / "a"))
@@ -86,7 +87,8 @@ def test_the_bytes_of_each_object_depend_on_the_export_and_max_object_bytes_alon
         assert data_in(files(tmp_path / name)) == expected
 
 
-def test_an_export_that_fits_into_one_object_is_the_same_whatever_the_limit(at: LandingClient, tmp_path: Path) -> None:
+def test_an_export_of_one_object_ignores_the_limit(at: LandingClient, tmp_path: Path) -> None:
+    """An export that fits into one object is the same whatever the limit."""
     handle = at.export()
     landed = at.land(handle, FileSink(tmp_path))
     before = files(tmp_path)
@@ -128,7 +130,8 @@ def test_an_export_without_rows_is_the_same_whatever_the_limit(
     assert len([name for name in seen if "uris/" in name]) == (on_empty == "write_empty")
 
 
-def test_an_object_whose_rows_were_all_trimmed_is_left_out_and_the_rest_is_exact(tmp_path: Path) -> None:
+def test_an_object_without_kept_rows_is_left_out(tmp_path: Path) -> None:
+    """An object whose rows were all trimmed is left out, and the other objects are exact."""
     second = datetime(2026, 11, 22, tzinfo=timezone.utc)
     margin, inside = second + timedelta(milliseconds=500), second + timedelta(milliseconds=1500)
     rows = [replace(row, last_activity_at=inside if n < 80 else margin) for n, row in enumerate(generate_rows(380))]
@@ -159,10 +162,13 @@ STEPS = {"between two objects": 2, "after some objects": 4, "before the list": 5
 
 
 @pytest.mark.parametrize("when", STEPS)
-def test_killed_while_publishing_nothing_names_less_and_a_retry_makes_it_whole(
+def test_killed_while_publishing_a_retry_makes_it_whole(
     at: LandingClient, store: Store, when: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """G2, G8: whatever is killed and when; a retry writes the same names with the same bytes."""
+    """Killed while it publishes, a landing leaves no manifest that names less, and a retry makes it whole.
+
+    G2, G8: whatever is killed and when; a retry writes the same names with the same bytes.
+    """
     at.fake.faults.add(ErrorRows(lines=LINES, times=None))
     handle = at.export()
     options: dict[str, Any] = {"max_error_rows": 9, "max_object_bytes": OBJECT_BYTES}
@@ -181,9 +187,8 @@ def test_killed_while_publishing_nothing_names_less_and_a_retry_makes_it_whole(
     assert len(manifest_in(store.visible()).objects) == 4
 
 
-def test_the_next_try_leaves_no_upload_open_that_a_killed_one_left(
-    at: LandingClient, moto: str, new_bucket: Any
-) -> None:
+def test_the_next_try_aborts_uploads_of_a_killed_one(at: LandingClient, moto: str, new_bucket: Any) -> None:
+    """The next try aborts all uploads that a killed one left open."""
     client, bucket = new_bucket(moto)
     handle = at.export()
     with pytest.raises(Killed):
@@ -202,9 +207,8 @@ OTHER_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_OPTIONS)
-def test_what_a_killed_try_with_other_options_left_is_removed_so_that_no_row_is_there_twice(
-    at: LandingClient, store: Store, name: str
-) -> None:
+def test_leftovers_with_other_options_are_removed(at: LandingClient, store: Store, name: str) -> None:
+    """What a killed try with other options left is removed, so that no row is there twice."""
     handle = at.export()
     with pytest.raises(Killed):
         at.land(handle, KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES + 1000)
@@ -216,9 +220,8 @@ def test_what_a_killed_try_with_other_options_left_is_removed_so_that_no_row_is_
 
 
 @pytest.mark.parametrize("name", [name for name in OTHER_OPTIONS if name != "more objects"])
-def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(
-    at: LandingClient, store: Store, name: str
-) -> None:
+def test_a_landed_export_is_not_landed_in_another_form(at: LandingClient, store: Store, name: str) -> None:
+    """What a manifest names is not landed a second time in another form."""
     handle = at.export()
     at.land(handle, store.sink, max_object_bytes=OBJECT_BYTES)
     before = store.visible()
@@ -232,7 +235,8 @@ def test_what_a_manifest_names_is_not_landed_a_second_time_in_another_form(
     assert at.fake.requests.files == []
 
 
-def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: LandingClient, tmp_path: Path) -> None:
+def test_an_object_that_is_no_longer_named_is_removed(at: LandingClient, tmp_path: Path) -> None:
+    """An object that the new manifest no longer names is removed."""
     handle = at.export(project_id="clpempty")
     at.land(handle, FileSink(tmp_path), on_empty="write_empty")
     assert len(files(tmp_path)) == 3
@@ -240,9 +244,9 @@ def test_an_object_that_the_new_manifest_no_longer_names_is_removed(at: LandingC
     assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]
 
 
-def test_what_a_store_makes_its_writers_keep_of_every_object_is_part_of_max_memory(
-    at: LandingClient, tmp_path: Path
-) -> None:
+def test_bytes_kept_by_writers_are_part_of_max_memory(at: LandingClient, tmp_path: Path) -> None:
+    """What a store makes its writers keep of every object is part of `max_memory`."""
+
     class KeepingSink(FileSink):
         kept_bytes = 256 * 1024
 

@@ -80,8 +80,11 @@ def test_every_range_of_the_stream_can_be_read() -> None:
             assert data[: stop - start] == CONTENT[start:stop]
 
 
-def test_requests_carry_neither_key_nor_cookies_and_ask_for_plain_bytes() -> None:
-    """G6: the API key goes to the GraphQL endpoint and nowhere else."""
+def test_requests_carry_neither_key_nor_cookies() -> None:
+    """Requests carry neither key nor cookies, and ask for plain bytes.
+
+    G6: the API key goes to the GraphQL endpoint and nowhere else.
+    """
 
     def set_cookie(number: int, request: Request, reply: Reply) -> Reply:
         return replace(reply, headers={**reply.headers, "Set-Cookie": "session=1; Path=/"})
@@ -109,7 +112,9 @@ def test_a_broken_transfer_goes_on_at_its_byte(place: int, hang_up: bool) -> Non
         assert waits == [1.0]
 
 
-def test_a_host_without_ranges_is_read_anew_and_the_known_bytes_are_skipped() -> None:
+def test_a_host_without_ranges_is_read_from_the_start() -> None:
+    """A host without ranges is read from the start, and the known bytes are skipped."""
+
     def ignore_range(number: int, request: Request, reply: Reply) -> Reply:
         start, end = (0, *CUTS, len(CONTENT))[number : number + 2]
         broken = None if "range" in request.headers else 300_000
@@ -132,7 +137,8 @@ def test_a_refused_url_is_asked_for_anew_by_the_same_offset(status: int) -> None
         assert waits == []
 
 
-def test_a_url_that_expires_in_the_middle_of_a_file_is_renewed_there() -> None:
+def test_a_url_that_expires_midway_is_renewed() -> None:
+    """A URL that expires in the middle of a file is renewed there."""
     wanted = faults(
         (2, lambda reply: replace(reply, break_after=300_000)),
         (2, lambda reply: Reply(403)),
@@ -142,14 +148,16 @@ def test_a_url_that_expires_in_the_middle_of_a_file_is_renewed_there() -> None:
         assert len([1 for number, _ in source.requests if number == 2]) == 3
 
 
-def test_a_host_that_refuses_every_new_url_fails_after_a_few_tries() -> None:
+def test_a_host_that_refuses_every_url_fails_soon() -> None:
+    """A host that refuses every new URL fails the read after a few tries."""
     with reading(twist=lambda number, request, reply: Reply(403)) as (reader, source, _):
         with pytest.raises(UnreachableError, match=r"HTTP 403.*4 URLs.*0 of 100000 bytes"):
             read_all(reader)
         assert len(source.requests) == 4
 
 
-def test_a_file_that_is_another_one_when_it_is_asked_for_again_is_an_integrity_error() -> None:
+def test_another_file_on_renewal_is_an_integrity_error() -> None:
+    """A file that is another one when it is requested again is an integrity error."""
     seen: list[int] = []
 
     def change(file: ExportFile) -> ExportFile:
@@ -171,7 +179,8 @@ def test_passing_failures_of_the_host_are_waited_out(status: int) -> None:
         assert waits == [7.0, 7.0]
 
 
-def test_a_host_that_never_answers_soundly_fails_with_the_numbers_and_stays_retryable() -> None:
+def test_a_broken_host_fails_with_numbers_and_is_retryable() -> None:
+    """A host that never answers correctly fails the read with the numbers, and the error is retryable."""
     with reading(twist=lambda number, request, reply: Reply(503)) as (reader, source, waits):
         with pytest.raises(UnreachableError, match=r"ended at 0 of its 100000 bytes.*HTTP 503") as caught:
             read_all(reader)
@@ -238,7 +247,8 @@ def test_redirects_are_not_followed() -> None:
     assert SIGNATURE not in str(caught.value)
 
 
-def test_the_announced_checksum_of_a_file_is_noted_for_the_ledger() -> None:
+def test_the_announced_checksum_of_a_file_is_recorded() -> None:
+    """The announced checksum of a file is recorded for the verification."""
     import google_crc32c
 
     with reading() as (reader, source, _):
@@ -360,10 +370,11 @@ SPOILERS: dict[str, Twist | None] = {
 
 
 @pytest.mark.parametrize("name", SPOILERS)
-def test_no_file_url_is_in_any_log_record_or_exception_at_debug_level(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """G6: signed URLs are as secret as keys."""
+def test_no_file_url_is_in_logs_or_exceptions(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No URL of a file is in any log record or exception, also at level DEBUG.
+
+    G6: signed URLs are as secret as keys.
+    """
     caplog.set_level(logging.DEBUG)
     texts = ""
     with reading(twist=SPOILERS[name]) as (reader, source, _):
@@ -382,8 +393,11 @@ def test_no_file_url_is_in_any_log_record_or_exception_at_debug_level(
         assert SIGNATURE not in texts
 
 
-def test_no_file_url_is_in_an_exception_when_the_host_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:
-    """G6: signed URLs are as secret as keys."""
+def test_no_file_url_is_in_exceptions_of_an_unreachable_host(caplog: pytest.LogCaptureFixture) -> None:
+    """No URL of a file is in an exception when the host cannot be reached.
+
+    G6: signed URLs are as secret as keys.
+    """
     caplog.set_level(logging.DEBUG)
 
     def elsewhere(file: ExportFile) -> ExportFile:
