@@ -1,4 +1,4 @@
-"""Texts that are compared with files of `tests/snapshots/`; `LABELBOX_SNAPSHOTS=write` writes them anew."""
+"""Texts that are compared with files of `tests/snapshots/`; `LABELBOX_SNAPSHOTS=write` writes them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WRITES = os.environ.get("LABELBOX_SNAPSHOTS") == "write"
 
 
 def compare(name: str, text: str) -> None:
-    """Hold a text against the file of this name."""
+    """Compare a text with the file of this name."""
     file = FOLDER / f"{name}.txt"
     if WRITES:
         file.write_text(f"{text}\n")
