@@ -249,6 +249,16 @@ def test_what_would_let_a_failed_export_pass_for_data_is_refused(option: str) ->
         ExportTaskSensor(task_id="wait", export="{{ x }}", **cast("dict[str, Any]", {option: True}))
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_cancel_on_kill_reaches_the_trigger(fake: FakeLabelbox, asked: bool) -> None:
+    """The trigger is what hears that the task was ended by hand."""
+    fake.faults.add(SlowExport())
+    sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), cancel_on_kill=asked)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(context_of("wait"))
+    assert deferred.value.trigger.serialize()[1]["cancel_on_kill"] is asked
+
+
 def test_cancel_on_kill_needs_deferrable() -> None:
     with pytest.raises(ConfigurationError, match="cancel_on_kill"):
         ExportTaskSensor(task_id="wait", export="{{ x }}", deferrable=False, cancel_on_kill=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -234,6 +235,13 @@ def test_a_read_only_directory_starts_no_export(night: DagHarness) -> None:
         assert "write access" in refused(night)
     finally:
         night.root.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="Linux has a directory in which nobody may make a file")
+def test_a_directory_that_takes_no_files_starts_no_export(night: DagHarness) -> None:
+    """The directory is asked by a file, since its permissions do not tell, and root has all of them."""
+    night.root = Path("/sys/kernel")
+    assert re.search("write access|mounted read-only", refused(night))
 
 
 def test_asking_a_directory_leaves_nothing(night: DagHarness, monkeypatch: pytest.MonkeyPatch) -> None:
