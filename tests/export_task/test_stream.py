@@ -278,7 +278,7 @@ def test_rows_of_files_that_do_not_join_are_not_counted_on() -> None:
         next(iter(stream.with_line(3)))
 
 
-def test_a_line_that_no_file_claims_to_hold_is_told() -> None:
+def test_a_line_that_no_file_holds_is_an_error() -> None:
     with (
         streaming(cuts=(9, 60), line_ranges=[(0, 0), (4, 5), (6, 9)]) as stream,
         pytest.raises(IntegrityError, match="no file holds line 2"),

@@ -84,7 +84,7 @@ def test_tasks_of_the_same_id_are_equal(someone: Prompt) -> None:
 
 
 def test_a_task_that_labelbox_does_not_show_any_more_is_deleted(someone: Prompt) -> None:
-    """The wire has no field that is known to say so."""
+    """The API has no field for it."""
     assert someone.get_task(someone.start().uid).deleted is False
     assert ExportTask(someone.client, "clgonelongago", **someone.options).deleted is True
 
@@ -126,7 +126,7 @@ def test_a_task_is_found_by_a_handle(someone: Prompt) -> None:
     assert someone.get_task({**handle.to_json(), "totals": {"result": {"rows": 1, "bytes": 2}}}) == task
 
 
-def test_an_unknown_id_is_told_when_the_task_is_asked_for(someone: Prompt) -> None:
+def test_an_unknown_id_is_an_error_of_get_task(someone: Prompt) -> None:
     with pytest.raises(NotFoundError, match="clnosuchtask"):
         someone.get_task("clnosuchtask")
 
@@ -139,7 +139,7 @@ def test_a_value_that_is_no_handle_is_refused_unsent(someone: Prompt) -> None:
     assert someone.fake.requests.api == []
 
 
-def test_the_handle_of_another_user_is_told_with_both_names(someone: Prompt) -> None:
+def test_the_handle_of_another_user_names_both_users(someone: Prompt) -> None:
     task = someone.start()
     colleague = someone.fake.add_user()
     with client_of(someone.fake, someone.clock, colleague.api_key) as other, pytest.raises(AnotherUsersExportError):
@@ -159,7 +159,7 @@ def test_a_wait_polls_less_and_less_often(someone: Prompt) -> None:
     task.wait_till_done(timeout_seconds=0)
 
 
-def test_no_two_looks_are_more_than_half_a_minute_apart(someone: Prompt) -> None:
+def test_polls_are_at_most_half_a_minute_apart(someone: Prompt) -> None:
     someone.fake.change(seconds_per_export=1000)
     someone.start().wait_till_done()
     assert max(someone.waits) == 30.0
@@ -240,7 +240,7 @@ def test_totals_are_asked_for_once(someone: Prompt) -> None:
     assert len(someone.fake.requests.asking("exportMetadataHeader")) == 1
 
 
-def test_a_wrong_stream_type_is_told_with_the_legal_ones(someone: Prompt) -> None:
+def test_a_wrong_stream_type_is_refused_with_the_types(someone: Prompt) -> None:
     with pytest.raises(ValueError, match=r"'ROWS'.*StreamType\.RESULT"):
         someone.start().get_total_lines("ROWS")  # type: ignore[arg-type]  # what is tested
 
@@ -360,7 +360,7 @@ def _fails(action: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def test_a_script_is_not_told_what_to_do_in_airflow(someone: Prompt) -> None:
+def test_errors_in_a_script_do_not_mention_airflow(someone: Prompt) -> None:
     """There is no task to clear and no retry of one where nothing but Python runs."""
     task = someone.start()
     messages = [_fails(lambda: someone.get_task("cltask000000000000000000"))]

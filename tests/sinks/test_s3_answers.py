@@ -287,7 +287,7 @@ def test_a_completion_answered_200_with_an_error_fails(when: Any, strict: Strict
 
 
 def test_a_store_that_loses_bytes_while_it_joins_parts_is_caught(strict: StrictS3) -> None:
-    """One that is told the size refuses; one that ignores it is looked into afterwards."""
+    """A store that takes the expected size refuses; the size in one that ignores it is checked afterwards."""
     strict.joins = lambda parts: b"".join(parts)[:-1]
     with pytest.raises(StorageError, match="InvalidRequest"):
         write(S3Sink(s3_client(strict.address), "lake")).complete(whole())

@@ -172,7 +172,7 @@ def test_only_the_named_generation_is_deleted(bucket: Bucket) -> None:
 # --- conditions and checksums
 
 
-def test_the_condition_of_an_upload_is_looked_at_when_it_begins(server: StrictGCS, bucket: Bucket) -> None:
+def test_the_condition_of_an_upload_is_checked_at_its_begin(server: StrictGCS, bucket: Bucket) -> None:
     blob = bucket.blob("rows")
     blob.upload_from_string(b"first", if_generation_match=0)
     first = blob.generation

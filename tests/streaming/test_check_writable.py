@@ -93,7 +93,7 @@ def test_an_upload_that_gcs_does_not_cancel_does_no_harm() -> None:
 
 
 def test_a_sink_refuses_what_is_no_bucket() -> None:
-    """Also where no operator has looked at the name before."""
+    """Also where no operator has checked the name before."""
     with pytest.raises(ConfigurationError, match="s3_bucket='My Bucket!'"):
         S3Sink(s3_client("http://127.0.0.1:9"), "My Bucket!")
     with pytest.raises(ConfigurationError, match="bucket_name='My Bucket!'"):

@@ -76,7 +76,7 @@ def test_a_zstd_frame_is_checked_by_its_readers() -> None:
         READERS["zstd"](bytes(frame))
 
 
-def test_media_type_and_recipe_tell_the_compressions_apart() -> None:
+def test_media_type_and_encoding_differ_by_compression() -> None:
     assert len({content_type(compression) for compression in READERS}) == 3
     assert len({encoding(compression, 1) for compression in READERS}) == 3
     assert encoding("gzip", 1) != encoding("gzip", 2)

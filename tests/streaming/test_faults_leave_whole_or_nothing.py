@@ -323,9 +323,9 @@ def open_store(
 def test_a_fault_leaves_a_whole_generation_or_no_manifest(
     case: Case, scene: FaultScene, s3_server: StrictS3, gcs_server: StrictGCS, open_store: Callable[[str], Store]
 ) -> None:
-    """A fault leaves the whole generation, or nothing that a manifest names.
+    """Nothing partial is ever visible.
 
-    Nothing partial is ever visible.
+    A fault leaves the whole generation, or nothing that a manifest names.
     """
     store = open_store(case.store)
     server: StrictServer = gcs_server if case.store == "gcs" else s3_server

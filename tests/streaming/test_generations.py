@@ -63,9 +63,9 @@ def check_that_manifests_name_whole_objects(store: Store) -> None:
 
 @pytest.mark.parametrize("window", [WEEK, None])
 def test_add_lands_another_export_beside_the_old_one(at: LandingClient, store: Store, window: Any) -> None:
-    """`add` lands another export beside the old one and removes nothing.
+    """Re-running never removes a row from the lake.
 
-    Re-running never removes a row from the lake.
+    `add` lands another export beside the old one and removes nothing.
     """
     at.land(at.export(window=window), store.sink)
     before = store.visible()

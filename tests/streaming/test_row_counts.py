@@ -82,7 +82,7 @@ MOMENTS = {
 
 
 def test_only_rows_whose_own_time_lies_in_a_margin_are_dropped() -> None:
-    """G4: a row at rest lands in exactly one window."""
+    """G4: a row that is not modified again lands in exactly one window."""
     unreadable = [
         *(row(moment) for moment in (None, 17, "2026-11-22T01:59:59.5", "yesterday")),
         *(b"{}", b"[]", b"not json", b"", b'{"data_row": "\xff"}'),
@@ -170,13 +170,13 @@ TRICKY = [
 
 
 @pytest.mark.parametrize("line", [USUAL, *TRICKY])
-def test_a_glance_at_a_row_sees_what_a_full_look_sees_or_nothing(line: bytes) -> None:
-    """G4: the quick look decides only that a row is kept, so it must not mistake another field for its time."""
+def test_a_peek_reads_what_a_full_parse_reads_or_none(line: bytes) -> None:
+    """G4: the peek decides only that a row is kept, so it must not read another field as its time."""
     seen = peek_timestamp(b"xx" + line + b"\n" + USUAL, 2, 2 + len(line))
     assert seen is None or line == USUAL[:-3] or seen == last_activity_at(line)
 
 
-def test_a_glance_is_enough_for_rows_as_labelbox_writes_them() -> None:
+def test_a_peek_is_enough_for_rows_of_labelbox() -> None:
     for line in (USUAL, TRICKY[0], USUAL[:-2] + b', "created_by": "a@b.example"}}, "projects": {}}'):
         assert peek_timestamp(line, 0, len(line)) == START - SECOND / 2
 

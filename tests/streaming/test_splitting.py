@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.stores.servers import files, open_uploads
-from support.streaming.exports import LandingClient, landing_client, manifest_in, rows_in, unpacked
+from support.streaming.exports import ERROR_LINES, LandingClient, landing_client, manifest_in, rows_in, unpacked
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
@@ -24,7 +23,6 @@ from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, generat
 from labelbox_export_provider.testing.faults import BrokenFile, CorruptFile, ErrorRows
 
 OBJECT_BYTES = 64 * 1024
-LINES = tuple(json.dumps({"error": "too large", "data_row": number}) for number in range(4))
 in_every_compression = pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
 
 
@@ -110,10 +108,10 @@ def test_error_rows_are_one_object_however_the_results_are_split(
     at: LandingClient, tmp_path: Path, compression: Any
 ) -> None:
     """G7: errors are data."""
-    at.fake.faults.add(ErrorRows(lines=LINES))
+    at.fake.faults.add(ErrorRows(lines=ERROR_LINES))
     options = {"compression": compression, "max_object_bytes": OBJECT_BYTES}
     landed = at.land(at.export(), FileSink(tmp_path), max_error_rows=4, **options)
-    assert rows_in(files(tmp_path), "errors/") == [line.encode() for line in LINES]
+    assert rows_in(files(tmp_path), "errors/") == [line.encode() for line in ERROR_LINES]
     assert (landed.manifest.state, landed.manifest.errors.rows, len(landed.manifest.objects)) == ("errors", 4, 4)
 
 
@@ -169,7 +167,7 @@ def test_killed_while_publishing_a_retry_makes_it_whole(
 
     G2, G8: whatever is killed and when; a retry writes the same names with the same bytes.
     """
-    at.fake.faults.add(ErrorRows(lines=LINES, times=None))
+    at.fake.faults.add(ErrorRows(lines=ERROR_LINES, times=None))
     handle = at.export()
     options: dict[str, Any] = {"max_error_rows": 9, "max_object_bytes": OBJECT_BYTES}
     alone = tmp_path_factory.mktemp("alone")

@@ -99,7 +99,7 @@ def test_requests_carry_neither_key_nor_cookies() -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 150_000, 329_998])
 @pytest.mark.parametrize("hang_up", [True, False], ids=["closed", "reset"])
-def test_a_broken_transfer_goes_on_at_its_byte(place: int, hang_up: bool) -> None:
+def test_a_broken_transfer_is_resumed_at_its_byte(place: int, hang_up: bool) -> None:
     broken = (2, lambda reply: replace(reply, break_after=place, hang_up=hang_up))
     with reading(twist=faults(broken)) as (reader, source, waits):
         assert read_all(reader) == CONTENT

@@ -34,6 +34,10 @@ NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)
 VERSIONS = Versions(provider="0.1.0", airflow="3.3.0")
 
 
+ERROR_LINES = tuple(json.dumps({"error": "too large", "data_row": number}) for number in range(4))
+"""Rows of an error stream."""
+
+
 @dataclass
 class LandingClient:
     """A client of one fake, without real waits."""
