@@ -3,81 +3,21 @@
 from __future__ import annotations
 
 import logging
-import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
 
-import google_crc32c
 import pytest
-from support.client.scripted_server import closed_port
-from support.stores.servers import BUCKET, gcs_client
-from support.stores.strict_gcs import Call, Fault, StrictGCS, strict_gcs
-from support.streaming.http import Reply, http_server
+from support.stores.gcs_uploads import CONTENT, MINE, expected, inject, parts, put, put_and_complete, sink, write
+from support.stores.strict_gcs import Fault, StrictGCS
 
 from labelbox_export_provider.errors import (
     IntegrityError,
-    ObjectExistsError,
     StorageError,
     StorageUnavailableError,
 )
 from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
-    ExpectedObject,
     NewObject,
-    ObjectWriter,
-    Part,
-    PartBody,
 )
 from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
-from labelbox_export_provider.sinks.gcs.sink import GCSSink
-
-CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
-MINE = {EXPORT_ID: "e1"}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGCS]:
-    """A server, and a client library that repeats its calls without a pause."""
-    from google.cloud.storage import retry
-
-    quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
-    monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY", quick)
-    with strict_gcs() as served:
-        yield served
-
-
-def sink(server: StrictGCS, **options: Any) -> GCSSink:
-    return GCSSink(gcs_client(server.address), BUCKET, **{"retry_timeout": 5.0, **options})
-
-
-def expected(content: bytes = CONTENT) -> ExpectedObject:
-    return ExpectedObject(len(content), google_crc32c.value(content))
-
-
-def parts(content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> Iterator[Part]:
-    starts = range(0, len(content), part_bytes)
-    for number, start in enumerate(starts, 1):
-        body = PartBody([content[start : start + part_bytes]])
-        yield Part(number, start, body, last=number == len(starts))
-
-
-def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> None:
-    for part in parts(content, part_bytes):
-        writer.put_part(part)
-
-
-def write(server: StrictGCS, *, create_only: bool = False, **options: Any) -> ObjectWriter:
-    writer = sink(server, **options).begin(NewObject("rows", "text/plain", MINE, create_only=create_only))
-    put(writer)
-    return writer
-
-
-def inject(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = False) -> Callable[[Call], Fault | None]:
-    return lambda call: (
-        fault if call.operation == operation and (call.turn == turn or (for_ever and call.turn >= turn)) else None
-    )
-
 
 LOST = [Fault("before"), Fault("half"), Fault("after"), Fault("before", 503, "backendError"), Fault("after", 503)]
 
@@ -122,7 +62,7 @@ def test_a_service_that_stays_busy_is_retryable(server: StrictGCS, operation: st
     with pytest.raises(
         StorageUnavailableError, match=r"retrying may help.*gs://lake/rows was answered with .*HTTP 503"
     ):
-        _through(writer)
+        put_and_complete(writer)
     server.fault = lambda call: None
     writer.abort()
     assert (server.visible(), server.open_uploads()) == ({}, [])
@@ -145,11 +85,6 @@ def test_an_object_of_which_a_part_failed_cannot_be_completed(server: StrictGCS)
         writer.complete(expected())
     assert len(server.calls) == asked
     assert server.visible() == {}
-
-
-def _through(writer: ObjectWriter) -> None:
-    put(writer)
-    writer.complete(expected())
 
 
 def test_a_session_that_is_gone_is_replaced_by_a_retry(server: StrictGCS) -> None:
@@ -204,92 +139,6 @@ def test_two_tries_of_one_export_leave_one_object(server: StrictGCS) -> None:
     assert server.open_uploads() == []
 
 
-def test_a_retry_needs_no_permission_to_delete(server: StrictGCS) -> None:
-    """The next try needs no permission to delete where its object is there already."""
-    write(server).complete(expected())
-    server.denied = frozenset({"storage.objects.delete"})
-    generation = server.objects["rows"].generation
-    assert write(server).complete(expected()).version_id == str(generation)
-    assert server.objects["rows"].generation == generation
-
-
-def test_overwriting_without_permission_to_delete_is_refused(server: StrictGCS) -> None:
-    """Overwriting something else without permission to delete is refused, and the error names the permission."""
-    sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
-    server.denied = frozenset({"storage.objects.delete"})
-    with pytest.raises(StorageError, match=r"storage\.objects\.delete where an object is overwritten"):
-        _through(sink(server).begin(NewObject("rows", "text/plain", MINE)))
-    assert server.visible() == {"rows": b"theirs"}
-
-
-def test_creation_over_an_object_is_refused_before_sending(server: StrictGCS) -> None:
-    """Creation where something else is, is refused before a byte is sent."""
-    sink(server).put(NewObject("rows", "text/plain", {EXPORT_ID: "other"}), b"theirs")
-    with pytest.raises(ObjectExistsError, match="replace=False"):
-        write(server, create_only=True)
-    assert Counter(call.operation for call in server.calls)["send"] == 0
-
-
-@pytest.mark.parametrize(
-    ("permission", "call"),
-    [
-        ("storage.objects.create", write),
-        ("storage.objects.list", lambda server: list(sink(server).list("labelbox/"))),
-        ("storage.objects.delete", lambda server: sink(server).delete("rows")),
-    ],
-)
-def test_a_missing_permission_is_named(server: StrictGCS, permission: str, call: Callable[[StrictGCS], Any]) -> None:
-    server.denied = frozenset({permission})
-    with pytest.raises(StorageError, match=f"needs {permission}"):
-        call(server)
-
-
-def test_a_policy_that_forbids_a_call_is_named(server: StrictGCS) -> None:
-    """A policy that forbids a call is reported with its reason, not as a missing permission."""
-    server.fault = inject("insert", Fault("before", 403, "retentionPolicyNotMet"))
-    with pytest.raises(StorageError, match=r"'retentionPolicyNotMet'\. Check the bucket's retention policy") as refused:
-        sink(server).put(NewObject("rows", "text/plain"), b"x")
-    assert "needs storage.objects" not in str(refused.value)
-
-
-@pytest.mark.parametrize("status", [408, 500, 503])
-def test_an_uncertain_call_promises_nothing(server: StrictGCS, status: int) -> None:
-    """The error of a call that perhaps took effect does not claim that nothing happened."""
-    server.fault = inject("insert", Fault("after", status), for_ever=True)
-    with pytest.raises(StorageUnavailableError, match="Whether it took effect is not known; another try finds out"):
-        sink(server, retry_timeout=0.1).put(NewObject("rows", "text/plain"), b"x")
-    assert server.visible() == {"rows": b"x"}
-
-
-def test_an_unreachable_token_service_is_retryable(
-    server: StrictGCS,
-) -> None:
-    """A token service out of reach is worth a retry, and one that refuses is not."""
-    from google.cloud import storage
-    from google.oauth2.credentials import Credentials
-
-    def bucket_of(token_uri: str) -> GCSSink:
-        credentials: Any = Credentials  # Google leaves its constructor untyped
-        identity = credentials(
-            token=None, refresh_token="refresh", token_uri=token_uri, client_id="us", client_secret="secret"
-        )
-        options = {"api_endpoint": server.address}
-        client = storage.Client(project="test", credentials=identity, client_options=options)
-        return GCSSink(client, BUCKET, retry_timeout=0.1)
-
-    with pytest.raises(StorageUnavailableError, match=r"token service .* gave no answer.*was not sent"):
-        bucket_of(f"http://127.0.0.1:{closed_port()}").put(NewObject("rows", "text/plain"), b"x")
-    with (
-        http_server(
-            lambda request: Reply(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
-        ) as refusing,
-        pytest.raises(StorageError, match=r"gives no token.*was not sent \(RefreshError\)") as refused,
-    ):
-        bucket_of(refusing).put(NewObject("rows", "text/plain"), b"x")
-    assert type(refused.value) is StorageError
-    assert server.calls == []
-
-
 @pytest.mark.parametrize("answered", [b"", b"[]", b'{"name": "rows"}'])
 def test_a_completion_without_generation_is_retryable(server: StrictGCS, answered: bytes) -> None:
     """A completion of an upload that names no generation is worth a retry."""
@@ -297,20 +146,6 @@ def test_a_completion_without_generation_is_retryable(server: StrictGCS, answere
     writer = write(server)
     with pytest.raises(StorageUnavailableError, match="but not its generation"):
         writer.complete(expected())
-
-
-def test_a_bucket_that_does_not_exist_is_named(server: StrictGCS) -> None:
-    with pytest.raises(StorageError, match=r"There is no bucket 'no-such-lake'.*bucket_name"):
-        GCSSink(gcs_client(server.address), "no-such-lake").put(NewObject("rows", "text/plain"), b"x")
-
-
-def test_an_identity_that_may_only_create_can_land(server: StrictGCS) -> None:
-    """An identity that may only create can land, and treats what it may not read as missing."""
-    server.denied = frozenset({"storage.objects.get", "storage.objects.list", "storage.objects.delete"})
-    write(server).complete(expected())
-    assert sink(server).head("rows") is None
-    assert sink(server).read("rows", limit=10) is None
-    assert server.visible() == {"rows": CONTENT}
 
 
 def test_sink_args_become_properties_of_the_object(server: StrictGCS) -> None:
