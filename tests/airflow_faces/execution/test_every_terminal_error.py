@@ -30,7 +30,7 @@ from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 _SSL = create_ssl_context(ConnectionSettings(api_key="key"))
-PAGE = (Path(__file__).parents[2] / "docs" / "when-it-fails.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "when-it-fails.md").read_text()
 
 LINES = ("source", "link", "export", "window", "try", "moved", "in store", "details", "retry", "to do")
 """The lines of a message, in their order."""

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.airflow.tasks import NIGHT
+from support.airflow.asked_stores import KMS, START, refused
 from support.airflow.versions import finds_out_that_connections_are_missing
 from support.failing_tasks import DagHarness
 from support.stores.servers import files
-from support.stores.strict_gcs import StrictGCS, strict_gcs
+from support.stores.strict_gcs import StrictGCS
 from support.stores.strict_s3 import Fault, StrictS3
 
-from labelbox_export_provider import DataIntervalWindow, FixedWindow
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException
-from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.faults import TruncatedFile
-
-START = "exportDataRowsInProject"
-KMS = "User: arn:aws:iam::111122223333:user/w is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:k"
-
-
-@pytest.fixture
-def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagHarness:
-    return DagHarness(fake, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def s3(night: DagHarness) -> Iterator[StrictS3]:
-    with night.s3() as server:
-        yield server
-
-
-@pytest.fixture
-def gcs(night: DagHarness) -> Iterator[StrictGCS]:
-    anonymous = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
-    night.patch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(anonymous))
-    with strict_gcs() as server:
-        night.patch.setenv("STORAGE_EMULATOR_HOST", server.address)
-        yield server
-
-
-def refused(night: DagHarness, **options: Any) -> str:
-    """The message of a try that ends before anything is started."""
-    with pytest.raises(AirflowException) as failure:
-        night.all_in_one(**options)
-    assert night.fake.requests.asking(START) == []
-    assert night.fake.exports == []
-    assert "source:" in str(failure.value)
-    return str(failure.value)
-
-
-# --- S3
+from labelbox_export_provider.airflow_compat import AirflowException
 
 
 def test_a_missing_bucket_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
@@ -163,9 +121,6 @@ def test_more_workers_than_connections_start_no_export(night: DagHarness, s3: St
     assert '"max_pool_connections": 16' in refused(night, s3_bucket="lake", workers=16)
 
 
-# --- Google Cloud Storage
-
-
 def test_a_missing_bucket_in_gcs_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
     """The message names the bucket and the option."""
     said = refused(night, bucket_name="no-such-lake")
@@ -211,9 +166,6 @@ def test_a_retry_over_its_own_object_needs_no_right_to_delete(night: DagHarness,
     assert len(night.fake.exports) == 1
 
 
-# --- a directory
-
-
 def test_a_missing_directory_starts_no_export(night: DagHarness) -> None:
     """It is treated as a mount that failed."""
     night.root = night.root / "not-mounted"
@@ -250,106 +202,3 @@ def test_asking_a_directory_leaves_nothing(night: DagHarness, monkeypatch: pytes
     with pytest.raises(AirflowException, match="limit_timeout"):
         night.all_in_one(limit_timeout=timedelta(seconds=1))
     assert list(night.root.iterdir()) == []
-
-
-# --- what is rendered
-
-
-@pytest.mark.parametrize(
-    ("options", "word"),
-    [
-        ({"s3_bucket": "{{ params.x }}"}, "s3_bucket="),
-        ({"s3_bucket": "lake", "s3_prefix": "{{ params.x }}"}, "s3_prefix="),
-        ({"s3_bucket": "lake", "s3_prefix": None, "s3_key": "{{ params.x }}"}, "s3_key="),
-        ({"bucket_name": "{{ params.x }}"}, "bucket_name="),
-        ({"bucket_name": "lake", "object_prefix": "{{ params.x }}"}, "object_prefix="),
-        ({"bucket_name": "lake", "object_prefix": None, "object_name": "{{ params.x }}"}, "object_name="),
-        ({"path": "/{{ params.x }}"}, "path="),
-    ],
-    ids=lambda value: "",
-)
-def test_a_rendered_target_is_checked_before_the_start(night: DagHarness, options: dict[str, Any], word: str) -> None:
-    """As literals are while the DAG is parsed; the store is not asked."""
-    said = refused(night, **options, params={"x": "my labels/../night"})
-    assert word in said
-    assert "sink_args" not in said
-
-
-def test_a_key_that_its_fields_make_too_long_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
-    """The text of the option is short enough; the name of the object is not."""
-    said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key=f"{'a' * 1000}/{{export_id}}.ndjson.gz")
-    assert "at most 1024" in said
-
-
-def test_a_format_that_makes_an_empty_part_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
-    """A field's format may hold slashes."""
-    said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key="nights/{window_start:/%d}.ndjson.gz")
-    assert "'nights//22.ndjson.gz'" in said
-
-
-def test_a_value_of_sink_args_that_is_rendered_wrong_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
-    """Its type is checked, and the value is not quoted."""
-    said = refused(
-        night, s3_bucket="lake", sink_args={"Expires": "{{ params.x }}"}, params={"x": "hunter2, not a time"}
-    )
-    assert "Expires" in said
-    assert "hunter2" not in said
-
-
-# --- once per try
-
-
-def probes(server: StrictS3) -> int:
-    return sum(call.operation == "CreateMultipartUpload" for call in server.calls)
-
-
-def test_the_store_is_asked_once_per_try(night: DagHarness, s3: StrictS3) -> None:
-    """Not again after the window has settled, nor after the wait; again by the next try."""
-    night.now = NIGHT[1] + timedelta(seconds=10)
-    night.fake.faults.add(TruncatedFile(times=None))
-    options: dict[str, Any] = {"s3_bucket": "lake", "window": DataIntervalWindow(settle=timedelta(minutes=30))}
-    with pytest.raises(AirflowException):
-        night.all_in_one(**options)
-    assert probes(s3) == 2
-    night.fake.faults.clear()
-    night.retried("land")
-    night.all_in_one(**options)
-    assert probes(s3) == 4
-    assert len(night.fake.exports) == 1
-
-
-def test_an_export_that_others_started_is_landed_without_asking(night: DagHarness, s3: StrictS3) -> None:
-    """With export= there is nothing to spare any more."""
-    night.land(night.start(), s3_bucket="lake")
-    assert probes(s3) == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "word"), [({"workers": 16}, "max_pool_connections"), ({"s3_prefix": "a" * 1000}, "at most 1024")]
-)
-def test_an_export_of_others_is_checked_before_bytes_move(
-    night: DagHarness, s3: StrictS3, options: dict[str, Any], word: str
-) -> None:
-    """What needs no question to the store is checked with export= as well."""
-    handle = night.start()
-    night.fake.requests.clear()
-    with pytest.raises(AirflowFailException, match=word):
-        night.land(handle, s3_bucket="lake", **options)
-    assert night.fake.requests.files == []
-    assert s3.calls == []
-
-
-def test_a_window_that_cannot_be_is_told_as_before(night: DagHarness, s3: StrictS3) -> None:
-    """The names need the window, so its fault comes first."""
-    with pytest.raises(AirflowFailException, match="window"):
-        night.all_in_one(s3_bucket="lake", interval=(NIGHT[1], NIGHT[1]))
-    assert s3.calls == []
-
-
-def test_exports_without_a_window_are_asked_for_as_well(night: DagHarness, s3: StrictS3) -> None:
-    """Their names are dated by the start, which is about now."""
-    assert night.all_in_one(s3_bucket="lake", window=None)["window"] is None
-
-    window = FixedWindow("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z")
-    night.cleared("land")
-    assert night.all_in_one(s3_bucket="lake", window=window)["window"]["start"] == "2026-11-21T00:00:00Z"

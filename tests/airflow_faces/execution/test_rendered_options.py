@@ -218,7 +218,7 @@ def test_models_with_templates_are_rendered(fake: FakeLabelbox, tmp_path: Path) 
 
 def test_a_source_that_a_task_returns_is_a_plain_dict(fake: FakeLabelbox, tmp_path: Path) -> None:
     """The form that docs/sources.md gives goes through XCom and is taken; a model does not come out of XCom."""
-    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
     [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "@task" in block]
     with some_dag() as dag:
         exec(code.replace("/data/labels", str(tmp_path)), {})

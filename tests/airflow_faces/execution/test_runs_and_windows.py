@@ -8,31 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, cast
 
 import pendulum
 import pytest
-from airflow.sdk import (
-    DAG,
-    Asset,
-    AssetOrTimeSchedule,
-    BaseOperator,
-    CronDataIntervalTimetable,
-    CronPartitionTimetable,
-    CronTriggerTimetable,
-    DeltaDataIntervalTimetable,
-    Param,
-)
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, BaseOperator, CronDataIntervalTimetable, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.timetables.base import DagRunInfo, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable as IntervalsOfTheServer
 from airflow.timetables.trigger import CronTriggerTimetable as TriggersOfTheServer
 from support.airflow.runs import (
     DAY,
-    FIRED,
-    FIRST,
     PRESSED,
     Run,
     asset_triggered,
@@ -40,9 +26,9 @@ from support.airflow.runs import (
     fired_at,
     only_run,
     scheduled,
-    serialized,
     triggered,
 )
+from support.airflow.windows import FORM, facts_of, window_of
 from support.kinds_of_run import INTERVALS, NIGHTLY, PAGE, PARTITIONS, RUNS, outcome, with_table
 
 from labelbox_export_provider import (
@@ -53,14 +39,18 @@ from labelbox_export_provider import (
     window_params,
 )
 from labelbox_export_provider.airflow_compat import AirflowFailException
-from labelbox_export_provider.domain.windows.windows import ResolvedWindow
-from labelbox_export_provider.errors import ConfigurationError, ManualRunError, WindowError
+from labelbox_export_provider.errors import ManualRunError, WindowError
 from labelbox_export_provider.execution.dag_run import run_interval
 from labelbox_export_provider.testing import FakeLabelbox
 
 THE_DAY = "22 Nov 02:00 to 23 Nov 02:00"
+
+
 HALF_PAST_TEN = "22 Nov 10:30 to 23 Nov 10:30"
+
+
 ZERO, NONE, PARTITION = "refused: zero width", "refused: no interval", "refused: a partition"
+
 
 EXPECTED = {
     "`CronDataIntervalTimetable`: scheduled, `catchup` included": THE_DAY,
@@ -92,16 +82,6 @@ EXPECTED = {
     "any schedule: by hand, **without** a logical date": NONE,
     "any schedule: by the API, with a logical date and both ends (1 to 8 November)": "1 Nov 00:00 to 8 Nov 00:00",
 }
-FORM = {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
-
-
-def window_of(run: Run, window: Any, params: dict[str, Any] | None = None) -> ResolvedWindow:
-    resolved: ResolvedWindow = window.resolve(run_interval(context_of(run, window, params)))
-    return resolved
 
 
 @pytest.mark.parametrize("how", RUNS)
@@ -186,7 +166,7 @@ def test_a_cron_string_is_advised_in_the_zone_of_its_start_date(start: Any, advi
     """Airflow takes the zone from there; an offset is none, so the message gives its example."""
     dag = DAG("nightly", schedule="0 4 * * *", start_date=start)
     with pytest.raises(WindowError) as raised:
-        DataIntervalWindow().resolve(run_interval(_facts(fired_at(NIGHTLY)) | {"dag": dag}))
+        DataIntervalWindow().resolve(run_interval(facts_of(fired_at(NIGHTLY)) | {"dag": dag}))
     assert f"schedule={advised} (from" in str(raised.value)
 
 
@@ -223,149 +203,6 @@ def test_a_partitioned_dag_that_is_triggered_without_a_key_asks_for_one() -> Non
     """Its timetable is the right one already."""
     with pytest.raises(ManualRunError, match="Trigger the DAG again with a partition key"):
         window_of(triggered(PARTITIONS), PartitionWindow(DAY))
-
-
-@pytest.mark.parametrize("how", RUNS)
-def test_a_form_left_empty_changes_nothing(how: str) -> None:
-    run = RUNS[how]()
-    try:
-        expected = window_of(run, DataIntervalWindow())
-    except WindowError:
-        with pytest.raises(
-            WindowError, match=r"with the fields 'Window start' .* and 'Window end' .* filled in"
-        ) as raised:
-            window_of(run, ParamsWindow(), window_params())
-        assert "ParamsWindow()" not in str(raised.value), "which the DAG has"
-    else:
-        assert window_of(run, ParamsWindow(), window_params()) == expected
-
-
-@pytest.mark.parametrize("body", [{}, {"logical_date": PRESSED.isoformat()}])
-@pytest.mark.parametrize("schedule", [None, INTERVALS, NIGHTLY])
-def test_a_form_filled_in_gives_any_run_by_hand_its_window(schedule: Any, body: dict[str, Any]) -> None:
-    window = window_of(triggered(schedule, conf=FORM, **body), ParamsWindow(), window_params())
-    assert (window.start, window.end) == (pendulum.datetime(2026, 1, 1), pendulum.datetime(2026, 2, 1))
-
-
-@pytest.mark.parametrize(
-    ("conf", "part"),
-    [
-        ({"start": FORM["start"]}, "given 'Window start' (param 'start') and not 'Window end' (param 'end')"),
-        (
-            {"end": FORM["end"], "start": None},
-            "given 'Window end' (param 'end') and not 'Window start' (param 'start')",
-        ),
-    ],
-)
-def test_a_form_half_filled_in_is_refused_by_the_labels_of_its_fields(conf: dict[str, Any], part: str) -> None:
-    """The remedy is to trigger again; the schedule is right."""
-    with pytest.raises(ManualRunError) as raised:
-        window_of(triggered(INTERVALS, conf=conf, logical_date=PRESSED.isoformat()), ParamsWindow(), window_params())
-    assert part in str(raised.value)
-    assert "Trigger the DAG again, with both fields filled in" in str(raised.value)
-    assert "chedule" not in str(raised.value)
-
-
-def test_half_a_window_in_the_defaults_of_the_params_is_not_blamed_on_a_form() -> None:
-    """Nobody fills in a form for a scheduled run."""
-    params = {**window_params(), "start": Param(FORM["start"], type="string")}
-    with pytest.raises(WindowError, match="Correct the defaults of these params in the DAG file") as raised:
-        window_of(fired_at(INTERVALS), ParamsWindow(), params)
-    assert not isinstance(raised.value, ManualRunError)
-
-
-@pytest.mark.parametrize("value", ["tomorrow", "", 7, "2026-01-01"])
-def test_the_form_itself_takes_nothing_but_instants(value: object) -> None:
-    with pytest.raises((ParamValidationError, WindowError)):
-        window_of(triggered(None, conf=FORM | {"start": value}), ParamsWindow(), window_params())
-
-
-def test_the_form_may_have_other_names_and_other_params_beside_them() -> None:
-    params = {**window_params("since", "until"), "project_id": "x"}
-    run = triggered(None, conf={"since": FORM["start"], "until": FORM["end"]})
-    assert window_of(run, ParamsWindow("since", "until"), params).start == pendulum.datetime(2026, 1, 1)
-    with pytest.raises(WindowError, match=r"no param 'start' \(there are: 'project_id', 'since', 'until'\)"):
-        window_of(run, ParamsWindow(), params)
-    with pytest.raises(ConfigurationError, match="both name the param"):
-        window_params("x", "x")
-
-
-@pytest.mark.parametrize(
-    ("schedule", "since"),
-    [
-        (CronDataIntervalTimetable("0 2 * * *", timezone="UTC"), "2026-02-26"),
-        (CronDataIntervalTimetable("0 2 * * *", timezone="Europe/Berlin"), "2026-03-26"),
-        (CronDataIntervalTimetable("0 2 * * *", timezone="Europe/Berlin"), "2026-10-22"),
-        (CronDataIntervalTimetable("0 * * * *", timezone="Europe/Berlin"), "2026-10-24T22:00"),
-        (CronDataIntervalTimetable("0 0 * * *", timezone="America/Havana"), "2026-10-29"),
-        (CronDataIntervalTimetable("0 0 * * *", timezone="Africa/Cairo"), "2026-04-21"),
-        (CronDataIntervalTimetable("30 1 1 * *", timezone="Australia/Lord_Howe"), "2026-01-01"),
-        (CronDataIntervalTimetable("0 6 * * 1-5", timezone="America/New_York"), "2026-03-04"),
-        (DeltaDataIntervalTimetable(timedelta(hours=7)), "2026-02-27"),
-        (CronTriggerTimetable("0 2 * * *", timezone="UTC", interval=DAY), "2026-10-22"),
-    ],
-)
-def test_the_windows_of_scheduled_runs_touch_without_a_gap(schedule: Any, since: str) -> None:
-    runs = islice(scheduled(schedule, at(since)), 12)
-    windows = [DataIntervalWindow().resolve(run_interval(_facts(run))) for run in runs]
-    assert [before.end for before in windows[:-1]] == [after.start for after in windows[1:]]
-
-
-@pytest.mark.parametrize(
-    ("zone", "since", "shared_hours"),
-    [
-        ("UTC", "2026-02-25", 0),
-        ("Europe/Berlin", "2026-03-25", 0),
-        ("Europe/Berlin", "2026-10-21", 0),
-        ("America/New_York", "2026-10-28", 0),
-        ("Australia/Lord_Howe", "2026-04-01", 0),
-        # their clocks change at midnight itself
-        ("America/Havana", "2026-10-28", 0),
-        ("America/Havana", "2026-03-04", 1),
-        ("Africa/Cairo", "2026-04-20", 1),
-    ],
-)
-def test_the_partitions_of_local_days_leave_no_gap(zone: str, since: str, shared_hours: int) -> None:
-    runs = islice(scheduled(CronPartitionTimetable("0 0 * * *", timezone=zone), at(since)), 12)
-    windows = [PartitionWindow(DAY, timezone=zone).resolve(run_interval(_facts(run))) for run in runs]
-    shared = [before.end - after.start for before, after in pairwise(windows)]
-    assert min(shared) >= timedelta(0)
-    assert sum(shared, timedelta(0)) == timedelta(hours=shared_hours)
-
-
-@pytest.mark.parametrize(("zone", "skipped"), [("Europe/Berlin", False), ("Africa/Cairo", True)])
-def test_a_run_offset_makes_airflow_skip_a_partition_where_clocks_change_at_midnight(zone: str, skipped: bool) -> None:
-    """No window can heal a run that is never made; docs/windows.md tells to leave `run_offset` out there."""
-    runs = islice(scheduled(CronPartitionTimetable("0 0 * * *", timezone=zone, run_offset=-1), at("2026-04-20")), 8)
-    dates = [run.partition_date for run in runs if run.partition_date is not None]
-    assert any(after - before > timedelta(hours=25) for before, after in pairwise(dates)) is skipped
-
-
-def test_a_trigger_timetable_with_an_interval_leaves_an_hour_out_where_clocks_go_back() -> None:
-    """Airflow counts 24 hours back from each run. docs/windows.md tells to use CronDataIntervalTimetable there."""
-    timetable = CronTriggerTimetable("0 2 * * *", timezone="Europe/Berlin", interval=DAY)
-    runs = islice(scheduled(timetable, at("2026-10-20")), 10)
-    windows = [DataIntervalWindow().resolve(run_interval(_facts(run))) for run in runs]
-    gaps = [after.start - before.end for before, after in pairwise(windows)]
-    assert sorted(gaps)[-2:] == [timedelta(0), timedelta(hours=1)]
-
-
-def test_a_coarser_timetable_leaves_a_gap_behind_the_runs_of_a_finer_one() -> None:
-    """docs/windows.md asks for a new `dag_id` with every change of timetable."""
-    last = DagRunInfo.interval(FIRST, FIRED)
-    weekly = serialized(CronDataIntervalTimetable("0 2 * * 0", timezone="UTC")).timetable
-    bounds = TimeRestriction(earliest=FIRST, latest=None, catchup=True)
-    following = weekly.next_dagrun_info_v2(last_dagrun_info=last, restriction=bounds)
-    assert following is not None
-    assert following.data_interval is not None
-    assert following.data_interval.start != FIRED
-
-
-def test_a_partition_of_the_day_that_begins_waits_for_its_end() -> None:
-    run = fired_at(CronPartitionTimetable(NIGHTLY, timezone="UTC"))  # no run_offset: the day that begins now
-    window = window_of(run, PartitionWindow(DAY))
-    assert window.start == pendulum.datetime(2026, 11, 23, 2)
-    assert window.ready_at == pendulum.datetime(2026, 11, 24, 2, 5)
 
 
 @pytest.mark.parametrize(
@@ -420,10 +257,3 @@ def test_the_examples_of_the_page_run() -> None:
     for block in blocks:
         exec(compile(block, PAGE.name, "exec"), names)
     assert len(blocks) >= 6
-
-
-def _facts(run: Run) -> Any:
-    """The context as far as windows read it: building the whole for each run of a year takes long."""
-    start, end = run.interval or (None, None)
-    given = {"run_id": "scheduled__1", "partition_key": run.partition_key, "partition_date": run.partition_date}
-    return given | ({} if run.interval is None else {"data_interval_start": start, "data_interval_end": end})

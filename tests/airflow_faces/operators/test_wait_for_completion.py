@@ -1,0 +1,60 @@
+"""Export operators with `wait_for_completion`: deferred, resumed, retried and cleared."""
+
+from __future__ import annotations
+
+import pytest
+from support.airflow.project_exports import start_of
+from support.airflow.tasks import StateStore, TaskInstance, context_of
+from support.airflow.triggers import resume
+
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import FailedExport, SlowExport
+
+
+def test_wait_for_completion_defers_and_returns_the_handle_with_totals(fake: FakeLabelbox) -> None:
+    fake.change(polls_per_export=2)
+    start = start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    context = context_of(store=StateStore())
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(context)
+    handle = resume(start, deferred.value, context)
+    assert handle["totals"]["result"]["rows"] == len(fake.rows_for())
+    assert ExportHandle.parse(handle).export_id == fake.exports[0].export_id
+
+
+def test_with_wait_for_completion_a_failed_export_is_healed_by_the_tasks_own_retry(fake: FakeLabelbox) -> None:
+    fake.faults.add(FailedExport())
+    store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    context = context_of(store=store)
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(context)
+    with pytest.raises(AirflowException) as failure:
+        resume(start, deferred.value, context)
+    assert not isinstance(failure.value, AirflowFailException)
+    assert "retry:     starts a new export" in str(failure.value)
+    second = context_of(store=store, ti=TaskInstance(try_number=2))
+    with pytest.raises(TaskDeferred) as deferred:
+        start.execute(second)
+    assert resume(start, deferred.value, second)["export_id"] == fake.exports[1].export_id
+
+
+def test_cleared_while_it_waits_or_after_its_wait_failed_a_waiting_operator_adopts(fake: FakeLabelbox) -> None:
+    fake.faults.add(SlowExport())
+    store, start = StateStore(), start_of(fake, wait_for_completion=True)
+    with pytest.raises(TaskDeferred):
+        start.execute(context_of(store=store))
+    with pytest.raises(TaskDeferred):
+        start.execute(context_of(store=store, ti=TaskInstance(try_number=2, max_tries=4)))
+    assert len(fake.exports) == 1
+
+
+def test_cleared_after_success_a_waiting_operator_starts_a_new_export(fake: FakeLabelbox) -> None:
+    store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    for number, max_tries in ((1, 3), (2, 4)):
+        context = context_of(store=store, ti=TaskInstance(try_number=number, max_tries=max_tries))
+        with pytest.raises(TaskDeferred) as deferred:
+            start.execute(context)
+        resume(start, deferred.value, context)
+    assert len(fake.exports) == 2

@@ -1,0 +1,87 @@
+"""The report of a landed export: a line of the log, and events of assets."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.execution_time.context import OutletEventAccessors
+from support.airflow.tasks import context_of
+from support.airflow.transfer_stores import Store, in_every_store, start
+
+from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.streaming.landing.options import LandedExport
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import ErrorRows
+from labelbox_export_provider.transfers.announcement import landing_line
+
+
+def test_the_short_manifest_is_put_on_the_events_of_the_outlet_assets(fake: FakeLabelbox, store: Store) -> None:
+    class Event:
+        extra: Any = None
+
+    class Events:
+        """Events by asset, as Airflow's own accessor gives them; an asset has no hash before Airflow 3.2."""
+
+        def __getitem__(self, key: Asset) -> Event:
+            assert key == asset
+            return event
+
+    asset, event = Asset("labels"), Event()
+    summary = store.operator(export=start(fake), outlets=[asset]).execute(context_of("land", outlet_events=Events()))
+    assert event.extra == summary
+    assert len(json.dumps(summary)) < 4096
+
+
+@pytest.mark.parametrize(
+    ("options", "root", "folder"),
+    [
+        ({}, "/manifests/", "/data/source=project/id=clprojectdemo000000000000"),
+        ({"key": "cars/{window_start:%Y/%m}/night.gz"}, "/cars/", "/cars"),
+    ],
+    ids=["layout", "explicit key"],
+)
+@in_every_store
+def test_an_outlet_alias_gets_an_event_of_the_folder_with_the_rows(
+    fake: FakeLabelbox, store: Store, options: dict[str, Any], root: str, folder: str
+) -> None:
+    """A declared `AssetAlias` gets an event: one asset for all windows, with the short manifest as its extra."""
+    alias, events = AssetAlias("nights"), OutletEventAccessors()
+    task = store.operator(export=start(fake), outlets=[alias], **options)
+    summary = task.execute(context_of("land", outlet_events=events))
+    [event] = events[alias].asset_alias_events
+    assert event.extra == summary
+    assert event.dest_asset_key.uri == summary["manifest_uri"].partition(root)[0] + folder
+
+
+def test_what_was_landed_is_one_line_of_the_log(
+    fake: FakeLabelbox, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line has rows, objects, bytes, trimmed rows and seconds."""
+    handle = start(fake)
+    summary = store.land(handle)
+    [trimmed] = [manifest.result.rows_trimmed for manifest in store.manifests()]
+    rows = rf"{summary['rows']} rows in 1 object, \d+ bytes, {trimmed} rows trimmed \(outside of the window\)"
+    what = rf"{rows}, \d+\.\d s\. Manifest: {re.escape(summary['manifest_uri'])}"
+    assert re.search(f"Landed export {handle['export_id']}: {what}", capsys.readouterr().out)
+
+
+def test_the_line_counts_what_was_trimmed_and_what_failed(fake: FakeLabelbox, store: Store) -> None:
+    """Trimmed rows are counted apart from the landed ones, error rows too; a landing that moved nothing says so."""
+    fake.faults.add(ErrorRows())
+    store.land(start(fake), max_error_rows=1)
+    [manifest] = store.manifests()
+    trimmed = manifest.model_copy(update={"result": manifest.result.model_copy(update={"rows_trimmed": 3})})
+    assert "3 rows trimmed (outside of the window), 1 error row, 1.5 s." in landing_line(
+        LandedExport(trimmed, "u"), 1.5
+    )
+    assert "no bytes were moved" in landing_line(LandedExport(manifest, "u", moved=False), 1.5)
+
+
+def test_the_json_schema_in_the_docs_is_that_of_the_manifest() -> None:
+    schema = Path(__file__).parents[4] / "docs" / "manifest-v1.schema.json"
+    assert json.loads(schema.read_text()) == Manifest.model_json_schema(mode="serialization")

@@ -1,0 +1,186 @@
+"""The transfers: what they land, what they return, what they refuse, and that nothing partial is ever visible."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from support.airflow.tasks import TaskInstance, context_of
+from support.airflow.transfer_stores import Store, expected_rows, in_every_store, start
+
+from labelbox_export_provider.airflow_compat import AirflowFailException, AirflowSkipException
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import (
+    BrokenFile,
+    CanceledExport,
+    ErrorRows,
+    ExpiredFile,
+    FailedExport,
+    SlowExport,
+)
+
+
+@in_every_store
+def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox, store: Store) -> None:
+    handle = start(fake)
+    summary = store.land(handle)
+    assert sorted(store.rows()) == expected_rows(fake)
+    [manifest] = store.manifests()
+    assert summary == {
+        "v": 1,
+        "manifest_uri": summary["manifest_uri"],
+        "uris_uri": manifest.uris,
+        "rows": len(expected_rows(fake)),
+        "errors": 0,
+        "state": "ok",
+        "window": handle["window"],
+        "source": handle["source"],
+        "export_id": handle["export_id"],
+    }
+    assert manifest.result.rows == manifest.result.rows_trimmed + summary["rows"]
+    assert manifest.result.rows_trimmed > 0
+    assert manifest.export.to_json() == handle
+    assert manifest.exported_at is not None
+
+
+@in_every_store
+def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: FakeLabelbox, store: Store) -> None:
+    fake.faults.add(ErrorRows())
+    store.land(start(fake), max_error_rows=5)
+    stem = f"source=project/id={fake.project_id}"
+    name = "20261122T020000Z_20261123T020000Z"
+    found = sorted(store.look())
+    generation = found[0].rsplit(f"{name}.", 1)[1].split(".")[0]
+    assert found == [
+        f"data/{stem}/dt=2026-11-22/{name}.{generation}.00000.ndjson.gz",
+        f"errors/{stem}/dt=2026-11-22/{name}.{generation}.ndjson.gz",
+        f"manifests/{stem}/{name}.{generation}.errors.json",
+        f"uris/{stem}/{name}.{generation}.txt",
+    ]
+
+
+@in_every_store
+def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox, store: Store) -> None:
+    handle = start(fake)
+    store.land(handle)
+    before = {name: content for name, content in store.look().items() if not name.startswith("manifests/")}
+    store.land(handle, context_of("land", ti=TaskInstance(task_id="land", try_number=2)))
+    after = {name: content for name, content in store.look().items() if not name.startswith("manifests/")}
+    assert after == before
+    assert len(store.manifests()) == 1
+
+
+def test_the_same_export_is_not_landed_a_second_time_with_another_compression(fake: FakeLabelbox, store: Store) -> None:
+    handle = start(fake)
+    store.land(handle)
+    before = store.look()
+    with pytest.raises(AirflowFailException, match="landed already with compression='gzip'"):
+        store.land(handle, compression=None)
+    assert store.look() == before
+
+
+def test_another_export_of_the_same_window_adds_a_generation_beside_the_old_one(
+    fake: FakeLabelbox, store: Store
+) -> None:
+    store.land(start(fake))
+    before = store.look()
+    store.land(start(fake, task_name="again", filters={"data_row_ids": fake.row_ids()}))
+    after = store.look()
+    assert len(after) == 2 * len(before)
+    assert {name: after[name] for name in before} == before
+
+
+def test_without_compression_the_bytes_are_those_that_labelbox_sent(fake: FakeLabelbox, store: Store) -> None:
+    store.land(start(fake, window=None), compression=None)
+    [content] = [content for name, content in store.look().items() if name.startswith("data/")]
+    assert content == b"".join(row + b"\n" for row in fake.rows_for(like=fake.exports[0].export_id))
+
+
+@pytest.mark.parametrize("on_empty", ["manifest_only", "write_empty", "skip_task"])
+def test_an_export_without_rows_leaves_a_manifest_that_says_so(
+    fake: FakeLabelbox, store: Store, on_empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.0)
+    handle = start(fake, filters={"global_keys": ["no-such-key"]})
+    if on_empty == "skip_task":
+        with pytest.raises(AirflowSkipException, match="manifest"):
+            store.land(handle, on_empty=on_empty)
+    else:
+        assert store.land(handle, on_empty=on_empty)["state"] == "empty"
+    assert [manifest.state for manifest in store.manifests()] == ["empty"]
+    assert store.rows() == []
+    assert len([name for name in store.look() if name.startswith("data/")]) == (on_empty == "write_empty")
+
+
+@in_every_store
+def test_more_error_rows_than_allowed_land_the_errors_and_nothing_else_and_use_up_no_retry(
+    fake: FakeLabelbox, store: Store
+) -> None:
+    lines = ('{"error": "first"}', '{"error": "Grüße"}')
+    fake.faults.add(ErrorRows(lines=lines))
+    with pytest.raises(AirflowFailException) as failure:
+        store.land(start(fake), max_error_rows=1)
+    [name] = store.look()
+    assert name.startswith("errors/")
+    assert gzip.decompress(store.look()[name]).decode().splitlines() == list(lines)
+    assert "2 error rows" in str(failure.value)
+    assert "with downstream" in str(failure.value)
+
+
+def test_error_rows_within_the_threshold_land_beside_the_results(fake: FakeLabelbox, store: Store) -> None:
+    fake.faults.add(ErrorRows())
+    assert store.land(start(fake), max_error_rows=1)["errors"] == 1
+    assert sorted(store.rows()) == expected_rows(fake)
+
+
+@pytest.mark.parametrize("fault", [BrokenFile(after_bytes=1000), ExpiredFile()])
+def test_a_download_that_breaks_or_expires_is_gone_on_with(fake: FakeLabelbox, store: Store, fault: Any) -> None:
+    fake.faults.add(fault)
+    store.land(start(fake))
+    assert sorted(store.rows()) == expected_rows(fake)
+    assert fake.faults.happened == [fault]
+
+
+@pytest.mark.parametrize(("fault", "word"), [(FailedExport(), "FAILED"), (CanceledExport(), "canceled")])
+def test_a_dead_export_is_refused_without_a_retry(fake: FakeLabelbox, store: Store, fault: Any, word: str) -> None:
+    fake.faults.add(fault)
+    with pytest.raises(AirflowFailException, match=word):
+        store.land(start(fake))
+    assert store.look() == {}
+
+
+def test_an_export_that_still_runs_is_not_taken_for_empty(fake: FakeLabelbox, store: Store) -> None:
+    fake.faults.add(SlowExport())
+    with pytest.raises(AirflowFailException, match="ExportTaskSensor"):
+        store.land(start(fake))
+    assert store.look() == {}
+
+
+def test_a_key_revoked_before_the_transfer_fails_without_a_retry(fake: FakeLabelbox, store: Store) -> None:
+    handle = start(fake)
+    fake.revoke(fake.api_key)
+    with pytest.raises(AirflowFailException, match="valid API key"):
+        store.land(handle)
+    assert store.look() == {}
+
+
+def test_files_are_fetched_without_the_key_and_without_cookies(fake: FakeLabelbox, store: Store) -> None:
+    store.land(start(fake))
+    assert fake.requests.files
+    assert [request for request in fake.requests.files if request.had_authorization or request.had_cookie] == []
+
+
+@in_every_store
+def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
+    fake: FakeLabelbox, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.faults.add(BrokenFile(after_bytes=10))
+    with caplog.at_level("DEBUG"):
+        summary = store.land(start(fake))
+    places = {"log": caplog.text, "return value": json.dumps(summary)}
+    places |= {name: content.decode(errors="replace") for name, content in store.look().items() if "data/" not in name}
+    for name, text in places.items():
+        assert fake.api_key not in text, name
+        assert "x-goog-signature=" not in text.lower(), name

@@ -1,0 +1,147 @@
+"""Starts that are deferred: a window that has not settled, and too many running exports."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pendulum
+import pytest
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from support.airflow.one_task import START, Run, expected_rows, landed
+from support.airflow.tasks import NIGHT
+
+from labelbox_export_provider import DataIntervalWindow, ProjectExportOperator
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, RateLimited
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+
+
+def test_a_start_before_the_window_has_settled_rests_until_then_and_says_so(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run(window=DataIntervalWindow(settle=timedelta(minutes=30)))
+    one.now = NIGHT[1] + timedelta(seconds=10)
+    with pytest.raises(TaskDeferred) as deferred:
+        one.execute()
+    assert isinstance(deferred.value.trigger, DateTimeTrigger)
+    assert deferred.value.trigger.moment >= NIGHT[1] + timedelta(minutes=30)
+    assert fake.exports == []
+    said = capsys.readouterr().out
+    assert "2026-11-23T02:30:00" in said
+    assert "settles" in said
+    one.to_the_end()
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_an_operator_rests_for_its_window_as_well(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = lambda: ProjectExportOperator(  # noqa: E731  one of two ways to make the task of a run
+        task_id="start", project_id=fake.project_id, window=DataIntervalWindow(settle=timedelta(hours=1))
+    )
+    one = Run(make, monkeypatch)
+    one.now = NIGHT[1]
+    handle = one.to_the_end()
+    assert one.rests == [max(NIGHT[1] + timedelta(hours=1), one.rests[0])]
+    assert handle["window"]["end"] == "2026-11-23T02:00:00Z"
+    assert len(fake.exports) == 1
+
+
+def test_a_window_whose_end_is_more_than_a_day_ahead_is_refused_without_a_retry(
+    fake: FakeLabelbox, run: Callable[..., Run]
+) -> None:
+    one = run()
+    one.now = NIGHT[1] - timedelta(days=2)
+    with pytest.raises(AirflowFailException, match="more than a day"):
+        one.to_the_end()
+    assert fake.exports == []
+
+
+@pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
+def test_while_too_many_exports_run_it_rests_and_tries_again_with_growing_pauses(
+    fake: FakeLabelbox,
+    run: Callable[..., Run],
+    form: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake.change(running_exports_per_project=0, running_limit_form=form)
+    one = run(poke_interval=20)
+    refused = []
+    phase = one.execute
+    for _ in range(4):
+        with pytest.raises(TaskDeferred) as deferred:
+            phase()
+        assert isinstance(deferred.value.trigger, DateTimeTrigger)
+        refused.append((deferred.value.trigger.moment - pendulum.instance(one.now)).total_seconds())
+        phase = functools.partial(one.resumed, deferred.value)
+    assert refused[3] > refused[0]
+    assert "no retry is used up" in capsys.readouterr().out
+    assert "XCom not found" not in caplog.text
+    assert fake.exports == []
+    fake.change(running_exports_per_project=10)
+    with pytest.raises(TaskDeferred) as waiting:
+        phase()
+    assert isinstance(waiting.value.trigger, ExportTaskTrigger)
+    assert len(fake.exports) == 1
+
+
+def test_starts_that_were_refused_together_do_not_come_back_together(
+    fake: FakeLabelbox, run: Callable[..., Run]
+) -> None:
+    fake.change(running_exports_per_project=0)
+    pauses = set()
+    for index in range(5):
+        one = run(poke_interval=200)
+        one.ti.map_index = index
+        with pytest.raises(TaskDeferred) as deferred:
+            one.execute()
+        pauses.add(round((deferred.value.trigger.moment - one.now).total_seconds(), 3))
+    assert len(pauses) == 5
+    assert all(99 < pause < 301 for pause in pauses)
+
+
+def test_past_limit_timeout_the_try_fails_with_the_whole_message_and_the_next_one_waits_anew(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    fake.change(running_exports_per_project=0)
+    one = run(limit_timeout=timedelta(minutes=10))
+    began = one.now
+    with pytest.raises(AirflowException) as failure:
+        one.to_the_end()
+    assert not isinstance(failure.value, AirflowFailException)
+    assert timedelta(minutes=10) <= one.now - began < timedelta(minutes=11)
+    message = str(failure.value)
+    for word in ("limit_timeout", "source:", "window:", "link:", "try:", "retry:", "to do:"):
+        assert word in message
+    fake.change(running_exports_per_project=10)
+    one.retried().to_the_end()
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_a_retry_after_a_refusal_does_not_wait_for_an_export_that_was_never_started(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    fake.faults.add(GraphQLErrorAnswer(operation=START, code="RESOURCE_CONFLICT", message="no"))
+    one = run()
+    with pytest.raises(AirflowFailException):
+        one.to_the_end()
+    with pytest.raises(TaskDeferred):
+        one.cleared().execute()
+    assert slept == []
+    assert len(fake.exports) == 1
+
+
+def test_too_many_requests_past_the_bound_of_one_look_rest_as_well(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    fake.faults.add(RateLimited(operation=START, retry_after=400.0))
+    one = run()
+    with pytest.raises(TaskDeferred) as deferred:
+        one.execute()
+    assert deferred.value.trigger.moment - one.now >= timedelta(seconds=400)

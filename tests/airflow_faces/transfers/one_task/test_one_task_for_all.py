@@ -1,0 +1,133 @@
+"""A transfer with source=: one task starts or adopts an export, rests while time has to pass, and lands it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.airflow.one_task import Run, expected_rows, landed
+
+from labelbox_export_provider import FixedWindow, ProjectExportOperator
+from labelbox_export_provider.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import CanceledExport, ErrorRows, FailedExport, SlowExport, TruncatedFile
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+
+
+def test_one_task_starts_waits_without_a_worker_and_lands_the_night(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    one = run()
+    with pytest.raises(TaskDeferred) as deferred:
+        one.execute()
+    assert isinstance(deferred.value.trigger, ExportTaskTrigger)
+    assert landed(tmp_path) == []
+    summary = one.to_the_end()
+    assert landed(tmp_path) == expected_rows(fake)
+    assert summary["rows"] == len(expected_rows(fake)) > 0
+    assert summary["export_id"] == fake.exports[0].export_id
+    assert len(fake.exports) == 1
+
+
+def test_the_link_to_the_source_is_there_while_the_task_waits(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    one = run()
+    with pytest.raises(TaskDeferred):
+        one.execute()
+    assert one.ti.xcoms["labelbox_source_link"].endswith(fake.project_id)
+
+
+@pytest.mark.parametrize("ending", [FailedExport(), CanceledExport()])
+def test_an_export_that_ends_badly_uses_a_retry_which_starts_a_new_one(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path, ending: Any
+) -> None:
+    fake.faults.add(ending)
+    one = run()
+    with pytest.raises(AirflowException, match="retry:     starts a new export") as failure:
+        one.to_the_end()
+    assert not isinstance(failure.value, AirflowFailException)
+    one.retried().to_the_end()
+    assert len(fake.exports) == 2
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_a_try_that_dies_while_waiting_or_landing_is_followed_by_the_same_export(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    fake.faults.add(TruncatedFile(times=None))
+    one = run()
+    with pytest.raises(TaskDeferred):
+        one.execute()
+    with pytest.raises(AirflowException, match="reads the same export again"):
+        one.retried().to_the_end()
+    fake.faults.clear()
+    one.retried().to_the_end()
+    assert len(fake.exports) == 1
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_an_adopted_export_that_has_ended_already_is_landed_without_another_wait(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    one = run()
+    with pytest.raises(TaskDeferred):
+        one.execute()
+    one.retried().execute()
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_cleared_after_failure_it_goes_on_with_the_export_and_cleared_after_success_it_starts_anew(
+    fake: FakeLabelbox, run: Callable[..., Run]
+) -> None:
+    one = run()
+    with pytest.raises(TaskDeferred):
+        one.execute()
+    one.cleared().to_the_end()
+    assert len(fake.exports) == 1
+    one.cleared().to_the_end()
+    assert len(fake.exports) == 2
+
+
+def test_clearing_after_a_failure_that_only_a_new_export_heals_starts_one(
+    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
+) -> None:
+    fake.faults.add(ErrorRows())
+    one = run()
+    with pytest.raises(AirflowFailException, match="max_error_rows"):
+        one.to_the_end()
+    one.cleared().to_the_end()
+    assert len(fake.exports) == 2
+    assert landed(tmp_path) == expected_rows(fake)
+
+
+def test_an_export_without_rows_skips_the_task_and_counts_as_handed_over(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.1)
+    one = run(on_empty="skip_task", window=FixedWindow("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
+    with pytest.raises(AirflowSkipException):
+        one.to_the_end()
+    with pytest.raises(AirflowSkipException):
+        one.cleared().to_the_end()
+    assert len(fake.exports) == 2
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_cancel_on_kill_reaches_the_trigger(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    """A transfer with `source=` and an operator that waits hand `cancel_on_kill` to the trigger, as the sensor does."""
+    fake.faults.add(SlowExport(times=2))
+    waits = lambda: ProjectExportOperator(  # noqa: E731  one of two ways to make the task of a run
+        task_id="start", project_id=fake.project_id, wait_for_completion=True, cancel_on_kill=cancels
+    )
+    for one in (run(cancel_on_kill=cancels), Run(waits, monkeypatch)):
+        with pytest.raises(TaskDeferred) as deferred:
+            one.execute()
+        assert deferred.value.trigger.serialize()[1]["cancel_on_kill"] is cancels
