@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
-from support.stores.strict_s3 import StrictS3, strict_s3
 from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.s3.errors import PERMISSIONS
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+from labelbox_export_provider.testing.object_store import StrictS3, strict_s3
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 S3 = PAGE.partition("## S3")[2].partition("\n## ")[0]
@@ -160,7 +160,7 @@ def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: LandingClient
     at.land(handle, owned, prefix=PREFIX, compression=None, rerun="replace")
     at.land(at.export(), owned, prefix=PREFIX, compression=None, rerun="replace")
     assert {call.operation for call in server.calls} == set(PERMISSIONS)
-    assert {headers.get("x-amz-expected-bucket-owner") for _, headers in server.headers} == {"111122223333"}
+    assert {call.headers.get("x-amz-expected-bucket-owner") for call in server.calls} == {"111122223333"}
 
 
 def test_a_kms_key_needs_what_the_error_names() -> None:

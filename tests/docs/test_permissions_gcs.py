@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import gcs_client
-from support.stores.strict_gcs import _NEEDS, StrictGCS, strict_gcs
 from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+from labelbox_export_provider.testing.object_store import StrictGCS, strict_gcs
+from labelbox_export_provider.testing.object_store.gcs import PERMISSIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 GCS = PAGE.partition("## Google Cloud Storage")[2]
-ALL = frozenset(_NEEDS.values())
+ALL = frozenset(PERMISSIONS.values())
 ROLES = {
     "roles/storage.objectCreator": {"storage.objects.create"},
     "roles/storage.objectViewer": {"storage.objects.get", "storage.objects.list"},

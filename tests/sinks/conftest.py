@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from support.stores.fixtures import emulator, moto, new_bucket, rclone, store
-from support.stores.strict_gcs import StrictGCS, strict_gcs
+
+from labelbox_export_provider.testing.object_store import StrictGCS, strict_gcs
 
 __all__ = ["emulator", "moto", "new_bucket", "rclone", "store"]
 

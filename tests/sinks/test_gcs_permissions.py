@@ -10,7 +10,6 @@ import pytest
 from support.client.scripted_server import closed_port
 from support.stores.gcs_uploads import CONTENT, MINE, expected, inject, put_and_complete, sink, write
 from support.stores.servers import BUCKET, gcs_client
-from support.stores.strict_gcs import Fault, StrictGCS
 from support.streaming.http import Reply, http_server
 
 from labelbox_export_provider.errors import (
@@ -23,6 +22,7 @@ from labelbox_export_provider.sinks.base import (
     NewObject,
 )
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
+from labelbox_export_provider.testing.object_store import Fault, StrictGCS
 
 
 def test_a_retry_needs_no_permission_to_delete(server: StrictGCS) -> None:

@@ -6,7 +6,6 @@ import logging
 
 import pytest
 from support.stores.gcs_uploads import CONTENT, MINE, expected, inject, parts, put, put_and_complete, sink, write
-from support.stores.strict_gcs import Fault, StrictGCS
 
 from labelbox_export_provider.errors import (
     IntegrityError,
@@ -18,6 +17,7 @@ from labelbox_export_provider.sinks.base import (
     NewObject,
 )
 from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
+from labelbox_export_provider.testing.object_store import Fault, StrictGCS
 
 LOST = [Fault("before"), Fault("half"), Fault("after"), Fault("before", 503, "backendError"), Fault("after", 503)]
 
@@ -41,7 +41,7 @@ def test_only_the_unconfirmed_half_of_a_chunk_is_resent(server: StrictGCS) -> No
     writer = sink(server).begin(NewObject("rows", "text/plain"))
     put(writer, part_bytes=4 * QUANTUM)
     writer.complete(expected())
-    sent = sum(len(request.body) for request in server.requests if "upload_id" in request.query)
+    sent = sum(call.size for call in server.calls if "upload_id" in call.query)
     assert sent == len(CONTENT) + QUANTUM
     assert server.visible() == {"rows": CONTENT}
 
@@ -107,7 +107,7 @@ def test_bytes_that_change_on_the_way_are_refused_by_the_server(server: StrictGC
 
 def test_an_object_of_other_bytes_is_removed(server: StrictGCS) -> None:
     """An object that the store made of other bytes is removed."""
-    server.stores = lambda content: content[:-1]
+    server.spoil = lambda content: content[:-1]
     with pytest.raises(IntegrityError, match=r"made 1323064 bytes .* of 1323065 bytes .* It was removed again"):
         write(server).complete(expected())
     assert server.visible() == {}
@@ -162,16 +162,16 @@ def test_sink_args_become_properties_of_the_object(server: StrictGCS) -> None:
     writer.complete(expected())
     store.put(NewObject("small", "text/plain", MINE), b"x")
     for key in ("large", "small"):
-        told = server.objects[key].given
+        told = server.objects[key].metadata
         assert told["storageClass"] == "NEARLINE"
         assert told["customTime"].startswith("2026-11-22T02:00:00")
         assert "contentEncoding" not in told
-    opened = [request.query for request in server.requests if request.method == "POST"]
+    opened = [call.query for call in server.calls if call.method == "POST"]
     assert len(opened) == 2
     for query in opened:
-        assert "userProject=who-pays" in query
-        assert "predefinedAcl=bucketOwnerFullControl" in query
-        assert "kmsKeyName=projects" in query
+        assert query["userProject"] == "who-pays"
+        assert query["predefinedAcl"] == "bucketOwnerFullControl"
+        assert query["kmsKeyName"].startswith("projects")
 
 
 def test_no_session_address_is_in_logs_or_errors(server: StrictGCS, caplog: pytest.LogCaptureFixture) -> None:

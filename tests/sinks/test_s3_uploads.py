@@ -11,7 +11,6 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.stores.servers import s3_client
-from support.stores.strict_s3 import Call, Fault, StrictS3, strict_s3
 from support.streaming.tls import certificate
 
 from labelbox_export_provider.errors import (
@@ -28,6 +27,7 @@ from labelbox_export_provider.sinks.base import (
     PartBody,
 )
 from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import Call, Fault, StrictS3, strict_s3
 
 MIB = 1024**2
 
@@ -92,7 +92,7 @@ def test_every_body_is_protected_in_transit(
     write(sink).complete(whole())
     assert server.visible() == {"rows": CONTENT, "small": b"content"}
     assert server.unprotected == []
-    bodies = [headers for operation, headers in server.headers if operation in {"PutObject", "UploadPart"}]
+    bodies = [call.headers for call in server.calls if call.operation in {"PutObject", "UploadPart"}]
     assert len(bodies) == 4
     for headers in bodies:
         trailer = headers.get("x-amz-trailer") == "x-amz-checksum-crc32"
@@ -156,9 +156,9 @@ def test_a_store_without_checksum_trailers_has_a_setting(
     [
         Fault("after"),
         Fault("before"),
-        Fault("before", "SlowDown", 503),
-        Fault("before", "InternalError", 500),
-        Fault("after", "InternalError", 500),
+        Fault("before", 503, "SlowDown"),
+        Fault("before", 500, "InternalError"),
+        Fault("after", 500, "InternalError"),
     ],
     ids=["lost answer", "reset", "slow down", "500", "500 after it was done"],
 )
@@ -179,12 +179,12 @@ def test_temporary_failures_are_retried_by_the_client(
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_completion_answered_200_with_an_error_fails(when: Any, strict: StrictS3, no_waits: None) -> None:
     """A completion that is answered 200 with an error in its body is not a success."""
-    strict.fault = once("CompleteMultipartUpload", Fault(when, "InternalError", in_body=True))
+    strict.fault = once("CompleteMultipartUpload", Fault(when, code="InternalError", in_body=True))
     write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
     assert strict.visible() == {"rows": CONTENT}
     strict.reset()
     strict.fault = lambda call: (
-        Fault("before", "InternalError", in_body=True) if call.operation == "CompleteMultipartUpload" else None
+        Fault("before", code="InternalError", in_body=True) if call.operation == "CompleteMultipartUpload" else None
     )
     writer = write(S3Sink(s3_client(strict.address), "lake"))
     with pytest.raises(StorageUnavailableError):
@@ -195,7 +195,7 @@ def test_a_completion_answered_200_with_an_error_fails(when: Any, strict: Strict
 
 def test_a_store_that_loses_bytes_while_it_joins_parts_is_caught(strict: StrictS3) -> None:
     """A store that takes the expected size refuses; the size in one that ignores it is checked afterwards."""
-    strict.joins = lambda parts: b"".join(parts)[:-1]
+    strict.spoil = lambda content: content[:-1]
     with pytest.raises(StorageError, match="InvalidRequest"):
         write(S3Sink(s3_client(strict.address), "lake")).complete(whole())
     assert strict.visible() == {}

@@ -24,13 +24,12 @@ from support.stores.servers import (
     strict_gcs_store,
     strict_store,
 )
-from support.stores.strict_gcs import strict_gcs
-from support.stores.strict_s3 import strict_s3
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import ExpectedObject, NewObject, ObjectWriter, Part, PartBody
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Promise, SinkConformance, Store
 
 MIB = 1024**2

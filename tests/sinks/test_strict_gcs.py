@@ -18,9 +18,10 @@ from support.stores.gcs_library import (
     refused_in_a_session,
     write,
 )
-from support.stores.gcs_messages import hashes
 from support.stores.servers import BUCKET, gcs_client
-from support.stores.strict_gcs import Fault, StrictGCS, strict_gcs
+
+from labelbox_export_provider.testing.object_store import Fault, StrictGCS, strict_gcs
+from labelbox_export_provider.testing.object_store.gcs_messages import hashes
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
@@ -182,7 +183,7 @@ def test_a_store_of_other_bytes_is_caught_by_its_checksum(server: StrictGCS, buc
     """A store that keeps other bytes is caught by the checksum that it reports."""
     from google.cloud.storage.exceptions import DataCorruption
 
-    server.stores = lambda content: content[:-1]
+    server.spoil = lambda content: content[:-1]
     with pytest.raises(DataCorruption, match="checksum"):
         write(bucket.blob("rows"), checksum="crc32c")
     stored = bucket.get_blob("rows")

@@ -16,7 +16,8 @@ from support.stores.gcs_library import (
     write,
 )
 from support.stores.servers import BUCKET, gcs_client
-from support.stores.strict_gcs import Fault, StrictGCS, strict_gcs
+
+from labelbox_export_provider.testing.object_store import Fault, StrictGCS, strict_gcs
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from support.stores.servers import files, gcs_client, s3_client
-from support.stores.strict_gcs import Fault, strict_gcs
 from support.streaming.http import Reply, http_server
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
@@ -15,6 +14,7 @@ from labelbox_export_provider.sinks.base import NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import Fault, strict_gcs
 
 
 def make_directory(root: Path) -> None:

@@ -25,11 +25,8 @@ from typing import Any, Literal
 
 import google_crc32c
 import pytest
-from support.stores import strict_gcs, strict_s3
 from support.stores.faulty_sink import Area, FaultySink, Injection, KilledError, SinkFault, area_of
 from support.stores.servers import BUCKET, file_store, gcs_client, gcs_store, s3_store, strict_gcs_store, strict_store
-from support.stores.strict_gcs import StrictGCS
-from support.stores.strict_s3 import StrictS3
 from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -40,6 +37,7 @@ from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, faults, generate_rows
+from labelbox_export_provider.testing.object_store import Call, Fault, StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(60)]
@@ -277,13 +275,13 @@ def scene(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[StrictS3]:
-    with strict_s3.strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
+    with strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def gcs_server() -> Iterator[StrictGCS]:
-    with strict_gcs.strict_gcs(quantum=PART_BYTES, page=1000) as served:
+    with strict_gcs(quantum=PART_BYTES, page=1000) as served:
         yield served
 
 
@@ -432,7 +430,7 @@ class _WireFault:
     hit: bool = False
     calls: int = 0
 
-    def __call__(self, call: strict_s3.Call | strict_gcs.Call) -> Any:
+    def __call__(self, call: Call) -> Any:
         if call.operation != self.case.what or area_of(call.key) != self.case.area:
             return None
         self.calls += 1
@@ -442,21 +440,21 @@ class _WireFault:
         self.hit = True
         if self.case.store == "gcs":
             return {
-                "reset before": strict_gcs.Fault("before"),
-                "reset after": strict_gcs.Fault("after"),
-                "reset": strict_gcs.Fault("before"),
-                "half kept": strict_gcs.Fault("half"),
-                "500": strict_gcs.Fault("before", 500, "backendError"),
-                "slow down": strict_gcs.Fault("before", 429, "rateLimitExceeded"),
+                "reset before": Fault("before"),
+                "reset after": Fault("after"),
+                "reset": Fault("before"),
+                "half kept": Fault("half"),
+                "500": Fault("before", 500, "backendError"),
+                "slow down": Fault("before", 429, "rateLimitExceeded"),
             }[self.case.how.removesuffix(" for ever")]
         return {
-            "reset before": strict_s3.Fault("before"),
-            "reset after": strict_s3.Fault("after"),
-            "reset": strict_s3.Fault("before"),
-            "500": strict_s3.Fault("before", "InternalError", 500),
-            "slow down": strict_s3.Fault("before", "SlowDown", 503),
-            "error in the body": strict_s3.Fault("before", "InternalError", in_body=True),
-            "error in the body after": strict_s3.Fault("after", "InternalError", in_body=True),
+            "reset before": Fault("before"),
+            "reset after": Fault("after"),
+            "reset": Fault("before"),
+            "500": Fault("before", 500, "InternalError"),
+            "slow down": Fault("before", 503, "SlowDown"),
+            "error in the body": Fault("before", code="InternalError", in_body=True),
+            "error in the body after": Fault("after", code="InternalError", in_body=True),
         }[self.case.how.removesuffix(" for ever")]
 
 

@@ -19,7 +19,6 @@ from support.airflow.tasks import StateStore, TaskInstance, context_of, some_dag
 from support.airflow.triggers import resume
 from support.airflow.versions import AirflowRescheduleException
 from support.stores.servers import ACCESS_KEY, SECRET_KEY
-from support.stores.strict_s3 import StrictS3, strict_s3
 from support.streaming.http import Reply, Request, http_server
 
 from labelbox_export_provider import (
@@ -33,6 +32,7 @@ from labelbox_export_provider import (
 from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.object_store import StrictS3, strict_s3
 
 JOB = "labelbox_export_provider.execution.export_job"
 CONNECTION = "AIRFLOW_CONN_LABELBOX_DEFAULT"

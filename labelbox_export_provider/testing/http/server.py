@@ -6,6 +6,7 @@ import contextlib
 import logging
 import selectors
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -20,13 +21,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request. `path` is unquoted and without query; header names are lower case."""
+    """A request. `path` is unquoted and without query, `raw_path` as it was sent; header names are lower case."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    raw_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,40 @@ class HttpAnswer:
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Serves one application until it is stopped; stopping ends open connections too."""
+    """Serves one application until it is stopped; stopping ends open connections too.
+
+    `tls` makes it an HTTPS server. Request bodies with `Transfer-Encoding: chunked` are refused without `takes_chunks`.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, application: Callable[[HttpRequest], HttpAnswer]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        application: Callable[[HttpRequest], HttpAnswer],
+        *,
+        tls: ssl.SSLContext | None = None,
+        takes_chunks: bool = False,
+    ) -> None:
         self.application = application
+        self.takes_chunks = takes_chunks
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._resets: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
+        self._scheme = "https" if tls else "http"
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self._stop_signal, self._stop_sender = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     @property
     def base_url(self) -> str:
         """Where it listens."""
-        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
+        return f"{self._scheme}://{self.server_address[0]!s}:{self.server_address[1]}"
 
     def start(self) -> None:
         """Serve from a thread of its own."""
@@ -124,7 +141,7 @@ class HttpServer(ThreadingHTTPServer):
         """Log errors of the server; a client that disconnects is not an error."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            logger.error("the fake Labelbox failed", exc_info=error)
+            logger.error("a test server failed", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -145,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdigit():
+        chunked = self._server.takes_chunks and headers.get("transfer-encoding") == "chunked"
+        if not chunked and ("transfer-encoding" in headers or not length.isdigit()):
             self.close_connection = True
             return self._send(HttpAnswer(411, b"Length Required", {"content-type": "text/plain"}))
         request = HttpRequest(
@@ -153,9 +171,31 @@ class _Handler(BaseHTTPRequestHandler):
             path=unquote(url.path),
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
             headers=headers,
-            body=self.rfile.read(int(length)),
+            body=self._read_chunks() if chunked else self.rfile.read(int(length)),
+            raw_path=url.path,
         )
         return self._send(self._server.application(request))
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: answers are buffered, and a client would wait a second for this one."""
+        sent = super().handle_expect_100()
+        self.wfile.flush()
+        return sent
+
+    def _read_chunks(self) -> bytes:
+        body = bytearray()
+        while size := int(self._read_line().partition(b";")[0], 16):
+            body += self.rfile.read(size)
+            self._read_line()
+        while self._read_line().strip():
+            pass
+        return bytes(body)
+
+    def _read_line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionResetError("the client closed the connection within a request")
+        return line
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = _serve  # noqa: N815  # names of the standard library
 

@@ -19,13 +19,12 @@ from support.stores.servers import (
     rclone_server,
     s3_client,
 )
-from support.stores.strict_gcs import strict_gcs
-from support.stores.strict_s3 import strict_s3
 from support.streaming.landing import Store
 
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
 
 _numbers = itertools.count()
 client_of = functools.cache(s3_client)

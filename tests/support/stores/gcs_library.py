@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
-from support.stores.strict_gcs import Call, Fault, StrictGCS
+
+from labelbox_export_provider.testing.object_store import Call, Fault, StrictGCS
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob

@@ -8,7 +8,6 @@ from typing import Any
 
 import google_crc32c
 from support.stores.servers import BUCKET, gcs_client
-from support.stores.strict_gcs import Call, Fault, StrictGCS
 
 from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
@@ -20,6 +19,7 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
+from labelbox_export_provider.testing.object_store import Call, Fault, StrictGCS
 
 CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
 

@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.stores.strict_gcs import StrictGCS
-from support.stores.strict_s3 import StrictS3
-
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 BUCKET = "lake"

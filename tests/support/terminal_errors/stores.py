@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from support.failing_tasks import DagHarness
-from support.stores.strict_s3 import Fault
 from support.terminal_errors.registry import situation
 
 from labelbox_export_provider import errors
+from labelbox_export_provider.testing.object_store import Fault
 
 
 @situation(errors.StorageError)
@@ -66,7 +66,7 @@ def all_in_one_on_such_a_share_with_the_last_try(night: DagHarness) -> None:
 
 @situation(errors.StorageUnavailableError)
 def land_in_a_store_that_fails_before_the_manifest(night: DagHarness) -> None:
-    broken = Fault(error="InternalError", status=500)
+    broken = Fault(code="InternalError", status=500)
     with night.s3(fault=lambda call: broken if "uris/" in call.key and call.operation == "PutObject" else None):
         night.land(night.start(), s3_bucket="lake")
 
@@ -89,7 +89,7 @@ def all_in_one_without_the_right_to_use_the_kms_key(night: DagHarness) -> None:
         "User: arn:aws:iam::111122223333:user/worker is not authorized to perform: kms:GenerateDataKey on resource: "
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd because no identity-based policy allows the action"
     )
-    with night.s3(fault=lambda call: Fault(error="AccessDenied", status=403, message=words)):
+    with night.s3(fault=lambda call: Fault(code="AccessDenied", status=403, message=words)):
         night.all_in_one(s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "1234abcd"})
 
 
@@ -101,7 +101,7 @@ def land_without_the_right_to_write_to_s3(night: DagHarness) -> None:
 
 @situation(errors.StorageUnsupportedError)
 def land_in_a_store_that_cannot_list(night: DagHarness) -> None:
-    no_such_call = Fault(error="NotImplemented", status=501)
+    no_such_call = Fault(code="NotImplemented", status=501)
     with night.s3(fault=lambda call: no_such_call if call.operation == "ListObjectsV2" else None):
         night.land(night.start(), s3_bucket="lake", rerun="replace")
 

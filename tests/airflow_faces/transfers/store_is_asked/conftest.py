@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.failing_tasks import DagHarness
-from support.stores.strict_gcs import StrictGCS, strict_gcs
-from support.stores.strict_s3 import StrictS3
 
 from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs
 
 
 @pytest.fixture

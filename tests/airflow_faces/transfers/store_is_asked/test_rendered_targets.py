@@ -9,11 +9,11 @@ import pytest
 from support.airflow.asked_stores import refused
 from support.airflow.tasks import NIGHT
 from support.failing_tasks import DagHarness
-from support.stores.strict_s3 import StrictS3
 
 from labelbox_export_provider import DataIntervalWindow, FixedWindow
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException
 from labelbox_export_provider.testing.faults import TruncatedFile
+from labelbox_export_provider.testing.object_store import StrictS3
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ from support.airflow.asked_stores import KMS, START, refused
 from support.airflow.versions import finds_out_that_connections_are_missing
 from support.failing_tasks import DagHarness
 from support.stores.servers import files
-from support.stores.strict_gcs import StrictGCS
-from support.stores.strict_s3 import Fault, StrictS3
 
 from labelbox_export_provider.airflow_compat import AirflowException
+from labelbox_export_provider.testing.object_store import Fault, StrictGCS, StrictS3
 
 
 def test_a_missing_bucket_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
@@ -36,7 +35,7 @@ def test_a_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, s3
 
 def test_a_kms_key_that_may_not_be_used_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The action and the key that AWS names are in the message."""
-    s3.fault = lambda call: Fault(error="AccessDenied", status=403, message=KMS)
+    s3.fault = lambda call: Fault(code="AccessDenied", status=403, message=KMS)
     said = refused(night, s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:k"})
     assert "needs kms:GenerateDataKey on the KMS key arn:aws:k" in said
     assert "s3:PutObject" not in said
@@ -45,7 +44,7 @@ def test_a_kms_key_that_may_not_be_used_starts_no_export(night: DagHarness, s3: 
 def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """It is needed for parts alone; the upload is aborted all the same."""
     words = KMS.replace("GenerateDataKey", "Decrypt")
-    denied = Fault(error="AccessDenied", status=403, message=words)
+    denied = Fault(code="AccessDenied", status=403, message=words)
     s3.fault = lambda call: denied if call.operation == "UploadPart" else None
     assert "needs kms:Decrypt on the KMS key" in refused(night, s3_bucket="lake")
     assert s3.open_uploads() == []
@@ -53,13 +52,13 @@ def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: DagHarness, s3: 
 
 def test_a_store_that_takes_no_checksums_of_the_client_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The setting of the connection is named."""
-    s3.fault = lambda call: Fault(error="MissingContentLength", status=411) if call.operation == "UploadPart" else None
+    s3.fault = lambda call: Fault(code="MissingContentLength", status=411) if call.operation == "UploadPart" else None
     assert "request_checksum_calculation" in refused(night, s3_bucket="lake")
 
 
 def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The store's own words are in the message."""
-    s3.fault = lambda call: Fault(error="InvalidStorageClass", status=400, message="The class you gave is not valid")
+    s3.fault = lambda call: Fault(code="InvalidStorageClass", status=400, message="The class you gave is not valid")
     said = refused(night, s3_bucket="lake", sink_args={"StorageClass": "COLDEST"})
     assert "The class you gave is not valid" in said
     assert "sink_args" in said
@@ -74,7 +73,7 @@ def test_missing_aws_credentials_start_no_export(night: DagHarness, s3: StrictS3
 
 def test_rights_that_end_at_data_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The manifest is written last, so its place is tried as well."""
-    denied = Fault(error="AccessDenied", status=403)
+    denied = Fault(code="AccessDenied", status=403)
     s3.fault = lambda call: None if call.key.startswith("labels/data/") else denied
     assert "labels/manifests/" in refused(night, s3_bucket="lake")
 

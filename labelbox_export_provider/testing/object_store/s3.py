@@ -1,0 +1,202 @@
+"""The dialect of S3: objects, multipart uploads, and the rules that real stores have and stand-ins often lack."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
+from labelbox_export_provider.testing.object_store import s3_messages as messages
+from labelbox_export_provider.testing.object_store.store import (
+    Fault,
+    ObjectStore,
+    ParsedRequest,
+    RefusedError,
+    StoredObject,
+    Upload,
+    serve,
+)
+
+
+@dataclass
+class MultipartUpload(Upload):
+    """A multipart upload: content and ETag of each part by its number."""
+
+    parts: dict[int, tuple[bytes, str]] = field(default_factory=dict)
+
+
+@dataclass
+class StrictS3(ObjectStore[MultipartUpload]):
+    """An S3 that recomputes checksums and refuses wrong and missing ones, and honours `If-None-Match` on all uploads.
+
+    Operations, and the members of `denied`, have the names of S3's API. `takes_trailers=False` refuses aws-chunked
+    bodies, `checks_size=False` ignores the size that a completion states, as some stores do. `unprotected` holds the
+    operations that sent bytes without any checksum.
+    """
+
+    minimum_part_bytes: int = 5 * 1024**2
+    takes_trailers: bool = True
+    checks_size: bool = True
+    unprotected: list[str] = field(default_factory=list)
+
+    def reset(self) -> None:
+        """Remove all objects, uploads, records, faults and denials."""
+        super().reset()
+        self.unprotected.clear()
+
+    def _parse(self, request: HttpRequest) -> ParsedRequest:
+        return messages.parse(request)
+
+    def _refusal(self, refused: RefusedError) -> HttpAnswer:
+        return messages.error(refused.status, refused.code, str(refused))
+
+    def _perform(self, request: ParsedRequest, fault: Fault | None) -> HttpAnswer:  # noqa: ARG002  the other dialect needs it
+        if request.operation in self.denied:
+            raise RefusedError(403, "AccessDenied")
+        if request.bucket.startswith("no-such"):
+            raise RefusedError(404, "NoSuchBucket")
+        perform = {
+            "PutObject": self._put_object,
+            "GetObject": self._get_object,
+            "HeadObject": self._head_object,
+            "DeleteObject": self._delete_object,
+            "ListObjectsV2": self._list_objects,
+            "CreateMultipartUpload": self._create_upload,
+            "UploadPart": self._upload_part,
+            "CompleteMultipartUpload": self._complete_upload,
+            "AbortMultipartUpload": self._abort_upload,
+            "ListMultipartUploads": self._list_uploads,
+        }[request.operation]
+        return perform(request)
+
+    # --- objects
+
+    def _put_object(self, request: ParsedRequest) -> HttpAnswer:
+        content = self._checked_body(request)
+        self._check_creation(request)
+        etag = messages.md5_of(content)
+        self.keep(request.bucket, request.key, self.spoil(content), messages.kept_headers(request), etag)
+        return HttpAnswer(200, b"", {"etag": f'"{etag}"'})
+
+    def _get_object(self, request: ParsedRequest) -> HttpAnswer:
+        found = self._object(request)
+        return HttpAnswer(200, found.content, {"etag": f'"{found.etag}"', **found.metadata})
+
+    def _head_object(self, request: ParsedRequest) -> HttpAnswer:
+        found = self._object(request)
+        length = {"content-length": str(len(found.content))}
+        return HttpAnswer(200, b"", {"etag": f'"{found.etag}"', **found.metadata, **length})
+
+    def _delete_object(self, request: ParsedRequest) -> HttpAnswer:
+        self.objects.pop(request.key, None)
+        return HttpAnswer(204)
+
+    def _list_objects(self, request: ParsedRequest) -> HttpAnswer:
+        keys = self.keys_below(request.key, request.query.get("continuation-token", ""))
+        listed = "".join(f"<Contents><Key>{quote(each)}</Key></Contents>" for each in keys[: self.page])
+        more = len(keys) > self.page
+        token = f"<NextContinuationToken>{messages.escape(keys[self.page - 1])}</NextContinuationToken>" if more else ""
+        return messages.xml(
+            "ListBucketResult",
+            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{token}{listed}",
+        )
+
+    # --- multipart uploads
+
+    def _create_upload(self, request: ParsedRequest) -> HttpAnswer:
+        name = f"u{next(self.numbers)}"
+        self.uploads[name] = MultipartUpload(request.key, messages.kept_headers(request))
+        return messages.xml("InitiateMultipartUploadResult", f"<UploadId>{name}</UploadId>")
+
+    def _upload_part(self, request: ParsedRequest) -> HttpAnswer:
+        content = self._checked_body(request)
+        etag = messages.md5_of(content)
+        self._upload(request).parts[int(request.query["partNumber"])] = (content, etag)
+        return HttpAnswer(200, b"", {"etag": f'"{etag}"'})
+
+    def _complete_upload(self, request: ParsedRequest) -> HttpAnswer:
+        upload = self._upload(request)
+        named = messages.named_parts(request.body)
+        parts = self._checked_parts(upload.parts, named)
+        content = self.spoil(b"".join(parts))
+        if self.checks_size and int(request.headers.get("x-amz-mp-object-size", len(content))) != len(content):
+            raise RefusedError(400, "InvalidRequest")
+        self._check_creation(request)
+        of_parts = messages.md5_of(b"".join(bytes.fromhex(etag) for _, etag in named))
+        etag = f"{of_parts}-{len(parts)}"
+        self.keep(request.bucket, request.key, content, upload.metadata, etag)
+        del self.uploads[request.query["uploadId"]]
+        return messages.xml("CompleteMultipartUploadResult", f'<ETag>"{etag}"</ETag>')
+
+    def _abort_upload(self, request: ParsedRequest) -> HttpAnswer:
+        self._upload(request)
+        del self.uploads[request.query["uploadId"]]
+        return HttpAnswer(204)
+
+    def _list_uploads(self, request: ParsedRequest) -> HttpAnswer:
+        after = (request.query.get("key-marker", ""), request.query.get("upload-id-marker", ""))
+        found = sorted(
+            (upload.key, name)
+            for name, upload in self.uploads.items()
+            if upload.key.startswith(request.key) and (upload.key, name) > after
+        )
+        page = found[: self.page]
+        # Clients decode keys in listings of objects, but not in those of uploads.
+        listed = "".join(
+            f"<Upload><Key>{messages.escape(key)}</Key><UploadId>{name}</UploadId></Upload>" for key, name in page
+        )
+        more = len(found) > self.page
+        marker = ""
+        if more:
+            key, name = page[-1]
+            marker = f"<NextKeyMarker>{messages.escape(key)}</NextKeyMarker>"
+            marker += f"<NextUploadIdMarker>{name}</NextUploadIdMarker>"
+        return messages.xml(
+            "ListMultipartUploadsResult", f"<IsTruncated>{str(more).lower()}</IsTruncated>{marker}{listed}"
+        )
+
+    # --- rules
+
+    def _object(self, request: ParsedRequest) -> StoredObject:
+        if request.key not in self.objects:
+            raise RefusedError(404, "NoSuchKey")
+        return self.objects[request.key]
+
+    def _upload(self, request: ParsedRequest) -> MultipartUpload:
+        upload = self.uploads.get(request.query["uploadId"])
+        if upload is None or upload.key != request.key:
+            raise RefusedError(404, "NoSuchUpload")
+        return upload
+
+    def _checked_parts(self, parts: Mapping[int, tuple[bytes, str]], named: list[tuple[int, str]]) -> list[bytes]:
+        if named != sorted(named) or len({number for number, _ in named}) != len(named):
+            raise RefusedError(400, "InvalidPartOrder")
+        if not named or any(parts.get(number, (b"", ""))[1] != etag for number, etag in named):
+            raise RefusedError(400, "InvalidPart")
+        contents = [parts[number][0] for number, _ in named]
+        if any(len(part) < self.minimum_part_bytes for part in contents[:-1]):
+            raise RefusedError(400, "EntityTooSmall")
+        return contents
+
+    def _check_creation(self, request: ParsedRequest) -> None:
+        if request.headers.get("if-none-match") == "*" and request.key in self.objects:
+            raise RefusedError(412, "PreconditionFailed")
+
+    def _checked_body(self, request: ParsedRequest) -> bytes:
+        try:
+            return messages.checked_body(request, takes_trailers=self.takes_trailers)
+        except RefusedError as refused:
+            if refused.code == "InvalidRequest":
+                self.unprotected.append(request.operation)
+            raise
+
+
+@contextmanager
+def strict_s3(*, tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[StrictS3]:
+    """Serve a `StrictS3` with these settings, over TLS if a context is given."""
+    with serve(StrictS3(**settings), tls) as store:
+        yield store
