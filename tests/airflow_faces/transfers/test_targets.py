@@ -58,9 +58,9 @@ def refusal(operator: type[Operator], **options: Any) -> str:
 
 @pytest.mark.parametrize(("bucket", "word"), S3_BUCKETS)
 def test_what_is_no_s3_bucket_is_refused(bucket: str, word: str) -> None:
-    """Also where the prefix is a template."""
-    for prefix in ("labels", "{{ x }}"):
-        said = refusal(LabelboxExportToS3Operator, s3_bucket=bucket, s3_prefix=prefix)
+    """Also where the prefix or the key is a template."""
+    for target in ({"s3_prefix": "labels"}, {"s3_prefix": "{{ x }}"}, {"s3_key": "{{ x }}"}):
+        said = refusal(LabelboxExportToS3Operator, s3_bucket=bucket, **target)
         assert "s3_bucket=" in said
         assert word in said
 
