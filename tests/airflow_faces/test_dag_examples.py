@@ -31,7 +31,7 @@ def test_an_example_serializes(dag_id: str) -> None:
 
 
 @pytest.mark.parametrize("dag_id", [dag_id for dag_id in sorted(BAG.dags) if "nightly" in dag_id])
-def test_a_nightly_example_has_real_data_intervals_and_catches_up(dag_id: str) -> None:
+def test_a_nightly_example_has_data_intervals_and_catches_up(dag_id: str) -> None:
     dag = BAG.dags[dag_id]
     assert type(dag.timetable).__name__ == CronDataIntervalTimetable.__name__
     assert dag.catchup is True
@@ -52,7 +52,7 @@ def test_an_example_says_in_airflow_what_it_does_and_needs(path: Path) -> None:
     assert sorted(name for name in pages if not (ROOT / name).exists()) == []
 
 
-def test_no_example_makes_airflow_load_a_cloud_library_to_parse_it() -> None:
+def test_parsing_an_example_loads_no_cloud_library() -> None:
     """An asset with an address such as s3:// would: Airflow then loads the address handlers of all providers."""
     program = (
         "import runpy, sys, airflow.sdk\n"
@@ -64,7 +64,7 @@ def test_no_example_makes_airflow_load_a_cloud_library_to_parse_it() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_backfill_of_the_readme_ends_where_the_schedule_of_its_dag_begins() -> None:
+def test_the_readmes_backfill_ends_where_the_schedule_begins() -> None:
     """G4: windows have no gap, nor are there two of one day."""
     command = re.search(r"airflow backfill create --dag-id (\S+) --from-date (\S+) --to-date (\S+)", README)
     assert command is not None

@@ -17,9 +17,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "export-task-in-python.md"
 SAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_every_sample_of_the_page_runs_in_its_order_and_does_what_the_page_says(
+def test_the_samples_of_the_page_run_in_their_order(
     fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Every sample runs after those before it and does what the page says."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LABELBOX_API_KEY", fake.api_key)
     fake.faults.add(ErrorRows(lines=('{"error": "no such file"}',)))

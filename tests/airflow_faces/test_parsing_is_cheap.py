@@ -34,7 +34,8 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
     assert loaded == {"labelbox_export_provider"}
 
 
-def test_importing_the_operators_loads_no_http_cloud_or_codec_library() -> None:
+def test_importing_the_operators_loads_no_heavy_library() -> None:
+    """Importing the operators loads no HTTP, cloud or codec library."""
     names = "ProjectExportOperator, ExportTaskSensor, LabelboxExportToS3Operator, LabelboxExportToFileOperator"
     # What every Airflow operator needs anyway is loaded before the count begins.
     loaded = modules_loaded_by(
@@ -48,7 +49,8 @@ def test_importing_the_operators_loads_no_http_cloud_or_codec_library() -> None:
     assert heavy == set()
 
 
-def test_every_public_name_can_be_loaded_and_no_other_leaks_out() -> None:
+def test_public_names_can_be_loaded_and_no_others() -> None:
+    """Every public name can be loaded, and no other name is public."""
     import labelbox_export_provider as package
 
     assert {name for name in package.__all__ if getattr(package, name) is None} == set()

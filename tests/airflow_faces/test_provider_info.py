@@ -28,7 +28,8 @@ def test_it_fits_airflows_runtime_schema() -> None:
     jsonschema.validate(INFO, json.loads((SCHEMAS / "provider_info.schema.json").read_text()))
 
 
-def test_its_connection_type_fits_the_schema_that_spells_connection_forms_out() -> None:
+def test_its_connection_type_fits_the_schema_of_forms() -> None:
+    """The connection type fits the schema in which Airflow defines connection forms."""
     schema = json.loads((SCHEMAS / "provider.yaml.schema.json").read_text())
     part = {**schema, "type": "array", "items": schema["properties"]["connection-types"]["items"]}
     for name in ("properties", "required", "additionalProperties"):
@@ -65,7 +66,8 @@ def test_the_hook_agrees_with_the_connection_type() -> None:
     assert connection_type["hook-class-name"] == f"{LabelboxHook.__module__}.{LabelboxHook.__name__}"
 
 
-def test_the_form_has_a_field_for_every_extra_that_the_connection_takes() -> None:
+def test_the_form_has_a_field_for_every_extra() -> None:
+    """The connection form has a field for every extra that a connection may have."""
     from labelbox_export_provider.client.settings import ConnectionSettings
 
     extras = set(ConnectionSettings.model_fields) - {"endpoint", "api_key", "conn_id"}

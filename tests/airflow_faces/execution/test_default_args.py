@@ -116,7 +116,7 @@ def test_a_rendered_source_without_dates_ignores_a_window(monkeypatch: pytest.Mo
         assert len(fake.exports) == 1
 
 
-def test_of_options_that_exclude_each_other_the_written_one_counts() -> None:
+def test_of_exclusive_options_the_written_one_counts() -> None:
     """A default for one of two does not contradict the other one that a call writes."""
     defaults = {
         "source": ProjectSource(project_id="clp1"),
@@ -162,7 +162,7 @@ def test_a_param_without_a_value_does_not_stop_the_parse() -> None:
 
 
 @pytest.mark.parametrize("of_dag", [False, Param(False, type="boolean")])
-def test_params_of_a_task_are_refused_though_its_dag_has_them_too(of_dag: Any) -> None:
+def test_a_tasks_params_are_refused_though_its_dag_has_them(of_dag: Any) -> None:
     """`params={"attachments": True}` is a mistake for `export_params`, whatever the DAG's own params are."""
     with some_dag(params={"attachments": of_dag}), pytest.raises(ConfigurationError, match="export_params="):
         ProjectExportOperator(task_id="start", project_id="clp1", params={"attachments": True})

@@ -160,20 +160,23 @@ def every_class() -> Iterator[type[LabelboxExportError]]:
     yield from (kind for kind in found if kind.__module__.startswith("labelbox_export_provider."))
 
 
-def test_every_class_has_a_snapshot_or_a_reason_why_it_cannot_end_a_task() -> None:
+def test_every_class_has_a_snapshot_or_a_reason() -> None:
+    """Every class of error has a snapshot, or a reason why it cannot end a task."""
     shown = {each.error for each in SITUATIONS.values()}
     assert shown & CANNOT_END_A_TASK.keys() == set()
     assert set(every_class()) - shown == CANNOT_END_A_TASK.keys()
 
 
-def test_no_snapshot_is_left_of_a_situation_that_is_gone() -> None:
+def test_no_snapshot_is_left_over() -> None:
+    """There is no snapshot of a situation that no longer exists."""
     assert {file.stem for file in snapshots.FOLDER.iterdir()} == SITUATIONS.keys()
 
 
 # --- docs/when-it-fails.md
 
 
-def test_the_page_says_of_every_class_that_can_end_a_task_what_to_do() -> None:
+def test_the_page_has_advice_for_every_class() -> None:
+    """The page says what to do about every class of error that can end a task."""
     rows = dict(re.findall(r"^\| `(\w+Error)` \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE))
     without_row = {each.error.__name__ for each in SITUATIONS.values()} - rows.keys()
     assert without_row == {"LabelboxExportError"}

@@ -131,7 +131,7 @@ def test_the_connection_is_that_of_the_task_or_of_the_dict(
     assert task.execute(context_of("land"))["rows"] == len(fake.rows_for())
 
 
-def test_a_bare_id_can_be_waited_for_and_a_transfer_says_what_to_write(fake: FakeLabelbox, tmp_path: Path) -> None:
+def test_a_bare_id_is_enough_to_wait_but_not_to_land(fake: FakeLabelbox, tmp_path: Path) -> None:
     """Names of objects hold the source, so that an id alone is not enough to land."""
     external = started_elsewhere(fake)
     result = waited(external["export_id"])

@@ -84,7 +84,7 @@ def test_whole_options_may_be_the_text_of_a_template(fake: FakeLabelbox, filter_
 
 @pytest.mark.parametrize("option", ["export_params", "filters", "window"])
 @pytest.mark.parametrize("text", ["{'a': Undefined}", "all of it"])
-def test_text_that_cannot_be_read_is_refused_before_the_first_call(fake: FakeLabelbox, option: str, text: str) -> None:
+def test_unreadable_text_is_refused_before_the_first_call(fake: FakeLabelbox, option: str, text: str) -> None:
     """The message has the line to write."""
     start = rendered(
         lambda: ProjectExportOperator(task_id="start", project_id=fake.project_id, **{option: "{{ params.it }}"}),

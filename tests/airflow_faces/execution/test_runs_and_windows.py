@@ -85,12 +85,14 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("how", RUNS)
-def test_every_way_a_run_can_come_about_gives_its_data_interval_or_is_refused(how: str) -> None:
+def test_every_kind_of_run_has_an_interval_or_is_refused(how: str) -> None:
+    """Every way in which a run is created gives its data interval, or is refused."""
     assert outcome(RUNS[how](), DataIntervalWindow()) == EXPECTED[how]
 
 
 @pytest.mark.parametrize("how", RUNS)
-def test_a_partition_window_is_given_by_runs_with_a_partition_date_and_by_no_others(how: str) -> None:
+def test_only_runs_with_a_partition_date_have_its_window(how: str) -> None:
+    """A `PartitionWindow` is given by runs with a partition date and by no others."""
     expected = THE_DAY if EXPECTED[how] == PARTITION else "refused: no partition date"
     assert outcome(RUNS[how](), PartitionWindow(DAY)) == expected
 
@@ -119,10 +121,11 @@ SPRING = "2026-03-29T10:30:00Z"
     ],
 )
 @pytest.mark.parametrize("timetables", [CronDataIntervalTimetable, IntervalsOfTheServer])
-def test_a_run_by_hand_where_clocks_go_forward_is_not_told_to_change_its_schedule(
-    cron: str, zone: str, pressed: str, timetables: Any
-) -> None:
-    """The timetable that a message would recommend is the DAG's; the night has a scheduled run, as it says."""
+def test_a_run_in_a_skipped_hour_keeps_its_schedule(cron: str, zone: str, pressed: str, timetables: Any) -> None:
+    """A manual run in an hour that clocks skip is not advised to change its schedule.
+
+    The timetable that a message would recommend is the DAG's; the night has a scheduled run, as it says.
+    """
     run = triggered(timetables(cron, timezone=zone), logical_date=pressed)
     with pytest.raises(ManualRunError) as raised:
         window_of(run, DataIntervalWindow())
@@ -136,8 +139,11 @@ def test_a_run_by_hand_where_clocks_go_forward_is_not_told_to_change_its_schedul
     assert run.interval[1] in {night.interval[1] for night in nights if night.interval is not None}
 
 
-def test_a_refused_run_says_what_its_timetable_has_to_be() -> None:
-    """The cron and the zone of the DAG are those to keep."""
+def test_a_refused_run_names_the_timetable_it_needs() -> None:
+    """The message of a refused run names the timetable that it needs.
+
+    The cron and the zone of the DAG are those to keep.
+    """
     for schedule in (
         CronTriggerTimetable("30 4 * * 1-5", timezone="Europe/Berlin"),
         TriggersOfTheServer("30 4 * * 1-5", timezone="Europe/Berlin"),
@@ -170,7 +176,7 @@ def test_a_cron_string_is_advised_in_the_zone_of_its_start_date(start: Any, advi
     assert f"schedule={advised} (from" in str(raised.value)
 
 
-def test_a_run_from_before_a_change_of_timetable_asks_for_a_new_dag_id() -> None:
+def test_a_run_from_before_a_new_timetable_needs_a_dag_id() -> None:
     """Cleared or reprocessed it keeps its interval: the timetable that the DAG has by now is not to blame."""
     run = replace(fired_at(NIGHTLY), schedule=INTERVALS)
     with pytest.raises(WindowError) as raised:
@@ -199,7 +205,7 @@ def test_a_dag_without_a_schedule_needs_no_new_dag_id() -> None:
         assert "window=ParamsWindow() with DAG(params=window_params())" in str(raised.value)
 
 
-def test_a_partitioned_dag_that_is_triggered_without_a_key_asks_for_one() -> None:
+def test_a_partitioned_dag_without_a_key_asks_for_one() -> None:
     """Its timetable is the right one already."""
     with pytest.raises(ManualRunError, match="Trigger the DAG again with a partition key"):
         window_of(triggered(PARTITIONS), PartitionWindow(DAY))
@@ -218,9 +224,8 @@ def test_a_partitioned_dag_that_is_triggered_without_a_key_asks_for_one() -> Non
         (fired_at(INTERVALS), DataIntervalWindow(open_start_at="2027-01-01T00:00:00Z")),
     ],
 )
-def test_a_refused_run_asks_nothing_of_labelbox_and_fails_without_a_retry(
-    fake: FakeLabelbox, run: Run, window: Any
-) -> None:
+def test_a_refused_run_sends_nothing_and_uses_no_retry(fake: FakeLabelbox, run: Run, window: Any) -> None:
+    """A refused run sends nothing to Labelbox and fails without a retry."""
     context = context_of(run, window, window_params())
     with pytest.raises(AirflowFailException, match="Nothing was exported"):
         cast("BaseOperator", context["task"]).execute(context)

@@ -48,7 +48,7 @@ def test_a_form_filled_in_gives_any_run_by_hand_its_window(schedule: Any, body: 
         ),
     ],
 )
-def test_a_form_half_filled_in_is_refused_by_the_labels_of_its_fields(conf: dict[str, Any], part: str) -> None:
+def test_a_half_filled_form_is_refused_by_its_labels(conf: dict[str, Any], part: str) -> None:
     """The remedy is to trigger again; the schedule is right."""
     with pytest.raises(ManualRunError) as raised:
         window_of(triggered(INTERVALS, conf=conf, logical_date=PRESSED.isoformat()), ParamsWindow(), window_params())
@@ -57,7 +57,7 @@ def test_a_form_half_filled_in_is_refused_by_the_labels_of_its_fields(conf: dict
     assert "chedule" not in str(raised.value)
 
 
-def test_half_a_window_in_the_defaults_of_the_params_is_not_blamed_on_a_form() -> None:
+def test_half_a_window_in_defaults_is_not_blamed_on_a_form() -> None:
     """Nobody fills in a form for a scheduled run."""
     params = {**window_params(), "start": Param(FORM["start"], type="string")}
     with pytest.raises(WindowError, match="Correct the defaults of these params in the DAG file") as raised:
@@ -71,7 +71,8 @@ def test_the_form_itself_takes_nothing_but_instants(value: object) -> None:
         window_of(triggered(None, conf=FORM | {"start": value}), ParamsWindow(), window_params())
 
 
-def test_the_form_may_have_other_names_and_other_params_beside_them() -> None:
+def test_the_form_may_have_other_names_and_params() -> None:
+    """The form's fields may have other names, and other params beside them."""
     params = {**window_params("since", "until"), "project_id": "x"}
     run = triggered(None, conf={"since": FORM["start"], "until": FORM["end"]})
     assert window_of(run, ParamsWindow("since", "until"), params).start == pendulum.datetime(2026, 1, 1)

@@ -67,15 +67,21 @@ def test_the_partitions_of_local_days_leave_no_gap(zone: str, since: str, shared
 
 
 @pytest.mark.parametrize(("zone", "skipped"), [("Europe/Berlin", False), ("Africa/Cairo", True)])
-def test_a_run_offset_makes_airflow_skip_a_partition_where_clocks_change_at_midnight(zone: str, skipped: bool) -> None:
-    """No window can heal a run that is never made; docs/windows.md tells to leave `run_offset` out there."""
+def test_a_run_offset_skips_a_partition_at_a_clock_change(zone: str, skipped: bool) -> None:
+    """A `run_offset` makes Airflow skip a partition where clocks change at midnight.
+
+    No window can fix a run that is never created; docs/windows.md says to leave `run_offset` out there.
+    """
     runs = islice(scheduled(CronPartitionTimetable("0 0 * * *", timezone=zone, run_offset=-1), at("2026-04-20")), 8)
     dates = [run.partition_date for run in runs if run.partition_date is not None]
     assert any(after - before > timedelta(hours=25) for before, after in pairwise(dates)) is skipped
 
 
-def test_a_trigger_timetable_with_an_interval_leaves_an_hour_out_where_clocks_go_back() -> None:
-    """Airflow counts 24 hours back from each run. docs/windows.md tells to use CronDataIntervalTimetable there."""
+def test_a_trigger_timetable_leaves_out_an_hour() -> None:
+    """A trigger timetable with an interval leaves out an hour where clocks go back.
+
+    Airflow counts 24 hours back from each run. docs/windows.md tells to use CronDataIntervalTimetable there.
+    """
     timetable = CronTriggerTimetable("0 2 * * *", timezone="Europe/Berlin", interval=DAY)
     runs = islice(scheduled(timetable, at("2026-10-20")), 10)
     windows = [DataIntervalWindow().resolve(run_interval(facts_of(run))) for run in runs]
@@ -83,7 +89,7 @@ def test_a_trigger_timetable_with_an_interval_leaves_an_hour_out_where_clocks_go
     assert sorted(gaps)[-2:] == [timedelta(0), timedelta(hours=1)]
 
 
-def test_a_coarser_timetable_leaves_a_gap_behind_the_runs_of_a_finer_one() -> None:
+def test_a_coarser_timetable_leaves_a_gap_behind_a_finer_one() -> None:
     """docs/windows.md asks for a new `dag_id` with every change of timetable."""
     last = DagRunInfo.interval(FIRST, FIRED)
     weekly = serialized(CronDataIntervalTimetable("0 2 * * 0", timezone="UTC")).timetable

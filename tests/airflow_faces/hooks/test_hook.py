@@ -38,9 +38,10 @@ def connection(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> LabelboxHook:
     return LabelboxHook()
 
 
-def test_the_connection_test_says_whose_key_it_is_with_organization_and_time_zone(
+def test_the_connection_test_names_the_owner_of_the_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Airflow's Test button shows user, organization and time zone of the key."""
     with FakeLabelbox(user=FakeUser(email="ada@example.com", timezone="Europe/Berlin")) as fake:
         hook = connection(monkeypatch, host=fake.endpoint, password=fake.api_key)
         assert hook.test_connection() == (
@@ -67,9 +68,10 @@ def test_an_owner_without_a_time_zone_is_said_to_be_read_in_utc(monkeypatch: pyt
         ({"extra": '{"time_out": 5}'}, ["time_out", "timeout"]),
     ],
 )
-def test_every_wrong_part_of_a_connection_gives_a_sentence_of_its_own(
+def test_each_wrong_part_of_a_connection_has_its_message(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, parts: dict[str, Any], words: list[str]
 ) -> None:
+    """Every wrong part of a connection has a message of its own."""
     ok, text = connection(monkeypatch, **{"host": fake.endpoint, "password": fake.api_key, **parts}).test_connection()
     assert ok is False
     assert [word for word in words if word not in text] == []
@@ -87,7 +89,8 @@ def test_a_port_nobody_listens_on_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert (ok, "127.0.0.1" in text) == (False, True)
 
 
-def test_the_key_is_masked_in_task_logs_as_soon_as_the_connection_is_read(fake: FakeLabelbox) -> None:
+def test_the_key_is_masked_once_the_connection_is_read(fake: FakeLabelbox) -> None:
+    """Task logs mask the key as soon as the connection is read."""
     LabelboxHook().run(flows.who_am_i())
     assert redact(f"key {fake.api_key}") == "key ***"
 
@@ -99,7 +102,7 @@ def test_a_key_with_a_newline_works_and_is_masked(monkeypatch: pytest.MonkeyPatc
         assert redact(f"key {fake.api_key}.") == "key ***."
 
 
-def test_a_key_in_the_login_field_is_masked_and_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_the_login_field_is_masked_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be the key in the wrong field is treated as one."""
     ok, text = connection(monkeypatch, login="key-in-the-login-0001").test_connection()
     assert ok is False
@@ -144,9 +147,8 @@ def test_the_loop_is_not_blocked_by_masking(fake: FakeLabelbox, monkeypatch: pyt
     assert redact(f"key {fake.api_key}") == "key ***"
 
 
-def test_the_key_and_its_header_are_in_no_log_record_at_debug_level(
-    fake: FakeLabelbox, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_debug_log_holds_the_key_or_its_header(fake: FakeLabelbox, caplog: pytest.LogCaptureFixture) -> None:
+    """No log record holds the key or its header, at debug level either."""
     with caplog.at_level(logging.DEBUG):
         LabelboxHook().run(flows.who_am_i())
     assert caplog.records

@@ -14,7 +14,8 @@ from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.testing import FakeLabelbox
 
 
-def test_the_link_to_the_project_is_pushed_as_soon_as_the_export_runs(fake: FakeLabelbox) -> None:
+def test_the_link_is_pushed_as_soon_as_the_export_runs(fake: FakeLabelbox) -> None:
+    """The link to the project is pushed as soon as the export runs."""
     context = context_of()
     start_of(fake).execute(context)
     link = instance_of(context).xcoms["labelbox_source_link"]

@@ -19,7 +19,8 @@ from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.accounts import FakeUser
 
 
-def test_every_field_may_be_templated_inside_params_and_filters_too(fake: FakeLabelbox) -> None:
+def test_every_field_may_be_a_template(fake: FakeLabelbox) -> None:
+    """Every field may be a template, also inside of export params and filters."""
     with some_dag(params={"project": fake.project_id, "details": True, "since": "2026-11-21"}):
         start = ProjectExportOperator(
             task_id="start",
@@ -40,9 +41,8 @@ def test_every_field_may_be_templated_inside_params_and_filters_too(fake: FakeLa
 
 @pytest.mark.parametrize("empty", ["", "None", "  "])
 @pytest.mark.parametrize("option", ["project_id", "filters", "export_params", "window", "labelbox_conn_id"])
-def test_a_template_that_renders_empty_or_to_none_is_refused_before_the_first_call(
-    fake: FakeLabelbox, option: str, empty: str
-) -> None:
+def test_a_template_that_renders_to_nothing_is_refused(fake: FakeLabelbox, option: str, empty: str) -> None:
+    """A template that renders to an empty text or to None is refused before the first call."""
     values: dict[str, Any] = {
         "project_id": "{{ params.it }}",
         "filters": {"workflow_status": "{{ params.it }}"},
@@ -110,12 +110,13 @@ def test_params_given_by_mistake_are_refused_with_the_right_name(given: dict[str
         ProjectExportOperator(task_id="start", project_id="clp1", params=given)
 
 
-def test_a_model_given_as_params_is_refused_while_the_dag_is_parsed() -> None:
+def test_a_model_given_as_params_fails_while_parsing() -> None:
+    """A model given as Airflow's own `params` is refused while the DAG is parsed."""
     with pytest.raises((ConfigurationError, TypeError, ValueError, AirflowException)):
         ProjectExportOperator(task_id="start", project_id="clp1", params=ProjectExportParams(attachments=True))
 
 
-def test_a_dag_may_have_params_of_the_same_names_as_export_params(fake: FakeLabelbox) -> None:
+def test_a_dag_may_have_params_named_like_export_params(fake: FakeLabelbox) -> None:
     with some_dag(params={"attachments": True, "project_details": Param(False, type="boolean")}):
         start = start_of(fake, export_params={"attachments": "{{ params.attachments }}"})
         sensor = ExportTaskSensor(task_id="wait", export=start.output)
@@ -124,7 +125,8 @@ def test_a_dag_may_have_params_of_the_same_names_as_export_params(fake: FakeLabe
     assert handle["query"]["params"]["includeAttachments"] is True
 
 
-def test_models_and_aware_dates_are_taken_as_well_as_plain_values(fake: FakeLabelbox) -> None:
+def test_models_and_aware_dates_work_like_plain_values(fake: FakeLabelbox) -> None:
+    """Models and dates with a time zone work as plain values do."""
     start = start_of(
         fake,
         export_params=ProjectExportParams(project_details=True),
@@ -135,7 +137,8 @@ def test_models_and_aware_dates_are_taken_as_well_as_plain_values(fake: FakeLabe
     assert entry["value"]["value"] == "2026-11-20T23:00:00+0000"
 
 
-def test_dates_without_offset_are_read_in_the_key_owners_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dates_without_offset_have_the_key_owners_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates without an offset are read in the time zone of the key's owner."""
     with FakeLabelbox(user=FakeUser(timezone="America/New_York")) as fake:
         monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", fake.airflow_connection())
         handle = start_of(fake, filters={"last_activity_at": ["2026-07-01", "2026-07-02 12:00:00"]}).execute(

@@ -16,7 +16,8 @@ from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, HtmlAnswer, LostAnswer
 
 
-def test_it_starts_one_export_and_returns_a_handle_that_sensors_and_transfers_accept(fake: FakeLabelbox) -> None:
+def test_it_starts_one_export_and_returns_its_handle(fake: FakeLabelbox) -> None:
+    """The operator starts one export and returns a handle that sensors and transfers accept."""
     handle = start_of(fake, window=DataIntervalWindow()).execute(context_of())
     [export] = fake.exports
     assert ExportHandle.parse(handle).export_id == export.export_id
@@ -25,7 +26,8 @@ def test_it_starts_one_export_and_returns_a_handle_that_sensors_and_transfers_ac
     assert handle["window"]["queried_end"] == "2026-11-23T02:00:01Z"
 
 
-def test_a_retry_after_a_crash_before_the_handle_was_returned_adopts_the_export(fake: FakeLabelbox) -> None:
+def test_a_retry_after_a_crash_adopts_the_export(fake: FakeLabelbox) -> None:
+    """A retry adopts the export where the try before it crashed before it returned the handle."""
     store = StateStore()
     first = start_of(fake).execute(context_of(store=store))
     second = start_of(fake).execute(context_of(store=store, ti=TaskInstance(try_number=2)))
@@ -33,16 +35,18 @@ def test_a_retry_after_a_crash_before_the_handle_was_returned_adopts_the_export(
     assert len(fake.exports) == 1
 
 
-def test_a_task_that_had_succeeded_and_is_cleared_starts_a_new_export(fake: FakeLabelbox) -> None:
+def test_a_cleared_success_starts_a_new_export(fake: FakeLabelbox) -> None:
+    """A task that had succeeded and is cleared starts a new export."""
     store = StateStore()
     first = start_of(fake).execute(context_of(store=store))
     second = start_of(fake).execute(context_of(store=store, ti=TaskInstance(try_number=2, max_tries=4)))
     assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
 
 
-def test_a_success_cleared_after_retries_was_lowered_starts_a_new_export_though_max_tries_is_as_it_was(
+def test_a_cleared_success_with_fewer_retries_starts_anew(
     fake: FakeLabelbox,
 ) -> None:
+    """A cleared success starts a new export where lowered `retries` leave `max_tries` unchanged."""
     store = StateStore()
     first = start_of(fake).execute(context_of(store=store, dag_run=SimpleNamespace(clear_number=0)))
     # Airflow gives a cleared task its tries so far and its retries: 1 + 2 after 0 + 3.
@@ -57,7 +61,7 @@ def test_without_a_state_store_the_name_alone_finds_the_export(fake: FakeLabelbo
     assert len(fake.exports) == 1
 
 
-def test_without_a_store_a_retry_adopts_after_a_sibling_was_cleared(fake: FakeLabelbox) -> None:
+def test_without_a_store_a_sibling_may_be_cleared(fake: FakeLabelbox) -> None:
     """Clearing any task of a run raises the run's clear_number, and must not make a retry of this one start again."""
     first = start_of(fake).execute(context_of(dag_run=SimpleNamespace(clear_number=0)))
     retry = context_of(ti=TaskInstance(try_number=2), dag_run=SimpleNamespace(clear_number=1))
@@ -72,7 +76,8 @@ def test_without_a_store_a_cleared_task_starts_a_new_export(fake: FakeLabelbox) 
     assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
 
 
-def test_a_lost_answer_to_the_start_is_followed_by_a_look_not_by_a_second_start(fake: FakeLabelbox) -> None:
+def test_after_a_lost_reply_it_looks_for_the_export(fake: FakeLabelbox) -> None:
+    """A lost reply to the start is followed by a look-up, not by a second start."""
     fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
     handle = start_of(fake).execute(context_of(store=StateStore()))
     assert [export.export_id for export in fake.exports] == [handle["export_id"]]
@@ -84,7 +89,8 @@ def test_mapped_tasks_of_one_run_start_an_export_each(fake: FakeLabelbox) -> Non
     assert len({export.name for export in fake.exports}) == 3
 
 
-def test_the_name_in_labelbox_begins_with_dag_and_task_or_with_task_name(fake: FakeLabelbox) -> None:
+def test_the_name_begins_with_dag_and_task_or_task_name(fake: FakeLabelbox) -> None:
+    """The export's name in Labelbox begins with DAG and task id, or with `task_name`."""
     start_of(fake).execute(context_of())
     start_of(fake, task_name="Nightly cars").execute(context_of())
     assert [str(export.name).partition(" [")[0] for export in fake.exports] == ["nightly start", "Nightly cars"]
@@ -97,31 +103,35 @@ def test_the_name_in_labelbox_begins_with_dag_and_task_or_with_task_name(fake: F
         ((NIGHT[0], NIGHT[0]), ["zero width", "CronDataIntervalTimetable", "catchup=True"]),
     ],
 )
-def test_a_run_without_a_usable_interval_is_refused_with_the_timetable_to_use(
+def test_a_run_without_an_interval_is_refused(
     fake: FakeLabelbox, interval: tuple[datetime, datetime] | None, words: list[str]
 ) -> None:
+    """A run without a usable interval is refused, naming the timetable to use."""
     text = failure_of(start_of(fake, window=DataIntervalWindow()), context_of(interval=interval))
     assert [word for word in words if word not in text] == []
     assert fake.exports == []
 
 
-def test_a_window_turns_data_row_details_on_unless_it_is_not_trimmed(fake: FakeLabelbox) -> None:
+def test_a_trimmed_window_turns_data_row_details_on(fake: FakeLabelbox) -> None:
+    """A window turns `data_row_details` on unless it is not trimmed."""
     for trim in (None, False):
         start_of(fake, window=DataIntervalWindow(trim=trim), task_name=f"trim {trim}").execute(context_of())
     details = [export.params["includeDataRowDetails"] for export in fake.exports]
     assert details == [True, False]
 
 
-def test_a_connection_that_does_not_exist_is_named_together_with_how_to_make_it(fake: FakeLabelbox) -> None:
+def test_a_missing_connection_is_named_with_how_to_create_it(fake: FakeLabelbox) -> None:
+    """The message of a missing connection tells how to create it."""
     text = failure_of(start_of(fake, labelbox_conn_id="labelbox_nowhere"), context_of())
     assert "'labelbox_nowhere'" in text
     assert "AIRFLOW_CONN_LABELBOX_NOWHERE" in text
 
 
 @pytest.mark.parametrize(("key", "word"), [("", "the api key is empty"), ("wrong-key-0001", "key")])
-def test_an_empty_or_wrong_key_fails_without_a_retry_and_starts_nothing(
+def test_a_wrong_key_fails_without_a_retry(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, key: str, word: str
 ) -> None:
+    """An empty or wrong key fails without a retry and starts nothing."""
     monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", fake.airflow_connection(api_key=key or " "))
     text = failure_of(start_of(fake), context_of())
     assert word in text.lower()
@@ -129,13 +139,15 @@ def test_an_empty_or_wrong_key_fails_without_a_retry_and_starts_nothing(
     assert fake.exports == []
 
 
-def test_an_unknown_project_fails_without_a_retry_and_names_the_id(fake: FakeLabelbox) -> None:
+def test_an_unknown_project_fails_without_a_retry(fake: FakeLabelbox) -> None:
+    """An unknown project fails without a retry, naming the id."""
     text = failure_of(start_of(fake, project_id="clpnosuchproject"), context_of())
     assert "clpnosuchproject" in text
     assert "retry:     none" in text
 
 
-def test_an_endpoint_that_answers_html_is_said_to_be_no_labelbox(fake: FakeLabelbox) -> None:
+def test_an_endpoint_that_answers_html_is_not_labelbox(fake: FakeLabelbox) -> None:
+    """The message about an endpoint that answers HTML says that it is not Labelbox."""
     fake.faults.add(HtmlAnswer(times=None))
     with pytest.raises(AirflowException) as failure:
         start_of(fake).execute(context_of())
@@ -165,7 +177,8 @@ def test_a_failing_start_names_source_link_window_and_try(fake: FakeLabelbox) ->
     assert "try:       1 of 4" in message
 
 
-def test_a_refusal_that_a_retry_does_not_heal_uses_up_none(fake: FakeLabelbox) -> None:
+def test_a_permanent_refusal_uses_up_no_retry(fake: FakeLabelbox) -> None:
+    """A refusal that a retry does not fix uses up no retry."""
     fake.faults.add(GraphQLErrorAnswer(operation="exportDataRowsInProject", code="OPERATION_NOT_ALLOWED", message="no"))
     assert "retry:     none" in failure_of(start_of(fake), context_of())
 

@@ -13,7 +13,8 @@ from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import FailedExport, SlowExport
 
 
-def test_wait_for_completion_defers_and_returns_the_handle_with_totals(fake: FakeLabelbox) -> None:
+def test_it_defers_and_returns_the_handle_with_totals(fake: FakeLabelbox) -> None:
+    """With `wait_for_completion` the operator defers and returns the handle with the totals."""
     fake.change(polls_per_export=2)
     start = start_of(fake, wait_for_completion=True, poke_interval=0.01)
     context = context_of(store=StateStore())
@@ -24,7 +25,8 @@ def test_wait_for_completion_defers_and_returns_the_handle_with_totals(fake: Fak
     assert ExportHandle.parse(handle).export_id == fake.exports[0].export_id
 
 
-def test_with_wait_for_completion_a_failed_export_is_healed_by_the_tasks_own_retry(fake: FakeLabelbox) -> None:
+def test_a_retry_replaces_a_failed_export(fake: FakeLabelbox) -> None:
+    """A retry of a waiting operator starts a new export after a FAILED one."""
     fake.faults.add(FailedExport())
     store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
     context = context_of(store=store)
@@ -40,7 +42,8 @@ def test_with_wait_for_completion_a_failed_export_is_healed_by_the_tasks_own_ret
     assert resume(start, deferred.value, second)["export_id"] == fake.exports[1].export_id
 
 
-def test_cleared_while_it_waits_or_after_its_wait_failed_a_waiting_operator_adopts(fake: FakeLabelbox) -> None:
+def test_cleared_before_success_it_adopts_the_export(fake: FakeLabelbox) -> None:
+    """Cleared while it waits, or after its wait failed, a waiting operator adopts its export."""
     fake.faults.add(SlowExport())
     store, start = StateStore(), start_of(fake, wait_for_completion=True)
     with pytest.raises(TaskDeferred):
@@ -50,7 +53,8 @@ def test_cleared_while_it_waits_or_after_its_wait_failed_a_waiting_operator_adop
     assert len(fake.exports) == 1
 
 
-def test_cleared_after_success_a_waiting_operator_starts_a_new_export(fake: FakeLabelbox) -> None:
+def test_cleared_after_success_it_starts_a_new_export(fake: FakeLabelbox) -> None:
+    """Cleared after its success, a waiting operator starts a new export."""
     store, start = StateStore(), start_of(fake, wait_for_completion=True, poke_interval=0.01)
     for number, max_tries in ((1, 3), (2, 4)):
         context = context_of(store=store, ti=TaskInstance(try_number=number, max_tries=max_tries))

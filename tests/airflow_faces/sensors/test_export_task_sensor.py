@@ -60,9 +60,8 @@ def run(mode: str, handle: Any, **options: Any) -> Any:
 
 
 @every_mode
-def test_it_waits_for_complete_and_returns_the_handle_with_the_totals_of_both_streams(
-    fake: FakeLabelbox, mode: str
-) -> None:
+def test_it_returns_the_handle_with_totals_once_complete(fake: FakeLabelbox, mode: str) -> None:
+    """The sensor waits for COMPLETE and returns the handle with the totals of both streams."""
     fake.change(polls_per_export=3)
     fake.faults.add(ErrorRows(lines=('{"error": "one"}', '{"error": "two"}')))
     handle = handle_of(fake)
@@ -75,9 +74,10 @@ def test_it_waits_for_complete_and_returns_the_handle_with_the_totals_of_both_st
 @every_mode
 @pytest.mark.parametrize(("fault", "state"), [(FailedExport(), "FAILED"), (CanceledExport(), "canceled")])
 @pytest.mark.parametrize("soft_fail", [False, True])
-def test_a_dead_export_fails_without_retry_past_soft_fail_and_names_the_task_to_clear(
+def test_a_dead_export_fails_past_soft_fail(
     fake: FakeLabelbox, mode: str, fault: Any, state: str, soft_fail: bool
 ) -> None:
+    """A FAILED or CANCELED export fails without a retry, also with soft_fail, and names the task to clear."""
     fake.faults.add(fault)
     with pytest.raises(AirflowFailException) as failure:
         run(mode, handle_of(fake), soft_fail=soft_fail)
@@ -88,9 +88,8 @@ def test_a_dead_export_fails_without_retry_past_soft_fail_and_names_the_task_to_
 
 @every_mode
 @pytest.mark.parametrize("soft_fail", [False, True])
-def test_a_key_that_is_revoked_between_start_and_wait_fails_without_retry_past_soft_fail(
-    fake: FakeLabelbox, mode: str, soft_fail: bool
-) -> None:
+def test_a_revoked_key_fails_past_soft_fail(fake: FakeLabelbox, mode: str, soft_fail: bool) -> None:
+    """A key that is revoked between start and wait fails without a retry, also with soft_fail."""
     handle = handle_of(fake)
     fake.revoke(fake.api_key)
     with pytest.raises(AirflowFailException) as failure:
@@ -107,7 +106,8 @@ def test_soft_fail_turns_a_time_out_into_a_skip(fake: FakeLabelbox, mode: str) -
 
 
 @every_mode
-def test_a_time_out_says_that_the_export_goes_on_and_how_it_is_gone_on_with(fake: FakeLabelbox, mode: str) -> None:
+def test_a_time_out_tells_how_to_resume_the_export(fake: FakeLabelbox, mode: str) -> None:
+    """The message of a time-out says that the export continues, and how it is resumed."""
     fake.faults.add(SlowExport())
     handle = handle_of(fake)
     with pytest.raises(AirflowSensorTimeout) as failure:
@@ -135,9 +135,10 @@ def test_a_bug_while_waiting_is_raised_past_soft_fail(
 
 @every_mode
 @pytest.mark.parametrize("soft_fail", [False, True])
-def test_a_refused_look_and_a_broken_connection_are_told_in_the_whole_message_past_soft_fail(
+def test_refusals_have_the_whole_message_past_soft_fail(
     fake: FakeLabelbox, mode: str, monkeypatch: pytest.MonkeyPatch, *, soft_fail: bool
 ) -> None:
+    """A refused poll and a broken connection fail with the whole message, also with soft_fail."""
     fake.faults.add(SlowExport())
     handle = handle_of(fake)
     fake.faults.add(GraphQLErrorAnswer(code="GRAPHQL_VALIDATION_FAILED", status=400, after=1, times=None))
@@ -155,7 +156,8 @@ def test_a_refused_look_and_a_broken_connection_are_told_in_the_whole_message_pa
 
 
 @every_mode
-def test_states_that_nobody_knows_are_waited_through(fake: FakeLabelbox, mode: str) -> None:
+def test_an_unknown_state_does_not_end_the_wait(fake: FakeLabelbox, mode: str) -> None:
+    """States that this version does not know do not end the wait."""
     fake.change(polls_per_export=3)
     fake.faults.add(UnknownStatus())
     assert run(mode, handle_of(fake))["totals"]["errors"]["rows"] == 0
@@ -168,25 +170,24 @@ def test_an_unknown_export_id_is_not_found(fake: FakeLabelbox, mode: str) -> Non
 
 
 @every_mode
-def test_a_bare_task_id_is_waited_for_with_the_connection_of_the_sensor(
-    fake: FakeLabelbox, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bare_id_uses_the_sensors_connection(fake: FakeLabelbox, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export of a bare task id is waited for with the connection of the sensor."""
     export_id = handle_of(fake)["export_id"]
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", fake.airflow_connection())
     result = run(mode, export_id, labelbox_conn_id="other")
     assert (result["export_id"], result["totals"]["errors"]["rows"]) == (export_id, 0)
 
 
-def test_an_outage_of_labelbox_while_waiting_does_not_end_the_wait(fake: FakeLabelbox) -> None:
+def test_an_outage_of_labelbox_does_not_end_the_wait(fake: FakeLabelbox) -> None:
+    """An outage of Labelbox while the sensor waits does not end the wait."""
     handle = handle_of(fake)
     fake.change(polls_per_export=1)
     fake.faults.add(ErrorStatus(operation="createdTasks", status=503, times=1))
     assert run("deferrable", handle)["export_id"] == handle["export_id"]
 
 
-def test_a_header_that_is_late_is_not_taken_for_an_empty_export(
-    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_header_does_not_mean_an_empty_export(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that comes late is not treated as an empty export."""
     monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.01)
     handle = handle_of(fake)
     fake.faults.add(NullHeader(stream="RESULT", times=1))
@@ -207,7 +208,8 @@ def test_it_defers_by_default_whatever_airflow_is_configured_to(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("export", [None, "", "None", "a b", 7, {"export_id": "clx"}, {"v": 2}])
-def test_what_is_no_handle_is_refused_with_what_to_pass(fake: FakeLabelbox, export: Any) -> None:
+def test_what_is_not_a_handle_is_refused(fake: FakeLabelbox, export: Any) -> None:
+    """What is not a handle is refused, with what to pass."""
     with pytest.raises((AirflowFailException, HandleError)) as failure:
         ExportTaskSensor(task_id="wait", export=export).execute(context_of("wait"))
     assert "start.output" in str(failure.value)
@@ -225,7 +227,8 @@ def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox) -
 
 
 @pytest.mark.parametrize("option", ["never_fail", "silent_fail"])
-def test_what_would_let_a_failed_export_pass_for_data_is_refused(option: str) -> None:
+def test_options_that_hide_a_failed_export_are_refused(option: str) -> None:
+    """Options with which a failed export would be treated as data are refused."""
     with pytest.raises(ConfigurationError, match="soft_fail"):
         ExportTaskSensor(task_id="wait", export="{{ x }}", **cast("dict[str, Any]", {option: True}))
 
@@ -245,7 +248,8 @@ def test_cancel_on_kill_needs_deferrable() -> None:
         ExportTaskSensor(task_id="wait", export="{{ x }}", deferrable=False, cancel_on_kill=True)
 
 
-def test_the_try_and_the_export_stand_in_the_message(fake: FakeLabelbox) -> None:
+def test_the_message_names_try_and_export(fake: FakeLabelbox) -> None:
+    """The message of a failure names the try and the export."""
     fake.faults.add(FailedExport())
     handle = handle_of(fake)
     context = context_of("wait", ti=TaskInstance(task_id="wait", try_number=2, max_tries=3))

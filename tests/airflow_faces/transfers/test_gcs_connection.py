@@ -83,7 +83,7 @@ def test_a_wrong_value_for_the_store_is_named_while_parsing(value: dict[str, Any
         )
 
 
-def test_the_client_acts_as_the_last_account_of_the_impersonation_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_acts_as_the_last_impersonated_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """The token is asked for when the first call is made; the chain is Airflow's own business until then."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa

@@ -43,9 +43,10 @@ def answer(status: int, code: str) -> Reply:
     return Reply(status, body.encode(), {"Content-Type": "text/xml"})
 
 
-def test_a_role_that_may_not_be_assumed_is_named_with_the_trust_policy_to_correct(
+def test_a_role_that_may_not_be_assumed_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A role that may not be assumed is named, with the trust policy to correct."""
     with http_server(lambda request: answer(403, "AccessDenied")) as address:
         said = open_with(monkeypatch, **token_service(address))
     assert not said.retryable

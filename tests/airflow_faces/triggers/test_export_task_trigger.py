@@ -49,8 +49,11 @@ def test_a_trigger_sends_exactly_one_event(fake: FakeLabelbox) -> None:
     assert (event["outcome"], event["export_id"]) == ("COMPLETE", handle["export_id"])
 
 
-def test_a_trigger_reports_certificates_that_are_gone(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A triggerer whose environment names a missing bundle ends the wait with an event, not with a dead trigger."""
+def test_a_trigger_reports_missing_certificates(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates that are missing are an event of the trigger.
+
+    A triggerer whose environment names a missing bundle ends the wait with an event, not with a dead trigger.
+    """
     trigger = trigger_for(handle_of(fake))
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/bundle.pem")
     [event] = events_of(trigger)
@@ -59,9 +62,8 @@ def test_a_trigger_reports_certificates_that_are_gone(fake: FakeLabelbox, monkey
     assert "SSL_CERT_FILE is '/no/such/bundle.pem'" in event["message"]
 
 
-def test_a_trigger_keeps_quiet_until_airflow_has_noted_the_deferral(
-    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trigger_sends_nothing_before_not_before(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trigger sends no event until Airflow has recorded the deferral."""
     monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(seconds=0.5))
     fake.change(polls_per_export=3)
     sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), poke_interval=0.01)
@@ -72,14 +74,16 @@ def test_a_trigger_keeps_quiet_until_airflow_has_noted_the_deferral(
     assert datetime.now(timezone.utc) - began >= timedelta(seconds=0.5)
 
 
-def test_a_deadline_is_an_instant_so_a_trigger_started_anew_does_not_wait_longer(fake: FakeLabelbox) -> None:
+def test_a_restarted_trigger_keeps_its_deadline(fake: FakeLabelbox) -> None:
+    """The deadline is an instant, so a trigger that is started again does not wait longer."""
     fake.faults.add(SlowExport())
     past = (datetime.now(timezone.utc) - timedelta(seconds=1)).isoformat()
     [event] = events_of(trigger_for(handle_of(fake), deadline=past))
     assert event["outcome"] == "TIMEOUT"
 
 
-def test_a_rotated_key_of_the_same_user_goes_unnoticed(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotated_key_of_the_same_user_is_used(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotated key of the same user is used without an interruption."""
     fake.change(polls_per_export=4)
     handle = handle_of(fake)
     old, new = fake.api_key, fake.accounts.add_key(fake.user)
@@ -98,7 +102,8 @@ def test_a_rotated_key_of_the_same_user_goes_unnoticed(fake: FakeLabelbox, monke
     assert event["outcome"] == "COMPLETE"
 
 
-def test_triggers_of_one_loop_and_connection_share_one_client_which_the_last_one_closes(fake: FakeLabelbox) -> None:
+def test_triggers_of_one_loop_share_one_client(fake: FakeLabelbox) -> None:
+    """Triggers of one event loop and connection share one client, which the last one closes."""
     fake.faults.add(SlowExport(times=None))
     handles = [handle_of(fake, task_name=f"number {number}") for number in range(5)]
 
@@ -145,9 +150,10 @@ def test_a_trigger_that_is_cancelled_leaves_no_client_behind(fake: FakeLabelbox)
         (False, "failed", "IN_PROGRESS"),
     ],
 )
-def test_on_kill_cancels_only_where_asked_and_only_when_nobody_waits_any_more(
+def test_on_kill_cancels_only_when_nobody_waits_any_more(
     fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, asked: bool, state: str, status: str
 ) -> None:
+    """`on_kill` cancels the export only with `cancel_on_kill`, and only when no task waits any more."""
     fake.faults.add(SlowExport())
     trigger = trigger_for(handle_of(fake), cancel_on_kill=asked)
     trigger.task_instance = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="r", map_index=-1)  # type: ignore[assignment]
@@ -157,9 +163,8 @@ def test_on_kill_cancels_only_where_asked_and_only_when_nobody_waits_any_more(
     assert [export.status for export in fake.exports] == [status]
 
 
-def test_a_connection_that_breaks_while_a_trigger_waits_is_an_event(
-    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_breaks_meanwhile_is_an_event(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that breaks while a trigger waits is an event."""
     trigger = trigger_for(handle_of(fake))
     monkeypatch.delenv("AIRFLOW_CONN_LABELBOX_DEFAULT")
     [event] = events_of(trigger)

@@ -20,7 +20,9 @@ from labelbox_export_provider.testing.faults import ErrorRows
 from labelbox_export_provider.transfers.announcement import landing_line
 
 
-def test_the_short_manifest_is_put_on_the_events_of_the_outlet_assets(fake: FakeLabelbox, store: Store) -> None:
+def test_events_of_outlet_assets_hold_the_short_manifest(fake: FakeLabelbox, store: Store) -> None:
+    """The events of the outlet assets hold the short manifest."""
+
     class Event:
         extra: Any = None
 
@@ -46,7 +48,7 @@ def test_the_short_manifest_is_put_on_the_events_of_the_outlet_assets(fake: Fake
     ids=["layout", "explicit key"],
 )
 @in_every_store
-def test_an_outlet_alias_gets_an_event_of_the_folder_with_the_rows(
+def test_an_outlet_alias_gets_an_event_of_the_rows_folder(
     fake: FakeLabelbox, store: Store, options: dict[str, Any], root: str, folder: str
 ) -> None:
     """A declared `AssetAlias` gets an event: one asset for all windows, with the short manifest as its extra."""

@@ -10,15 +10,20 @@ import pytest
 from support.airflow.tasks import TaskInstance, context_of
 from support.airflow.transfer_stores import Store, expected_rows, in_every_store, start
 
-from labelbox_export_provider.airflow_compat import AirflowFailException, AirflowSkipException
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowSkipException
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
     CanceledExport,
+    CorruptFile,
     ErrorRows,
     ExpiredFile,
     FailedExport,
+    LongerFile,
     SlowExport,
+    TruncatedFile,
+    WrongRanges,
+    WrongTotals,
 )
 
 
@@ -46,7 +51,8 @@ def test_a_night_lands_row_for_row_and_the_manifest_names_it(fake: FakeLabelbox,
 
 
 @in_every_store
-def test_only_data_rows_are_under_data_and_names_are_those_of_the_layout(fake: FakeLabelbox, store: Store) -> None:
+def test_objects_have_the_names_of_the_layout(fake: FakeLabelbox, store: Store) -> None:
+    """Only data rows are under data/, and the names are those of the layout."""
     fake.faults.add(ErrorRows())
     store.land(start(fake), max_error_rows=5)
     stem = f"source=project/id={fake.project_id}"
@@ -72,7 +78,8 @@ def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox,
     assert len(store.manifests()) == 1
 
 
-def test_the_same_export_is_not_landed_a_second_time_with_another_compression(fake: FakeLabelbox, store: Store) -> None:
+def test_an_export_is_landed_in_one_compression_only(fake: FakeLabelbox, store: Store) -> None:
+    """The same export is not landed a second time with another compression."""
     handle = start(fake)
     store.land(handle)
     before = store.look()
@@ -81,9 +88,8 @@ def test_the_same_export_is_not_landed_a_second_time_with_another_compression(fa
     assert store.look() == before
 
 
-def test_another_export_of_the_same_window_adds_a_generation_beside_the_old_one(
-    fake: FakeLabelbox, store: Store
-) -> None:
+def test_another_export_of_the_window_adds_a_generation(fake: FakeLabelbox, store: Store) -> None:
+    """Another export of the same window adds a generation beside the old one."""
     store.land(start(fake))
     before = store.look()
     store.land(start(fake, task_name="again", filters={"data_row_ids": fake.row_ids()}))
@@ -92,16 +98,18 @@ def test_another_export_of_the_same_window_adds_a_generation_beside_the_old_one(
     assert {name: after[name] for name in before} == before
 
 
-def test_without_compression_the_bytes_are_those_that_labelbox_sent(fake: FakeLabelbox, store: Store) -> None:
+def test_without_compression_bytes_are_labelboxs_own(fake: FakeLabelbox, store: Store) -> None:
+    """Without compression the landed bytes are those that Labelbox sent."""
     store.land(start(fake, window=None), compression=None)
     [content] = [content for name, content in store.look().items() if name.startswith("data/")]
     assert content == b"".join(row + b"\n" for row in fake.rows_for(like=fake.exports[0].export_id))
 
 
 @pytest.mark.parametrize("on_empty", ["manifest_only", "write_empty", "skip_task"])
-def test_an_export_without_rows_leaves_a_manifest_that_says_so(
+def test_an_export_without_rows_leaves_a_manifest(
     fake: FakeLabelbox, store: Store, on_empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An export without rows leaves a manifest whose state is empty."""
     monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.0)
     handle = start(fake, filters={"global_keys": ["no-such-key"]})
     if on_empty == "skip_task":
@@ -115,9 +123,8 @@ def test_an_export_without_rows_leaves_a_manifest_that_says_so(
 
 
 @in_every_store
-def test_more_error_rows_than_allowed_land_the_errors_and_nothing_else_and_use_up_no_retry(
-    fake: FakeLabelbox, store: Store
-) -> None:
+def test_too_many_error_rows_land_the_errors_alone(fake: FakeLabelbox, store: Store) -> None:
+    """More error rows than allowed land the errors and nothing else, and use up no retry."""
     lines = ('{"error": "first"}', '{"error": "Grüße"}')
     fake.faults.add(ErrorRows(lines=lines))
     with pytest.raises(AirflowFailException) as failure:
@@ -136,7 +143,8 @@ def test_error_rows_within_the_threshold_land_beside_the_results(fake: FakeLabel
 
 
 @pytest.mark.parametrize("fault", [BrokenFile(after_bytes=1000), ExpiredFile()])
-def test_a_download_that_breaks_or_expires_is_gone_on_with(fake: FakeLabelbox, store: Store, fault: Any) -> None:
+def test_a_download_that_breaks_or_expires_is_resumed(fake: FakeLabelbox, store: Store, fault: Any) -> None:
+    """A download that breaks off, or whose URL expires, is resumed."""
     fake.faults.add(fault)
     store.land(start(fake))
     assert sorted(store.rows()) == expected_rows(fake)
@@ -151,7 +159,8 @@ def test_a_dead_export_is_refused_without_a_retry(fake: FakeLabelbox, store: Sto
     assert store.look() == {}
 
 
-def test_an_export_that_still_runs_is_not_taken_for_empty(fake: FakeLabelbox, store: Store) -> None:
+def test_an_export_that_still_runs_is_not_empty(fake: FakeLabelbox, store: Store) -> None:
+    """An export that still runs is not treated as an empty one."""
     fake.faults.add(SlowExport())
     with pytest.raises(AirflowFailException, match="ExportTaskSensor"):
         store.land(start(fake))
@@ -173,9 +182,8 @@ def test_files_are_fetched_without_the_key_and_without_cookies(fake: FakeLabelbo
 
 
 @in_every_store
-def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
-    fake: FakeLabelbox, store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_secret_is_landed_or_logged(fake: FakeLabelbox, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the key nor a signed URL is in what is landed or logged."""
     fake.faults.add(BrokenFile(after_bytes=10))
     with caplog.at_level("DEBUG"):
         summary = store.land(start(fake))
@@ -184,3 +192,29 @@ def test_neither_the_key_nor_a_signed_address_is_in_what_is_landed_or_logged(
     for name, text in places.items():
         assert fake.api_key not in text, name
         assert "x-goog-signature=" not in text.lower(), name
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (TruncatedFile(keep=100, times=None), ["bytes"]),
+        (LongerFile(times=None), ["bytes"]),
+        (CorruptFile(times=None), ["crc32c"]),
+        (WrongTotals(bytes_by=7), ["bytes"]),
+        (WrongTotals(bytes_by=-7), ["bytes"]),
+        (WrongTotals(lines_by=1), ["rows"]),
+        (WrongRanges(offsets_by=3), ["bytes"]),
+    ],
+)
+def test_a_wrong_file_or_total_fails_with_both_numbers(
+    fake: FakeLabelbox, store: Store, fault: Any, words: list[str]
+) -> None:
+    """A file or a total that is wrong fails with both numbers and leaves nothing."""
+    fake.faults.add(fault)
+    with pytest.raises(AirflowException) as failure:
+        store.land(start(fake))
+    text = str(failure.value)
+    assert not isinstance(failure.value, AirflowFailException)
+    assert [word for word in words if word not in text.lower()] == []
+    assert sum(letter.isdigit() for letter in text.splitlines()[0]) > 0
+    assert store.look() == {}

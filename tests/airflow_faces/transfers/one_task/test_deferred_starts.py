@@ -20,9 +20,10 @@ from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, RateLimi
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 
-def test_a_start_before_the_window_has_settled_rests_until_then_and_says_so(
+def test_a_start_is_deferred_until_its_window_has_settled(
     fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A start before its window has settled is deferred until then, and logs it."""
     one = run(window=DataIntervalWindow(settle=timedelta(minutes=30)))
     one.now = NIGHT[1] + timedelta(seconds=10)
     with pytest.raises(TaskDeferred) as deferred:
@@ -37,7 +38,8 @@ def test_a_start_before_the_window_has_settled_rests_until_then_and_says_so(
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_an_operator_rests_for_its_window_as_well(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operator_is_deferred_for_its_window_as_well(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export operator is deferred until its window has settled, as a transfer is."""
     make = lambda: ProjectExportOperator(  # noqa: E731  one of two ways to make the task of a run
         task_id="start", project_id=fake.project_id, window=DataIntervalWindow(settle=timedelta(hours=1))
     )
@@ -49,9 +51,8 @@ def test_an_operator_rests_for_its_window_as_well(fake: FakeLabelbox, monkeypatc
     assert len(fake.exports) == 1
 
 
-def test_a_window_whose_end_is_more_than_a_day_ahead_is_refused_without_a_retry(
-    fake: FakeLabelbox, run: Callable[..., Run]
-) -> None:
+def test_a_window_a_day_ahead_is_refused_without_a_retry(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    """A window whose end is more than a day ahead is refused without a retry."""
     one = run()
     one.now = NIGHT[1] - timedelta(days=2)
     with pytest.raises(AirflowFailException, match="more than a day"):
@@ -60,13 +61,14 @@ def test_a_window_whose_end_is_more_than_a_day_ahead_is_refused_without_a_retry(
 
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
-def test_while_too_many_exports_run_it_rests_and_tries_again_with_growing_pauses(
+def test_pauses_grow_while_too_many_exports_run(
     fake: FakeLabelbox,
     run: Callable[..., Run],
     form: str,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """While too many exports run, the start is deferred and tried again with growing pauses."""
     fake.change(running_exports_per_project=0, running_limit_form=form)
     one = run(poke_interval=20)
     refused = []
@@ -88,9 +90,8 @@ def test_while_too_many_exports_run_it_rests_and_tries_again_with_growing_pauses
     assert len(fake.exports) == 1
 
 
-def test_starts_that_were_refused_together_do_not_come_back_together(
-    fake: FakeLabelbox, run: Callable[..., Run]
-) -> None:
+def test_starts_refused_together_do_not_return_together(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    """Starts that were refused together are not tried again together."""
     fake.change(running_exports_per_project=0)
     pauses = set()
     for index in range(5):
@@ -103,9 +104,8 @@ def test_starts_that_were_refused_together_do_not_come_back_together(
     assert all(99 < pause < 301 for pause in pauses)
 
 
-def test_past_limit_timeout_the_try_fails_with_the_whole_message_and_the_next_one_waits_anew(
-    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
-) -> None:
+def test_past_limit_timeout_the_try_fails(fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path) -> None:
+    """Past `limit_timeout` the try fails with the whole message, and the next one waits again."""
     fake.change(running_exports_per_project=0)
     one = run(limit_timeout=timedelta(minutes=10))
     began = one.now
@@ -121,9 +121,10 @@ def test_past_limit_timeout_the_try_fails_with_the_whole_message_and_the_next_on
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_a_retry_after_a_refusal_does_not_wait_for_an_export_that_was_never_started(
+def test_a_retry_after_a_refusal_starts_at_once(
     fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A retry after a refusal does not wait for an export that was never started."""
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     fake.faults.add(GraphQLErrorAnswer(operation=START, code="RESOURCE_CONFLICT", message="no"))
@@ -136,9 +137,10 @@ def test_a_retry_after_a_refusal_does_not_wait_for_an_export_that_was_never_star
     assert len(fake.exports) == 1
 
 
-def test_too_many_requests_past_the_bound_of_one_look_rest_as_well(
+def test_too_many_requests_defer_the_start_as_well(
     fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Too many requests, for longer than one call retries, defer the start as well."""
     monkeypatch.setattr("time.sleep", lambda _: None)
     fake.faults.add(RateLimited(operation=START, retry_after=400.0))
     one = run()

@@ -21,9 +21,8 @@ from labelbox_export_provider.testing.faults import CanceledExport, ErrorRows, F
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 
-def test_one_task_starts_waits_without_a_worker_and_lands_the_night(
-    fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
-) -> None:
+def test_one_task_starts_waits_and_lands_the_night(fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path) -> None:
+    """One task starts the export, waits for it without a worker, and lands it."""
     one = run()
     with pytest.raises(TaskDeferred) as deferred:
         one.execute()
@@ -44,9 +43,10 @@ def test_the_link_to_the_source_is_there_while_the_task_waits(fake: FakeLabelbox
 
 
 @pytest.mark.parametrize("ending", [FailedExport(), CanceledExport()])
-def test_an_export_that_ends_badly_uses_a_retry_which_starts_a_new_one(
+def test_a_failed_export_uses_a_retry_that_starts_anew(
     fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path, ending: Any
 ) -> None:
+    """An export that fails or is canceled uses a retry, which starts a new one."""
     fake.faults.add(ending)
     one = run()
     with pytest.raises(AirflowException, match="retry:     starts a new export") as failure:
@@ -57,9 +57,10 @@ def test_an_export_that_ends_badly_uses_a_retry_which_starts_a_new_one(
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_a_try_that_dies_while_waiting_or_landing_is_followed_by_the_same_export(
+def test_after_a_dead_try_the_same_export_is_resumed(
     fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
 ) -> None:
+    """After a try that dies while it waits or lands, the next one resumes with the same export."""
     fake.faults.add(TruncatedFile(times=None))
     one = run()
     with pytest.raises(TaskDeferred):
@@ -72,9 +73,10 @@ def test_a_try_that_dies_while_waiting_or_landing_is_followed_by_the_same_export
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_an_adopted_export_that_has_ended_already_is_landed_without_another_wait(
+def test_an_adopted_export_that_has_ended_is_landed_at_once(
     fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
 ) -> None:
+    """An adopted export that has ended already is landed without another wait."""
     one = run()
     with pytest.raises(TaskDeferred):
         one.execute()
@@ -82,9 +84,8 @@ def test_an_adopted_export_that_has_ended_already_is_landed_without_another_wait
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_cleared_after_failure_it_goes_on_with_the_export_and_cleared_after_success_it_starts_anew(
-    fake: FakeLabelbox, run: Callable[..., Run]
-) -> None:
+def test_cleared_it_resumes_after_failure_only(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    """Cleared after a failure it resumes with the export; cleared after success it starts a new one."""
     one = run()
     with pytest.raises(TaskDeferred):
         one.execute()
@@ -94,9 +95,10 @@ def test_cleared_after_failure_it_goes_on_with_the_export_and_cleared_after_succ
     assert len(fake.exports) == 2
 
 
-def test_clearing_after_a_failure_that_only_a_new_export_heals_starts_one(
+def test_clearing_starts_anew_where_only_that_helps(
     fake: FakeLabelbox, run: Callable[..., Run], tmp_path: Path
 ) -> None:
+    """Clearing after a failure that only a new export fixes starts one."""
     fake.faults.add(ErrorRows())
     one = run()
     with pytest.raises(AirflowFailException, match="max_error_rows"):
@@ -106,9 +108,10 @@ def test_clearing_after_a_failure_that_only_a_new_export_heals_starts_one(
     assert landed(tmp_path) == expected_rows(fake)
 
 
-def test_an_export_without_rows_skips_the_task_and_counts_as_handed_over(
+def test_an_export_without_rows_skips_and_is_consumed(
     fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An export without rows skips the task and counts as consumed."""
     monkeypatch.setattr("labelbox_export_provider.client.polling.EMPTY_AGAIN_AFTER", 0.1)
     one = run(on_empty="skip_task", window=FixedWindow("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
     with pytest.raises(AirflowSkipException):

@@ -108,9 +108,10 @@ def test_every_field_may_be_templated_in_a_dag_that_has_params(
         ),
     ],
 )
-def test_a_source_that_a_template_emptied_is_refused_before_the_first_call(
+def test_a_source_that_a_template_emptied_is_refused(
     fake: FakeLabelbox, tmp_path: Path, source: Any, name: str
 ) -> None:
+    """A source that a template emptied is refused before the first call."""
     task = LabelboxExportToFileOperator(task_id="land", source=source, root=str(tmp_path))
     context = context_of("land", store=StateStore()) | {"params": {"none": None}}
     task.render_template_fields(context)
@@ -146,9 +147,8 @@ def test_it_may_be_mapped_over_sources_that_are_models_or_dicts(tmp_path: Path) 
     assert unmapped.source == {"kind": "project", "project_id": "clp1"}
 
 
-def test_of_two_runs_each_starts_its_own_and_a_changed_mapping_does_not_adopt_a_neighbours_export(
-    fake: FakeLabelbox, run: Callable[..., Run]
-) -> None:
+def test_runs_and_mapped_tasks_start_their_own_exports(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    """Each run starts its own export, and a changed mapping does not adopt a neighbour's."""
     first = run(source=ProjectSource(project_id=fake.project_id, filters={"workflow_status": "Done"}))
     first.ti.map_index = 0
     with pytest.raises(TaskDeferred):

@@ -48,7 +48,7 @@ def test_a_format_that_makes_an_empty_part_starts_no_export(night: DagHarness, s
     assert "'nights//22.ndjson.gz'" in said
 
 
-def test_a_value_of_sink_args_that_is_rendered_wrong_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
+def test_a_wrong_rendered_sink_arg_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """Its type is checked, and the value is not quoted."""
     said = refused(
         night, s3_bucket="lake", sink_args={"Expires": "{{ params.x }}"}, params={"x": "hunter2, not a time"}
@@ -97,8 +97,11 @@ def test_an_export_of_others_is_checked_before_bytes_move(
     assert s3.calls == []
 
 
-def test_a_window_that_cannot_be_is_told_as_before(night: DagHarness, s3: StrictS3) -> None:
-    """The names need the window, so its fault comes first."""
+def test_an_impossible_window_has_the_usual_message(night: DagHarness, s3: StrictS3) -> None:
+    """A run without a window fails with the same message as without the store's check.
+
+    The names need the window, so its fault comes first.
+    """
     with pytest.raises(AirflowFailException, match="window"):
         night.all_in_one(s3_bucket="lake", interval=(NIGHT[1], NIGHT[1]))
     assert s3.calls == []

@@ -50,13 +50,13 @@ def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: DagHarness, s3: 
     assert s3.open_uploads() == []
 
 
-def test_a_store_that_takes_no_checksums_of_the_client_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
+def test_a_store_without_client_checksums_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The setting of the connection is named."""
     s3.fault = lambda call: Fault(code="MissingContentLength", status=411) if call.operation == "UploadPart" else None
     assert "request_checksum_calculation" in refused(night, s3_bucket="lake")
 
 
-def test_a_value_of_sink_args_that_the_store_refuses_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
+def test_a_refused_sink_arg_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The store's own words are in the message."""
     s3.fault = lambda call: Fault(code="InvalidStorageClass", status=400, message="The class you gave is not valid")
     said = refused(night, s3_bucket="lake", sink_args={"StorageClass": "COLDEST"})
