@@ -16,6 +16,7 @@ from labelbox_export_provider.client.types import (
     ExportTaskState,
     FailureKind,
     KeyOwner,
+    Send,
     Started,
     StartLost,
     StreamTotals,
@@ -148,7 +149,7 @@ def test_a_retry_after_beyond_the_time_bound_is_handed_to_the_caller_at_once() -
 
 
 def test_a_person_in_front_of_a_form_does_not_wait() -> None:
-    assert by_hand(flows.who_am_i(ONCE), answer(status=503, body=b"")).effects == [flows.Send(graphql.WHO_AM_I, {})]
+    assert by_hand(flows.who_am_i(ONCE), answer(status=503, body=b"")).effects == [Send(graphql.WHO_AM_I, {})]
 
 
 # --- starting ------------------------------------------------------------------------------------------------------
@@ -251,6 +252,7 @@ def _endless(step: int) -> Any:
         except StopIteration as stop:
             return sent, stop.value
         sent += 1
+        assert isinstance(effect, Send)
         begin = effect.variables["skip"]
         stamps = [datetime.fromtimestamp(10**9 + step * (begin + index), timezone.utc) for index in range(100)]
         reply = tasks(*(task(f"t{begin + i}", "other", at.isoformat()) for i, at in enumerate(stamps)))

@@ -74,10 +74,12 @@ class Waiter:
     def poll(self, user_id: str | None = "own", started_at: datetime | None = None) -> PollResult:
         user = self.fake.user.user_id if user_id == "own" else user_id
         since = started_at or self.started_at
-        return self.runner.run(self.settings, poll(self.export_id, user, since, self.clock, ONCE))
+        result: PollResult = self.runner.run(self.settings, poll(self.export_id, user, since, self.clock, ONCE))
+        return result
 
     def totals(self) -> CompletedTotals:
-        return self.runner.run(self.settings, completed_totals(self.export_id))
+        totals: CompletedTotals = self.runner.run(self.settings, completed_totals(self.export_id))
+        return totals
 
 
 @pytest.fixture

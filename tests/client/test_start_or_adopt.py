@@ -130,11 +130,13 @@ def test_a_try_killed_during_the_call_is_followed_by_one_that_finds_the_export_b
 ) -> None:
     """Never starts an export twice by accident."""
     task.crash(KILLED_DURING_THE_CALL)
-    assert task.record is not None
-    assert task.record.export_id is None
+    intent = task.record
+    assert intent is not None
+    assert intent.export_id is None
     started = task.run()
     assert started.adopted
     assert ids(fake) == [started.export_id]
+    assert task.record is not None
     assert task.record.export_id == started.export_id
     assert task.slept == []
 

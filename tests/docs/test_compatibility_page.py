@@ -21,7 +21,7 @@ NEWEST_OF_ALL = {"isal", "graphql-core", "pytest"}
 
 def pins(path: Path, python: str = "3.10") -> dict[str, str]:
     """The versions that a file holds for one Python."""
-    found = {}
+    found: dict[str, str] = {}
     for line in path.read_text().splitlines():
         pin = PIN.fullmatch(line)
         assert pin, f"{path.name}: {line!r} is not name==version"

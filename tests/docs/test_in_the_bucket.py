@@ -36,7 +36,7 @@ def at() -> Iterator[LandingClient]:
 def query(table: str, folder: Path) -> str:
     """The query of the page that reads this part of the bucket, over a folder instead of the bucket."""
     (found,) = (block for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL) if f"labelbox/{table}/**" in block)
-    return found.replace("s3://my-data-lake/", f"{folder}/")
+    return str(found).replace("s3://my-data-lake/", f"{folder}/")
 
 
 def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: LandingClient, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_duckdb_gives_the_newest_of_each_data_row_whatever_was_landed_twice(at: 
     older = {"data_row": {"id": edited, "details": {"last_activity_at": "2024-01-01T00:00:00Z"}}, "projects": {}}
     (tmp_path / "labelbox/data/source=project/id=clp1/dt=2024-01-01").mkdir(parents=True)
     (tmp_path / "labelbox/data/source=project/id=clp1/dt=2024-01-01/old.00000.ndjson").write_text(json.dumps(older))
-    found = duckdb.sql(query("data", tmp_path)).fetchall()
+    found = duckdb.execute(query("data", tmp_path)).fetchall()
     assert sorted(row[0] for row in found) == sorted(expected)
     assert {row[0]: row[1].timestamp() for row in found}[edited] == pytest.approx(_seconds(expected[edited]))
 
@@ -61,7 +61,7 @@ def test_duckdb_counts_the_rows_that_were_landed(at: LandingClient, tmp_path: Pa
     """The rows that manifests give objects are those in the folder: trimmed rows do not count."""
     landed = at.land(at.export(window=A_NIGHT), FileSink(tmp_path / "labelbox"), prefix="", max_object_bytes=64 * 1024)
     assert landed.manifest.result.rows_trimmed > 0
-    found = duckdb.sql(query("manifests", tmp_path)).fetchall()
+    found = duckdb.execute(query("manifests", tmp_path)).fetchall()
     assert sorted(row[2:] for row in found) == sorted((each.uri, each.rows) for each in landed.manifest.objects)
     assert {row[0] for row in found} == {"ok"}
     assert sum(row[3] for row in found) == len(rows_in(files(tmp_path)))

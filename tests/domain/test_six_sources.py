@@ -57,7 +57,7 @@ def test_an_option_is_taken_by_its_sources_and_refused_by_the_others_naming_opti
 ) -> None:
     values = {**OWN[kind], part: {name: VALUES.get(name, True)}}
     if has(kind, part, name):
-        assert SOURCES[kind].parse(values)
+        assert isinstance(SOURCES[kind].parse(values), SOURCES[kind])
         return
     with pytest.raises(ConfigurationError) as refusal:
         SOURCES[kind].parse(values)
@@ -101,7 +101,7 @@ def test_a_source_survives_its_plain_form(source: Source) -> None:
     assert again == source
 
 
-EMPTY_QUERY = {"searchQuery": {"scope": None, "query": []}}
+EMPTY_QUERY: dict[str, Any] = {"searchQuery": {"scope": None, "query": []}}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_single_data_rows_need_exactly_one_list_of_1_to_2000(ids: dict[str, Any]
 
 def test_up_to_30_projects_and_model_runs_are_taken() -> None:
     for name in ("project_ids", "model_run_ids"):
-        assert SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 30}})
+        SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 30}})
         with pytest.raises(ConfigurationError, match="there must be 1 to 30"):
             SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 31}})
 

@@ -49,7 +49,7 @@ FIELDS = [
 
 
 def built(model: type[OptionModel], **values: Any) -> OptionModel:
-    needed = {name: "x1" for name, field in model.model_fields.items() if field.is_required()}
+    needed: dict[str, Any] = {name: "x1" for name, field in model.model_fields.items() if field.is_required()}
     if model is FixedWindow:
         needed = {"start": "2026-11-22T00:00:00Z", "end": "2026-11-23T00:00:00Z"}
     if model is PartitionWindow:

@@ -56,7 +56,7 @@ def test_a_reader_of_whole_directories_sees_exactly_the_rows(
         local = tmp_path / key
         local.parent.mkdir(parents=True, exist_ok=True)
         local.write_bytes(stage.nightly_store.read(key))
-    seen = duckdb.sql(
+    seen = duckdb.execute(
         f"select json_extract_string(json, '$.data_row.id'), dt, source, id "
         f"from read_ndjson_objects('{tmp_path}/labelbox/data/**', hive_partitioning=true, compression='gzip')"
     ).fetchall()

@@ -31,6 +31,7 @@ def test_every_templated_field_may_be_templated_in_a_dag_that_has_params(stage: 
     assert stage.airflow.api.rendered("chain", run_id, "start")["project_id"] == TALKING
     export = stage.labelbox.exports[-1]
     assert export.params["includeLabelDetails"] is True
+    assert export.name is not None
     assert export.name.startswith(f"chain of {TALKING}")
 
 

@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from support.judge.cases import write_cases
@@ -147,7 +147,7 @@ def test_the_sample_of_every_source_brings_the_rows_of_that_source(guide: Guide,
 
 
 @pytest.mark.parametrize("cut", ["line", "anywhere"])
-def test_small_files_are_put_together(guide: Guide, cut: str) -> None:
+def test_small_files_are_put_together(guide: Guide, cut: Literal["line", "anywhere"]) -> None:
     before = guide.fake.behaviour.streams
     guide.fake.change(streams=StreamLayout(file_bytes=3000, cut=cut))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_a_scheduled_night_lands(dag_environment: dict[str, str], landing: Path,
         for dag_id in ("one_task", "three_tasks"):
             airflow.api.wait_for_dag(dag_id)
             airflow.api.unpause(dag_id)
-            [run] = until("a scheduled run", lambda dag_id=dag_id: airflow.api.runs(dag_id), timeout=240)
+            [run] = until("a scheduled run", functools.partial(airflow.api.runs, dag_id), timeout=240)
             run = airflow.api.wait_for_run(dag_id, run["dag_run_id"], timeout=400)
             log = "\n".join(airflow.api.log(dag_id, run["dag_run_id"], "land"))
             assert run["state"] == "success", log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,13 +50,14 @@ class Sources:
         self.id_of = client.fake.workspace.id_of
 
     def lines(self, kind: str, name: str = "", *query: Any, **params: Any) -> list[bytes]:
-        place, filters = {
+        made: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
             "project": lambda: ("Project", {"projectId": self.id_of(name), **searched(*query)}),
             "dataset": lambda: ("Catalog", searched(*query, in_dataset(self.id_of(name)))),
             "catalog": lambda: ("Catalog", searched(*query)),
             "slice": lambda: ("Slice", {"sliceId": self.id_of(name)}),
             "model_run": lambda: ("ModelRun", {"modelRunId": self.id_of(name)}),
-        }[kind]()
+        }
+        place, filters = made[kind]()
         export_id = self.client.start_from(place, filters, **params)
         content = self.client.read(export_id)
         assert content == self.client.fake.expected_rows(export_id)
@@ -323,13 +324,13 @@ def test_switches_decide_which_disputed_params_exist(fake: FakeLabelbox, client:
 
 
 def test_the_truth_of_a_window_is_told_for_every_source(fake: FakeLabelbox, rows: Sources) -> None:
-    params = {"includeDataRowDetails": True}
+    params: dict[str, Any] = {"includeDataRowDetails": True}
     assert fake.rows_for(rows.id_of("Clips")) == rows.lines("project", "Clips", **params)
     assert fake.rows_for(dataset_id=rows.id_of("Clips and chats")) == rows.lines("dataset", "Clips and chats", **params)
     assert fake.rows_for(slice_id=rows.id_of("Everything")) == rows.lines("slice", "Everything", **params)
     assert fake.rows_for(model_run_id=rows.id_of("Reader v1")) == rows.lines("model_run", "Reader v1", **params)
-    assert fake.rows_for(everything=True, params=EVERYWHERE) == rows.lines("catalog", **EVERYWHERE)
-    assert fake.rows_for(like=fake.exports[-1].export_id) == rows.lines("catalog", **EVERYWHERE)
+    assert fake.rows_for(everything=True, params=EVERYWHERE) == rows.lines("catalog", "", **EVERYWHERE)
+    assert fake.rows_for(like=fake.exports[-1].export_id) == rows.lines("catalog", "", **EVERYWHERE)
     with pytest.raises(LookupError, match=f"no model run has the id x; there are .*{rows.id_of('Reader v1')}"):
         fake.rows_for(model_run_id="x")
     with pytest.raises(ValueError, match="one source at a time, not dataset and catalog"):

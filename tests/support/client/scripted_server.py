@@ -58,7 +58,8 @@ class Asked:
 
     @property
     def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        content: dict[str, Any] = json.loads(self.body)
+        return content
 
 
 class _Server(ThreadingHTTPServer):

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
@@ -70,7 +70,7 @@ def kill_task(airflow: AirflowCluster, run_id: str, plan: Plan, *, timeout: floa
     was_deferred = False
     while time.monotonic() < deadline:
         found = [each for each in airflow.api.tasks(plan.dag_id, run_id) if each["task_id"] == plan.task_id]
-        task = found[0] if found else {"state": None}
+        task: dict[str, Any] = found[0] if found else {"state": None}
         was_deferred = was_deferred or task["state"] == "deferred"
         if task["state"] in {"success", "failed"}:
             return False
