@@ -21,6 +21,8 @@ from labelbox_export_provider.sinks.base import (
     Part,
     PartBody,
 )
+from labelbox_export_provider.sinks.s3.arguments import SinkArguments
+from labelbox_export_provider.sinks.s3.calls import S3Calls
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 
 MIB = 1024**2
@@ -71,6 +73,14 @@ def test_a_refused_value_is_named_but_not_quoted() -> None:
         sink.put(NewObject("rows", 77123), b"1")  # type: ignore[arg-type]  # which is what it refuses
     assert "77123" not in str(caught.value)
     assert not caught.value.retryable
+
+
+def test_a_refused_bucket_is_not_blamed_on_sink_args() -> None:
+    """What the client library refuses of a bucket's name leads to the option that holds the name."""
+    calls = S3Calls(s3_client("http://127.0.0.1:9"), "My Bucket!", SinkArguments.parse({}), "the AWS connection")
+    with pytest.raises(StorageError, match="Correct s3_bucket") as caught:
+        calls.head_object("rows")
+    assert "sink_args" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (501, "NotImplemented")])
