@@ -139,6 +139,21 @@ def test_native_rendering_leaves_names_as_text(fake: FakeLabelbox) -> None:
     assert "20261122" in str(fake.exports[0].name)
 
 
+def test_native_rendering_leaves_names_of_a_transfer_as_text(fake: FakeLabelbox, tmp_path: Path) -> None:
+    """A date without dashes is a name in one task for all as well."""
+    source = ProjectSource(project_id=fake.project_id)
+    land = rendered(
+        lambda: LabelboxExportToFileOperator(
+            task_id="land", root=str(tmp_path), source=source, task_name="{{ params.day }}"
+        ),
+        {"day": 20261122},
+        native=True,
+    )
+    with pytest.raises(TaskDeferred):
+        land.execute(context_of("land"))
+    assert str(fake.exports[0].name).startswith("20261122")
+
+
 @pytest.mark.parametrize("option", ["labelbox_conn_id", "task_name", "project_id"])
 def test_native_rendering_to_none_is_refused(fake: FakeLabelbox, option: str) -> None:
     """A template that gives None does not fall back to a default that its author did not mean."""
