@@ -9,7 +9,7 @@ Before you unpause it, create the connections `labelbox_default` (type Labelbox,
 
 | variable | what it is |
 |---|---|
-| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_BUCKET` | the bucket, which must exist |
 | `LABELBOX_IDS_PER_EXPORT` | ids in one export, at most 2000 |
 
 More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.

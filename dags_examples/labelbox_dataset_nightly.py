@@ -8,7 +8,7 @@ Before you unpause it, create the connections `labelbox_default` (type Labelbox,
 | variable | what it is |
 |---|---|
 | `LABELBOX_DATASET_ID` | id of the dataset |
-| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_BUCKET` | the bucket, which must exist |
 | `LABELBOX_START_DATE` | start of the first night, such as `2026-11-01` |
 
 Set `start_date` to the first night that you want: `catchup=True` loads every night from then on, and makes up for

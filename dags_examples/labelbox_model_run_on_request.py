@@ -7,7 +7,7 @@ Before you unpause it, create the connections `labelbox_default` (type Labelbox,
 
 | variable | what it is |
 |---|---|
-| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_BUCKET` | the bucket, which must exist |
 | `LABELBOX_MODEL_RUN_ID` | the id that the form shows at first; may be left out |
 
 More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.
@@ -37,7 +37,7 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["labelbox"],
 ) as dag:
-    # wait_for_completion defers: one task starts the export, waits without a worker, and heals a failed export itself.
+    # wait_for_completion defers: one task starts the export, waits without a worker; a retry replaces a FAILED one.
     export = ModelRunExportOperator(
         task_id="export",
         model_run_id="{{ params.model_run_id }}",

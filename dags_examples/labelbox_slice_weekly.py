@@ -9,7 +9,7 @@ Before you unpause it, create the connections `labelbox_default` (type Labelbox,
 | variable | what it is |
 |---|---|
 | `LABELBOX_SLICE_ID` | id of the slice |
-| `LABELBOX_BUCKET` | the bucket, which has to exist |
+| `LABELBOX_BUCKET` | the bucket, which must exist |
 | `LABELBOX_START_DATE` | a date before the first Monday that you want |
 
 More in the provider's repository: `docs/sources.md`, `docs/in-the-bucket.md`.

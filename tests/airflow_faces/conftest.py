@@ -16,7 +16,7 @@ collect_ignore = [] if makes_partitioned_runs() else ["test_runs_and_windows.py"
 
 @pytest.fixture(scope="session", autouse=True)
 def service_models_are_read_once() -> Iterator[None]:
-    """Keep the files of a MiB that botocore reads and parses anew for the client of every Airflow hook."""
+    """Keep the files of a MiB that botocore reads and parses again for the client of every Airflow hook."""
     from botocore.loaders import JSONFileLoader
 
     load_file = JSONFileLoader.load_file
@@ -41,7 +41,7 @@ def a_store_on_every_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let triggers look at once: what the pause is for happens between processes, which these tests have not."""
+    """Let triggers poll at once: the pause is for what happens between processes, and these tests have only one."""
     monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(0))
 
 

@@ -1,4 +1,4 @@
-"""What an older Airflow lacks is said where an option needs it, and what is not installed while the DAG is parsed."""
+"""What an older Airflow lacks is reported where an option needs it; a missing provider while the DAG is parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow is told of the provider is valid, complete and true."""
+"""The description of the provider for Airflow is valid, complete and true."""
 
 from __future__ import annotations
 

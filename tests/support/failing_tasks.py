@@ -115,7 +115,7 @@ class DagHarness:
     # --- tries
 
     def to_the_end(self, task: BaseOperator, **run_as: Any) -> Any:
-        """Run a try with all its phases; time passes while it rests."""
+        """Run a try with all its phases; time passes while it is deferred."""
         name = task.task_id
         instance = self.instance(name)
         instance.get_first_reschedule_date = lambda _: self.now  # type: ignore[attr-defined]  # as a sensor asks for it
@@ -139,7 +139,7 @@ class DagHarness:
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))
             return lambda: task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
         if not self.has_triggerer:
-            assert deferred.timeout is not None, "Airflow would wait for ever"
+            assert deferred.timeout is not None, "Airflow would never end the wait"
             timed_out = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}
             return lambda: task.resume_execution(TRIGGER_FAIL_REPR, timed_out, context)
         return lambda: resume(task, deferred, context)
@@ -188,11 +188,11 @@ class DagHarness:
             yield server
 
     @contextmanager
-    def gcs(self, *, looks: int, writes: int, message: str) -> Iterator[None]:
-        """A Google Cloud Storage that answers looks and writes with a status each, and the connection to it."""
+    def gcs(self, *, reads: int, writes: int, message: str) -> Iterator[None]:
+        """A Google Cloud Storage that answers reads and writes with a status each, and the connection to it."""
 
         def respond(request: Request) -> Reply:
-            status = looks if request.method == "GET" else writes
+            status = reads if request.method == "GET" else writes
             error = {"error": {"code": status, "message": message}}
             return Reply(status, json.dumps(error).encode(), {"Content-Type": "application/json"})
 

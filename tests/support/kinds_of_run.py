@@ -1,6 +1,6 @@
-"""Every way a run can come about, and the table of docs/windows.md that says which window each gives.
+"""Every kind of run, and the table of docs/windows.md with the window that each gives.
 
-`PYTHONPATH=tests python -m support.kinds_of_run` writes the table anew; a test compares.
+`PYTHONPATH=tests python -m support.kinds_of_run` writes the table; a test compares.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def table() -> str:
 
 
 def with_table(page: str) -> str:
-    """The page with its table made anew."""
+    """The page with its table as it is now."""
     head, begin, rest = page.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:

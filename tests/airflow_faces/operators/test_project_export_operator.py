@@ -121,7 +121,7 @@ def test_a_trimmed_window_turns_data_row_details_on(fake: FakeLabelbox) -> None:
 
 
 def test_a_missing_connection_is_named_with_how_to_create_it(fake: FakeLabelbox) -> None:
-    """The message of a missing connection tells how to create it."""
+    """The message about a missing connection says how to create it."""
     text = failure_of(start_of(fake, labelbox_conn_id="labelbox_nowhere"), context_of())
     assert "'labelbox_nowhere'" in text
     assert "AIRFLOW_CONN_LABELBOX_NOWHERE" in text

@@ -14,7 +14,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nnot-a-key-but-secret\n-----END PRIVATE KEY--
 
 
 def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
-    """What the operator says of a connection with this extra."""
+    """Return the operator's message about a connection with this extra."""
     connection = {"conn_type": "google_cloud_platform", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_LAKE", json.dumps(connection))
     task = LabelboxExportToGCSOperator(

@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::111122223333:role/lake"
 
 
 def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
-    """What the operator says of a connection with this extra."""
+    """Return the operator's message about a connection with this extra."""
     connection = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "a-secret-key", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_LAKE", json.dumps(connection))
     monkeypatch.setattr("botocore.endpoint.time", type("Time", (), {"sleep": staticmethod(lambda seconds: None)}))

@@ -33,7 +33,7 @@ class Run:
         self.store = StateStore()
         self.ti = TaskInstance(task_id="land", max_tries=3)
         self.now = datetime(2026, 11, 24, tzinfo=timezone.utc)
-        self.rests: list[datetime] = []
+        self.deferred_until: list[datetime] = []
         monkeypatch.setattr(f"{JOB}.utc_now", lambda: self.now)
 
     def context(self) -> Context:
@@ -46,7 +46,7 @@ class Run:
         return task.execute(self.context())
 
     def to_the_end(self) -> Any:
-        """One try with all its phases; time passes while it rests."""
+        """One try with all its phases; time passes while it is deferred."""
         try:
             return self.execute()
         except TaskDeferred as first:
@@ -64,7 +64,7 @@ class Run:
         task.render_template_fields(context)
         if isinstance(deferred.trigger, DateTimeTrigger):
             self.now = max(self.now, deferred.trigger.moment)
-            self.rests.append(deferred.trigger.moment)
+            self.deferred_until.append(deferred.trigger.moment)
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))
             return task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
         return resume(task, deferred, context)

@@ -24,11 +24,11 @@ Operator = LabelboxExportToFileOperator | LabelboxExportToGCSOperator | Labelbox
 
 
 class Store:
-    """One of the stores, with the operator that lands in it and a look at everything that is there."""
+    """One of the stores, with the operator that lands in it and a function that reads all of it."""
 
-    def __init__(self, operator: Callable[..., Operator], look: Callable[[], dict[str, bytes]]) -> None:
+    def __init__(self, operator: Callable[..., Operator], read_all: Callable[[], dict[str, bytes]]) -> None:
         self.operator = operator
-        self.look = look
+        self.read_all = read_all
 
     def land(self, handle: Any, context: Context | None = None, **options: Any) -> dict[str, Any]:
         task = self.operator(export=handle, **options)
@@ -36,13 +36,13 @@ class Store:
 
     def rows(self) -> list[bytes]:
         lines: list[bytes] = []
-        for name, content in self.look().items():
+        for name, content in self.read_all().items():
             if name.startswith("data/"):
                 lines += (gzip.decompress(content) if name.endswith(".gz") else content).splitlines(keepends=True)
         return lines
 
     def manifests(self) -> list[Manifest]:
-        found = [content for name, content in self.look().items() if "manifests/" in name]
+        found = [content for name, content in self.read_all().items() if "manifests/" in name]
         return [Manifest.model_validate_json(content) for content in found]
 
 

@@ -38,7 +38,7 @@ def land_a_window_that_is_landed_already(night: DagHarness) -> None:
 @situation(errors.ObjectExistsError)
 def land_nothing_in_gcs_where_something_appears_meanwhile(night: DagHarness) -> None:
     handle = night.start(filters={"global_keys": ["no-such-key"]})
-    with night.gcs(looks=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
+    with night.gcs(reads=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
         night.land(handle, bucket_name="lake", object_name="night.gz", object_prefix=None, on_empty="write_empty")
 
 
@@ -108,7 +108,7 @@ def land_in_a_store_that_cannot_list(night: DagHarness) -> None:
 
 @situation(errors.StorageDeniedError)
 def land_without_the_right_to_write_to_gcs(night: DagHarness) -> None:
-    with night.gcs(looks=403, writes=403, message="The account does not have storage.objects.create access."):
+    with night.gcs(reads=403, writes=403, message="The account does not have storage.objects.create access."):
         night.land(night.start(), bucket_name="lake")
 
 
@@ -116,5 +116,5 @@ def land_without_the_right_to_write_to_gcs(night: DagHarness) -> None:
 def land_nothing_in_gcs_where_another_writer_comes_first(night: DagHarness) -> None:
     handle = night.start(filters={"global_keys": ["no-such-key"]})
     destination = {"bucket_name": "lake", "object_name": "night.gz", "object_prefix": None}
-    with night.gcs(looks=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
+    with night.gcs(reads=404, writes=412, message="At least one of the pre-conditions you specified did not hold."):
         night.land(handle, **destination, replace=True, on_empty="write_empty")

@@ -73,7 +73,7 @@ def test_what_was_landed_is_one_line_of_the_log(
 
 
 def test_the_line_counts_what_was_trimmed_and_what_failed(fake: FakeLabelbox, store: Store) -> None:
-    """Trimmed rows are counted apart from the landed ones, error rows too; a landing that moved nothing says so."""
+    """Trimmed rows and error rows are counted apart from landed ones; no count stands where nothing moved."""
     fake.faults.add(ErrorRows())
     store.land(start(fake), max_error_rows=1)
     [manifest] = store.manifests()

@@ -30,7 +30,7 @@ def test_a_target_that_a_template_emptied_is_refused(fake: FakeLabelbox, tmp_pat
 @in_every_store
 def test_an_explicit_key_takes_fields_from_the_handle(fake: FakeLabelbox, store: Store) -> None:
     store.land(start(fake), key="cars/{window_start:%Y/%m}/{window_start:%d}.ndjson.gz")
-    names = store.look()
+    names = store.read_all()
     assert sorted(gzip.decompress(names["cars/2026/11/22.ndjson.gz"]).splitlines(keepends=True)) == expected_rows(fake)
     assert [name.rsplit(".g", 1)[0] for name in names if "_manifests" in name] == [
         "cars/2026/11/_manifests/22.ndjson.gz"
@@ -40,20 +40,20 @@ def test_an_explicit_key_takes_fields_from_the_handle(fake: FakeLabelbox, store:
 def test_the_same_export_at_an_explicit_key_counts_as_done(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     first = store.land(handle, key="night.ndjson.gz")
-    before = store.look()
+    before = store.read_all()
     assert store.land(handle, key="night.ndjson.gz") == first
-    assert store.look() == before
+    assert store.read_all() == before
 
 
 @in_every_store
 def test_another_object_at_a_key_is_refused_or_replaced(fake: FakeLabelbox, store: Store) -> None:
     """Another object at an explicit key is refused, or replaced with `replace=True`."""
     store.land(start(fake), key="night.ndjson.gz")
-    before = store.look()
+    before = store.read_all()
     other = start(fake, task_name="other")
     with pytest.raises(AirflowFailException, match="replace=True"):
         store.land(other, key="night.ndjson.gz")
-    assert store.look() == before
+    assert store.read_all() == before
     store.land(other, key="night.ndjson.gz", replace=True)
     assert other["export_id"] in {manifest.export.export_id for manifest in store.manifests()}
 
@@ -88,7 +88,7 @@ def test_what_is_not_a_handle_is_refused(store: Store, export: Any) -> None:
     """What is not a handle is refused."""
     with pytest.raises((HandleError, AirflowFailException), match=r"start\.output"):
         store.land(export)
-    assert store.look() == {}
+    assert store.read_all() == {}
 
 
 def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox, store: Store) -> None:
@@ -96,7 +96,7 @@ def test_a_hand_edited_handle_is_refused_naming_the_member(fake: FakeLabelbox, s
     handle["fingerprint"] = "sha256:abc"
     with pytest.raises((HandleError, AirflowFailException), match="fingerprint"):
         store.land(handle)
-    assert store.look() == {}
+    assert store.read_all() == {}
 
 
 @pytest.mark.parametrize(

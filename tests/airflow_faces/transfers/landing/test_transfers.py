@@ -57,7 +57,7 @@ def test_objects_have_the_names_of_the_layout(fake: FakeLabelbox, store: Store) 
     store.land(start(fake), max_error_rows=5)
     stem = f"source=project/id={fake.project_id}"
     name = "20261122T020000Z_20261123T020000Z"
-    found = sorted(store.look())
+    found = sorted(store.read_all())
     generation = found[0].rsplit(f"{name}.", 1)[1].split(".")[0]
     assert found == [
         f"data/{stem}/dt=2026-11-22/{name}.{generation}.00000.ndjson.gz",
@@ -71,9 +71,9 @@ def test_objects_have_the_names_of_the_layout(fake: FakeLabelbox, store: Store) 
 def test_a_retry_rewrites_the_same_names_with_the_same_bytes(fake: FakeLabelbox, store: Store) -> None:
     handle = start(fake)
     store.land(handle)
-    before = {name: content for name, content in store.look().items() if not name.startswith("manifests/")}
+    before = {name: content for name, content in store.read_all().items() if not name.startswith("manifests/")}
     store.land(handle, context_of("land", ti=TaskInstance(task_id="land", try_number=2)))
-    after = {name: content for name, content in store.look().items() if not name.startswith("manifests/")}
+    after = {name: content for name, content in store.read_all().items() if not name.startswith("manifests/")}
     assert after == before
     assert len(store.manifests()) == 1
 
@@ -82,18 +82,18 @@ def test_an_export_is_landed_in_one_compression_only(fake: FakeLabelbox, store: 
     """The same export is not landed a second time with another compression."""
     handle = start(fake)
     store.land(handle)
-    before = store.look()
+    before = store.read_all()
     with pytest.raises(AirflowFailException, match="landed already with compression='gzip'"):
         store.land(handle, compression=None)
-    assert store.look() == before
+    assert store.read_all() == before
 
 
 def test_another_export_of_the_window_adds_a_generation(fake: FakeLabelbox, store: Store) -> None:
     """Another export of the same window adds a generation beside the old one."""
     store.land(start(fake))
-    before = store.look()
+    before = store.read_all()
     store.land(start(fake, task_name="again", filters={"data_row_ids": fake.row_ids()}))
-    after = store.look()
+    after = store.read_all()
     assert len(after) == 2 * len(before)
     assert {name: after[name] for name in before} == before
 
@@ -101,7 +101,7 @@ def test_another_export_of_the_window_adds_a_generation(fake: FakeLabelbox, stor
 def test_without_compression_bytes_are_labelboxs_own(fake: FakeLabelbox, store: Store) -> None:
     """Without compression the landed bytes are those that Labelbox sent."""
     store.land(start(fake, window=None), compression=None)
-    [content] = [content for name, content in store.look().items() if name.startswith("data/")]
+    [content] = [content for name, content in store.read_all().items() if name.startswith("data/")]
     assert content == b"".join(row + b"\n" for row in fake.rows_for(like=fake.exports[0].export_id))
 
 
@@ -119,7 +119,7 @@ def test_an_export_without_rows_leaves_a_manifest(
         assert store.land(handle, on_empty=on_empty)["state"] == "empty"
     assert [manifest.state for manifest in store.manifests()] == ["empty"]
     assert store.rows() == []
-    assert len([name for name in store.look() if name.startswith("data/")]) == (on_empty == "write_empty")
+    assert len([name for name in store.read_all() if name.startswith("data/")]) == (on_empty == "write_empty")
 
 
 @in_every_store
@@ -129,9 +129,9 @@ def test_too_many_error_rows_land_the_errors_alone(fake: FakeLabelbox, store: St
     fake.faults.add(ErrorRows(lines=lines))
     with pytest.raises(AirflowFailException) as failure:
         store.land(start(fake), max_error_rows=1)
-    [name] = store.look()
+    [name] = store.read_all()
     assert name.startswith("errors/")
-    assert gzip.decompress(store.look()[name]).decode().splitlines() == list(lines)
+    assert gzip.decompress(store.read_all()[name]).decode().splitlines() == list(lines)
     assert "2 error rows" in str(failure.value)
     assert "with downstream" in str(failure.value)
 
@@ -156,7 +156,7 @@ def test_a_dead_export_is_refused_without_a_retry(fake: FakeLabelbox, store: Sto
     fake.faults.add(fault)
     with pytest.raises(AirflowFailException, match=word):
         store.land(start(fake))
-    assert store.look() == {}
+    assert store.read_all() == {}
 
 
 def test_an_export_that_still_runs_is_not_empty(fake: FakeLabelbox, store: Store) -> None:
@@ -164,7 +164,7 @@ def test_an_export_that_still_runs_is_not_empty(fake: FakeLabelbox, store: Store
     fake.faults.add(SlowExport())
     with pytest.raises(AirflowFailException, match="ExportTaskSensor"):
         store.land(start(fake))
-    assert store.look() == {}
+    assert store.read_all() == {}
 
 
 def test_a_key_revoked_before_the_transfer_fails_without_a_retry(fake: FakeLabelbox, store: Store) -> None:
@@ -172,7 +172,7 @@ def test_a_key_revoked_before_the_transfer_fails_without_a_retry(fake: FakeLabel
     fake.revoke(fake.api_key)
     with pytest.raises(AirflowFailException, match="valid API key"):
         store.land(handle)
-    assert store.look() == {}
+    assert store.read_all() == {}
 
 
 def test_files_are_fetched_without_the_key_and_without_cookies(fake: FakeLabelbox, store: Store) -> None:
@@ -188,7 +188,8 @@ def test_no_secret_is_landed_or_logged(fake: FakeLabelbox, store: Store, caplog:
     with caplog.at_level("DEBUG"):
         summary = store.land(start(fake))
     places = {"log": caplog.text, "return value": json.dumps(summary)}
-    places |= {name: content.decode(errors="replace") for name, content in store.look().items() if "data/" not in name}
+    stored = {name: content for name, content in store.read_all().items() if "data/" not in name}
+    places |= {name: content.decode(errors="replace") for name, content in stored.items()}
     for name, text in places.items():
         assert fake.api_key not in text, name
         assert "x-goog-signature=" not in text.lower(), name
@@ -217,4 +218,4 @@ def test_a_wrong_file_or_total_fails_with_both_numbers(
     assert not isinstance(failure.value, AirflowFailException)
     assert [word for word in words if word not in text.lower()] == []
     assert sum(letter.isdigit() for letter in text.splitlines()[0]) > 0
-    assert store.look() == {}
+    assert store.read_all() == {}

@@ -46,7 +46,7 @@ def test_an_operator_is_deferred_for_its_window_as_well(fake: FakeLabelbox, monk
     one = Run(make, monkeypatch)
     one.now = NIGHT[1]
     handle = one.to_the_end()
-    assert one.rests == [max(NIGHT[1] + timedelta(hours=1), one.rests[0])]
+    assert one.deferred_until == [max(NIGHT[1] + timedelta(hours=1), one.deferred_until[0])]
     assert handle["window"]["end"] == "2026-11-23T02:00:00Z"
     assert len(fake.exports) == 1
 

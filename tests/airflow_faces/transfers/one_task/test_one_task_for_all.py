@@ -1,4 +1,4 @@
-"""A transfer with source=: one task starts or adopts an export, rests while time has to pass, and lands it."""
+"""A transfer with source=: one task starts or adopts an export, is deferred while time has to pass, and lands it."""
 
 from __future__ import annotations
 

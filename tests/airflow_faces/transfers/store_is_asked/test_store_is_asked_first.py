@@ -100,7 +100,7 @@ def test_asking_leaves_nothing_and_the_export_lands(night: DagHarness, s3: Stric
 
 
 def test_the_write_only_policy_is_enough(night: DagHarness, s3: StrictS3) -> None:
-    """Nothing is looked at, listed or read for it."""
+    """The check reads and lists nothing."""
     s3.denied = frozenset({"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "DeleteObject"})
     assert night.all_in_one(s3_bucket="lake")["state"] == "ok"
 
@@ -190,7 +190,7 @@ def test_a_read_only_directory_starts_no_export(night: DagHarness) -> None:
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="Linux has a directory in which nobody may make a file")
 def test_a_directory_that_takes_no_files_starts_no_export(night: DagHarness) -> None:
-    """The directory is asked by a file, since its permissions do not tell, and root has all of them."""
+    """The check creates a file, since permissions do not show it, and root has all of them."""
     night.root = Path("/sys/kernel")
     assert re.search("write access|mounted read-only", refused(night))
 
