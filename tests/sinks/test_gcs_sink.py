@@ -1,4 +1,4 @@
-"""Uploads to Google Cloud Storage: what they do when chunks, answers or whole sessions are lost, and what they say."""
+"""Uploads to Google Cloud Storage: lost chunks, answers and sessions, and what other writers do."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_sink_args_become_properties_of_the_object(server: StrictGCS) -> None:
 def test_no_session_address_is_in_logs_or_errors(server: StrictGCS, caplog: pytest.LogCaptureFixture) -> None:
     """The address of an upload session is in no log record and no error.
 
-    Whoever has it can write the object.
+    Anybody who has it can write the object.
     """
     records: list[logging.LogRecord] = []
 

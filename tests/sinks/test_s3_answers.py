@@ -1,4 +1,4 @@
-"""What S3 answers, and what the reader is told. The answers come from a server that says what it is told to say."""
+"""Answers of S3, and the errors that they become. The answers come from a scripted server."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_uploads_that_cannot_be_listed_are_a_warning(status: int, code: str, cap
 def test_a_completion_with_a_lost_answer_is_recognised() -> None:
     """A completion whose answer was lost is recognised by the object that is there.
 
-    The client sends the completion again and is told that there is no such upload: it has become the object.
+    The client sends the completion again, and the answer is that there is no such upload: it has become the object.
     """
 
     def respond(object_there: bool) -> Callable[[Request], Reply]:

@@ -167,7 +167,7 @@ def test_temporary_failures_are_retried_by_the_client(
 ) -> None:
     """The client retries temporary failures, and their outcome is recognised.
 
-    Also a creation whose answer was lost: the client sends it again, and is told that the object exists.
+    Also a creation whose answer was lost: the client sends it again, and the answer is that the object exists.
     """
     content = b"one part" if operation == "PutObject" else CONTENT
     strict.fault = once(operation, fault)

@@ -1,4 +1,4 @@
-"""What is written down of the client libraries, which are too heavy to load while parsing, is what they say."""
+"""The arguments of the client libraries that are listed here, since the libraries load too slowly at parse time."""
 
 from __future__ import annotations
 

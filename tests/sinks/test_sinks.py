@@ -56,7 +56,7 @@ class TestS3OfMoto(SinkConformance):
 
 @pytest.mark.thorough
 class TestS3OfRclone(SinkConformance):
-    """The server ignores what the client asks for, whoever the client is; `S3Sink` says so of such stores."""
+    """The server ignores the condition of any client; `S3Sink` documents that for such stores."""
 
     lacks: ClassVar = {
         Promise.CREATE_ONLY: "the server ignores If-None-Match",
@@ -79,8 +79,8 @@ class TestGCSOfTheEmulator(SinkConformance):
     lacks: ClassVar = {
         Promise.CREATE_ONLY: "the server ignores ifGenerationMatch",
         Promise.CREATION_HAS_NO_RACE: "the server ignores ifGenerationMatch",
-        Promise.LEFTOVERS_ARE_FOUND: "GCS does not tell which uploads are open",
-        Promise.ZOMBIES_ARE_FENCED: "GCS does not tell which uploads are open",
+        Promise.LEFTOVERS_ARE_FOUND: "GCS cannot list open uploads",
+        Promise.ZOMBIES_ARE_FENCED: "GCS cannot list open uploads",
         Promise.ANY_KEY: "the server decodes a percent sign twice",
     }
 
@@ -94,8 +94,8 @@ class TestStrictGCS(SinkConformance):
     """Uploads of killed tries cannot be found; a test below shows what that means for a try that still runs."""
 
     lacks: ClassVar = {
-        Promise.LEFTOVERS_ARE_FOUND: "GCS does not tell which uploads are open",
-        Promise.ZOMBIES_ARE_FENCED: "GCS does not tell which uploads are open",
+        Promise.LEFTOVERS_ARE_FOUND: "GCS cannot list open uploads",
+        Promise.ZOMBIES_ARE_FENCED: "GCS cannot list open uploads",
     }
 
     @pytest.fixture

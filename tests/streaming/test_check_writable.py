@@ -62,7 +62,7 @@ def test_a_store_without_multipart_uploads_is_accepted(caplog: pytest.LogCapture
 
 
 def test_a_busy_store_is_worth_a_retry() -> None:
-    """So is one that gives no answer."""
+    """A store without an answer is an error, too."""
     body = b"<Error><Code>SlowDown</Code><Message>m</Message></Error>"
     busy = http_server(lambda request: Reply(503, body, {"Content-Type": "text/xml"}))
     with busy as address, pytest.raises(StorageUnavailableError):

@@ -92,7 +92,7 @@ def test_a_single_file_of_10_gib_stays_within_max_memory() -> None:
 
 
 def moved(files: int, repeats: int, *, compression: str | None, trim: bool, max_memory: int) -> dict[str, int]:
-    """Move `files` files, each of the same rows `repeats` times, in a process of its own; gives what it says of itself.
+    """Move `files` files, each of the same rows `repeats` times, in a process of its own; return its report.
 
     All rows have to be counted, and the CRC32C that the host announces for each file has to be found.
     """
@@ -133,7 +133,7 @@ def moved(files: int, repeats: int, *, compression: str | None, trim: bool, max_
 
 
 def repeated_crc32c(content: bytes, repeats: int) -> int:
-    """Give the CRC32C of content that is repeated, without making it."""
+    """Return the CRC32C of content that is repeated, without making it."""
     one, whole = google_crc32c.value(content), 0
     for _ in range(repeats):
         whole = checksum.combine(whole, one, len(content))

@@ -1,4 +1,4 @@
-"""Rows are told apart at newlines only, counted exactly, and dropped only for a time that was really read."""
+"""Rows end at newlines only, counted exactly, and dropped only for a time that was really read."""
 
 from __future__ import annotations
 

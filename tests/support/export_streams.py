@@ -45,7 +45,7 @@ def streaming(content: bytes = CONTENT, cuts: tuple[int, ...] = (), **served: ob
 
 
 def files_that_start_rows(content: bytes, cuts: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Row numbers of files when a row counts in the file where it starts, and not in those that it goes on into."""
+    """Row numbers of files when a row counts in the file where it starts, and not in those into which it continues."""
     starts = [0, *(place + 1 for place, byte in enumerate(content[:-1]) if byte == 0x0A)]
     ranges = []
     for begin, end in pairwise([0, *cuts, len(content)]):

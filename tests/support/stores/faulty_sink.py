@@ -47,7 +47,7 @@ class SinkFault:
 
 
 class FaultySink(Sink):
-    """Passes everything on to a store but for one call. `made` counts calls, `hit` says whether the fault struck.
+    """Passes everything on to a store but for one call. `made` counts calls, `hit` is whether the fault was hit.
 
     After a kill nothing reaches the store any more, not even what would clean up.
     """
@@ -95,7 +95,7 @@ class FaultySink(Sink):
         return self.make("abort_open_uploads", key, lambda: self._sink.abort_open_uploads(key))
 
     def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
-        """Make a call, or fail as the fault says."""
+        """Make a call, or fail as the fault demands."""
         inject = self._strikes(call, area_of(key))
         if inject is None:
             return carry_out()
@@ -107,8 +107,8 @@ class FaultySink(Sink):
             self._dead = True
             raise KilledError
         if inject == "refused":
-            raise StorageError(f"{call} of {key} is refused, as told")
-        raise StorageUnavailableError(f"{call} of {key} got no answer, as told")
+            raise StorageError(f"{call} of {key} is refused, injected")
+        raise StorageUnavailableError(f"{call} of {key} got no answer, injected")
 
     @property
     def dead(self) -> bool:

@@ -50,7 +50,7 @@ def emulator() -> Iterator[str]:
 
 @pytest.fixture
 def new_bucket() -> Callable[[str], tuple[Any, str]]:
-    """Give a client, the same for all tests at a server, and an empty bucket of their own."""
+    """Return a client, the same for all tests of a server, and an empty bucket of the test."""
 
     def create(address: str) -> tuple[Any, str]:
         client, bucket = client_of(address), f"lake-{next(_numbers)}"

@@ -30,7 +30,7 @@ def quick() -> Any:
 
 @contextmanager
 def refused_in_a_session(status: int) -> Iterator[None]:
-    """Of sessions the library gives on what the server answers as it is."""
+    """For sessions the library raises the server's answer unchanged."""
     from google.cloud.storage.exceptions import InvalidResponse
 
     with pytest.raises(InvalidResponse) as caught:
@@ -39,7 +39,7 @@ def refused_in_a_session(status: int) -> Iterator[None]:
 
 
 def write(blob: Blob, content: bytes = CONTENT, *, chunk_quanta: int = 2, **options: Any) -> None:
-    """Write as the library does what it is not told the size of: chunk by chunk."""
+    """Write content of unknown size as the library does: chunk by chunk."""
     with blob.open("wb", chunk_size=chunk_quanta * QUANTUM, retry=quick(), **options) as stream:
         stream.write(content)
 
@@ -60,9 +60,9 @@ class Session:
         self._http = blob.client._http
 
     def put(self, place: str, content: bytes = b"", **headers: str) -> tuple[int, str | None]:
-        """Give the status, and how much is confirmed."""
-        told = {"Content-Range": f"bytes {place}", **headers}
-        answer = self._http.put(self._url, data=content, headers=told, allow_redirects=False)
+        """Return the status, and how much is confirmed."""
+        headers = {"Content-Range": f"bytes {place}", **headers}
+        answer = self._http.put(self._url, data=content, headers=headers, allow_redirects=False)
         return answer.status_code, answer.headers.get("Range")
 
     def cancel(self) -> int:
@@ -70,8 +70,8 @@ class Session:
 
 
 def refusal(error: GoogleAPICallError) -> tuple[int, str]:
-    """What the answer holds, in the form that Google gives its errors."""
-    told: Mapping[str, Any] = error.response.json()["error"]
-    assert told["message"]
-    assert told["code"] == error.code
-    return told["code"], told["errors"][0]["reason"]
+    """Return code and reason of an answer in the form of Google's errors."""
+    error_body: Mapping[str, Any] = error.response.json()["error"]
+    assert error_body["message"]
+    assert error_body["code"] == error.code
+    return error_body["code"], error_body["errors"][0]["reason"]

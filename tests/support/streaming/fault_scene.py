@@ -1,0 +1,64 @@
+"""The exports of the campaign of faults, and what a store must hold after a landing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import google_crc32c
+from support.stores.faulty_sink import Area, KilledError, area_of
+from support.streaming.exports import LandingClient
+from support.streaming.fault_cases import (
+    Landing,
+    StoreName,
+)
+
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.testing.sink_conformance import Store
+
+
+@dataclass
+class FaultScene:
+    """Two exports, one of them of a window, and what landings of them without faults leave."""
+
+    landing_client: LandingClient
+    whole: ExportHandle
+    windowed: ExportHandle
+    expected: dict[Landing, dict[str, bytes]] = field(default_factory=dict)
+    calls: dict[Landing, Counter[tuple[str, Area]]] = field(default_factory=dict)
+    wire_calls: dict[tuple[StoreName, Landing], Counter[tuple[str, Area]]] = field(default_factory=dict)
+
+    def handle(self, landing: Landing) -> ExportHandle:
+        return self.windowed if landing.trimmed else self.whole
+
+    def land(self, landing: Landing, sink: Any) -> None:
+        self.landing_client.land(self.handle(landing), sink, **landing.options)
+
+
+def land_or_fail(scene: FaultScene, landing: Landing, sink: Any) -> bool:
+    try:
+        scene.land(landing, sink)
+    except (LabelboxExportError, KilledError):
+        return False
+    return True
+
+
+def check_store(expected: dict[str, bytes], store: Store, *, landed: bool) -> None:
+    """Compare what a reader sees with what a landing without faults leaves."""
+    seen = store.visible()
+    uris = {store.sink.uri(key): key for key in seen}
+    assert set(seen) <= set(expected)
+    for key, content in seen.items():
+        if area_of(key) in {"data", "errors"}:
+            assert content == expected[key], f"{key} is not whole"
+    manifests = [Manifest.model_validate_json(seen[key]) for key in seen if area_of(key) == "manifests"]
+    assert len(manifests) == 1 or not landed
+    for manifest in manifests:
+        named = {uris[entry.uri]: entry for entry in manifest.objects}
+        assert set(named) == {key for key in expected if area_of(key) == "data"}
+        for key, entry in named.items():
+            assert (entry.bytes, entry.crc32c) == (len(seen[key]), f"{google_crc32c.value(seen[key]):08x}")
+        assert manifest.errors.uri in uris
