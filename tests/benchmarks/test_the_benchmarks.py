@@ -113,9 +113,10 @@ def test_rows_that_a_rival_lost_are_noticed(toy: Stage) -> None:
         verify(sdk, Run(1, 1, 1, 0), toy)
 
 
-def test_a_server_that_is_missing_leaves_its_rows_out_and_says_how_to_get_it(
+def test_missing_server_leaves_its_rows_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A missing server leaves its rows out and says how to get it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     given = ["--files", "1", "--size", "64KiB", "--rounds", "1", "--work", str(tmp_path), "--output", "-"]
     report = main([*given, "--cases", "upload,compress-gzip"])
@@ -160,7 +161,9 @@ def test_a_verdict_names_the_strictest_bound_that_is_kept() -> None:
     assert at(1.5, None, None) == ""
 
 
-def test_compression_is_held_against_plain_transfer_and_compression_alone() -> None:
+def test_compression_is_compared_with_its_parts() -> None:
+    """Compression is compared with plain transfer and compression alone."""
+
     def runs(cpu: float, work: float = 0.0) -> list[Run]:
         return [Run(1, cpu, 1, 0, {"work_cpu": work, "rss_before": 0, "rss_peak": 0})]
 
@@ -170,7 +173,9 @@ def test_compression_is_held_against_plain_transfer_and_compression_alone() -> N
     assert told["CPU with the default gzip"].value == pytest.approx(3.6)
 
 
-def test_memory_is_what_a_transfer_adds_to_its_process_and_alike_for_all_sizes() -> None:
+def test_memory_is_what_a_transfer_adds() -> None:
+    """Memory is what a transfer adds to its process and alike for all sizes."""
+
     def runs(peak: int) -> list[Run]:
         return [Run(1, 1, 1, 0, {"rss_before": 50 * MIB, "rss_peak": peak * MIB})]
 

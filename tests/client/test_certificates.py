@@ -38,9 +38,8 @@ def secure(certificate: tuple[Path, ssl.SSLContext]) -> Iterator[ScriptedServer]
         yield serving
 
 
-def test_a_certificate_that_is_not_trusted_is_not_waited_out_and_the_fix_is_named(
-    secure: ScriptedServer, runner: Runner
-) -> None:
+def test_untrusted_certificate_is_not_retried(secure: ScriptedServer, runner: Runner) -> None:
+    """A certificate that is not trusted is not waited out and the fix is named."""
     settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
     with pytest.raises(ConnectionSettingsError, match=r"certificate is not trusted.*'?verify'?"):
         runner.run(settings, flows.who_am_i(RetryPolicy()))
@@ -57,12 +56,13 @@ def test_verify_takes_a_ca_bundle_or_switches_the_check_off(
     assert runner.run(settings, flows.who_am_i(ONCE)).user_id == "u1"
 
 
-def test_the_certificates_that_httpx_brings_are_read_once_and_never_where_the_environment_names_a_bundle(
+def test_httpx_certificates_are_read_once(
     secure: ScriptedServer,
     certificate: tuple[Path, ssl.SSLContext],
     runner: Runner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The certificates that httpx brings are read once and never where the environment names a bundle."""
     settings = ConnectionSettings(api_key=KEY, endpoint=f"https://{secure.address}", timeout=5)
     usual = create_ssl_context(settings)
     assert create_ssl_context(settings) is usual

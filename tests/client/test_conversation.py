@@ -102,9 +102,8 @@ def test_an_empty_stream_has_neither_totals_nor_a_file(fake: FakeLabelbox, runne
     assert runner.run(settings_of(fake), flows.has_file(export_id, StreamType.RESULT, POLICY)) is True
 
 
-def test_a_revoked_key_an_unknown_project_and_an_unknown_param_are_told_apart(
-    fake: FakeLabelbox, runner: Runner
-) -> None:
+def test_refusals_are_distinguished(fake: FakeLabelbox, runner: Runner) -> None:
+    """A revoked key an unknown project and an unknown param are distinguished."""
     unknown = mutation_input(fake)
     unknown["filters"] = {**unknown["filters"], "projectId": "no-such-project"}
     with pytest.raises(NotFoundError, match="no-such-project"):

@@ -191,7 +191,8 @@ def test_a_start_is_sent_again_only_after_a_definite_refusal(row: Row, server: S
     assert len(server.asked) == (2 if row.start == AGAIN else 1)
 
 
-def test_a_refused_connection_reached_nobody_so_a_start_is_sent_again_until_the_policy_ends(runner: Runner) -> None:
+def test_refused_connection_lets_a_start_be_resent(runner: Runner) -> None:
+    """A refused connection reached nobody so a start is sent again until the policy ends."""
     settings = ConnectionSettings(api_key=KEY, endpoint=f"http://127.0.0.1:{closed_port()}", timeout=5)
     with pytest.raises(errors.UnreachableError, match=r"Gave up after 4 tries.*No export was started.*no connection"):
         runner.run(settings, flows.start_once(START_PROJECT_EXPORT, INPUT, POLICY))

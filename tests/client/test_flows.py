@@ -75,7 +75,8 @@ def test_who_am_i_tells_whose_key_it_is_in_one_question() -> None:
     assert done.operations == ["WhoAmI"]
 
 
-def test_who_am_i_does_without_email_time_zone_and_organization_name() -> None:
+def test_who_am_i_needs_only_the_ids() -> None:
+    """Who am i does without email time zone and organization name."""
     done = by_hand(flows.who_am_i(POLICY), answer({"user": {"id": 7}, "organization": {"id": "o1", "name": None}}))
     assert done.value == KeyOwner("7", None, None, "o1", None)
 
@@ -89,7 +90,8 @@ def test_who_am_i_does_without_email_time_zone_and_organization_name() -> None:
         {},
     ],
 )
-def test_an_answer_in_no_known_shape_is_a_protocol_error_that_names_the_member(data: Any) -> None:
+def test_unknown_shape_is_a_protocol_error(data: Any) -> None:
+    """An answer in no known shape is a protocol error that names the member."""
     error = by_hand(flows.who_am_i(POLICY), answer(data)).error
     assert isinstance(error, ProtocolError)
     assert "user" in str(error)
@@ -120,7 +122,8 @@ def test_a_retry_after_is_never_shortened_and_spread_a_little() -> None:
     assert done.error.retry_after == 20
 
 
-def test_a_retry_after_as_a_date_counts_from_the_answers_own_date() -> None:
+def test_retry_after_date_uses_the_answers_date() -> None:
+    """A retry after as a date counts from the answer's own date."""
     limited = answer(
         status=429, body=b"", retry_after="Sun, 22 Nov 2026 02:00:30 GMT", date="Sun, 22 Nov 2026 02:00:00 GMT"
     )
@@ -133,7 +136,8 @@ def test_a_5xx_may_also_say_when_to_come_back() -> None:
     assert done.sleeps == [8.0]
 
 
-def test_the_time_bound_counts_answers_and_waits_and_no_wait_is_begun_that_would_pass_it() -> None:
+def test_time_limit_counts_answers_and_waits() -> None:
+    """The time bound counts answers and waits and no wait is begun that would pass it."""
     policy = RetryPolicy(attempts=50, first_wait=1, max_wait=1, total_seconds=100, jitter=lambda: 1.0)
     timeout = TransportFailure(FailureKind.TIMEOUT, "h gave no answer: timed out", elapsed=30)
     done = by_hand(flows.who_am_i(policy), timeout)
@@ -141,7 +145,8 @@ def test_the_time_bound_counts_answers_and_waits_and_no_wait_is_begun_that_would
     assert "Gave up after 4 tries in 123 s" in str(done.error)
 
 
-def test_a_retry_after_beyond_the_time_bound_is_handed_to_the_caller_at_once() -> None:
+def test_retry_after_beyond_the_limit_is_raised() -> None:
+    """A retry after beyond the time bound is handed to the caller at once."""
     done = by_hand(flows.who_am_i(POLICY), answer(status=429, body=b"", retry_after="3600"))
     assert done.sleeps == []
     assert isinstance(done.error, RateLimitedError)
@@ -180,14 +185,16 @@ def test_a_sound_answer_that_names_no_export_counts_as_lost(data: Any) -> None:
     assert len(done.sends) == 1
 
 
-def test_an_id_is_proof_of_a_start_whatever_else_the_answer_complains_about() -> None:
+def test_id_proves_a_start() -> None:
+    """An id is proof of a start whatever else the answer complains about."""
     body = {"data": {"x": {"taskId": "t1", "isStreamable": True}}, "errors": [{"message": "late"}]}
     done = by_hand(flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), answer(body=body, status=500))
     assert done.value == Started("t1")
 
 
 @pytest.mark.parametrize("kind", [FailureKind.TIMEOUT, FailureKind.BROKEN])
-def test_a_lost_answer_is_returned_at_once_and_nothing_is_sent_again(kind: FailureKind) -> None:
+def test_lost_answer_is_returned_at_once(kind: FailureKind) -> None:
+    """A lost answer is returned at once and nothing is sent again."""
     done = by_hand(
         flows.start_once(graphql.START_PROJECT_EXPORT, INPUT, POLICY), TransportFailure(kind, "h broke", elapsed=1)
     )
@@ -207,7 +214,8 @@ def test_a_loss_after_refusals_is_still_a_loss() -> None:
 # --- finding by name -----------------------------------------------------------------------------------------------
 
 
-def test_tasks_of_a_name_are_asked_for_by_name_and_given_oldest_first() -> None:
+def test_tasks_by_name_come_oldest_first() -> None:
+    """Tasks of a name are asked for by name and given oldest first."""
     newer, older = task("t2", created="2026-11-22T03:00:00.000Z"), task("t1", created="2026-11-22T02:00:00.000+00:00")
     undated = task("t0", created=None)
     done = by_hand(flows.created_tasks_named("u1", "nightly", POLICY), tasks(undated, newer, older))
@@ -215,13 +223,15 @@ def test_tasks_of_a_name_are_asked_for_by_name_and_given_oldest_first() -> None:
     assert [each.variables for each in done.sends] == [{"userId": "u1", "name": "nightly", "skip": 0, "first": 100}]
 
 
-def test_names_are_compared_here_too_since_a_filter_may_match_more_or_be_ignored() -> None:
+def test_names_are_compared_here_too() -> None:
+    """Names are compared here too since a filter may match more or be ignored."""
     page = tasks(task("t1"), task("t2", "nightly 2"), task("t3", "Nightly"), {**task("t4"), "name": None})
     done = by_hand(flows.created_tasks_named("u1", "nightly", POLICY), page, tasks())
     assert [each.export_id for each in done.value] == ["t1"]
 
 
-def test_where_names_are_no_filter_the_whole_list_is_read_page_by_page() -> None:
+def test_whole_list_is_read_without_a_name_filter() -> None:
+    """Where names are no filter the whole list is read page by page."""
     first = tasks(*(task(f"a{index}", "other") for index in range(100)))
     second = tasks(*(task(f"b{index}", "other") for index in range(30)), task("t1"))
     done = by_hand(flows.created_tasks_named("u1", "nightly", POLICY), INVALID, first, second, tasks())
@@ -230,7 +240,8 @@ def test_where_names_are_no_filter_the_whole_list_is_read_page_by_page() -> None
     assert [each.variables["skip"] for each in done.sends] == [0, 0, 100, 131]
 
 
-def test_a_server_that_gives_shorter_pages_than_asked_for_hides_nothing() -> None:
+def test_short_pages_hide_nothing() -> None:
+    """A server that gives shorter pages than asked for hides nothing."""
     pages = [tasks(task("a1", "other"), task("a2", "other")), tasks(task("t1")), tasks()]
     done = by_hand(flows.created_tasks_named("u1", "nightly", POLICY), INVALID, *pages)
     assert [each.export_id for each in done.value] == ["t1"]
@@ -258,16 +269,19 @@ def _endless(step: int) -> Any:
         reply = tasks(*(task(f"t{begin + i}", "other", at.isoformat()) for i, at in enumerate(stamps)))
 
 
-def test_a_list_that_comes_newest_first_is_read_for_its_newest_thousand() -> None:
+def test_newest_thousand_are_read_of_a_sorted_list() -> None:
+    """A list that comes newest first is read for its newest thousand."""
     assert _endless(-60) == (10, ())
 
 
-def test_an_unfinished_list_in_another_order_is_an_error_and_not_an_answer() -> None:
+def test_unfinished_unsorted_list_is_an_error() -> None:
+    """An unfinished list in another order is an error and not an answer."""
     with pytest.raises(ProtocolError, match="cannot be finished"):
         _endless(60)
 
 
-def test_a_user_whom_the_key_cannot_see_is_an_error_and_not_an_empty_list() -> None:
+def test_hidden_user_is_an_error() -> None:
+    """A user whom the key cannot see is an error and not an empty list."""
     done = by_hand(flows.created_tasks_named("u2", "nightly", POLICY), answer({"user": None}))
     assert isinstance(done.error, NotFoundError)
     assert "u2" in str(done.error)
@@ -297,13 +311,15 @@ def test_without_a_user_the_keys_owner_is_asked_for_first() -> None:
     assert done.sends[1].variables["userId"] == "u1"
 
 
-def test_only_id_and_status_are_needed_and_an_unknown_status_is_kept() -> None:
+def test_only_id_and_status_are_needed() -> None:
+    """Only id and status are needed and an unknown status is kept."""
     odd = {"id": "t1", "status": "PAUSED", "createdAt": "yesterday", "completionPercentage": "half"}
     done = by_hand(flows.task_state("t1", "u1", POLICY), tasks(odd))
     assert done.value == ExportTaskState("t1", None, "PAUSED", None, None, None, None)
 
 
-def test_what_is_not_among_the_users_tasks_is_asked_for_by_id_alone() -> None:
+def test_export_not_listed_is_asked_for_by_id() -> None:
+    """What is not among the user's tasks is asked for by id alone."""
     done = by_hand(flows.task_state("t1", "u1", POLICY), tasks(), answer({"task": task()}))
     assert done.value.export_id == "t1"
     assert done.operations == ["CreatedTaskById", "Task"]
@@ -311,7 +327,8 @@ def test_what_is_not_among_the_users_tasks_is_asked_for_by_id_alone() -> None:
 
 @pytest.mark.parametrize("first", [tasks(), tasks(task("t9")), UNKNOWN, answer({"user": None})])
 @pytest.mark.parametrize("second", [answer({"task": None}), UNKNOWN, INVALID])
-def test_an_export_that_is_nowhere_is_not_found_and_the_message_says_for_whom(first: Answer, second: Answer) -> None:
+def test_missing_export_is_not_found(first: Answer, second: Answer) -> None:
+    """An export that is nowhere is not found and the message says for whom."""
     error = by_hand(flows.task_state("t1", "u1", POLICY), first, second, answer(OWNER)).error
     assert type(error) is NotFoundError
     assert "t1" in str(error)
@@ -319,7 +336,8 @@ def test_an_export_that_is_nowhere_is_not_found_and_the_message_says_for_whom(fi
 
 
 @pytest.mark.parametrize("first", [tasks(), UNKNOWN, FORBIDDEN])
-def test_an_export_of_another_user_that_is_hidden_is_told_with_both_users(first: Answer) -> None:
+def test_export_of_another_user_names_both(first: Answer) -> None:
+    """An export of another user that is hidden is reported with both users."""
     done = by_hand(
         flows.task_state("t1", "u2", POLICY), first, *[answer({"task": None})] * (first is not FORBIDDEN), answer(OWNER)
     )
@@ -328,7 +346,8 @@ def test_an_export_of_another_user_that_is_hidden_is_told_with_both_users(first:
     assert "u2" in str(done.error)
 
 
-def test_the_keys_own_user_who_may_not_look_gets_the_refusal_itself() -> None:
+def test_own_user_gets_the_refusal_itself() -> None:
+    """The key's own user who may not look gets the refusal itself."""
     done = by_hand(flows.task_state("t1", "u1", POLICY), FORBIDDEN, answer(OWNER))
     assert type(done.error) is AuthorizationError
 
@@ -355,7 +374,8 @@ def test_totals_are_read_from_numbers_and_from_text(size: object, lines: object)
         {"totalSize": None, "totalLines": None},
     ],
 )
-def test_an_empty_stream_may_be_told_as_null_as_nulls_or_as_zeros(value: object) -> None:
+def test_empty_stream_has_three_forms(value: object) -> None:
+    """An empty stream may be reported as null as nulls or as zeros."""
     done = by_hand(flows.stream_totals("t1", StreamType.RESULT, POLICY), header(value))
     assert (done.value, done.error) == (None, None)
 
@@ -386,7 +406,8 @@ def test_more_than_64_bits_do_not_fit() -> None:
         ([], ProtocolError),
     ],
 )
-def test_totals_that_make_no_sense_are_never_taken_for_an_empty_stream(value: object, error: type[Exception]) -> None:
+def test_nonsense_totals_are_not_an_empty_stream(value: object, error: type[Exception]) -> None:
+    """Totals that make no sense are never treated as an empty stream."""
     assert type(by_hand(flows.stream_totals("t1", StreamType.RESULT, POLICY), header(value)).error) is error
 
 
@@ -397,7 +418,8 @@ def test_an_export_that_is_not_there_is_not_an_empty_one(flow: Any) -> None:
     assert "t1" in str(error)
 
 
-def test_a_file_is_asked_for_by_its_offset_as_text_and_described_in_full() -> None:
+def test_file_is_asked_for_by_offset() -> None:
+    """A file is asked for by its offset as text and described in full."""
     done = by_hand(flows.file_at("t1", StreamType.RESULT, 5, POLICY), file("0", "9", 0, "2"))
     assert done.value == ExportFile(0, 9, 0, 2, "https://h/f?s")
     assert done.value.size == 10
@@ -423,7 +445,8 @@ def test_a_file_is_asked_for_by_its_offset_as_text_and_described_in_full() -> No
         (answer({"task": {"exportFileFromOffset": []}}), ProtocolError),
     ],
 )
-def test_a_file_that_makes_no_sense_is_refused_without_showing_its_url(reply: Answer, error: type[Exception]) -> None:
+def test_nonsense_file_is_refused_without_its_url(reply: Answer, error: type[Exception]) -> None:
+    """A file that makes no sense is refused without showing its URL."""
     done = by_hand(flows.file_at("t1", StreamType.RESULT, 5, POLICY), reply)
     assert type(done.error) is error
     assert "https://h" not in str(done.error)
@@ -465,6 +488,7 @@ def test_a_refusal_to_cancel_is_an_answer_and_not_an_error(reply: Answer) -> Non
     assert by_hand(flows.cancel_export("t1", "export-data-rows", POLICY), CANCELABLE, reply).value is False
 
 
-def test_where_cancelable_types_cannot_be_read_canceling_is_tried_all_the_same() -> None:
+def test_canceling_is_tried_without_known_types() -> None:
+    """Where cancelable types cannot be read canceling is tried all the same."""
     accepted = answer({"cancelBulkOperationJob": {"success": True}})
     assert by_hand(flows.cancel_export("t1", None, POLICY), INVALID, accepted).value is True

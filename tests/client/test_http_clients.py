@@ -85,9 +85,9 @@ def test_the_time_limit_bounds_the_whole_answer(hangs: Hangs, server: ScriptedSe
     assert 0.1 < reply.elapsed < 2
 
 
-def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
-    server: ScriptedServer, settings: ConnectionSettings, runner: Runner
-) -> None:
+def test_echoed_key_is_not_in_the_error(server: ScriptedServer, settings: ConnectionSettings, runner: Runner) -> None:
+    """A server that echoes the key does not get it into an error."""
+
     def echo(asked: Asked) -> Plays:
         said = asked.headers["authorization"]
         return Plays(401, {"message": f"{said} / {said.removeprefix('Bearer ')} is expired"})
@@ -98,9 +98,8 @@ def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert KEY not in str(raised.value)
 
 
-def test_flows_of_one_client_share_a_connection_and_a_broken_one_is_replaced(
-    server: ScriptedServer, settings: ConnectionSettings, runner: Runner
-) -> None:
+def test_flows_share_a_connection(server: ScriptedServer, settings: ConnectionSettings, runner: Runner) -> None:
+    """Flows of one client share a connection and a broken one is replaced."""
     server.play(Plays(503, ""), OWNER)
     runner.run(settings, flows.who_am_i(), flows.who_am_i())
     assert bodies(server.asked) == [{"query": graphql.WHO_AM_I.text, "variables": {}}] * 3

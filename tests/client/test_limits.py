@@ -21,7 +21,8 @@ from labelbox_export_provider.client.limits import is_rate_limit_text, is_runnin
         "An export is already running; at most 1 is allowed",
     ],
 )
-def test_a_sentence_that_names_running_exports_and_a_bound_is_worth_waiting_for(text: str) -> None:
+def test_running_export_limit_is_worth_waiting_for(text: str) -> None:
+    """A sentence that names running exports and a bound is worth waiting for."""
     assert is_running_export_limit(text)
 
 

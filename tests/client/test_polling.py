@@ -127,7 +127,8 @@ def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
     assert shown.startswith(line) if ended is None else shown == line
 
 
-def test_an_export_that_is_being_canceled_goes_on_until_it_is_canceled(waiter: Waiter) -> None:
+def test_canceling_export_runs_until_canceled(waiter: Waiter) -> None:
+    """An export that is being canceled goes on until it is canceled."""
     waiter.fake.change(seconds_to_cancel=60)
     waiter.start()
     waiter.runner.run(waiter.settings, flows.cancel_export(waiter.export_id))
@@ -159,7 +160,8 @@ def test_no_percentage_is_made_up(waiter: Waiter, scale: int, share: float, show
     assert shown in waiter.poll().line
 
 
-def test_the_elapsed_time_counts_from_the_handle_and_else_from_the_service(waiter: Waiter) -> None:
+def test_elapsed_time_counts_from_the_handle(waiter: Waiter) -> None:
+    """The elapsed time counts from the handle and else from the service."""
     waiter.start()
     waiter.clock.advance(90.4)
     assert waiter.poll(started_at=waiter.started_at - timedelta(days=1)).line.endswith("1 day, 0:01:30 since its start")
@@ -168,9 +170,8 @@ def test_the_elapsed_time_counts_from_the_handle_and_else_from_the_service(waite
 
 
 @pytest.mark.parametrize(("age", "found"), [(0.0, True), (VISIBILITY_GRACE.total_seconds(), True), (60.001, False)])
-def test_an_export_that_is_not_found_is_waited_for_only_while_it_is_newborn(
-    waiter: Waiter, age: float, found: bool
-) -> None:
+def test_missing_export_is_waited_for_only_when_new(waiter: Waiter, age: float, found: bool) -> None:
+    """An export that is not found is waited for only while it is new."""
     waiter.fake.faults.add(HiddenExport(seconds=3600, by_id=True))
     waiter.start()
     waiter.clock.advance(age)
@@ -197,9 +198,8 @@ def test_a_bare_id_that_is_not_found_is_an_error_at_once(waiter: Waiter) -> None
         GraphQLErrorAnswer(code="INTERNAL_SERVER_ERROR", exception_status=500, times=None),
     ],
 )
-def test_a_passing_failure_of_the_service_counts_as_still_running(
-    waiter: Waiter, caplog: pytest.LogCaptureFixture, fault: Fault
-) -> None:
+def test_temporary_failure_counts_as_running(waiter: Waiter, caplog: pytest.LogCaptureFixture, fault: Fault) -> None:
+    """A temporary failure of the service counts as still running."""
     waiter.start()
     waiter.clock.advance(RUNS_FOR)
     waiter.fake.faults.add(fault)
@@ -245,9 +245,10 @@ def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None
         (CanceledExport(), RUNS_FOR, ExportCanceledError),
     ],
 )
-def test_an_export_that_is_not_complete_is_not_read_since_it_would_pass_for_empty(
+def test_incomplete_export_is_not_read(
     waiter: Waiter, fault: Fault | None, after: float, error: type[LabelboxExportError]
 ) -> None:
+    """An export that is not complete is not read since it would look empty."""
     waiter.fake.faults.add(*([fault] if fault else []))
     waiter.start()
     waiter.clock.advance(after)
@@ -280,7 +281,8 @@ def expected(waiter: Waiter) -> StreamTotals:
     return StreamTotals(size=export.result_bytes, lines=export.rows)
 
 
-def test_totals_are_those_that_the_server_announces_for_both_streams(complete: Waiter) -> None:
+def test_totals_of_both_streams_are_announced(complete: Waiter) -> None:
+    """Totals are those that the server announces for both streams."""
     complete.fake.faults.add(TWO_ERRORS)
     complete.start()
     totals = complete.totals()
@@ -301,7 +303,8 @@ def test_no_errors_are_the_rule_and_cost_no_wait(complete: Waiter) -> None:
 
 
 @pytest.mark.parametrize("form", ["null", "zero", "null_members"])
-def test_an_empty_export_is_believed_after_a_second_read_and_a_missing_first_file(complete: Waiter, form: str) -> None:
+def test_empty_export_needs_a_second_read(complete: Waiter, form: str) -> None:
+    """An empty export is believed after a second read and a missing first file."""
     complete.fake.change(empty_header=form)
     complete.start(**NOTHING)
     complete.fake.requests.clear()
@@ -318,9 +321,8 @@ def test_an_empty_export_is_believed_after_a_second_read_and_a_missing_first_fil
 
 
 @pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
-def test_a_header_that_is_merely_late_does_not_turn_a_full_stream_into_an_empty_one(
-    complete: Waiter, stream: Any
-) -> None:
+def test_late_header_does_not_empty_a_stream(complete: Waiter, stream: Any) -> None:
+    """A header that is merely late does not turn a full stream into an empty one."""
     complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream))
     complete.start()
     totals = complete.totals()
@@ -330,16 +332,18 @@ def test_a_header_that_is_merely_late_does_not_turn_a_full_stream_into_an_empty_
 
 
 @pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
-def test_a_stream_with_a_file_but_without_a_header_is_not_taken_for_empty(complete: Waiter, stream: Any) -> None:
+def test_stream_with_a_file_is_not_empty(complete: Waiter, stream: Any) -> None:
+    """A stream with a file but without a header is not treated as empty."""
     complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream, times=None))
     complete.start()
     with pytest.raises(IntegrityError, match=rf"no header for its {stream} stream.*a first file. It is not treated as"):
         complete.totals()
 
 
-def test_an_export_whose_header_and_files_are_missing_for_long_is_all_that_can_pass_for_empty(
+def test_missing_header_and_files_mean_empty(
     complete: Waiter,
 ) -> None:
+    """An export whose header and files are missing for long is all that can look empty."""
     complete.fake.faults.add(NullHeader(stream="RESULT", times=None), NullFile(stream="RESULT", times=None))
     complete.start()
     assert complete.totals().result is None

@@ -27,9 +27,10 @@ def proxy() -> Iterator[ScriptedServer]:
         yield serving
 
 
-def test_the_connections_proxy_is_used_and_wins_over_the_environment(
+def test_connection_proxy_wins_over_the_environment(
     server: ScriptedServer, proxy: ScriptedServer, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The connection's proxy is used and wins over the environment."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     settings = ConnectionSettings(api_key=KEY, endpoint=server.url, proxy=f"http://me:hunter2@{proxy.address}")
@@ -47,9 +48,8 @@ def test_without_one_the_environments_proxy_is_used(
     assert len(proxy.asked) == 1
 
 
-def test_a_proxy_that_refuses_to_connect_is_told_apart_and_never_sees_the_key(
-    proxy: ScriptedServer, runner: Runner
-) -> None:
+def test_refusing_proxy_never_sees_the_key(proxy: ScriptedServer, runner: Runner) -> None:
+    """A proxy that refuses to connect is distinguished and never sees the key."""
     proxy.play(Plays(407, ""))
     settings = ConnectionSettings(
         api_key=KEY, endpoint="https://labelbox.example", proxy=f"http://me:hunter2@{proxy.address}"

@@ -35,14 +35,14 @@ NOW = "Sun, 22 Nov 2026 02:00:00 GMT"
         ({"retry-after": "Sun, 99 Nov 2026 02:01:30 GMT", "date": NOW}, None),
     ],
 )
-def test_retry_after_is_read_in_both_forms_and_nonsense_says_nothing(headers: dict[str, str], seconds: Any) -> None:
+def test_retry_after_has_two_forms(headers: dict[str, str], seconds: Any) -> None:
+    """Retry after is read in both forms and nonsense says nothing."""
     assert retry_after(headers) == seconds
 
 
 @given(st.integers(2, 10_000), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1e6)))
-def test_a_wait_is_never_shorter_than_asked_for_and_never_longer_than_the_longest(
-    attempt: int, drawn: float, after: float | None
-) -> None:
+def test_wait_stays_within_its_limits(attempt: int, drawn: float, after: float | None) -> None:
+    """A wait is never shorter than asked for and never longer than the longest."""
     policy = RetryPolicy(jitter=lambda: drawn)
     wait = policy.wait_before(attempt, after)
     if after is None:
@@ -65,6 +65,7 @@ def test_waits_never_take_a_policy_beyond_its_tries_and_seconds(replies: list[tu
 @pytest.mark.parametrize(
     "numbers", [{"attempts": 0}, {"first_wait": -1}, {"first_wait": 9, "max_wait": 1}, {"total_seconds": -1}]
 )
-def test_a_policy_that_makes_no_sense_is_refused_with_its_numbers(numbers: dict[str, Any]) -> None:
+def test_nonsense_policy_is_refused(numbers: dict[str, Any]) -> None:
+    """A policy that makes no sense is refused with its numbers."""
     with pytest.raises(ValueError, match="attempts must be at least 1"):
         RetryPolicy(**numbers)

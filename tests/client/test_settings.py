@@ -30,7 +30,8 @@ def refusal(**parts: Any) -> str:
     return message
 
 
-def test_an_empty_connection_with_a_key_has_the_documented_defaults() -> None:
+def test_key_alone_gives_the_defaults() -> None:
+    """An empty connection with a key has the documented defaults."""
     settings = from_parts()
     assert settings.api_key.get_secret_value() == KEY
     assert settings.model_dump(exclude={"api_key"}) == {
@@ -87,7 +88,8 @@ def test_the_host_is_a_full_url_or_a_bare_name_and_is_tidied(host: str | None, e
         ({"port": 443}, "https://api.labelbox.com/graphql"),
     ],
 )
-def test_port_and_schema_complete_the_host_as_a_connection_uri_fills_them(parts: Any, endpoint: str) -> None:
+def test_port_and_schema_complete_the_host(parts: Any, endpoint: str) -> None:
+    """Port and schema complete the host as a connection uri fills them."""
     assert from_parts(**parts).endpoint == endpoint
 
 
@@ -120,7 +122,8 @@ def test_port_and_schema_complete_the_host_as_a_connection_uri_fills_them(parts:
         ({"host": "lb.example", "schema": "http"}, "allow_http"),
     ],
 )
-def test_a_wrong_host_is_refused_by_name_with_legal_values_and_no_secret(parts: Any, says: str) -> None:
+def test_wrong_host_is_refused_without_secrets(parts: Any, says: str) -> None:
+    """A wrong host is refused by name with valid values and no secret."""
     message = refusal(**parts)
     assert says in message
     assert "host" in message
@@ -152,7 +155,8 @@ def test_plain_http_is_let_through_when_asked_for() -> None:
         (f"{KEY} {KEY}", "a space"),
     ],
 )
-def test_every_wrong_key_has_a_sentence_of_its_own_that_does_not_show_it(key: str | None, says: str) -> None:
+def test_each_wrong_key_has_its_own_message(key: str | None, says: str) -> None:
+    """Every wrong key has a sentence of its own that does not show it."""
     message = refusal(password=key)
     assert says in message
     assert "password" in message
@@ -195,7 +199,8 @@ def test_a_key_in_the_login_field_is_asked_for_by_name() -> None:
         ({"proxy": ""}, "proxy", None),
     ],
 )
-def test_extra_takes_what_a_form_or_an_environment_variable_gives(extra: Any, field: str, value: object) -> None:
+def test_extra_takes_text_and_json_values(extra: Any, field: str, value: object) -> None:
+    """Extra takes what a form or an environment variable gives."""
     assert getattr(from_parts(extra=extra), field) == value
     assert type(getattr(from_parts(extra=extra), field)) is type(value)
 
@@ -223,14 +228,16 @@ def test_extra_takes_what_a_form_or_an_environment_variable_gives(extra: Any, fi
         ({"colour": "blue"}, ["'colour'", "remove it"]),
     ],
 )
-def test_a_wrong_extra_is_refused_by_name_with_its_value_and_the_legal_ones(extra: Any, says: list[str]) -> None:
+def test_wrong_extra_is_refused_with_valid_values(extra: Any, says: list[str]) -> None:
+    """A wrong extra is refused by name with its value and the valid ones."""
     message = refusal(extra=extra)
     for each in says:
         assert each in message
     assert "hunter2" not in message
 
 
-def test_settings_made_by_hand_follow_the_same_rules_and_do_not_show_the_key_either() -> None:
+def test_settings_from_code_follow_the_same_rules() -> None:
+    """Settings made by hand follow the same rules and do not show the key either."""
     with pytest.raises(ValidationError, match="line break") as raised:
         ConnectionSettings(api_key=f"{KEY}\nX-Evil: 1")
     assert KEY not in "".join(traceback.format_exception(raised.value))
@@ -238,7 +245,8 @@ def test_settings_made_by_hand_follow_the_same_rules_and_do_not_show_the_key_eit
         ConnectionSettings(api_key=KEY, endpoint="http://lb.example")
 
 
-def test_neither_key_nor_proxy_is_shown_by_repr_and_json_keeps_the_key_masked() -> None:
+def test_repr_and_json_hide_key_and_proxy() -> None:
+    """Neither key nor proxy is shown by repr and JSON keeps the key masked."""
     settings = from_parts(extra={"proxy": "http://me:hunter2@proxy.example:3128"})
     for text in (repr(settings), str(settings), repr(settings.model_dump()["api_key"]), settings.model_dump_json()):
         assert KEY not in text
@@ -254,7 +262,8 @@ def test_settings_are_frozen() -> None:
 @pytest.mark.parametrize(
     "url", ["https://storage.example/f?sig=abcdef", "http://127.0.0.1:9/f?sig=abcdef", "http://[::1]/f?sig=abcdef"]
 )
-def test_a_file_url_is_fetched_over_https_or_from_a_loopback_address(url: str) -> None:
+def test_file_url_is_https_or_loopback(url: str) -> None:
+    """A file URL is fetched over https or from a loopback address."""
     from_parts().check_file_url(url)
 
 
@@ -271,7 +280,8 @@ def test_a_file_url_over_plain_http_follows_allow_http() -> None:
     "url",
     ["", "file:///etc/passwd", "gs://bucket/f?abcdef", "https://abcdef@h/f", "https://?abcdef", "https://[abcdef"],
 )
-def test_a_file_url_that_is_no_url_of_a_file_is_refused_without_showing_it(url: str) -> None:
+def test_invalid_file_url_is_refused_without_it(url: str) -> None:
+    """A file URL that is no URL of a file is refused without showing it."""
     with pytest.raises(ProtocolError) as raised:
         from_parts().check_file_url(url)
     assert "abcdef" not in "".join(traceback.format_exception(raised.value))

@@ -83,7 +83,8 @@ def starts_sent(fake: FakeLabelbox) -> int:
 # --- the first start
 
 
-def test_the_first_try_starts_one_export_under_the_name_of_the_task(fake: FakeLabelbox, task: StartingTask) -> None:
+def test_first_try_starts_one_export(fake: FakeLabelbox, task: StartingTask) -> None:
+    """The first try starts one export under the name of the task."""
     started = task.run()
     assert not started.adopted
     assert ids(fake) == [started.export_id]
@@ -91,7 +92,8 @@ def test_the_first_try_starts_one_export_under_the_name_of_the_task(fake: FakeLa
     assert task.slept == []
 
 
-def test_the_intent_is_stored_before_the_call_and_the_id_after_it(task: StartingTask, clock: ManualClock) -> None:
+def test_intent_is_stored_before_the_call(task: StartingTask, clock: ManualClock) -> None:
+    """The intent is stored before the call and the id after it."""
     started = task.run()
     assert [(record.export_id, record.state) for record in task.saved] == [(None, "open"), (started.export_id, "open")]
     for record in task.saved:
@@ -115,9 +117,8 @@ def test_nothing_is_started_when_the_intent_cannot_be_stored(
 # --- a retry after a crash
 
 
-def test_a_try_killed_before_the_call_has_started_nothing_and_the_retry_starts_one(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
+def test_try_killed_before_the_call_started_nothing(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A try killed before the call has started nothing and the retry starts one."""
     task.crash(KILLED_BEFORE_THE_CALL)
     assert fake.exports == []
     assert not task.run().adopted
@@ -125,10 +126,11 @@ def test_a_try_killed_before_the_call_has_started_nothing_and_the_retry_starts_o
     assert sum(task.slept) == pytest.approx(GRACE)  # only then is it sure that none will become visible
 
 
-def test_a_try_killed_during_the_call_is_followed_by_one_that_finds_the_export_by_its_name(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
-    """Never starts an export twice by accident."""
+def test_try_killed_during_the_call_is_found_by_name(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A try killed during the call is followed by one that finds the export by its name.
+
+    Never starts an export twice by accident.
+    """
     task.crash(KILLED_DURING_THE_CALL)
     intent = task.record
     assert intent is not None
@@ -141,9 +143,8 @@ def test_a_try_killed_during_the_call_is_followed_by_one_that_finds_the_export_b
     assert task.slept == []
 
 
-def test_a_try_killed_after_the_call_is_followed_by_one_that_finds_the_export_by_its_id(
-    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
-) -> None:
+def test_try_killed_after_the_call_is_found_by_id(fake: FakeLabelbox, task: StartingTask, clock: ManualClock) -> None:
+    """A try killed after the call is followed by one that finds the export by its id."""
     first = task.run()  # and never handed over
     clock.advance(300)
     fake.requests.clear()
@@ -166,9 +167,8 @@ def test_an_export_that_becomes_visible_late_is_waited_for(
     assert set(task.slept) == {LOOK_EVERY}
 
 
-def test_the_wait_for_a_name_counts_from_the_intent_and_not_from_the_retry(
-    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
-) -> None:
+def test_wait_for_a_name_counts_from_the_intent(fake: FakeLabelbox, task: StartingTask, clock: ManualClock) -> None:
+    """The wait for a name counts from the intent and not from the retry."""
     task.crash(KILLED_BEFORE_THE_CALL)
     clock.advance(300)  # Airflow's usual retry delay
     task.run()
@@ -176,9 +176,8 @@ def test_the_wait_for_a_name_counts_from_the_intent_and_not_from_the_retry(
     assert len(fake.exports) == 1
 
 
-def test_a_try_killed_minutes_into_sending_again_leaves_the_full_wait_to_the_next(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
+def test_try_killed_while_resending_leaves_a_full_wait(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A try killed minutes into sending again leaves the full wait to the next."""
     fake.faults.add(RateLimited(operation=START, retry_after=200), HiddenExport(seconds=20))
     task.crash(after(START, kill, time=2))
     assert len(fake.exports) == 1
@@ -186,9 +185,8 @@ def test_a_try_killed_minutes_into_sending_again_leaves_the_full_wait_to_the_nex
     assert len(fake.exports) == 1
 
 
-def test_a_hidden_second_start_is_waited_for_though_a_dead_first_one_is_visible(
-    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
-) -> None:
+def test_hidden_second_start_is_waited_for(fake: FakeLabelbox, task: StartingTask, clock: ManualClock) -> None:
+    """A hidden second start is waited for though a dead first one is visible."""
     fake.faults.add(FailedExport(), HiddenExport(seconds=45, after=1))
     task.run()
     clock.advance(RUNS_FOR)
@@ -210,9 +208,8 @@ def test_a_hidden_second_start_is_waited_for_though_a_dead_first_one_is_visible(
         {"completion_percentage_of": 1, "uint64_as_text": False},
     ],
 )
-def test_the_export_is_found_in_every_form_that_the_unverified_service_may_have(
-    fake: FakeLabelbox, task: StartingTask, form: dict[str, Any]
-) -> None:
+def test_export_is_found_in_every_service_variant(fake: FakeLabelbox, task: StartingTask, form: dict[str, Any]) -> None:
+    """The export is found in every form that the unverified service may have."""
     fake.change(**form)
     task.crash(KILLED_DURING_THE_CALL)
     by_name = task.run()
@@ -225,7 +222,8 @@ def test_the_export_is_found_in_every_form_that_the_unverified_service_may_have(
 # --- consumed handles and clearing
 
 
-def test_a_crash_between_hand_over_and_success_is_followed_by_adoption(fake: FakeLabelbox, task: StartingTask) -> None:
+def test_crash_after_marking_consumed_adopts(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A crash between marking it consumed and success is followed by adoption."""
     first = task.succeed()
     again = task.succeed()
     assert again.adopted
@@ -241,9 +239,10 @@ def test_an_export_that_has_completed_meanwhile_is_adopted_too(
     assert [export.status for export in fake.exports] == ["COMPLETE"]
 
 
-def test_a_success_that_its_user_clears_starts_anew_because_that_is_what_was_asked_for(
+def test_cleared_success_starts_a_new_export(
     fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
 ) -> None:
+    """A success that its user clears starts anew because that is what was asked for."""
     first = task.succeed()
     task.clear()
     second = task.succeed()
@@ -254,9 +253,8 @@ def test_a_success_that_its_user_clears_starts_anew_because_that_is_what_was_ask
     assert task.succeed().export_id == second.export_id
 
 
-def test_a_failure_that_its_user_clears_goes_on_with_the_export_which_then_counts_as_the_new_run(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
+def test_cleared_failure_adopts_the_export(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A failure that its user clears resumes the export which then counts as the new run."""
     first = task.run()  # then the task failed for a reason of its own
     task.clear()
     second = task.succeed()
@@ -342,9 +340,10 @@ def colleague(fake: FakeLabelbox) -> FakeUser:
 
 
 @pytest.mark.parametrize("way", [KILLED_BEFORE_THE_CALL, KILLED_DURING_THE_CALL, None])
-def test_a_key_of_another_user_who_sees_nothing_fails_naming_both_and_starts_nothing(
+def test_key_of_another_user_starts_nothing(
     fake: FakeLabelbox, task: StartingTask, colleague: FakeUser, way: Any
 ) -> None:
+    """A key of another user who sees nothing fails naming both and starts nothing."""
     if way is None:
         task.run()
     else:
@@ -363,9 +362,10 @@ def test_a_key_of_another_user_who_sees_nothing_fails_naming_both_and_starts_not
 
 @pytest.mark.parametrize("code", ["RESOURCE_NOT_FOUND", "AUTHORIZATION_ERROR"])
 @pytest.mark.parametrize("way", [KILLED_DURING_THE_CALL, None])
-def test_the_same_holds_where_labelbox_does_not_even_show_the_other_user(
+def test_hidden_other_user_starts_nothing(
     fake: FakeLabelbox, task: StartingTask, colleague: FakeUser, code: str, way: Any
 ) -> None:
+    """The same holds where Labelbox does not even show the other user."""
     if way is None:
         task.run()
     else:
@@ -376,9 +376,8 @@ def test_the_same_holds_where_labelbox_does_not_even_show_the_other_user(
     assert len(fake.exports) == 1
 
 
-def test_an_export_of_another_user_that_is_visible_is_gone_on_with_in_that_users_name(
-    fake: FakeLabelbox, task: StartingTask, colleague: FakeUser
-) -> None:
+def test_visible_export_of_another_user_is_adopted(fake: FakeLabelbox, task: StartingTask, colleague: FakeUser) -> None:
+    """An export of another user that is visible is adopted in that user's name."""
     fake.change(tasks_of_other_users=True)
     first = task.run()
     again = task.as_user(colleague).run()
@@ -387,9 +386,8 @@ def test_an_export_of_another_user_that_is_visible_is_gone_on_with_in_that_users
     assert ids(fake) == [first.export_id]
 
 
-def test_a_cleared_success_starts_anew_with_whatever_key_there_is_now(
-    fake: FakeLabelbox, task: StartingTask, colleague: FakeUser
-) -> None:
+def test_cleared_success_starts_with_any_key(fake: FakeLabelbox, task: StartingTask, colleague: FakeUser) -> None:
+    """A cleared success starts anew with whatever key there is now."""
     task.succeed()
     task.clear()
     assert task.as_user(colleague).run().record.user_id == colleague.user_id
@@ -414,9 +412,8 @@ def storeless(task: StartingTask) -> StartingTask:
     return task
 
 
-def test_without_a_store_a_retry_finds_the_export_by_its_name_alone(
-    fake: FakeLabelbox, storeless: StartingTask
-) -> None:
+def test_retry_without_a_store_finds_by_name(fake: FakeLabelbox, storeless: StartingTask) -> None:
+    """Without a store a retry finds the export by its name alone."""
     storeless.crash(KILLED_DURING_THE_CALL)
     started = storeless.run()
     assert started.adopted
@@ -424,9 +421,8 @@ def test_without_a_store_a_retry_finds_the_export_by_its_name_alone(
     assert ids(fake) == [started.export_id]
 
 
-def test_without_a_store_a_cleared_task_is_told_from_a_retry_by_its_clear_count(
-    fake: FakeLabelbox, storeless: StartingTask
-) -> None:
+def test_clear_count_distinguishes_without_a_store(fake: FakeLabelbox, storeless: StartingTask) -> None:
+    """Without a store a cleared task is distinguished from a retry by its clear count."""
     storeless.succeed()
     assert storeless.succeed().adopted
     storeless.clear()
@@ -445,9 +441,10 @@ def test_runs_of_a_task_do_not_find_each_others_exports(fake: FakeLabelbox, stor
 
 
 @pytest.mark.parametrize("has_store", [True, False])
-def test_of_two_tries_at_once_the_oldest_export_wins_and_the_younger_is_canceled(
+def test_oldest_of_two_tries_wins(
     fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture, clock: ManualClock, has_store: bool
 ) -> None:
+    """Of two tries at once the oldest export wins and the younger is canceled."""
     task.has_store = has_store
     other: list[str] = []
 
@@ -466,9 +463,8 @@ def test_of_two_tries_at_once_the_oldest_export_wins_and_the_younger_is_canceled
     assert len(fake.exports) == 2
 
 
-def test_the_oldest_wins_also_where_the_younger_is_not_visible_by_name_yet(
-    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
-) -> None:
+def test_oldest_wins_over_an_invisible_one(fake: FakeLabelbox, task: StartingTask, clock: ManualClock) -> None:
+    """The oldest wins also where the younger is not visible by name yet."""
     task.has_store = False
     fake.faults.add(HiddenExport(after=1, seconds=60))
 
@@ -490,9 +486,8 @@ def test_an_own_export_that_nothing_shows_yet_is_kept(fake: FakeLabelbox, task: 
     assert {export.status for export in fake.exports} == {"IN_PROGRESS"}
 
 
-def test_the_oldest_itself_goes_on_and_leaves_the_younger_to_its_own_try(
-    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
-) -> None:
+def test_oldest_leaves_the_newer_alone(fake: FakeLabelbox, task: StartingTask, clock: ManualClock) -> None:
+    """The oldest itself goes on and leaves the younger to its own try."""
     request = task.request()
 
     def other_start() -> None:
@@ -506,13 +501,14 @@ def test_the_oldest_itself_goes_on_and_leaves_the_younger_to_its_own_try(
 
 
 @pytest.mark.parametrize("fault", [None, GraphQLErrorAnswer(operation="CancelTask", code="AUTHORIZATION_ERROR")])
-def test_a_younger_export_that_cannot_be_canceled_goes_on_unread_and_the_log_says_so(
+def test_uncancelable_newer_export_is_logged(
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,
     said: pytest.LogCaptureFixture,
     fault: Fault | None,
 ) -> None:
+    """A younger export that cannot be canceled continues unread and the log says so."""
     task.has_store = False
     fake.change(exports_cancelable=fault is not None)
     fake.faults.add(*([fault] if fault else []))
@@ -532,9 +528,10 @@ def test_a_younger_export_that_cannot_be_canceled_goes_on_unread_and_the_log_say
 # --- a lost answer
 
 
-def test_an_answer_lost_after_the_start_was_carried_out_is_followed_by_finding_the_export(
+def test_lost_answer_after_a_start_is_found(
     fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
 ) -> None:
+    """An answer lost after the start was carried out is followed by finding the export."""
     fake.faults.add(LostAnswer(operation=START, carried_out=True))
     started = task.run()
     assert ids(fake) == [started.export_id]
@@ -552,7 +549,8 @@ def test_a_lost_start_that_becomes_visible_late_is_waited_for(fake: FakeLabelbox
     assert starts_sent(fake) == 1
 
 
-def test_an_answer_that_comes_after_the_time_limit_counts_as_lost(fake: FakeLabelbox, task: StartingTask) -> None:
+def test_late_answer_counts_as_lost(fake: FakeLabelbox, task: StartingTask) -> None:
+    """An answer that comes after the time limit counts as lost."""
     task.timeout = 0.3
     fake.faults.add(SlowAnswer(operation=START, seconds=0.7))
     started = task.run()
@@ -570,9 +568,8 @@ def test_an_answer_that_comes_after_the_time_limit_counts_as_lost(fake: FakeLabe
         GraphQLErrorAnswer(operation=START, code="INTERNAL_SERVER_ERROR", exception_status=500),
     ],
 )
-def test_an_answer_lost_without_a_start_is_followed_by_one_start_once_that_is_sure(
-    fake: FakeLabelbox, task: StartingTask, fault: Fault
-) -> None:
+def test_lost_answer_without_a_start_starts_again(fake: FakeLabelbox, task: StartingTask, fault: Fault) -> None:
+    """An answer lost without a start is followed by one start once that is sure."""
     fake.faults.add(fault)
     started = task.run()
     assert ids(fake) == [started.export_id]
@@ -580,9 +577,8 @@ def test_an_answer_lost_without_a_start_is_followed_by_one_start_once_that_is_su
     assert sum(task.slept) == pytest.approx(GRACE)
 
 
-def test_starts_that_stay_unanswered_and_invisible_end_in_an_uncertain_error_and_the_next_try_looks_first(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
+def test_unanswered_starts_end_uncertain(fake: FakeLabelbox, task: StartingTask) -> None:
+    """Starts that stay unanswered and invisible end in an uncertain error and the next try looks first."""
     fake.faults.add(LostAnswer(operation=START, carried_out=False, times=None))
     with pytest.raises(StartUncertainError, match=r"did not answer 2 starts in a row.* It is looked for again"):
         task.run()
@@ -595,10 +591,11 @@ def test_starts_that_stay_unanswered_and_invisible_end_in_an_uncertain_error_and
     assert fake.requests.api[0].operation_name == LOOK
 
 
-def test_what_cannot_be_excluded_is_a_name_that_stays_hidden_beyond_the_wait(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
-    """The module says so; the handle names the second export, and the first is never read."""
+def test_name_hidden_too_long_starts_twice(fake: FakeLabelbox, task: StartingTask) -> None:
+    """What cannot be excluded is a name that stays hidden beyond the wait.
+
+    The module says so; the handle names the second export, and the first is never read.
+    """
     fake.faults.add(LostAnswer(operation=START, carried_out=True), HiddenExport(seconds=GRACE + 60, by_id=True))
     started = task.run()
     assert ids(fake)[1:] == [started.export_id]
@@ -615,9 +612,8 @@ def test_what_cannot_be_excluded_is_a_name_that_stays_hidden_beyond_the_wait(
         RateLimited(operation=START, retry_after=None, as_html=True, times=3),
     ],
 )
-def test_a_start_refused_for_too_many_requests_is_sent_again_and_none_is_started_twice(
-    fake: FakeLabelbox, task: StartingTask, fault: RateLimited
-) -> None:
+def test_start_refused_for_rate_is_resent(fake: FakeLabelbox, task: StartingTask, fault: RateLimited) -> None:
+    """A start refused for too many requests is sent again and none is started twice."""
     fake.faults.add(fault)
     started = task.run()
     assert not started.adopted
@@ -629,9 +625,8 @@ def test_a_start_refused_for_too_many_requests_is_sent_again_and_none_is_started
 
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
-def test_a_start_refused_for_too_many_running_exports_waits_for_one_of_them_to_end(
-    fake: FakeLabelbox, task: StartingTask, form: str
-) -> None:
+def test_start_refused_at_the_limit_waits(fake: FakeLabelbox, task: StartingTask, form: str) -> None:
+    """A start refused for too many running exports waits for one of them to end."""
     fake.change(running_exports_per_project=1, running_limit_form=form, seconds_per_export=60)
     task.run()
     other = StartingTask(fake, task.clock, fake.user, run_id="other")
@@ -649,13 +644,14 @@ def test_a_start_refused_for_too_many_running_exports_waits_for_one_of_them_to_e
         ({"running_exports_per_organization": 0, "running_limit_form": "not_allowed"}, None, RunningExportLimitError),
     ],
 )
-def test_past_a_bound_the_refusal_is_raised_and_says_that_nothing_was_started(
+def test_refusal_past_the_limit_is_raised(
     fake: FakeLabelbox,
     task: StartingTask,
     change: dict[str, Any],
     fault: Fault | None,
     error: type[LabelboxExportError],
 ) -> None:
+    """Past a bound the refusal is raised and says that nothing was started."""
     fake.change(**change)
     fake.faults.add(*([fault] if fault else []))
     with pytest.raises(error, match="No export was started") as raised:
@@ -672,9 +668,10 @@ def test_past_a_bound_the_refusal_is_raised_and_says_that_nothing_was_started(
         (RateLimited(operation=START, retry_after=20, times=None), RateLimitedError),
     ],
 )
-def test_after_a_refusal_the_next_try_does_not_wait_for_an_export_that_was_never_started(
+def test_refused_start_is_not_waited_for(
     fake: FakeLabelbox, task: StartingTask, fault: Fault, error: type[LabelboxExportError]
 ) -> None:
+    """After a refusal the next try does not wait for an export that was never started."""
     fake.faults.add(fault)
     with pytest.raises(error):
         task.run()
@@ -687,9 +684,10 @@ def test_after_a_refusal_the_next_try_does_not_wait_for_an_export_that_was_never
     assert task.slept == []
 
 
-def test_a_worker_killed_while_it_waits_after_a_refusal_left_nothing_to_wait_for_either(
+def test_worker_killed_after_a_refusal_left_nothing(
     fake: FakeLabelbox, task: StartingTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A worker killed while it waits after a refusal left nothing to wait for either."""
     fake.faults.add(RateLimited(operation=START, retry_after=7, times=1))
     with monkeypatch.context() as patched:
         patched.setattr(task, "_sleep", lambda _: kill())
@@ -702,9 +700,8 @@ def test_a_worker_killed_while_it_waits_after_a_refusal_left_nothing_to_wait_for
     assert task.slept == []
 
 
-def test_a_refusal_after_a_lost_answer_still_lets_the_next_try_find_what_shows_late(
-    fake: FakeLabelbox, task: StartingTask
-) -> None:
+def test_refusal_after_a_lost_answer_still_finds_it(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A refusal after a lost answer still lets the next try find what shows late."""
     fake.faults.add(
         HiddenExport(seconds=GRACE + 30),
         LostAnswer(operation=START),
@@ -718,9 +715,8 @@ def test_a_refusal_after_a_lost_answer_still_lets_the_next_try_find_what_shows_l
 
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
-def test_who_can_wait_elsewhere_is_told_at_once_that_too_many_exports_run(
-    fake: FakeLabelbox, task: StartingTask, form: str
-) -> None:
+def test_caller_that_waits_elsewhere_gets_the_limit(fake: FakeLabelbox, task: StartingTask, form: str) -> None:
+    """A caller that can wait elsewhere learns at once that too many exports run."""
     fake.change(running_exports_per_project=0, running_limit_form=form)
     task.wait_at_limit = False
     with pytest.raises(RunningExportLimitError, match="No export was started"):

@@ -78,9 +78,8 @@ def test_a_date_with_an_offset_is_converted_to_utc(written: object, sent: str) -
         (pendulum.date(2024, 1, 10), "Europe/Berlin", "2024-01-09T23:00:00+0000"),
     ],
 )
-def test_a_date_without_offset_is_read_in_the_key_owners_zone_and_in_utc_where_that_is_null(
-    written: object, zone: str | None, sent: str
-) -> None:
+def test_date_without_offset_is_read_in_the_owners_zone(written: object, zone: str | None, sent: str) -> None:
+    """A date without offset is read in the key owner's zone and in UTC where that is null."""
     assert instant(written, zone) == sent
 
 
@@ -94,9 +93,8 @@ def test_a_date_without_offset_is_read_in_the_key_owners_zone_and_in_utc_where_t
         ("2024-10-27 03:00:00", "Europe/Berlin", "2024-10-27T02:00:00+0000", "2024-10-27T02:00:00+0000"),  # once
     ],
 )
-def test_where_clocks_change_the_reading_that_exports_more_is_taken(
-    written: str, zone: str, earliest: str, latest: str
-) -> None:
+def test_clock_changes_use_the_reading_that_exports_more(written: str, zone: str, earliest: str, latest: str) -> None:
+    """Where clocks change the reading that exports more is taken."""
     assert (instant(written, zone, "start"), instant(written, zone, "end")) == (earliest, latest)
 
 
@@ -154,13 +152,15 @@ def test_other_forms_are_refused_with_the_legal_ones(written: object) -> None:
 
 
 @pytest.mark.parametrize("naive", [datetime(2024, 1, 10, 12), pendulum.naive(2024, 1, 10, 12)])
-def test_a_datetime_without_zone_is_refused_since_its_zone_would_be_a_guess(naive: datetime) -> None:
+def test_datetime_without_zone_is_refused(naive: datetime) -> None:
+    """A datetime without zone is refused since its zone would be a guess."""
     with pytest.raises(ConfigurationError, match=r"has no time zone. Give it one \(pendulum"):
         read_date(naive)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "../etc/passwd", "x" * 300, " ", "a\0b"])
-def test_an_owners_zone_that_is_unknown_here_is_refused_with_the_way_around(zone: str) -> None:
+def test_unknown_owner_zone_is_refused_with_advice(zone: str) -> None:
+    """An owner's zone that is unknown here is refused with the way around."""
     with pytest.raises(ConfigurationError, match=r"unknown here.*Write dates with an offset"):
         to_utc(read_date("2024-01-10"), zone, "start")
     assert instant("2024-01-10T00:00:00Z", zone) == "2024-01-10T00:00:00+0000"
@@ -227,7 +227,8 @@ def test_text_with_an_offset_keeps_its_instant(moment: datetime, offset: timedel
 
 
 @given(moments, zones, st.integers(0, 1))
-def test_an_aware_datetime_keeps_its_instant_in_every_zone_and_fold(moment: datetime, zone: str, fold: int) -> None:
+def test_aware_datetime_keeps_its_instant(moment: datetime, zone: str, fold: int) -> None:
+    """An aware datetime keeps its instant in every zone and fold."""
     aware = moment.replace(tzinfo=ZoneInfo(zone), fold=fold)
     read = read_date(aware)
     assert read.utcoffset() == timedelta()

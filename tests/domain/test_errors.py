@@ -63,6 +63,7 @@ def test_only_configuration_errors_are_value_errors() -> None:
     }
 
 
-def test_a_passing_error_carries_the_seconds_that_the_server_asked_for() -> None:
+def test_temporary_error_carries_retry_after() -> None:
+    """A temporary error carries the seconds that the server asked for."""
     assert TemporaryError("busy").retry_after is None
     assert errors.RateLimitedError("busy", retry_after=7.5).retry_after == 7.5

@@ -81,7 +81,8 @@ def test_a_switch_may_be_the_text_that_a_template_renders_to(text: str, value: b
         ({"attachments": "x" * 500}, ["(502 characters)"]),
     ],
 )
-def test_anything_else_is_refused_with_the_name_and_what_is_legal(params: dict[str, Any], parts: list[str]) -> None:
+def test_other_params_are_refused_with_valid_names(params: dict[str, Any], parts: list[str]) -> None:
+    """Anything else is refused with the name and the valid names."""
     message = refusal(params)
     assert [part for part in parts if part not in message] == []
     assert len(message) < 500

@@ -39,8 +39,8 @@ def report(error: str, **facts: Any) -> FailureReport:
     return FailureReport(getattr(errors, error)("what happened"), **facts)
 
 
-def test_the_full_block_has_everything_that_the_person_on_call_needs() -> None:
-    """Every terminal error can be acted on at 3 a.m."""
+def test_full_block_has_all_facts() -> None:
+    """The full block has everything that the person on call needs. Every terminal error can be acted on at 3 a.m."""
     error = errors.IntegrityError(
         "export clx1: bytes 0 to 99 came 98 bytes long", details="FileFromOffset (id clx1): answered"
     )
@@ -183,9 +183,8 @@ WAIT = AFTER_THE_LAST + "clear this task"
         ),
     ],
 )
-def test_each_branch_of_the_error_tree_says_what_a_retry_does_and_what_to_click(
-    error: str, retry: str, to_do: str
-) -> None:
+def test_each_error_branch_names_its_remedy(error: str, retry: str, to_do: str) -> None:
+    """Each branch of the error tree says what a retry does and what to do."""
     lines = report(error, export_id="clx1", start_task_id="start").text().splitlines()
     assert lines[-2:] == [f"  retry:     {retry}", f"  to do:     {to_do}"]
 
@@ -196,7 +195,8 @@ def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError"])
-def test_a_task_that_starts_the_export_itself_replaces_a_dead_one_by_its_own_retry(error: str) -> None:
+def test_own_retry_replaces_a_dead_export(error: str) -> None:
+    """A task that starts the export itself replaces a dead one by its own retry."""
     assert report(error, restarts=True).retryable
     assert "retry:     starts a new export" in report(error, restarts=True).text()
     assert (
@@ -315,5 +315,6 @@ def test_an_error_outside_the_branches_gets_the_general_advice() -> None:
     assert GENERAL in report("LabelboxExportError").text()
 
 
-def test_without_a_known_starter_the_advice_says_which_task_is_meant() -> None:
+def test_advice_without_a_known_start_task() -> None:
+    """Without a known start task the advice says which task is meant."""
     assert "clear the task that starts the export with downstream" in report("HandleError").text()

@@ -117,7 +117,8 @@ def test_dates_are_sent_in_utc_whatever_they_were_written_in(bounds: object, zon
     assert rendered({"last_activity_at": bounds}, zone) == [date_entry("data_row_last_activity_at", "BETWEEN", value)]
 
 
-def test_a_start_and_end_that_a_clock_change_makes_ambiguous_export_more() -> None:
+def test_ambiguous_start_and_end_export_more() -> None:
+    """A start and end that a clock change makes ambiguous export more."""
     night = {"last_activity_at": ["2024-10-27 02:30:00", "2024-10-27 02:30:00"]}
     assert rendered(night, "Europe/Berlin")[0]["value"] == {
         "operator": "BETWEEN",
@@ -136,7 +137,8 @@ def test_a_start_and_end_that_a_clock_change_makes_ambiguous_export_more() -> No
         ([None, None], False),
     ],
 )
-def test_the_key_owners_zone_is_needed_only_for_dates_without_offset(bounds: list[str | None], needed: bool) -> None:
+def test_owner_zone_is_needed_only_without_offset(bounds: list[str | None], needed: bool) -> None:
+    """The key owner's zone is needed only for dates without offset."""
     assert ProjectFilters(last_activity_at=bounds).needs_owner_timezone() is needed
     assert ProjectFilters(label_created_at=bounds).needs_owner_timezone() is needed
 
@@ -188,7 +190,8 @@ MANY = [f"id-{number}" for number in range(MAX_IDS + 1)]
         ({"last_activity_at": [None, pendulum.naive(2024, 1, 10)]}, ["'last_activity_at'", "has no time zone"]),
     ],
 )
-def test_anything_else_is_refused_with_the_name_and_what_to_write(filters: dict[str, Any], parts: list[str]) -> None:
+def test_other_filters_are_refused_with_advice(filters: dict[str, Any], parts: list[str]) -> None:
+    """Anything else is refused with the name and what to write."""
     message = refusal(filters)
     assert [part for part in parts if part not in message] == []
     assert len(message) < 700
@@ -200,14 +203,16 @@ def test_two_thousand_ids_are_the_most_that_is_taken() -> None:
     ]
 
 
-def test_bounds_of_both_kinds_that_cross_are_refused_once_the_owners_zone_is_known() -> None:
+def test_crossing_bounds_of_both_kinds_are_refused() -> None:
+    """Bounds of both kinds that cross are refused once the owner's zone is known."""
     filters = ProjectFilters(last_activity_at=["2024-01-10", "2024-01-10T00:00:00+0900"])
     with pytest.raises(ConfigurationError, match=r"'last_activity_at': the end .* lies before the start '2024-01-10'"):
         filters.render("America/New_York")
 
 
 @pytest.mark.parametrize("given_ids", [{"b", "c", "a", "d"}, frozenset({"d", "c", "b", "a"})])
-def test_a_set_of_ids_is_sorted_since_a_retry_in_another_process_has_to_ask_the_same(given_ids: object) -> None:
+def test_set_of_ids_is_sorted(given_ids: object) -> None:
+    """A set of ids is sorted since a retry in another process has to ask the same."""
     assert rendered({"batch_ids": given_ids})[0]["ids"] == ["a", "b", "c", "d"]
 
 

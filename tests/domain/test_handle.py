@@ -37,7 +37,8 @@ def refusal(value: object) -> str:
     return str(raised.value)
 
 
-def test_the_documented_handle_is_read_and_written_back_unchanged() -> None:
+def test_documented_handle_round_trips() -> None:
+    """The documented handle is read and written back unchanged."""
     documented = json.loads(DOCUMENTED)
     assert ExportHandle.parse(documented).to_json() == {**documented, "query": {}}
 
@@ -70,7 +71,8 @@ def test_a_handle_comes_through_xcom_unchanged(changes: dict[str, Any]) -> None:
     assert ExportHandle.parse(handle) is handle
 
 
-def test_the_totals_that_a_sensor_adds_are_tolerated_and_not_kept() -> None:
+def test_totals_of_a_sensor_are_dropped() -> None:
+    """The totals that a sensor adds are tolerated and not kept."""
     totals = {"result": {"rows": 1, "bytes": 2}, "errors": {"rows": 0, "bytes": 0}}
     assert ExportHandle.parse({**handle_json(), "totals": totals}).to_json() == handle_json()
 
@@ -113,14 +115,16 @@ def without(name: str) -> dict[str, Any]:
         ({"query": []}, "query"),
     ],
 )
-def test_a_handle_edited_by_hand_is_refused_with_the_member_named(edited: dict[str, Any], member: str) -> None:
+def test_edited_handle_is_refused(edited: dict[str, Any], member: str) -> None:
+    """A handle edited by hand is refused with the member named."""
     message = refusal(handle_json(**edited))
     assert f"not valid at {member!r}: " in message
     assert "pass export=start.output unchanged, or clear the start task with downstream" in message
 
 
 @pytest.mark.parametrize("name", [name for name in handle_json() if name not in {"v", "adopted", "query"}])
-def test_a_handle_that_lacks_a_member_is_refused_with_the_member_named(name: str) -> None:
+def test_handle_without_a_member_is_refused(name: str) -> None:
+    """A handle that lacks a member is refused with the member named."""
     assert f"not valid at {name!r}: Field required" in refusal(without(name))
 
 
@@ -205,7 +209,8 @@ def test_logs_name_an_export_in_one_line(changes: dict[str, Any], line: str) -> 
     assert ExportHandle.parse(handle_json(**changes)).describe() == line
 
 
-def test_the_window_dates_the_objects_and_the_start_where_there_is_none() -> None:
+def test_window_or_start_dates_the_objects() -> None:
+    """The window dates the objects and the start where there is none."""
     handle = ExportHandle.parse(handle_json())
     assert started_at_or_window_start(handle) == datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
     handle = ExportHandle.parse(handle_json(window=None))

@@ -45,7 +45,8 @@ DOCUMENTED = f"""
 """
 
 
-def test_the_documented_manifest_is_read_and_written_back_unchanged() -> None:
+def test_documented_manifest_round_trips() -> None:
+    """The documented manifest is read and written back unchanged."""
     documented = json.loads(DOCUMENTED)
     assert Manifest.model_validate(documented).model_dump(mode="json") == documented
 
@@ -99,7 +100,8 @@ def test_counts_that_do_not_add_up_are_no_manifest(changes: dict[str, Any], word
         Manifest.model_validate({**json.loads(DOCUMENTED), **changes})
 
 
-def test_the_summary_of_ten_thousand_objects_is_as_small_as_that_of_one() -> None:
+def test_summary_has_the_same_size_for_many_objects() -> None:
+    """The summary of ten thousand objects is as small as that of one."""
     rows, size = 10_000, 10_000 * 1000
     objects = [{**OBJECT, "uri": f"s3://lake/data/x.{n:05d}", "rows": 1, "source_bytes": 1000} for n in range(rows)]
     result = {**RESULT, "rows": rows, "bytes": size, "rows_trimmed": 0}
@@ -126,7 +128,8 @@ def test_the_summary_has_the_documented_members() -> None:
     assert LandedSummary.model_validate(SUMMARY).model_dump(mode="json") == SUMMARY
 
 
-def test_the_summary_stays_below_4_kib_with_the_longest_key_that_s3_takes() -> None:
+def test_summary_stays_below_4_kib() -> None:
+    """The summary stays below 4 KiB with the longest key that S3 takes."""
     longest = "s3://" + "b" * 63 + "/" + "k" * 1024
     summary = LandedSummary.model_validate(
         {

@@ -30,7 +30,8 @@ def handle(**changes: Any) -> ExportHandle:
     return ExportHandle.parse(handle_json(**changes))
 
 
-def test_a_generation_is_g_and_eight_hex_digits_and_differs_between_exports() -> None:
+def test_generation_is_g_and_eight_hex_digits() -> None:
+    """A generation is g and eight hex digits and differs between exports."""
     assert G == "gabe87c4e"
     assert len({generation(f"clx{number}") for number in range(1000)}) == 1000
 
@@ -83,7 +84,8 @@ def test_the_suffix_tells_the_compression(compression: Any, suffix: str) -> None
     assert names.errors.endswith(f"{G}{suffix}")
 
 
-def test_without_a_window_the_start_of_the_export_dates_the_objects() -> None:
+def test_start_dates_objects_without_a_window() -> None:
+    """Without a window the start of the export dates the objects."""
     names = layout_names(handle(window=None), "", None)
     assert names.data() == f"data/source=project/id=clp1/dt=2026-11-23/20261123T020500Z.{G}.00000.ndjson"
     assert names.uris == f"uris/source=project/id=clp1/20261123T020500Z.{G}.txt"
@@ -100,7 +102,8 @@ def test_windows_that_differ_below_a_second_have_different_names() -> None:
     assert "/20261122T020000.000250Z_20261123T020000Z." in layout_names(handle(window=window), "", None).data()
 
 
-def test_another_export_of_the_same_window_has_new_names_and_a_retry_the_same() -> None:
+def test_only_another_export_has_new_names() -> None:
+    """Another export of the same window has new names and a retry the same."""
     first, again, other = (
         layout_names(each, "p", "gzip")
         for each in (handle(), handle(adopted=True, labelbox_conn_id="lb_new"), handle(export_id="clx2"))
@@ -121,7 +124,8 @@ def keys_of(names: ObjectNames) -> dict[Kind, str]:
 
 
 @pytest.mark.parametrize("window", [WINDOW, None, {**WINDOW, "start": "2026-11-22T02:00:00.000250Z"}])
-def test_a_generation_is_found_by_its_names_in_every_form_and_place(window: Any) -> None:
+def test_generation_is_found_by_its_names(window: Any) -> None:
+    """A generation is found by its names in every form and place."""
     _, ours = of_window(handle(window=window))
     other = handle(window=window, export_id="clx2")
     for compression in (None, "gzip", "zstd"):
@@ -141,7 +145,8 @@ def test_a_generation_is_found_by_its_names_in_every_form_and_place(window: Any)
     ],
     ids=str,
 )
-def test_another_source_or_window_is_never_taken_for_a_generation_of_this_one(other: dict[str, Any]) -> None:
+def test_names_of_other_exports_are_no_generation(other: dict[str, Any]) -> None:
+    """Another source or window is never treated as a generation of this one."""
     names, ours = of_window(handle())
     others, theirs = of_window(handle(**other))
     assert [ours.generation_of(kind, key) for kind, key in keys_of(others).items()] == [None] * 4
@@ -162,7 +167,8 @@ def test_what_is_not_named_by_this_package_is_no_generation() -> None:
     assert ours.generation_of("data", names.errors) is None
 
 
-def test_without_a_window_exports_of_the_same_utc_day_are_the_same() -> None:
+def test_exports_of_one_day_match_without_a_window() -> None:
+    """Without a window exports of the same UTC day are the same."""
     _, ours = of_window(handle(window=None))
     later, _ = of_window(handle(window=None, started_at="2026-11-23T23:59:59.5Z", export_id="clx2"))
     next_day, _ = of_window(handle(window=None, started_at="2026-11-24T00:00:00Z", export_id="clx2"))
@@ -251,7 +257,8 @@ def test_a_key_that_cannot_be_filled_is_refused_while_parsing(key: str, part: st
 
 
 @pytest.mark.parametrize("key", ["{window_start:%Y-%m-%d}.ndjson", "x/{window_end}"])
-def test_a_key_with_a_window_is_refused_for_an_export_without_one(key: str) -> None:
+def test_window_key_is_refused_without_a_window(key: str) -> None:
+    """A key with a window is refused for an export without one."""
     with pytest.raises(ConfigurationError, match=r"but this export has no window. Use {started_at:%Y-%m-%d} or"):
         fill_key(handle(window=None), key)
 

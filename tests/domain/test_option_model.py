@@ -109,7 +109,8 @@ def test_while_parsing_what_is_wrong_already_is_refused(options: object, message
         ({"data_row_ids": ("a", "")}, "filters['data_row_ids'][1]"),
     ],
 )
-def test_text_that_a_template_left_empty_is_not_taken_for_no_filter(value: object, where: str) -> None:
+def test_emptied_text_is_refused(value: object, where: str) -> None:
+    """Text that a template left empty is not treated as no filter."""
     with pytest.raises(ConfigurationError) as raised:
         refuse_empty_text("filters", value)
     assert str(raised.value).startswith(f"{where} rendered to ")
@@ -144,13 +145,15 @@ def test_the_plain_form_is_what_json_can_hold(value: object, stored: object) -> 
     assert json.loads(json.dumps(plain(value))) == stored
 
 
-def test_a_value_that_another_task_gives_stays_itself_for_airflow_to_resolve() -> None:
+def test_output_of_another_task_is_kept() -> None:
+    """A value that another task gives stays itself for Airflow to resolve."""
     later = LaterValue()
     assert plain({"batch_ids": later})["batch_ids"] is later
 
 
 @pytest.mark.parametrize("naive", [datetime(2024, 1, 10), pendulum.naive(2024, 1, 10)])
-def test_a_datetime_without_zone_is_not_turned_into_text_that_some_zone_would_claim(naive: datetime) -> None:
+def test_datetime_without_zone_is_not_serialized(naive: datetime) -> None:
+    """A datetime without zone is not turned into text that some zone would claim."""
     with pytest.raises(ConfigurationError, match="has no time zone"):
         plain({"last_activity_at": [naive, None]})
 

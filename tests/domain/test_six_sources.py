@@ -52,9 +52,8 @@ def has(kind: str, part: str, name: str) -> bool:
 
 @every_kind
 @pytest.mark.parametrize(("part", "name"), ALL_NAMES)
-def test_an_option_is_taken_by_its_sources_and_refused_by_the_others_naming_option_and_source(
-    kind: str, part: str, name: str
-) -> None:
+def test_options_belong_to_their_sources(kind: str, part: str, name: str) -> None:
+    """An option is taken by its sources and refused by the others naming option and source."""
     values = {**OWN[kind], part: {name: VALUES.get(name, True)}}
     if has(kind, part, name):
         assert isinstance(SOURCES[kind].parse(values), SOURCES[kind])
@@ -131,7 +130,8 @@ def test_each_source_has_its_mutation_and_scope(kind: str, mutation: str, scope:
 
 
 @every_kind
-def test_a_window_narrows_what_has_dates_and_is_refused_elsewhere(kind: str) -> None:
+def test_window_needs_a_source_with_dates(kind: str) -> None:
+    """A window narrows what has dates and is refused elsewhere."""
     window = FixedWindow("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z").resolve(RunInterval(None, None))
     source = SOURCES[kind].parse({**OWN[kind], "everything": False} if kind == "catalog" else OWN[kind])
     if kind in ("project", "dataset", "catalog"):
@@ -185,7 +185,8 @@ def test_up_to_30_projects_and_model_runs_are_taken() -> None:
             SOURCES["slice"].parse({**OWN["slice"], "export_params": {name: ["x"] * 31}})
 
 
-def test_sources_are_named_by_their_id_and_data_rows_by_count_and_digest() -> None:
+def test_sources_are_named_by_id_or_digest() -> None:
+    """Sources are named by their id and data rows by count and digest."""
     ids = {kind: SOURCES[kind].parse(OWN[kind]).id for kind in SOURCES}
     assert {kind: ids[kind] for kind in ("project", "dataset", "slice", "catalog", "model_run")} == {
         "project": "clp1",

@@ -94,9 +94,8 @@ def test_a_project_with_every_option_is_rendered_to_the_letter() -> None:
         ({"field": "label_created_at"}, "labeled_at", False),
     ],
 )
-def test_a_window_adds_its_filter_and_only_a_trimmed_one_forces_the_details_that_trimming_reads(
-    options: dict[str, Any], wire_name: str, details: bool
-) -> None:
+def test_only_a_trimmed_window_forces_details(options: dict[str, Any], wire_name: str, details: bool) -> None:
+    """A window adds its filter and only a trimmed one forces the details that trimming reads."""
     rendered = render(ProjectSource(project_id="clp1"), within=window(**options))
     assert [entry["type"] for entry in rendered["filters"]["searchQuery"]["query"]] == [wire_name]
     assert {name for name, value in rendered["params"].items() if value} == (
@@ -164,7 +163,8 @@ SAME = ProjectSource(project_id="clp1")
         (fingerprint(ProjectSource(project_id="clp1", filters=ProjectFilters(batch_ids=["b"]))), False),
     ],
 )
-def test_the_fingerprint_is_that_of_the_question_and_not_of_its_name(other: str, equal: bool) -> None:
+def test_fingerprint_ignores_the_name(other: str, equal: bool) -> None:
+    """The fingerprint is that of the question and not of its name."""
     assert (fingerprint(SAME) == other) is equal
 
 
@@ -178,7 +178,8 @@ def test_two_spellings_of_the_same_instants_have_one_digest() -> None:
     assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in digests)
 
 
-def test_people_see_a_long_id_list_as_count_and_digest_and_a_short_one_as_it_is() -> None:
+def test_long_id_list_is_shown_as_digest() -> None:
+    """People see a long id list as count and digest and a short one as it is."""
     many = [f"id-{number}" for number in range(2000)]
     source = ProjectSource.parse({"project_id": "p", "filters": {"data_row_ids": many, "batch_ids": many[:20]}})
     long, short = condensed_query(render(source))["filters"]["searchQuery"]["query"]

@@ -95,7 +95,8 @@ def test_the_head_is_for_people_and_in_one_short_line(head: str, shown: str) -> 
 
 
 @given(st.text())
-def test_any_head_gives_a_name_that_comes_back_as_it_was_sent_and_fits_the_record(head: str) -> None:
+def test_any_head_gives_a_usable_name(head: str) -> None:
+    """Any head gives a name that comes back as it was sent and fits the record."""
     made = name(head=head)
     assert made == made.strip()
     assert made.isprintable()

@@ -139,8 +139,11 @@ def test_text_that_cannot_be_read_is_refused_with_what_to_write(text: str) -> No
             read(text)
 
 
-def test_the_output_of_a_task_inside_a_model_is_refused_with_the_plain_dict() -> None:
-    """Airflow does not look into a model, so the task would run before the one whose output it takes."""
+def test_task_output_inside_a_model_is_refused() -> None:
+    """The output of a task inside a model is refused with the plain dict.
+
+    Airflow does not look into a model, so the task would run before the one whose output it takes.
+    """
     with DAG("any", schedule=None):
 
         @task

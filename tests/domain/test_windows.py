@@ -58,9 +58,8 @@ def resolve(start: datetime | None, end: datetime | None, **options: Any) -> Res
         ),
     ],
 )
-def test_a_run_without_a_usable_interval_is_refused_with_the_timetable_to_use(
-    start: datetime | None, end: datetime | None, parts: list[str]
-) -> None:
+def test_run_without_an_interval_is_refused(start: datetime | None, end: datetime | None, parts: list[str]) -> None:
+    """A run without a usable interval is refused with the timetable to use."""
     with pytest.raises(WindowError) as raised:
         resolve(start, end)
     message = str(raised.value)
@@ -90,9 +89,8 @@ def test_an_interval_without_zone_is_refused() -> None:
         ("2023-12-31T23:59:59", "2024-01-01T00:00:00", "2023-12-31T23:59:58", "2024-01-01T00:00:01"),
     ],
 )
-def test_the_query_is_whole_seconds_and_one_second_wider_at_both_ends(
-    start: str, end: str, queried_start: str, queried_end: str
-) -> None:
+def test_query_is_a_second_wider_at_both_ends(start: str, end: str, queried_start: str, queried_end: str) -> None:
+    """The query is whole seconds and one second wider at both ends."""
     window = resolve(at(start), at(end))
     assert (window.start, window.end) == (at(start), at(end))
     assert (window.queried_start, window.queried_end) == (at(queried_start), at(queried_end))
@@ -123,7 +121,8 @@ def test_an_interval_in_another_zone_means_the_same_instants() -> None:
         (datetime(2026, 11, 22, 3, tzinfo=ZoneInfo("Europe/Berlin")), pendulum.datetime(2026, 11, 23, 2)),
     ],
 )
-def test_a_fixed_window_is_the_instants_that_were_given_whatever_the_run(start: object, end: object) -> None:
+def test_fixed_window_ignores_the_run(start: object, end: object) -> None:
+    """A fixed window is the instants that were given whatever the run."""
     window = FixedWindow(start, end).resolve(NO_INTERVAL)
     assert (window.start, window.end) == (at("2026-11-22T02:00:00"), at("2026-11-23T02:00:00"))
 
@@ -195,13 +194,13 @@ def test_a_window_at_the_rim_of_the_calendar_is_refused_in_words(start: str) -> 
         ({"field": "label_created_at", "trim": False}, False),
     ],
 )
-def test_a_window_of_last_activity_is_trimmed_unless_told_otherwise_and_one_of_labels_never(
-    options: dict[str, Any], trim: bool
-) -> None:
+def test_only_windows_of_last_activity_are_trimmed(options: dict[str, Any], trim: bool) -> None:
+    """A window of last activity is trimmed by default and one of labels never."""
     assert resolve(at("2026-11-22T02:00:00"), at("2026-11-23T02:00:00"), **options).trim is trim
 
 
-def test_trimming_a_window_of_labels_is_refused_since_a_row_has_many_labels() -> None:
+def test_trimming_a_label_window_is_refused() -> None:
+    """Trimming a window of labels is refused since a row has many labels."""
     with pytest.raises(ConfigurationError, match=r"cannot be trimmed.*many labels.*at least once"):
         DataIntervalWindow(field="label_created_at", trim=True)
 
@@ -386,10 +385,10 @@ def test_no_row_inside_the_window_is_ever_dropped(start: datetime, width: timede
 
 
 @given(moments, widths, widths, offsets)
-def test_an_instant_lies_inside_exactly_one_of_two_adjacent_windows_and_is_never_dropped_by_both(
+def test_instant_is_in_one_of_two_adjacent_windows(
     start: datetime, width: timedelta, next_width: timedelta, place: float
 ) -> None:
-    """Windows have no gap."""
+    """An instant lies inside exactly one of two adjacent windows and is never dropped by both. Windows have no gap."""
     border, end = start + width, start + width + next_width
     moment = start + (width + next_width) * place
     assume(start <= moment < end)
@@ -399,9 +398,10 @@ def test_an_instant_lies_inside_exactly_one_of_two_adjacent_windows_and_is_never
 
 
 @given(moments, widths, st.timedeltas(timedelta(seconds=-3), timedelta(seconds=3)), st.booleans())
-def test_only_what_the_margins_and_rounding_can_add_to_the_answer_is_dropped(
+def test_only_rows_of_the_margins_are_dropped(
     start: datetime, width: timedelta, beside: timedelta, at_end: bool
 ) -> None:
+    """Only what the margins and rounding can add to the answer is dropped."""
     moment = (start + width if at_end else start) + beside
     rule = rule_of(start, start + width)
     assert rule.queried_start is not None

@@ -65,7 +65,8 @@ def test_windows_that_start_later_are_bounded_as_ever(start: str) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [("10-31T02:00:00", "11-01T02:00:00"), ("10-01T02:00:00", "10-02T02:00:00")])
-def test_windows_before_the_opening_are_refused_since_the_first_load_has_their_rows(start: str, end: str) -> None:
+def test_windows_before_the_opening_are_refused(start: str, end: str) -> None:
+    """Windows before the opening are refused since the first load has their rows."""
     with pytest.raises(WindowError) as raised:
         resolve(start, end, open_start_at=OPENING)
     for part in (
@@ -147,7 +148,8 @@ def test_a_look_back_widens_what_is_asked_and_nothing_else(lookback: object, que
         ("2026-11-23T02:00:00.250", "margin"),
     ],
 )
-def test_what_a_look_back_brings_is_kept_and_its_margin_is_dropped(moment: str, position: str) -> None:
+def test_look_back_rows_are_kept(moment: str, position: str) -> None:
+    """What a look back brings is kept and its margin is dropped."""
     window = resolve("11-22T02:00:00.250", "11-23T02:00:00.250", lookback=timedelta(days=3))
     rule = HandleWindow.of(window).trim_rule()
     assert rule is not None
@@ -210,7 +212,8 @@ def test_the_plain_form_holds_lengths_of_time_in_iso_8601(options: dict[str, Any
     assert parse_window(plain_window(window)) == window
 
 
-def test_lengths_of_time_may_come_out_of_a_template_in_the_plain_form() -> None:
+def test_durations_may_be_templates() -> None:
+    """Lengths of time may come out of a template in the plain form."""
     check_window({"kind": "data_interval", "lookback": "{{ params.lookback }}", "settle": "PT{{ params.m }}M"}, None)
     rendered = parse_window({"kind": "data_interval", "lookback": "259200", "settle": "PT7M"})
     assert rendered == DataIntervalWindow(lookback=timedelta(days=3), settle=timedelta(minutes=7))

@@ -43,16 +43,16 @@ def test_a_run_whose_form_was_left_empty_has_its_own_window() -> None:
         {"start": "2026-01-01T00:00:00.000Z", "end": "2026-02-01 00:00:00+0000", "project_id": "x"},
     ],
 )
-def test_a_filled_in_form_is_the_window_whether_the_run_has_an_interval_or_not(
-    params: dict[str, str], dated: bool
-) -> None:
+def test_filled_in_form_is_the_window(params: dict[str, str], dated: bool) -> None:
+    """A filled in form is the window whether the run has an interval or not."""
     window = resolve(params, dated=dated)
     assert window.start == datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert window.end == datetime(2026, 2, 1, tzinfo=timezone.utc)
     assert window == FixedWindow(GIVEN["start"], GIVEN["end"]).resolve(RunInterval(None, None))
 
 
-def test_a_filled_in_form_has_the_options_of_the_other_window_but_neither_look_back_nor_first_load() -> None:
+def test_form_has_options_but_no_look_back() -> None:
+    """A filled in form has the options of the other window but neither look back nor first load."""
     otherwise = DataIntervalWindow(
         field="label_created_at", settle=60, lookback=86400, open_start_at="2026-06-01T00:00:00Z"
     )
@@ -90,9 +90,8 @@ def test_a_filled_in_form_has_the_options_of_the_other_window_but_neither_look_b
     ],
 )
 @pytest.mark.parametrize("dated", [True, False])
-def test_half_a_window_or_a_wrong_one_is_refused_by_the_names_of_the_fields(
-    params: dict[str, Any] | None, parts: list[str], dated: bool
-) -> None:
+def test_half_a_window_is_refused_by_field(params: dict[str, Any] | None, parts: list[str], dated: bool) -> None:
+    """Half a window or a wrong one is refused by the names of the fields."""
     with pytest.raises(WindowError) as raised:
         resolve(params, dated=dated)
     assert [
@@ -100,7 +99,8 @@ def test_half_a_window_or_a_wrong_one_is_refused_by_the_names_of_the_fields(
     ] == []
 
 
-def test_an_empty_form_of_a_run_without_interval_is_refused_and_says_that_the_form_would_do() -> None:
+def test_empty_form_without_interval_is_refused() -> None:
+    """An empty form of a run without interval is refused and says that the form would do."""
     with pytest.raises(WindowError) as raised:
         resolve(EMPTY, dated=False)
     assert "has no data interval" in str(raised.value)

@@ -68,9 +68,8 @@ def ends(window: PartitionWindow, date: str) -> tuple[str, str]:
         ),
     ],
 )
-def test_the_window_begins_at_the_partition_date_and_is_one_width_long(
-    window: PartitionWindow, date: str, start: str, end: str
-) -> None:
+def test_window_starts_at_the_partition_date(window: PartitionWindow, date: str, start: str, end: str) -> None:
+    """The window begins at the partition date and is one width long."""
     assert ends(window, date) == (start, end)
 
 
@@ -93,9 +92,8 @@ def test_the_date_may_come_in_any_zone() -> None:
         ),
     ],
 )
-def test_a_run_without_a_partition_date_is_refused_with_the_timetable_that_gives_one(
-    run: RunInterval, parts: list[str]
-) -> None:
+def test_run_without_a_partition_date_is_refused(run: RunInterval, parts: list[str]) -> None:
+    """A run without a partition date is refused with the timetable that gives one."""
     with pytest.raises(WindowError) as raised:
         PartitionWindow(DAY).resolve(run)
     named = [*parts, "Nothing was exported.", "CronPartitionTimetable('0 0 * * *', timezone='UTC', run_offset=-1)"]

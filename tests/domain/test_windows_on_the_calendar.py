@@ -76,9 +76,10 @@ def window_of(start: datetime, end: datetime) -> ResolvedWindow:
         ("UTC", "2026-12-31T23:59:59.999999", "2027-01-01T00:00", ("2026-12-31T23:59:58", "2027-01-01T00:00:01"), None),
     ],
 )
-def test_a_window_asks_for_the_instants_meant_and_a_second_more_at_both_ends(
+def test_window_is_queried_with_a_second_of_margin(
     zone: str, start: str, end: str, asked: tuple[str, str], hours: float | None
 ) -> None:
+    """A window asks for the instants meant and a second more at both ends."""
     window = window_of(local(start, zone), local(end, zone))
     value = window.render()["value"]
     assert value == {"min": f"{asked[0]}+0000", "max": f"{asked[1]}+0000"}

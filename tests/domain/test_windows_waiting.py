@@ -81,7 +81,8 @@ def test_every_kind_of_window_settles(kind: AnyWindow, run: RunInterval, settle:
     assert kind.resolve(run).ready_at == END + timedelta(seconds=settle)
 
 
-def test_a_look_back_and_a_first_load_do_not_change_when_it_may_start() -> None:
+def test_look_back_does_not_change_the_start() -> None:
+    """A look back and a first load do not change when it may start."""
     assert window(lookback=DAY).ready_at == window(open_start_at=END - DAY).ready_at == END + timedelta(minutes=5)
 
 

@@ -109,8 +109,11 @@ def test_the_steps_of_the_message_land_every_refused_night_once(stage: Stage, me
     assert sum(1 for _ in root.glob("manifests/**/*.json")) == 5
 
 
-def test_a_dag_that_keeps_its_dag_id_goes_on_after_its_refused_nights(stage: Stage, message: str) -> None:
-    """The four nights get no run of their own; a run with both fields filled in lands them all."""
+def test_kept_dag_id_resumes_after_refused_nights(stage: Stage, message: str) -> None:
+    """A DAG that keeps its DAG id goes on after its refused nights.
+
+    The four nights get no run of their own; a run with both fields filled in lands them all.
+    """
     del message
     root = write_dag(stage, OLD, "CronDataIntervalTimetable('0 0 * * *', timezone='UTC')", NIGHTS[0], AFTER)
     assert windows_run(stage, OLD, 1, "success") == [(AFTER, AFTER + DAY)]
@@ -119,8 +122,11 @@ def test_a_dag_that_keeps_its_dag_id_goes_on_after_its_refused_nights(stage: Sta
     assert landed(root, NIGHTS[0], AFTER) == expected(stage, NIGHTS[0], AFTER) != []
 
 
-def test_a_backfill_makes_refused_nights_once_their_runs_are_deleted(stage: Stage, message: str) -> None:
-    """Under the same dag_id, a window a night: the order is change, one run of the new timetable, delete, backfill."""
+def test_backfill_makes_refused_nights_after_deletion(stage: Stage, message: str) -> None:
+    """A backfill makes refused nights once their runs are deleted.
+
+    Under the same dag_id, a window a night: the order is change, one run of the new timetable, delete, backfill.
+    """
     del message
     root = write_dag(stage, OLD, "CronDataIntervalTimetable('0 0 * * *', timezone='UTC')", NIGHTS[0], AFTER)
     windows_run(stage, OLD, 1, "success")

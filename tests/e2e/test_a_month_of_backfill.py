@@ -96,8 +96,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             airflow.check()
 
 
-def test_thirty_windows_land_each_with_the_rows_that_labelbox_holds_and_again_beside_the_first(scene: Cluster) -> None:
-    """G4 and G8 under a real scheduler, four runs at a time."""
+def test_thirty_windows_land_and_land_again(scene: Cluster) -> None:
+    """Thirty windows land each with the rows that Labelbox holds and again beside the first.
+
+    G4 and G8 under a real scheduler, four runs at a time.
+    """
     scene.backfill()
     first = scene.generations()
     starts = sorted(first)

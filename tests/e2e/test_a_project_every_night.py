@@ -33,9 +33,8 @@ def landed(stage: Stage) -> list[Landed]:
     return [read_night(stage.nightly_store, "labelbox/", night) for night in nights]
 
 
-def test_a_backfill_brings_every_row_of_every_night_exactly_once_and_byte_for_byte(
-    stage: Stage, landed: list[Landed]
-) -> None:
+def test_backfill_lands_every_row_exactly_once(stage: Stage, landed: list[Landed]) -> None:
+    """A backfill lands every row of every night exactly once and byte for byte."""
     for night in landed:
         expected_rows = stage.labelbox.rows_for(NIGHTLY, night.night.start, night.night.end, like=night.export_id)
         assert expected_rows
@@ -45,7 +44,8 @@ def test_a_backfill_brings_every_row_of_every_night_exactly_once_and_byte_for_by
     assert len({row for night in landed for row in night.rows}) == sum(len(night.rows) for night in landed)
 
 
-def test_nothing_but_data_rows_is_under_data_and_nothing_is_left_open(stage: Stage, landed: list[Landed]) -> None:
+def test_only_data_rows_are_under_data(stage: Stage, landed: list[Landed]) -> None:
+    """Nothing but data rows is under data and nothing is left open."""
     assert strangers(stage.nightly_store, "labelbox/", landed) == []
 
 
@@ -65,12 +65,14 @@ def test_a_reader_of_whole_directories_sees_exactly_the_rows(
     assert {row[2:] for row in seen} == {("project", NIGHTLY)}
 
 
-def test_each_night_was_exported_once_and_its_sensor_held_no_worker(stage: Stage, landed: list[Landed]) -> None:
+def test_each_night_is_exported_once_without_a_worker(stage: Stage, landed: list[Landed]) -> None:
+    """Each night was exported once and its sensor held no worker."""
     exports = [export for export in stage.labelbox.exports if export.source_id == NIGHTLY]
     assert sorted(export.export_id for export in exports) == sorted(night.export_id for night in landed)
 
 
-def test_the_return_value_and_the_asset_event_tell_where_the_manifest_is(stage: Stage, landed: list[Landed]) -> None:
+def test_result_and_asset_event_name_the_manifest(stage: Stage, landed: list[Landed]) -> None:
+    """The return value and the asset event tell where the manifest is."""
     api = stage.airflow.api
     for run in api.runs(DAG, run_type="backfill"):
         told = api.xcoms(DAG, run["dag_run_id"], "land")["return_value"]

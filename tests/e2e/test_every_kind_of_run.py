@@ -65,9 +65,10 @@ def nothing_asked_for_by_refused_runs(stage: Stage, request: pytest.FixtureReque
         assert len(stage.labelbox.exports) == before
 
 
-def test_a_scheduled_run_of_an_interval_timetable_exports_its_interval_and_the_first_one_all_before(
+def test_scheduled_run_exports_its_interval(
     stage: Stage,
 ) -> None:
+    """A scheduled run of an interval timetable exports its interval and the first one all before."""
     stage.airflow.api.wait_for_dag("kinds_interval")
     stage.airflow.api.unpause("kinds_interval")
     run_id = first_run(stage, "kinds_interval", run_type="scheduled")
@@ -77,7 +78,8 @@ def test_a_scheduled_run_of_an_interval_timetable_exports_its_interval_and_the_f
     assert asked == "2026-05-05T02:00:01+0000"
 
 
-def test_a_backfill_exports_the_interval_of_its_date_and_again_when_it_reprocesses(stage: Stage) -> None:
+def test_backfill_exports_the_interval_of_its_date(stage: Stage) -> None:
+    """A backfill exports the interval of its date and again when it reprocesses."""
     stage.airflow.api.wait_for_dag("kinds_interval")
     stage.airflow.api.unpause("kinds_interval")
     exports = set()
@@ -108,14 +110,16 @@ def test_a_backfill_exports_the_interval_of_its_date_and_again_when_it_reprocess
     assert len(exports) == 2
 
 
-def test_a_run_by_hand_with_a_logical_date_exports_the_last_whole_interval_before_it(stage: Stage) -> None:
+def test_manual_run_exports_the_last_whole_interval(stage: Stage) -> None:
+    """A run by hand with a logical date exports the last whole interval before it."""
     run_id = by_hand(stage, "kinds_by_hand", logical_date="2026-05-08T10:30:00Z")
     window, asked = window_asked_by(stage, "kinds_by_hand", run_id)
     assert (window["start"], window["end"]) == ("2026-05-07T02:00:00Z", "2026-05-08T02:00:00Z")
     assert asked == {"min": "2026-05-07T01:59:59+0000", "max": "2026-05-08T02:00:01+0000"}
 
 
-def test_a_run_by_hand_may_name_its_interval_if_it_has_a_logical_date(stage: Stage) -> None:
+def test_manual_run_may_name_its_interval(stage: Stage) -> None:
+    """A run by hand may name its interval if it has a logical date."""
     ends = {"data_interval_start": "2026-05-09T00:00:00Z", "data_interval_end": "2026-05-11T00:00:00Z"}
     run_id = by_hand(stage, "kinds_by_hand", logical_date="2026-05-12T10:30:00Z", **ends)
     window, _ = window_asked_by(stage, "kinds_by_hand", run_id)
@@ -136,8 +140,11 @@ def test_airflow_dags_test_exports_the_last_whole_interval(stage: Stage) -> None
     assert asked["max"] <= export.started_at < asked["max"] + timedelta(days=1)
 
 
-def test_airflow_dags_test_before_the_start_date_is_green_and_runs_nothing(stage: Stage) -> None:
-    """docs/testing-your-dag.md says so: nothing of ours runs that could refuse it."""
+def test_dags_test_before_the_start_date_runs_nothing(stage: Stage) -> None:
+    """Airflow DAGs test before the start date is green and runs nothing.
+
+    docs/testing-your-dag.md says so: nothing of ours runs that could refuse it.
+    """
     stage.airflow.api.wait_for_dag("kinds_dags_test")
     before = len(stage.labelbox.exports)
     done = stage.airflow.cli("dags", "test", "kinds_dags_test", "2026-05-01T02:00:00+00:00")
@@ -173,9 +180,8 @@ def test_a_run_that_an_asset_triggered_is_refused(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("logical_date", [None, "2026-06-01T00:00:00Z"])
-def test_a_filled_in_form_gives_its_window_with_and_without_a_logical_date(
-    stage: Stage, logical_date: str | None
-) -> None:
+def test_filled_in_form_gives_its_window(stage: Stage, logical_date: str | None) -> None:
+    """A filled in form gives its window with and without a logical date."""
     run_id = by_hand(stage, "kinds_form", conf=FORM, logical_date=logical_date)
     window, asked = window_asked_by(stage, "kinds_form", run_id)
     assert (window["start"], window["end"]) == ("2026-05-05T00:00:00Z", "2026-05-06T12:30:00.500000Z")

@@ -123,8 +123,11 @@ def quick(labelbox: FakeLabelbox, seconds_per_export: float = 0.0) -> None:
     labelbox.change(seconds_per_export=seconds_per_export)
 
 
-def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_every_row_once(scene: Cluster) -> None:
-    """Never starts an export twice by accident."""
+def test_killed_task_starts_one_export_and_lands_once(scene: Cluster) -> None:
+    """A task killed at any moment has started exactly one export and landed every row once.
+
+    Never starts an export twice by accident.
+    """
     seed = int(os.environ.get("LABELBOX_KILLS_SEED", random.randrange(10**6)))
     print(f"LABELBOX_KILLS={KILLS} LABELBOX_KILLS_SEED={seed}")
     slow(scene.labelbox)
@@ -161,7 +164,8 @@ def test_a_task_killed_at_any_moment_has_started_exactly_one_export_and_landed_e
     assert sum(hit for *_, hit in done) >= KILLS, "some kills came too late every time"
 
 
-def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_again(scene: Cluster) -> None:
+def test_cleared_success_starts_a_new_export(scene: Cluster) -> None:
+    """A success that is cleared starts anew and so does a run that is run again."""
     quick(scene.labelbox)
     run_id = scene.start("one_task", **scene.of_project(CLEARED))
     scene.airflow.api.wait_for_run("one_task", run_id)
@@ -183,9 +187,8 @@ def test_a_success_that_is_cleared_starts_anew_and_so_does_a_run_that_is_run_aga
 
 
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_a_waiting_task_that_is_marked_by_hand_and_then_cleared_goes_on_with_its_export(
-    scene: Cluster, state: str
-) -> None:
+def test_waiting_task_marked_and_cleared_resumes(scene: Cluster, state: str) -> None:
+    """A waiting task that is marked by hand and then cleared resumes its export."""
     quick(scene.labelbox)
     before = len(scene.exports(MARKED))
     scene.labelbox.faults.add(SlowExport(source_id=MARKED, seconds=15))
@@ -199,7 +202,8 @@ def test_a_waiting_task_that_is_marked_by_hand_and_then_cleared_goes_on_with_its
     assert len(scene.exports(MARKED)) == before + 1
 
 
-def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retry(scene: Cluster) -> None:
+def test_forty_starts_at_a_limit_of_ten_all_succeed(scene: Cluster) -> None:
+    """Forty starts at once against a limit of ten all end well without a retry."""
     quick(scene.labelbox, seconds_per_export=4.0)
     # Others keep eight of the ten places for the first half minute.
     scene.labelbox.faults.add(SlowExport(source_id=CROWDED, seconds=30, times=8))
@@ -217,7 +221,8 @@ def test_forty_starts_at_once_against_a_limit_of_ten_all_end_well_without_a_retr
     assert said
 
 
-def test_a_pool_with_deferred_tasks_bounds_how_many_exports_of_a_mapped_transfer_run_at_once(scene: Cluster) -> None:
+def test_pool_limits_exports_of_a_mapped_transfer(scene: Cluster) -> None:
+    """A pool with deferred tasks bounds how many exports of a mapped transfer run at once."""
     quick(scene.labelbox, seconds_per_export=5.0)
     pool = {"name": "labelbox", "slots": 2, "include_deferred": True, "description": "exports at once"}
     scene.airflow.api.send("POST", "/pools", pool)

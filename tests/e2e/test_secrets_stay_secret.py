@@ -14,8 +14,11 @@ SIGNATURE = "X-Goog-Signature="
 """A signed URL cannot be spelled without it."""
 
 
-def test_neither_key_nor_signed_url_is_in_any_log_table_template_or_xcom_of_a_run(stage: Stage) -> None:
-    """The API key goes to the GraphQL endpoint and nowhere else."""
+def test_key_and_signed_urls_are_nowhere(stage: Stage) -> None:
+    """Neither key nor signed URL is in any log table template or XCom of a run.
+
+    The API key goes to the GraphQL endpoint and nowhere else.
+    """
     labelbox, airflow = stage.labelbox, stage.airflow
     labelbox.faults.add(
         SlowExport(source_id=TALKING, seconds=5), RefusedFile(), FailedExport(source_id=TALKING, after=1)

@@ -101,9 +101,8 @@ def left_of(home: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("moment", ["starting a fake Labelbox", "starting Airflow", "start: running"])
-def test_killed_at_any_moment_it_leaves_nothing_behind_and_the_next_run_can_start(
-    demo: Callable[..., Demo], moment: str
-) -> None:
+def test_killed_demo_leaves_nothing_behind(demo: Callable[..., Demo], moment: str) -> None:
+    """Killed at any moment it leaves nothing behind and the next run can start."""
     killed = demo("--generate", "300")
     killed.wait_to_say(moment)
     assert killed.end(signal.SIGKILL) == -signal.SIGKILL
@@ -113,7 +112,8 @@ def test_killed_at_any_moment_it_leaves_nothing_behind_and_the_next_run_can_star
     until("nothing to be left", lambda: not left_of(following.home), timeout=20)
 
 
-def test_generated_rows_land_in_three_windows_and_the_web_ui_stays_up_until_ctrl_c(demo: Callable[..., Demo]) -> None:
+def test_generated_rows_land_in_three_windows(demo: Callable[..., Demo]) -> None:
+    """Generated rows land in three windows and the web UI stays up until Ctrl-C."""
     run = demo("--generate", "400", "--keep")
     url = run.wait_to_say(r"stays up at (\S+)").removeprefix("stays up at ")
     assert httpx.get(url, trust_env=False).status_code == 200
@@ -125,7 +125,8 @@ def test_generated_rows_land_in_three_windows_and_the_web_ui_stays_up_until_ctrl
     assert f"{sum(counts)} rows in 3 windows: each exactly once" in run.said
 
 
-def test_the_rows_of_a_file_land_over_the_days_that_they_belong_to(demo: Callable[..., Demo], tmp_path: Path) -> None:
+def test_rows_of_a_file_land_on_their_days(demo: Callable[..., Demo], tmp_path: Path) -> None:
+    """The rows of a file land over the days that they belong to."""
     rows = generate_rows(120, days=2, project_id="clprojectofthefile0000000")
     view = RowView(data_row_details=True, project_ids=None)
     file = tmp_path / "export.ndjson"
@@ -143,9 +144,8 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(demo: Callable[..., Dem
     assert "usage:" not in run.said
 
 
-def test_a_file_that_is_no_export_is_refused_before_anything_is_started(
-    demo: Callable[..., Demo], tmp_path: Path
-) -> None:
+def test_file_that_is_not_an_export_is_refused(demo: Callable[..., Demo], tmp_path: Path) -> None:
+    """A file that is no export is refused before anything is started."""
     file = tmp_path / "export.ndjson"
     file.write_text(json.dumps({"data_row": {"id": "cl1"}}) + "\nnot json\n")
     run = demo("--rows", str(file))

@@ -22,7 +22,8 @@ from labelbox_export_provider.testing.faults import FailedExport, SlowExport
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-def test_every_templated_field_may_be_templated_in_a_dag_that_has_params(stage: Stage) -> None:
+def test_every_templated_field_may_be_templated(stage: Stage) -> None:
+    """Every templated field may be templated in a DAG that has params."""
     run_id = stage.run("chain", project_id=TALKING, prefix="chain/templated")
     assert set(stage.states("chain", run_id).values()) == {"success"}, stage.explain("chain", run_id)
     rows = stage.stored_rows("chain/templated/data/")
@@ -47,7 +48,8 @@ def test_every_operator_and_the_sensor_may_be_mapped(stage: Stage, tmp_path: Pat
         assert any(project.encode() in row for row in in_files)
 
 
-def test_an_operator_that_waits_by_itself_does_so_in_the_triggerer(stage: Stage, tmp_path: Path) -> None:
+def test_operator_waits_in_the_triggerer(stage: Stage, tmp_path: Path) -> None:
+    """An operator that waits by itself does so in the triggerer."""
     stage.labelbox.faults.add(SlowExport(source_id=FIRST, seconds=4))
     run_id = stage.start("single", project_id=FIRST, root=str(tmp_path))
     stage.airflow.api.wait_for_task("single", run_id, "start", states={"deferred"})
@@ -57,7 +59,8 @@ def test_an_operator_that_waits_by_itself_does_so_in_the_triggerer(stage: Stage,
     assert ids_of(rows) == sorted(stage.labelbox.row_ids(FIRST))
 
 
-def test_a_sensor_waits_in_the_triggerer_and_goes_on_when_the_export_is_complete(stage: Stage) -> None:
+def test_sensor_waits_in_the_triggerer(stage: Stage) -> None:
+    """A sensor waits in the triggerer and goes on when the export is complete."""
     stage.labelbox.faults.add(SlowExport(source_id=SLOW, seconds=6))
     run_id = stage.start("chain", project_id=SLOW, prefix="chain/slow")
     stage.airflow.api.wait_for_task("chain", run_id, "wait", states={"deferred"})
@@ -87,7 +90,8 @@ def test_a_start_that_is_refused_at_a_limit_logs_no_error(stage: Stage, tmp_path
     assert event["extra"]["rows"] > 0
 
 
-def test_a_failed_export_fails_the_sensor_at_once_and_leaves_nothing_in_the_bucket(stage: Stage) -> None:
+def test_failed_export_fails_the_sensor_at_once(stage: Stage) -> None:
+    """A failed export fails the sensor at once and leaves nothing in the bucket."""
     stage.labelbox.faults.add(FailedExport(source_id=FAILING))
     run_id = stage.run("chain", project_id=FAILING, prefix="chain/failing")
     assert stage.states("chain", run_id) == {"start": "success", "wait": "failed", "land": "upstream_failed"}
@@ -98,7 +102,8 @@ def test_a_failed_export_fails_the_sensor_at_once_and_leaves_nothing_in_the_buck
     assert stage.store.objects("chain/failing/") == {}
 
 
-def test_clearing_the_start_of_a_failed_export_starts_a_new_one_that_lands(stage: Stage) -> None:
+def test_clearing_a_failed_start_lands_a_new_export(stage: Stage) -> None:
+    """Clearing the start of a failed export starts a new one that lands."""
     stage.labelbox.faults.add(FailedExport(source_id=FAILING))
     run_id = stage.run("chain", project_id=FAILING, prefix="chain/healed")
     before = len(stage.labelbox.exports)

@@ -27,7 +27,8 @@ def test_the_command_line_lists_the_provider(stage: Stage) -> None:
     assert PACKAGE in {row["package_name"] for row in _listed(stage, "list")}
 
 
-def test_the_command_line_lists_the_hook_with_its_connection_type(stage: Stage) -> None:
+def test_command_line_lists_the_hook(stage: Stage) -> None:
+    """The command line lists the hook with its connection type."""
     hook = next(row for row in _listed(stage, "hooks") if row["package_name"] == PACKAGE)
     assert hook["connection_type"] == "labelbox"
     assert hook["conn_id_attribute_name"] == "labelbox_conn_id"
@@ -51,14 +52,16 @@ def test_the_connection_test_of_the_form_says_whose_key_it_is(stage: Stage) -> N
     assert "Fake Labelbox" in answer["message"]
 
 
-def test_the_connection_test_of_the_form_says_that_a_key_is_wrong_and_does_not_repeat_it(stage: Stage) -> None:
+def test_connection_test_reports_a_wrong_key(stage: Stage) -> None:
+    """The connection test of the form says that a key is wrong and does not repeat it."""
     answer = _test_connection(stage, password="not-the-key-of-anybody")
     assert answer["status"] is False
     assert "key" in answer["message"]
     assert "not-the-key-of-anybody" not in answer["message"]
 
 
-def test_the_connection_test_of_the_form_tells_a_wrong_host_from_a_wrong_key(stage: Stage) -> None:
+def test_connection_test_distinguishes_host_and_key(stage: Stage) -> None:
+    """The connection test of the form tells a wrong host from a wrong key."""
     answer = _test_connection(stage, password=API_KEY, host="http://127.0.0.1:9/graphql")
     assert answer["status"] is False
     assert "127.0.0.1:9" in answer["message"]

@@ -126,7 +126,8 @@ def ids_for(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_option_and_every_pair_of_options_gives_the_request_of_the_official_sdk(kind: str) -> None:
+def test_every_pair_of_options_equals_the_sdks_request(kind: str) -> None:
+    """Every option and every pair of options gives the request of the official SDK."""
     compared = []
     for case_kind, options in CASES:
         if case_kind != kind:
@@ -145,7 +146,8 @@ def test_global_keys_of_data_rows_are_sent_as_the_sdk_sends_them() -> None:
     assert ours("data_rows", {"export_params": {}, "filters": {}}, global_keys=["k1", "k2"]) == theirs
 
 
-def test_iso_dates_in_utc_are_sent_in_the_exact_text_and_zone_that_the_sdk_is_known_to_send() -> None:
+def test_iso_dates_in_utc_equal_the_sdks_text() -> None:
+    """ISO dates in UTC are sent in the exact text and zone that the SDK is known to send."""
     filters = {"last_activity_at": ["2024-01-10T00:00:00+0000", "2024-01-11T12:30:01+0000"]}
     theirs = sdk_request("project", {}, filters, timezone=OWNER_ZONE)
     assert ours("project", {"export_params": {}, "filters": filters}) == theirs
@@ -159,13 +161,15 @@ def bounds_of(request: Request) -> Any:
     return entry["value"]
 
 
-def test_fault_1_the_sdk_relabels_an_offset_as_utc_where_we_convert_it() -> None:
+def test_fault_1_sdk_relabels_an_offset() -> None:
+    """Fault 1 the SDK relabels an offset as UTC where we convert it."""
     filters = {"last_activity_at": ["2024-01-10T00:00:00+0530", None]}
     assert bounds_of(sdk_request("project", {}, filters))["value"] == "2024-01-10T00:00:00+0000"
     assert bounds_of(ours("project", {"export_params": {}, "filters": filters}))["value"] == "2024-01-09T18:30:00+0000"
 
 
-def test_fault_2_one_iso_end_makes_the_sdk_read_the_plain_end_in_utc_where_we_keep_the_owners_zone() -> None:
+def test_fault_2_sdk_reads_a_plain_end_in_utc() -> None:
+    """Fault 2 one ISO end makes the SDK read the plain end in UTC where we keep the owner's zone."""
     filters = {"last_activity_at": ["2024-01-10 00:00:00", "2024-01-11T00:00:00+0000"]}
     theirs = bounds_of(sdk_request("project", {}, filters, timezone=OWNER_ZONE))
     assert (theirs["timezone"], theirs["value"]["min"]) == ("UTC", "2024-01-10 00:00:00")
@@ -173,7 +177,8 @@ def test_fault_2_one_iso_end_makes_the_sdk_read_the_plain_end_in_utc_where_we_ke
     assert (mine["timezone"], mine["value"]["min"]) == ("UTC", "2024-01-10T05:00:00+0000")
 
 
-def test_fault_3_the_sdk_drops_interpolated_frames_of_a_model_run_where_we_send_them_on_request() -> None:
+def test_fault_3_sdk_drops_interpolated_frames() -> None:
+    """Fault 3 the SDK drops interpolated frames of a model run where we send them on request."""
     params = {"interpolated_frames": True}
     assert "includeInterpolatedFrames" not in sdk_request("model_run", params, {}).input["params"]
     asked = ours("model_run", {"export_params": params, "filters": {}})
@@ -182,14 +187,16 @@ def test_fault_3_the_sdk_drops_interpolated_frames_of_a_model_run_where_we_send_
     assert "includeInterpolatedFrames" not in plain.input["params"]
 
 
-def test_fault_4_the_sdk_cannot_serialize_a_media_type_override_of_a_model_run_where_we_can() -> None:
+def test_fault_4_sdk_cannot_override_media_types() -> None:
+    """Fault 4 the SDK cannot serialize a media type override of a model run where we can."""
     params = {"media_type_override": "IMAGE"}
     with pytest.raises(TypeError):
         json.dumps(sdk_request("model_run", params, {}).input)
     assert ours("model_run", {"export_params": params, "filters": {}}).input["params"]["mediaTypeOverride"] == "IMAGE"
 
 
-def test_fault_5_the_sdk_drops_predictions_of_data_rows_where_we_send_them_on_request() -> None:
+def test_fault_5_sdk_drops_predictions_of_rows() -> None:
+    """Fault 5 the SDK drops predictions of data rows where we send them on request."""
     params = {"predictions": True}
     assert "includePredictions" not in sdk_request("data_rows", params, {}, data_row_ids=["clr1"]).input["params"]
     asked = ours("data_rows", {"export_params": params, "filters": {}}, data_row_ids=["clr1"])
@@ -197,14 +204,16 @@ def test_fault_5_the_sdk_drops_predictions_of_data_rows_where_we_send_them_on_re
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_fault_6_the_sdk_drops_a_misspelt_param_without_a_word_where_we_refuse_it(kind: str) -> None:
+def test_fault_6_sdk_drops_a_misspelt_param(kind: str) -> None:
+    """Fault 6 the SDK drops a misspelt param without a word where we refuse it."""
     bare = sdk_request(kind, {}, {}, **ids_for(kind))
     assert sdk_request(kind, {"atachments": True}, {}, **ids_for(kind)) == bare
     with pytest.raises(ConfigurationError, match="Did you mean 'attachments'"):
         ours(kind, {"export_params": {"atachments": True}, "filters": {}}, **ids_for(kind))
 
 
-def test_fault_7_the_sdk_refuses_offsets_with_a_colon_where_we_take_them() -> None:
+def test_fault_7_sdk_refuses_offsets_with_a_colon() -> None:
+    """Fault 7 the SDK refuses offsets with a colon where we take them."""
     filters = {"last_activity_at": ["2024-01-10 00:00:00+05:30", None]}
     with pytest.raises(ValueError, match="Incorrect format"):
         sdk_request("project", {}, filters)

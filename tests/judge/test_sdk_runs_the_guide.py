@@ -135,7 +135,8 @@ def guide() -> Iterator[Guide]:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_sample_of_every_source_brings_the_rows_of_that_source(guide: Guide, source: str) -> None:
+def test_sample_of_every_source_gives_its_rows(guide: Guide, source: str) -> None:
+    """The sample of every source brings the rows of that source."""
     places = {
         "project_ids": [guide.id_of("Clips"), guide.id_of("Calls")],
         "model_run_ids": [guide.id_of("Detector v1")],
@@ -165,7 +166,8 @@ def test_every_param_alone_brings_the_rows_that_it_should(guide: Guide, source: 
 
 
 @pytest.mark.parametrize("source", ["dataset", "slice", "catalog", "data_rows"])
-def test_projects_and_model_runs_can_be_named_instead_of_all_of_them(guide: Guide, source: str) -> None:
+def test_projects_and_model_runs_can_be_named(guide: Guide, source: str) -> None:
+    """Projects and model runs can be named instead of all of them."""
     for param, name in (("project_ids", "Clips"), ("project_ids", "Second opinion"), ("model_run_ids", "Reader v1")):
         assert guide.compare(Sample(source, {param: [guide.id_of(name)], "predictions": True})) > 0
     for flag in EVERYWHERE:
@@ -194,7 +196,8 @@ def test_every_filter_finds_rows_and_not_all_of_them(guide: Guide, source: str) 
     assert all(guide.compare(Sample(source, {}, {"last_activity_at": bounds})) < everything for bounds in one_sided)
 
 
-def test_selected_rows_of_a_dataset_are_exported_by_id_or_by_key_but_not_by_both(guide: Guide) -> None:
+def test_selected_rows_are_exported_by_id_or_key(guide: Guide) -> None:
+    """Selected rows of a dataset are exported by id or by key but not by both."""
     ids, keys = ["data_row_id_1", "data_row_id_2"], ["global_key_1", "global_key_2"]
     assert guide.compare(Sample("dataset", {}, {"data_row_ids": ids})) == 0
     assert guide.compare(Sample("dataset", {}, {"global_keys": keys})) == 0
@@ -262,14 +265,16 @@ def test_what_does_not_exist_is_not_found(guide: Guide, find: str) -> None:
         getattr(guide.client, find)("unknown")
 
 
-def test_slices_are_found_by_name_and_batches_listed_with_their_sizes(guide: Guide) -> None:
+def test_slices_and_batches_are_found(guide: Guide) -> None:
+    """Slices are found by name and batches listed with their sizes."""
     assert guide.client.get_catalog_slice(slice_name="Touched lately").uid == guide.id_of("Touched lately")
     listed = {batch.name: batch.size for batch in guide.client.get_project(guide.id_of("Clips")).batches()}
     assert sum(listed.values()) == len(guide.fake.row_ids(guide.id_of("Clips")))
     assert len(listed) == 2
 
 
-def test_the_sdk_kept_its_key_from_the_file_server_and_asked_nothing_that_was_refused(guide: Guide) -> None:
+def test_sdk_kept_its_key_from_the_file_server(guide: Guide) -> None:
+    """The SDK kept its key from the file server and asked nothing that was refused."""
     guide.compare(Sample("catalog"))
     assert not any(request.had_authorization for request in guide.fake.requests.files)
     refused = {code for request in guide.fake.requests.api for code in request.error_codes}
@@ -289,5 +294,6 @@ def test_the_sdk_has_no_result_to_save(guide: Guide) -> None:
     assert guide.export(Sample("project")).result is None
 
 
-def test_the_exception_of_an_unready_task_has_another_name_in_the_sdk() -> None:
+def test_unready_task_has_another_exception_in_the_sdk() -> None:
+    """The exception of an unready task has another name in the SDK."""
     assert not hasattr(lb.ExportTask, "TaskNotReadyException")

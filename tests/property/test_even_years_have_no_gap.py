@@ -18,7 +18,10 @@ ONE = os.environ.get("LABELBOX_SEED")
 
 
 @pytest.mark.parametrize("seed", [int(ONE)] if ONE else range(0, SEEDS, 2))
-def test_the_newest_version_of_every_row_is_in_the_lake_and_a_row_at_rest_in_exactly_one_window(seed: int) -> None:
-    """Windows have no gap."""
+def test_every_row_is_in_the_lake(seed: int) -> None:
+    """The newest version of every row is in the lake and a row that is not modified again in exactly one window.
+
+    Windows have no gap.
+    """
     year = make_year(seed)
     assert not faults(year, run_year(year)), f"LABELBOX_SEED={seed} repeats it"

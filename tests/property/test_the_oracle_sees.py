@@ -10,7 +10,8 @@ from support.simulated_year import Bug, faults, make_year, run_year
 pytestmark = pytest.mark.thorough
 
 
-def test_an_index_that_lags_longer_than_settle_and_lookback_make_up_for_shows_as_loss() -> None:
+def test_index_lag_beyond_the_settings_shows_as_loss() -> None:
+    """An index that lags longer than settle and lookback cover shows as loss."""
     lost = 0
     for seed in range(12):
         year = make_year(seed, late=True)

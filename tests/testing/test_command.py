@@ -111,7 +111,8 @@ def test_the_back_door_shows_rows_as_an_export_showed_them(fake: FakeLabelbox, c
     assert HTTP.get(fake.base_url + "/_fake/rows", params=wished).content == client.read(export_id)
 
 
-def test_the_back_door_tells_the_truth_of_an_export_and_of_every_source(fake: FakeLabelbox, client: Client) -> None:
+def test_admin_api_gives_expected_rows_of_all_sources(fake: FakeLabelbox, client: Client) -> None:
+    """The admin API gives the expected rows of an export and of every source."""
     export_id = client.start()
 
     def get(**query: str) -> bytes:
@@ -145,7 +146,9 @@ def test_the_back_door_lists_exports_requests_and_projects(fake: FakeLabelbox, c
     assert show("projects") == fake.projects
 
 
-def test_the_back_door_takes_faults_edits_switches_and_revocations(fake: FakeLabelbox, client: Client) -> None:
+def test_admin_api_takes_faults_and_edits(fake: FakeLabelbox, client: Client) -> None:
+    """The admin API takes faults edits switches and revocations."""
+
     def post(name: str, content: object) -> int:
         return HTTP.post(f"{fake.base_url}/_fake/{name}", json=content).status_code
 

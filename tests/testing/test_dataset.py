@@ -59,7 +59,8 @@ def test_all_media_kinds_occur() -> None:
     }
 
 
-def test_rows_lie_on_window_borders_and_just_beside_them_on_every_day() -> None:
+def test_rows_lie_on_and_beside_window_borders() -> None:
+    """Rows lie on window borders and just beside them on every day."""
     rows = generate_rows(400, start=date(2024, 5, 6), days=5)
     moments = {row.last_activity_at for row in rows}
     midnights = [datetime(2024, 5, 6, tzinfo=timezone.utc) + timedelta(days=day) for day in range(6)]

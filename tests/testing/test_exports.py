@@ -14,9 +14,8 @@ from labelbox_export_provider.testing import FakeLabelbox, FakeUser, ManualClock
 PROJECT = START % ("Project", "Project")
 
 
-def test_an_export_is_in_progress_for_its_seconds_and_then_complete(
-    fake: FakeLabelbox, client: Client, clock: ManualClock
-) -> None:
+def test_export_runs_for_its_seconds(fake: FakeLabelbox, client: Client, clock: ManualClock) -> None:
+    """An export is in progress for its seconds and then complete."""
     fake.change(seconds_per_export=10)
     export_id = client.start()
     clock.advance(5)

@@ -33,9 +33,8 @@ def test_other():
 """
 
 
-def test_a_users_test_gets_a_fake_with_its_own_rows_and_a_connection(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fixture_has_own_rows_and_a_connection(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's test gets a fake with its own rows and a connection."""
     monkeypatch.delenv("AIRFLOW_CONN_LABELBOX_DEFAULT", raising=False)
     pytester.makepyfile(USERS_TEST)
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

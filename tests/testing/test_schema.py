@@ -69,7 +69,8 @@ def test_what_is_no_uint64_is_refused(client: Client, offset: object) -> None:
         "subscription { user { id } }",
     ],
 )
-def test_a_query_that_does_not_fit_the_schema_is_refused_before_anything_runs(client: Client, query: str) -> None:
+def test_query_outside_the_schema_is_refused(client: Client, query: str) -> None:
+    """A query that does not fit the schema is refused before anything runs."""
     assert client.refusal(query)[:2] == (400, "GRAPHQL_VALIDATION_FAILED")
 
 

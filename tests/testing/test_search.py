@@ -166,7 +166,8 @@ def test_rows_are_found_by_id_key_batch_and_dataset(fake: FakeLabelbox, client: 
     assert 1 < sizes["dataset"] < 90
 
 
-def test_unknown_row_ids_give_a_complete_export_with_a_null_header(client: Client) -> None:
+def test_unknown_row_ids_give_an_empty_export(client: Client) -> None:
+    """Unknown row ids give a complete export with a null header."""
     export_id = client.start({"type": "data_row_id", "operator": "is", "ids": ["unknown"]})
     assert client.status(export_id) == "COMPLETE"
     assert client.header(export_id) is None
@@ -199,7 +200,8 @@ def test_the_search_can_lag_behind_edits(fake: FakeLabelbox, client: Client, clo
     assert len(client.rows(later)) == 1
 
 
-def test_a_catalog_export_searches_everywhere_and_shows_projects_on_request() -> None:
+def test_catalog_export_searches_everywhere() -> None:
+    """A catalog export searches everywhere and shows projects on request."""
     with FakeLabelbox([*generate_rows(10), *generate_rows(10, project_id="clsecondproject0000000000")]) as fake:
         client = Client(fake)
         filters: dict[str, Any] = {"searchQuery": {"scope": None, "query": []}}

@@ -38,9 +38,8 @@ def test_files_tile_the_stream_and_the_stream_is_the_rows(rows: list[bytes], lay
 
 
 @given(ROWS, LAYOUTS, st.booleans())
-def test_the_rows_of_a_stream_are_told_whatever_newlines_it_lacks(
-    rows: list[bytes], layout: StreamLayout, between: bool
-) -> None:
+def test_rows_of_a_stream_need_no_newlines(rows: list[bytes], layout: StreamLayout, between: bool) -> None:
+    """The rows of a stream are returned whatever newlines it lacks."""
     stream = lay_out(rows, replace(layout, newline_between_files=between))
     assert stream.as_rows() == b"".join(row + b"\n" for row in rows)
 
@@ -69,7 +68,8 @@ def test_every_offset_is_in_the_file_that_is_found_for_it(rows: list[bytes], lay
 
 
 @given(ROWS)
-def test_without_newlines_between_files_every_file_but_the_last_ends_in_a_row(rows: list[bytes]) -> None:
+def test_files_without_newlines_end_in_a_row(rows: list[bytes]) -> None:
+    """Without newlines between files every file but the last ends in a row."""
     stream = lay_out(rows, StreamLayout(file_bytes=1, newline_between_files=False))
     assert list(map(stream.read, stream.pieces)) == [*rows[:-1], rows[-1] + b"\n"]
     assert stream.content == b"".join(rows) + b"\n"

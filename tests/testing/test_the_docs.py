@@ -21,7 +21,8 @@ FILES = dict(re.findall(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", TEXT, re.DO
 RUN_UNDER_AIRFLOW = ("dags/nightly.py", "test_nightly.py")
 
 
-def test_every_python_sample_of_the_page_is_a_file_that_is_run_here() -> None:
+def test_every_python_sample_is_run() -> None:
+    """Every python sample of the page is a file that is run here."""
     assert len(FILES) == TEXT.count("```python") == 6
     assert all(name == "conftest.py" or name.startswith("test_") or name in RUN_UNDER_AIRFLOW for name in FILES)
 

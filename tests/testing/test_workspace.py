@@ -76,7 +76,9 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["data_row"]["id"] for row in rows]
 
 
-def test_the_same_arguments_make_the_same_bytes_and_another_seed_others() -> None:
+def test_same_arguments_make_the_same_bytes() -> None:
+    """The same arguments make the same bytes and another seed others."""
+
     def everything(seed: int) -> list[bytes]:
         with FakeLabelbox(workspace=generate_workspace(30, seed=seed)) as fake:
             return fake.rows_for(everything=True, params={"includeDataRowDetails": True, **EVERYWHERE})
@@ -96,7 +98,9 @@ def test_every_project_but_the_shared_one_has_one_media_kind(fake: FakeLabelbox,
     assert shared == set.union(*kinds.values())
 
 
-def test_every_project_knows_all_workflow_states_but_the_shared_one_two(rows: Sources) -> None:
+def test_projects_have_all_workflow_states(rows: Sources) -> None:
+    """Every project knows all workflow states but the shared one two."""
+
     def states(name: str) -> set[str]:
         found = rows("project", name, includeProjectDetails=True)
         return {next(iter(row["projects"].values()))["project_details"]["workflow_status"] for row in found}
@@ -108,7 +112,8 @@ def test_every_project_knows_all_workflow_states_but_the_shared_one_two(rows: So
     assert rows("project", "Clips", in_review) != []
 
 
-def test_a_project_export_shows_that_project_alone_with_its_own_labels_and_states(rows: Sources) -> None:
+def test_project_export_shows_that_project_alone(rows: Sources) -> None:
+    """A project export shows that project alone with its own labels and states."""
     shared = {row["data_row"]["id"]: row for row in rows("project", "Second opinion", includeProjectDetails=True)}
     alone = {row["data_row"]["id"]: row for row in rows("project", "Clips", includeProjectDetails=True)}
     both = shared.keys() & alone.keys()
@@ -150,7 +155,9 @@ def test_a_dataset_can_be_narrowed_by_activity(rows: Sources) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("dataset", "Clips and chats"), ("slice", "Everything"), ("catalog", "")])
-def test_catalog_kinds_show_projects_and_experiments_only_when_asked(rows: Sources, kind: str, name: str) -> None:
+def test_catalog_shows_projects_on_request(rows: Sources, kind: str, name: str) -> None:
+    """Catalog kinds show projects and experiments only when asked."""
+
     def shown(**params: Any) -> tuple[set[str], set[str], set[str]]:
         found = rows(kind, name, **params)
         models = [model for row in found for model in row.get("experiments", {}).values()]
@@ -177,7 +184,9 @@ def test_a_row_in_no_project_and_no_run_shows_none(rows: Sources) -> None:
     assert not any("projects" in row for row in found)
 
 
-def test_a_project_export_has_project_tags_and_a_catalog_export_none(rows: Sources) -> None:
+def test_project_tags_are_in_project_exports_only(rows: Sources) -> None:
+    """A project export has project tags and a catalog export none."""
+
     def project_keys(found: list[dict[str, Any]]) -> set[str]:
         return {key for row in found for project in row["projects"].values() for key in project}
 
@@ -187,7 +196,9 @@ def test_a_project_export_has_project_tags_and_a_catalog_export_none(rows: Sourc
     assert project_keys(found) == {"name", "labels"}
 
 
-def test_a_model_run_export_has_experiments_and_labels_always_and_the_rest_on_request(rows: Sources) -> None:
+def test_model_run_export_has_labels_always(rows: Sources) -> None:
+    """A model run export has experiments and labels always and the rest on request."""
+
     def runs(**params: Any) -> list[dict[str, Any]]:
         found = rows("model_run", "Detector v1", **params)
         assert {key for row in found for key in row} - DATA_ROW == {"experiments"}
@@ -206,7 +217,9 @@ def test_a_model_run_export_has_experiments_and_labels_always_and_the_rest_on_re
     assert {run["split"] for run in runs(includeModelRunDetails=True)} == {"Training", "Validation", "Test"}
 
 
-def test_predictions_of_the_catalog_come_on_request_for_the_runs_that_are_shown(rows: Sources) -> None:
+def test_predictions_come_on_request(rows: Sources) -> None:
+    """Predictions of the catalog come on request for the runs that are shown."""
+
     def run_keys(**params: Any) -> set[str]:
         found = rows("catalog", **params)
         models = [model for row in found for model in row.get("experiments", {}).values()]
@@ -337,7 +350,8 @@ def test_the_truth_of_a_window_is_told_for_every_source(fake: FakeLabelbox, rows
         fake.rows_for(dataset_id="x", everything=True)
 
 
-def test_places_are_found_by_name_and_a_name_that_nothing_has_is_told(fake: FakeLabelbox) -> None:
+def test_places_are_found_by_name(fake: FakeLabelbox) -> None:
+    """Places are found by name and a name that nothing has is reported."""
     assert fake.projects[fake.workspace.id_of("Clips")] == "Clips"
     with pytest.raises(LookupError, match=r"0 places are named 'Clip'; there are .*Clips"):
         fake.workspace.id_of("Clip")
@@ -367,7 +381,8 @@ def test_places_and_batches_are_listed_page_by_page(fake: FakeLabelbox, client: 
     assert sum(batch["size"] for batch in found) == len(fake.row_ids(fake.workspace.id_of("Clips")))
 
 
-def test_a_workspace_of_ones_own_needs_to_list_only_what_no_row_names() -> None:
+def test_own_workspace_lists_only_unnamed_places() -> None:
+    """A workspace of one's own needs to list only what no row names."""
     first = generate_rows(4)
     place = Slice(id="s1", name="Half", query=[{"type": "data_row_id", "operator": "is", "ids": [first[0].row_id]}])
     workspace = Workspace(rows=first, projects=[Place(id="p0", name="Empty")], slices=[place])
