@@ -26,6 +26,7 @@ __all__ = [
     "DagBag",
     "DagSerialization",
     "TaskDeferralError",
+    "counts_clock_changes",
     "deserialize",
     "first_run",
     "makes_partitioned_runs",
@@ -38,6 +39,14 @@ def makes_partitioned_runs() -> bool:
     from labelbox_export_provider.airflow_compat import has_partition_dates
 
     return has_partition_dates()
+
+
+def counts_clock_changes() -> bool:
+    """Return whether timetables give a manual run, and a partition, their day where clocks change; Airflow 3.4 on."""
+    from airflow import __version__
+    from packaging.version import Version
+
+    return Version(__version__).release >= (3, 4)
 
 
 def first_run(timetable: Any, restriction: Any) -> Any:
