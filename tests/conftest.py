@@ -57,5 +57,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in count_cases(_BEGAN):
         terminalreporter.write_line(line)
     ended = [report.nodeid for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
-    if seeds := sorted({int(node.rpartition("[")[2].rstrip("]")) for node in ended if "have_no_gap.py::" in node}):
+    if seeds := sorted({int(node.rpartition("[")[2].rstrip("]")) for node in ended if "has_no_gap.py::" in node}):
         terminalreporter.write_line(f"simulated years: {len(seeds)}, seeds {seeds[0]} to {seeds[-1]}")

@@ -18,6 +18,8 @@ from labelbox_export_provider.check_account.questions import NEEDS_ROW, QUESTION
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, HtmlAnswer, LostAnswer, RefusedFile
 
+pytestmark = pytest.mark.thorough  # each starts the command as a process
+
 
 @pytest.fixture
 def fake() -> Iterator[FakeLabelbox]:

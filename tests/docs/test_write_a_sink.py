@@ -36,6 +36,7 @@ def run(folder: Path, *choice: str, old: str = "", new: str = "") -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_the_store_on_the_page_keeps_every_promise(tmp_path: Path) -> None:
     output = run(tmp_path)
     assert "failed" not in output, output

@@ -27,6 +27,7 @@ def test_every_python_sample_is_run() -> None:
     assert all(name == "conftest.py" or name.startswith("test_") or name in RUN_UNDER_AIRFLOW for name in FILES)
 
 
+@pytest.mark.thorough
 def test_the_tests_of_the_page_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(ExportTask)
     assert callable(LabelboxHook)
