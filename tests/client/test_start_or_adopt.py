@@ -127,9 +127,9 @@ def test_try_killed_before_the_call_started_nothing(fake: FakeLabelbox, task: St
 
 
 def test_try_killed_during_the_call_is_found_by_name(fake: FakeLabelbox, task: StartingTask) -> None:
-    """A try killed during the call is followed by one that finds the export by its name.
+    """Never starts an export twice by accident.
 
-    Never starts an export twice by accident.
+    A try killed during the call is followed by one that finds the export by its name.
     """
     task.crash(KILLED_DURING_THE_CALL)
     intent = task.record

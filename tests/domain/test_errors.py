@@ -18,6 +18,7 @@ RETRYABLE = {
     "StartUncertainError",
     "IntegrityError",
     "StorageUnavailableError",
+    "ObjectChangedError",
 }
 
 CLASSES = {

@@ -40,7 +40,7 @@ def report(error: str, **facts: Any) -> FailureReport:
 
 
 def test_full_block_has_all_facts() -> None:
-    """The full block has everything that the person on call needs. Every terminal error can be acted on at 3 a.m."""
+    """Every terminal error can be acted on at 3 a.m. The full block has everything that the person on call needs."""
     error = errors.IntegrityError(
         "export clx1: bytes 0 to 99 came 98 bytes long", details="FileFromOffset (id clx1): answered"
     )

@@ -388,7 +388,7 @@ def test_no_row_inside_the_window_is_ever_dropped(start: datetime, width: timede
 def test_instant_is_in_one_of_two_adjacent_windows(
     start: datetime, width: timedelta, next_width: timedelta, place: float
 ) -> None:
-    """An instant lies inside exactly one of two adjacent windows and is never dropped by both. Windows have no gap."""
+    """Windows have no gap. An instant lies inside exactly one of two adjacent windows and is never dropped by both."""
     border, end = start + width, start + width + next_width
     moment = start + (width + next_width) * place
     assume(start <= moment < end)

@@ -110,7 +110,7 @@ def test_the_steps_of_the_message_land_every_refused_night_once(stage: Stage, me
 
 
 def test_kept_dag_id_resumes_after_refused_nights(stage: Stage, message: str) -> None:
-    """A DAG that keeps its DAG id goes on after its refused nights.
+    """A DAG that keeps its dag_id goes on after its refused nights.
 
     The four nights get no run of their own; a run with both fields filled in lands them all.
     """

@@ -141,7 +141,7 @@ def test_airflow_dags_test_exports_the_last_whole_interval(stage: Stage) -> None
 
 
 def test_dags_test_before_the_start_date_runs_nothing(stage: Stage) -> None:
-    """Airflow DAGs test before the start date is green and runs nothing.
+    """`airflow dags test` before the start date is green and runs nothing.
 
     docs/testing-your-dag.md says so: nothing of ours runs that could refuse it.
     """

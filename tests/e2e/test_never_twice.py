@@ -124,9 +124,9 @@ def quick(labelbox: FakeLabelbox, seconds_per_export: float = 0.0) -> None:
 
 
 def test_killed_task_starts_one_export_and_lands_once(scene: Cluster) -> None:
-    """A task killed at any moment has started exactly one export and landed every row once.
+    """Never starts an export twice by accident.
 
-    Never starts an export twice by accident.
+    A task killed at any moment has started exactly one export and landed every row once.
     """
     seed = int(os.environ.get("LABELBOX_KILLS_SEED", random.randrange(10**6)))
     print(f"LABELBOX_KILLS={KILLS} LABELBOX_KILLS_SEED={seed}")

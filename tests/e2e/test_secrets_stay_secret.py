@@ -15,9 +15,9 @@ SIGNATURE = "X-Goog-Signature="
 
 
 def test_key_and_signed_urls_are_nowhere(stage: Stage) -> None:
-    """Neither key nor signed URL is in any log table template or XCom of a run.
+    """The API key goes to the GraphQL endpoint and nowhere else.
 
-    The API key goes to the GraphQL endpoint and nowhere else.
+    Neither key nor signed URL is in any log table template or XCom of a run.
     """
     labelbox, airflow = stage.labelbox, stage.airflow
     labelbox.faults.add(

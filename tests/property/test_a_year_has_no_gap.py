@@ -19,9 +19,9 @@ ONE = os.environ.get("LABELBOX_SEED")
 
 @pytest.mark.parametrize("seed", [int(ONE)] if ONE else range(SEEDS))
 def test_every_row_is_in_the_lake(seed: int) -> None:
-    """The newest version of every row is in the lake and a row that is not modified again in exactly one window.
+    """Windows have no gap.
 
-    Windows have no gap.
+    The newest version of every row is in the lake and a row that is not modified again in exactly one window.
     """
     year = make_year(seed)
     assert not faults(year, run_year(year)), f"LABELBOX_SEED={seed} repeats it"
