@@ -104,7 +104,7 @@ def test_an_unreachable_token_service_is_retryable(
         http_server(
             lambda request: Reply(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
         ) as refusing,
-        pytest.raises(StorageError, match=r"gives no token.*was not sent \(RefreshError\)") as refused,
+        pytest.raises(StorageError, match=r"gets no token.*was not sent \(RefreshError\)") as refused,
     ):
         bucket_of(refusing).put(NewObject("rows", "text/plain"), b"x")
     assert type(refused.value) is StorageError

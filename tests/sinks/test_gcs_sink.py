@@ -162,10 +162,10 @@ def test_sink_args_become_properties_of_the_object(server: StrictGCS) -> None:
     writer.complete(expected())
     store.put(NewObject("small", "text/plain", MINE), b"x")
     for key in ("large", "small"):
-        told = server.objects[key].metadata
-        assert told["storageClass"] == "NEARLINE"
-        assert told["customTime"].startswith("2026-11-22T02:00:00")
-        assert "contentEncoding" not in told
+        metadata = server.objects[key].metadata
+        assert metadata["storageClass"] == "NEARLINE"
+        assert metadata["customTime"].startswith("2026-11-22T02:00:00")
+        assert "contentEncoding" not in metadata
     opened = [call.query for call in server.calls if call.method == "POST"]
     assert len(opened) == 2
     for query in opened:

@@ -226,7 +226,7 @@ def test_an_index_of_300_gib_stays_within_its_window(files: int) -> None:
     index.close()
 
 
-def test_closing_wakes_whoever_waits_for_a_file() -> None:
+def test_closing_wakes_threads_that_wait_for_a_file() -> None:
     held = threading.Event()
     calls = iter(range(1000))
     chain = Chain([10] * 100, lambda: held.wait(10) if 1 <= next(calls) <= 8 else None)

@@ -111,7 +111,7 @@ def connection_error(error: BaseException, connection: str) -> StorageError:
     name = type(error).__name__
     if name in {"TransportError", "ConnectionError", "ConnectTimeout", "ReadTimeout", "Timeout"}:
         return StorageUnavailableError(
-            f"The Google Cloud connection {connection!r} gives no client: its token service gave no answer. "
+            f"The Google Cloud connection {connection!r} does not work: its token service gave no answer. "
             "Retrying may help; if not, check the proxy and the metadata server of the worker.",
             details=name,
         )
@@ -123,7 +123,7 @@ def connection_error(error: BaseException, connection: str) -> StorageError:
     # Google's texts name files, scopes and accounts, never a key.
     text = _ADDRESS.sub("(address)", str(error).strip().partition("\n")[0])[:MAX_QUOTED].rstrip(". ")
     return StorageError(
-        f"The Google Cloud connection {connection!r} gives no client. Correct key_path, keyfile_dict, project or "
+        f"The Google Cloud connection {connection!r} does not work. Correct key_path, keyfile_dict, project or "
         "impersonation_chain, or give the worker default credentials, then retry. Nothing was sent to the bucket.",
         details=f"{name}: {text}",
     )
@@ -178,7 +178,7 @@ _RULES = (
     Rule(
         StorageError,
         has_code(*_TOKEN_ERRORS),
-        "{Connection} gives no token. Correct its key or impersonation_chain (each account in it needs "
+        "{Connection} gets no token. Correct its key or impersonation_chain (each account in it needs "
         "roles/iam.serviceAccountTokenCreator on the next), then retry",
         sent=False,
     ),

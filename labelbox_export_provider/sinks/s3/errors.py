@@ -109,17 +109,17 @@ def connection_error(error: BaseException, connection: str | None) -> StorageErr
             else "Correct role_arn, the role's trust policy or the keys of the connection, then retry"
         )
         return (StorageUnavailableError if retryable else StorageError)(
-            f"{label} gives no client. {advice}. Nothing was sent to the bucket.",
+            f"{label} does not work. {advice}. Nothing was sent to the bucket.",
             details=f"{operation} was answered with {code or status} ({text})",
         )
     if is_store_error(error) and type(error).__name__ in _NO_ANSWER:
         return StorageUnavailableError(
-            f"{label} gives no client: its token service gave no answer. Retrying may help; if not, check "
+            f"{label} does not work: its token service gave no answer. Retrying may help; if not, check "
             "endpoint_url, region and proxy of the connection.",
             details=type(error).__name__,
         )
     return StorageError(
-        f"{label} gives no client. Correct region_name, endpoint_url, profile_name, role_arn or config_kwargs in its "
+        f"{label} does not work. Correct region_name, endpoint_url, profile_name, role_arn or config_kwargs in its "
         "extra, then retry. Nothing was sent to the bucket.",
         details=f"{type(error).__name__}: {error}",
     )

@@ -1,4 +1,4 @@
-"""A Google Cloud connection that gives no client is named, with what to fix in it; nothing is sent to the bucket."""
+"""A Google Cloud connection that does not work is named, with what to fix in it; nothing is sent to the bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An AWS connection that gives no client is named, with what to fix in it; nothing is sent to the bucket."""
+"""An AWS connection that does not work is named, with what to fix in it; nothing is sent to the bucket."""
 
 from __future__ import annotations
 
