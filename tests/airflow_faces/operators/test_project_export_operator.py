@@ -76,11 +76,16 @@ def test_without_a_store_a_cleared_task_starts_a_new_export(fake: FakeLabelbox) 
     assert (second["export_id"] != first["export_id"], second["adopted"]) == (True, False)
 
 
-def test_after_a_lost_reply_it_looks_for_the_export(fake: FakeLabelbox) -> None:
-    """A lost reply to the start is followed by a look-up, not by a second start."""
+def test_after_a_lost_reply_it_looks_for_the_export(fake: FakeLabelbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """A lost reply to the start is followed by a look-up, not by a second start; what it finds is its own."""
     fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
     handle = start_of(fake).execute(context_of(store=StateStore()))
     assert [export.export_id for export in fake.exports] == [handle["export_id"]]
+    logged = capsys.readouterr().out
+    assert "Started" in logged
+    assert "Adopted" not in logged
+    start_of(fake).execute(context_of(store=StateStore()))
+    assert "Adopted" in capsys.readouterr().out
 
 
 def test_mapped_tasks_of_one_run_start_an_export_each(fake: FakeLabelbox) -> None:
