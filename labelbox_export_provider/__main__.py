@@ -66,7 +66,7 @@ def _settings(options: argparse.Namespace) -> ConnectionSettings:
         )
     endpoint = options.endpoint or os.environ.get(ENDPOINT_VARIABLE)
     try:
-        return ConnectionSettings(api_key=key, **({"endpoint": endpoint} if endpoint else {}))
+        return ConnectionSettings(api_key=key, endpoint=endpoint) if endpoint else ConnectionSettings(api_key=key)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         reason = str(first.get("ctx", {}).get("error", first["msg"]))

@@ -16,7 +16,7 @@ from labelbox_export_provider.client.retry import RetryPolicy
 from labelbox_export_provider.client.start_or_adopt import VISIBLE_WITHIN
 from labelbox_export_provider.client.types import Answer, Reply, StartLost, StreamTotals, StreamType
 from labelbox_export_provider.domain.records.start_record import MAX_HEAD
-from labelbox_export_provider.domain.request.sources import Source
+from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from labelbox_export_provider.check_account.account import Account
 from labelbox_export_provider.check_account.exports import Refusal, TinyExport, start
 from labelbox_export_provider.client import graphql
-from labelbox_export_provider.domain.request.sources import DatasetSource, ModelRunSource, ProjectSource, Source
+from labelbox_export_provider.domain.request.source import Source
+from labelbox_export_provider.domain.request.sources import DatasetSource, ModelRunSource, ProjectSource
 from labelbox_export_provider.errors import StartUncertainError
 
 UNKNOWN_ID = "clcheckaccountnosuchid000"

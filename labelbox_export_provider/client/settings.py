@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -76,6 +76,21 @@ class ConnectionSettings(BaseModel):
     proxy: Annotated[str | None, Field(repr=False)] = None
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
     conn_id: str | None = None
+
+    if TYPE_CHECKING:  # the key may be given as text, which the type of its field does not show
+
+        def __init__(
+            self,
+            *,
+            api_key: SecretStr | str,
+            endpoint: str = ...,
+            app_url: str = ...,
+            timeout: float = ...,
+            verify: bool | str = ...,
+            proxy: str | None = ...,
+            allow_http: bool = ...,
+            conn_id: str | None = ...,
+        ) -> None: ...
 
     @field_validator("api_key")
     @classmethod

@@ -13,7 +13,7 @@ from labelbox_export_provider.client.start_request import StartedExport, StartRe
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
-from labelbox_export_provider.domain.request.sources import Source
+from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.execution.dag_run import resolved

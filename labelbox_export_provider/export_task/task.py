@@ -25,7 +25,7 @@ from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.start_record import MAX_HEAD, StartRecord
 from labelbox_export_provider.domain.request.query import request_fingerprint
-from labelbox_export_provider.domain.request.sources import Source
+from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.errors import (
     ConfigurationError,
     ExportFailedError,

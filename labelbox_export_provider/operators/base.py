@@ -10,7 +10,7 @@ from labelbox_export_provider.domain.options.option_model import OptionModel, pl
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.templates import Path, late_paths
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.request.sources import Source, refuse_window
+from labelbox_export_provider.domain.request.source import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start

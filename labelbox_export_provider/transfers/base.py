@@ -39,7 +39,7 @@ from labelbox_export_provider.transfers.targets import check_one_target, handle_
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.domain.request.sources import Source
+    from labelbox_export_provider.domain.request.source import Source
     from labelbox_export_provider.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.docs_tables import PAGE, with_tables
 
 from labelbox_export_provider.domain.options.option_model import plain
-from labelbox_export_provider.domain.request.sources import SOURCES, Source
+from labelbox_export_provider.domain.request.source import Source
+from labelbox_export_provider.domain.request.sources import SOURCES
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.errors import ConfigurationError
 

@@ -109,7 +109,7 @@ def test_what_is_known_beside_a_template_is_checked() -> None:
 def test_the_kind_of_a_model_is_no_template() -> None:
     """The class says the kind, and names of params are looked up while the run is resolved."""
     with pytest.raises(ConfigurationError, match="kind"):
-        ProjectSource(project_id="clp1", kind=LATER)
+        ProjectSource(project_id="clp1", kind=LATER)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="name of a param"):
         ParamsWindow(start=LATER)
 
@@ -150,7 +150,7 @@ def test_task_output_inside_a_model_is_refused() -> None:
         def pick() -> str:
             return "clp1"
 
-        picked = pick()
+        picked: Any = pick()
     cases: dict[str, Any] = {
         "source={'kind': 'project', 'project_id': pick.output}": lambda: ProjectSource(project_id=picked),
         "source={'kind': 'project', 'project_id': 'a', 'filters': {'batch_ids': [pick.output]}}": lambda: ProjectSource(

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.sdk import DAG
-from pydantic import SecretStr
 
 from labelbox_export_provider import (
     CatalogExportOperator,
@@ -99,18 +98,18 @@ with DAG("typed", schedule="@daily", params=window_params()) as dag:
 
     LabelboxExportToGCSOperator(
         task_id="to_gcs",
-        source=DatasetSource(dataset_id="cld1", export_params=DatasetExportParams(metadata_fields=True)),
+        source=DatasetSource(dataset_id="cld1", export_params={"metadata_fields": True}),
         window=ParamsWindow(otherwise=DataIntervalWindow()),
         bucket_name="lake",
         object_name="labels/{window_start:%Y-%m-%d}.ndjson.gz",
     )
     for number, source in enumerate(
         (
-            ProjectSource(project_id="clp1", filters=ProjectFilters(workflow_status="Done")),
+            ProjectSource(project_id="clp1", filters={"workflow_status": "Done"}),
             SliceSource(slice_id="cls1"),
             CatalogSource(everything=True),
             ModelRunSource(model_run_id="clr1"),
-            DataRowsSource(global_keys=("a",)),
+            DataRowsSource(global_keys=["a"]),
         )
     ):
         LabelboxExportToFileOperator(task_id=f"to_file_{number}", source=source, root="/data")
@@ -124,7 +123,7 @@ with DAG("typed", schedule="@daily", params=window_params()) as dag:
 
 def read_in_a_script(api_key: str) -> list[str]:
     """Start an export without Airflow and return the ids of its data rows."""
-    with LabelboxClient(ConnectionSettings(api_key=SecretStr(api_key), timeout=30.0)) as client:
+    with LabelboxClient(ConnectionSettings(api_key=api_key, timeout=30.0)) as client:
         task = ExportTask.start(client, ProjectSource(project_id="clp1"), task_name="typed")
         task.wait_till_done(timeout_seconds=600)
         if task.has_errors():

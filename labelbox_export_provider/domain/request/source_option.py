@@ -8,7 +8,8 @@ from typing import Any
 from labelbox_export_provider.domain.options.option_model import plain
 from labelbox_export_provider.domain.options.rendered_text import HOW_AS_TEXT, text_as_mapping
 from labelbox_export_provider.domain.options.templates import is_template
-from labelbox_export_provider.domain.request.sources import SOURCES, Source, check_everything, refuse_window
+from labelbox_export_provider.domain.request.source import Source, refuse_window
+from labelbox_export_provider.domain.request.sources import SOURCES, check_everything
 from labelbox_export_provider.domain.windows.windows import check_window
 from labelbox_export_provider.errors import ConfigurationError
 

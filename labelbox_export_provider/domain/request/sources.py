@@ -1,28 +1,27 @@
-"""The six sources. A source holds its id, params and filters and renders the start mutation's input."""
+"""The six sources. A source holds its id, params and filters and renders the start mutation's input.
+
+Constructors are spelled out for type checkers, which would refuse a dict for the model that a field holds.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.domain.options.option_model import OptionModel
 from labelbox_export_provider.domain.request.export_params import (
     CatalogExportParams,
     DataRowsExportParams,
     DatasetExportParams,
-    ExportParams,
     ModelRunExportParams,
     ProjectExportParams,
     SliceExportParams,
 )
 from labelbox_export_provider.domain.request.filters import (
-    DATE_FILTERS,
     CatalogFilters,
     DatasetFilters,
-    Filters,
     Ids,
     NoDataRowsFilters,
     NoModelRunFilters,
@@ -30,90 +29,12 @@ from labelbox_export_provider.domain.request.filters import (
     ProjectFilters,
 )
 from labelbox_export_provider.domain.request.query import digest
-from labelbox_export_provider.domain.windows.windows import ResolvedWindow, window_conflict
+from labelbox_export_provider.domain.request.source import LabelboxId, Source, searched
+from labelbox_export_provider.domain.windows.windows import ResolvedWindow
 from labelbox_export_provider.errors import ConfigurationError
 
-SourceKind = Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
-
-
-def _check_id(text: str) -> str:
-    if not text or any(letter.isspace() or not letter.isprintable() for letter in text) or text == "None":
-        raise ValueError("an id is needed, as it stands in the web app's address: text without spaces.")
-    return text
-
-
-LabelboxId = Annotated[str, AfterValidator(_check_id)]
-
-
-class Source(OptionModel):
-    """Base of all sources: the shape of the mutation's input, and how a window becomes part of it."""
-
-    keyword: ClassVar[str] = "source"
-    mutation: ClassVar[str]
-    kind: SourceKind
-    export_params: ExportParams
-    filters: Filters
-
-    @property
-    @abstractmethod
-    def id(self) -> str:
-        """The id that names this source in handles and object names."""
-
-    @abstractmethod
-    def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
-        """Render the `filters` member of the input around the entries of its search query."""
-
-    def web_url(self, app_url: str) -> str | None:
-        """Address of the source in the web app; None where none is known."""
-        del app_url
-        return None
-
-    @classmethod
-    def takes_windows(cls) -> bool:
-        """Return whether this source can be narrowed by date, and so by a window."""
-        filters = cls.model_fields["filters"].annotation
-        return "last_activity_at" in getattr(filters, "model_fields", {})
-
-    @classmethod
-    def takes_filters(cls) -> bool:
-        """Return whether Labelbox lets this source be narrowed by filters."""
-        return bool(getattr(cls.model_fields["filters"].annotation, "model_fields", {}))
-
-    def render_input(
-        self, *, task_name: str, owner_timezone: str | None, window: ResolvedWindow | None
-    ) -> dict[str, Any]:
-        """Render the mutation's `input`. A trimmed window turns `data_row_details` on, since trimming reads it."""
-        self.refuse_templates()
-        query = self.filters.render(owner_timezone)
-        params = self.export_params.render()
-        if window is not None:
-            refuse_window(type(self))
-            if getattr(self.filters, window.field) is not None:
-                raise ConfigurationError(window_conflict(window.field))
-            query.append({"type": DATE_FILTERS[window.field], "value": window.render()})
-            if window.trim:
-                params["includeDataRowDetails"] = True
-        return {
-            "taskName": task_name,
-            "isStreamableReady": True,
-            "streamable": True,
-            "filters": self._scope(query),
-            "params": params,
-        }
-
-
-def refuse_window(source: type[Source]) -> None:
-    """Refuse a window on a source that Labelbox does not let be narrowed by date."""
-    if not source.takes_windows():
-        owner = source.model_fields["export_params"].annotation
-        raise ConfigurationError(
-            f"{getattr(owner, 'owner', source.__name__)} take no window=: Labelbox has no date filter for them. Leave "
-            "it out and land the whole export, or export the dataset or project instead."
-        )
-
-
-def _searched(query: list[dict[str, object]]) -> dict[str, object]:
-    return {"searchQuery": {"scope": None, "query": query}}
+GivenOptions: TypeAlias = Mapping[str, Any] | str
+"""What a source takes instead of a model: a mapping, or text that is JSON or a template."""
 
 
 class ProjectSource(Source):
@@ -127,6 +48,17 @@ class ProjectSource(Source):
     export_params: ProjectExportParams = Field(default_factory=ProjectExportParams)
     filters: ProjectFilters = Field(default_factory=ProjectFilters)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            project_id: str,
+            export_params: ProjectExportParams | GivenOptions = ...,
+            filters: ProjectFilters | GivenOptions = ...,
+            kind: Literal["project"] = ...,
+        ) -> None: ...
+
     @property
     def id(self) -> str:
         """The project's id."""
@@ -137,7 +69,7 @@ class ProjectSource(Source):
         return f"{app_url.rstrip('/')}/projects/{self.project_id}"
 
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
-        return {"projectId": self.project_id, **_searched(query)}
+        return {"projectId": self.project_id, **searched(query)}
 
 
 class DatasetSource(Source):
@@ -151,13 +83,24 @@ class DatasetSource(Source):
     export_params: DatasetExportParams = Field(default_factory=DatasetExportParams)
     filters: DatasetFilters = Field(default_factory=DatasetFilters)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            dataset_id: str,
+            export_params: DatasetExportParams | GivenOptions = ...,
+            filters: DatasetFilters | GivenOptions = ...,
+            kind: Literal["dataset"] = ...,
+        ) -> None: ...
+
     @property
     def id(self) -> str:
         """The dataset's id."""
         return self.dataset_id
 
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
-        return _searched([*query, {"ids": [self.dataset_id], "operator": "is", "type": "dataset"}])
+        return searched([*query, {"ids": [self.dataset_id], "operator": "is", "type": "dataset"}])
 
 
 class SliceSource(Source):
@@ -170,6 +113,17 @@ class SliceSource(Source):
     slice_id: LabelboxId
     export_params: SliceExportParams = Field(default_factory=SliceExportParams)
     filters: NoSliceFilters = Field(default_factory=NoSliceFilters)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            slice_id: str,
+            export_params: SliceExportParams | GivenOptions = ...,
+            filters: NoSliceFilters | GivenOptions = ...,
+            kind: Literal["slice"] = ...,
+        ) -> None: ...
 
     @property
     def id(self) -> str:
@@ -192,6 +146,17 @@ class CatalogSource(Source):
     export_params: CatalogExportParams = Field(default_factory=CatalogExportParams)
     filters: CatalogFilters = Field(default_factory=CatalogFilters)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            everything: bool = False,
+            export_params: CatalogExportParams | GivenOptions = ...,
+            filters: CatalogFilters | GivenOptions = ...,
+            kind: Literal["catalog"] = ...,
+        ) -> None: ...
+
     @property
     def id(self) -> str:
         """There is one catalog."""
@@ -207,7 +172,7 @@ class CatalogSource(Source):
         return rendered
 
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
-        return _searched(query)
+        return searched(query)
 
 
 def check_everything(*, everything: bool, narrowed: bool) -> None:
@@ -232,6 +197,17 @@ class ModelRunSource(Source):
     export_params: ModelRunExportParams = Field(default_factory=ModelRunExportParams)
     filters: NoModelRunFilters = Field(default_factory=NoModelRunFilters)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            model_run_id: str,
+            export_params: ModelRunExportParams | GivenOptions = ...,
+            filters: NoModelRunFilters | GivenOptions = ...,
+            kind: Literal["model_run"] = ...,
+        ) -> None: ...
+
     @property
     def id(self) -> str:
         """The model run's id."""
@@ -254,6 +230,18 @@ class DataRowsSource(Source):
     export_params: DataRowsExportParams = Field(default_factory=DataRowsExportParams)
     filters: NoDataRowsFilters = Field(default_factory=NoDataRowsFilters)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            data_row_ids: Sequence[str] | str | None = None,
+            global_keys: Sequence[str] | str | None = None,
+            export_params: DataRowsExportParams | GivenOptions = ...,
+            filters: NoDataRowsFilters | GivenOptions = ...,
+            kind: Literal["data_rows"] = ...,
+        ) -> None: ...
+
     @model_validator(mode="after")
     def _exactly_one_list(self) -> Self:
         if (self.data_row_ids is None) == (self.global_keys is None):
@@ -270,7 +258,7 @@ class DataRowsSource(Source):
     def _scope(self, query: list[dict[str, object]]) -> dict[str, object]:
         del query
         kind, ids = ("data_row_id", self.data_row_ids) if self.data_row_ids else ("global_key", self.global_keys)
-        return _searched([{"ids": list(ids or ()), "operator": "is", "type": kind}])
+        return searched([{"ids": list(ids or ()), "operator": "is", "type": kind}])
 
 
 AnySource: TypeAlias = ProjectSource | DatasetSource | SliceSource | CatalogSource | ModelRunSource | DataRowsSource
