@@ -13,18 +13,21 @@ from support.client.conversations import USER_AGENT
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.client.start_or_adopt import start_or_adopt
+from labelbox_export_provider.client.start_or_adopt import VISIBLE_WITHIN, start_or_adopt
 from labelbox_export_provider.client.start_request import StartedExport, StartRequest, saving
 from labelbox_export_provider.client.types import Flow, Reply, Send
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.domain.request.query import request_fingerprint
 from labelbox_export_provider.domain.request.sources import ProjectSource
-from labelbox_export_provider.testing import FakeLabelbox, FakeUser, ManualClock
+from labelbox_export_provider.testing import FakeLabelbox, FakeUser, ManualClock, generate_rows
 
 CALL_LIMIT = 60.0
 """What a start believes to be the time limit of one call, in seconds of the fake's clock."""
 START = "StartProjectExport"
 LOOK = "CreatedTasksByName"
+GRACE = CALL_LIMIT + VISIBLE_WITHIN
+RUNS_FOR = 600.0
+ROWS = generate_rows(2)
 _SSL = create_ssl_context(ConnectionSettings(api_key="key"))
 
 
@@ -164,3 +167,16 @@ class StartingTask:
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.clock.advance(seconds)
+
+
+KILLED_BEFORE_THE_CALL = before(START, kill)
+KILLED_DURING_THE_CALL = after(START, kill)
+
+
+def ids(fake: FakeLabelbox) -> list[str]:
+    """Every export that really started, oldest first."""
+    return [export.export_id for export in fake.exports]
+
+
+def starts_sent(fake: FakeLabelbox) -> int:
+    return len(fake.requests.asking(START))

@@ -1,0 +1,126 @@
+"""Guarantee G1: records of consumed, cleared and dead exports."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from support.client.starts import (
+    RUNS_FOR,
+    StartingTask,
+    ids,
+)
+
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.testing import FakeLabelbox, ManualClock
+from labelbox_export_provider.testing.faults import (
+    CanceledExport,
+    ExportFault,
+    FailedExport,
+)
+
+
+def test_crash_after_marking_consumed_adopts(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A crash between marking it consumed and success is followed by adoption."""
+    first = task.succeed()
+    again = task.succeed()
+    assert again.adopted
+    assert ids(fake) == [first.export_id] == [again.export_id]
+
+
+def test_an_export_that_has_completed_meanwhile_is_adopted_too(
+    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
+) -> None:
+    task.run()
+    clock.advance(RUNS_FOR)
+    assert task.run().adopted
+    assert [export.status for export in fake.exports] == ["COMPLETE"]
+
+
+def test_cleared_success_starts_a_new_export(
+    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
+) -> None:
+    """A success that its user clears starts anew because that is what was asked for."""
+    first = task.succeed()
+    task.clear()
+    second = task.succeed()
+    assert not second.adopted
+    assert ids(fake) == [first.export_id, second.export_id]
+    assert len({export.name for export in fake.exports}) == 2
+    assert "was consumed before this task was cleared: starting a new one" in said.text
+    assert task.succeed().export_id == second.export_id
+
+
+def test_cleared_failure_adopts_the_export(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A failure that its user clears resumes the export which then counts as the new run."""
+    first = task.run()  # then the task failed for a reason of its own
+    task.clear()
+    second = task.succeed()
+    assert second.adopted
+    assert second.record.clear_count == "1"
+    assert task.succeed().adopted  # consumed since the last clear
+    assert ids(fake) == [first.export_id]
+    task.clear()
+    assert not task.succeed().adopted
+    assert len(fake.exports) == 2
+
+
+def test_a_record_of_another_question_is_not_adopted(
+    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
+) -> None:
+    task.run()
+    task.project_id = "clsecond"
+    assert not task.run().adopted
+    assert [export.source_id for export in fake.exports] == [fake.project_id, "clsecond"]
+    assert "has another request: starting a new one" in said.text
+
+
+@pytest.mark.parametrize(("fault", "status"), [(FailedExport(), "FAILED"), (CanceledExport(), "CANCELED")])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_a_dead_export_means_a_new_one_and_the_log_says_why(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    task: StartingTask,
+    clock: ManualClock,
+    said: pytest.LogCaptureFixture,
+    fault: ExportFault,
+    status: str,
+    has_store: bool,
+) -> None:
+    task.has_store = has_store
+    fake.faults.add(fault)
+    first = task.run()
+    clock.advance(RUNS_FOR)
+    second = task.run()
+    assert not second.adopted
+    assert ids(fake) == [first.export_id, second.export_id]
+    assert said.text.count(f"Export {first.export_id} of an earlier try is {status}: starting a new one") == 1
+    assert task.run().export_id == second.export_id  # and the dead one stays out of the way
+    assert len(fake.exports) == 2
+
+
+def test_an_export_that_somebody_is_canceling_is_dead_already(fake: FakeLabelbox, task: StartingTask) -> None:
+    fake.change(seconds_to_cancel=60)
+    first = task.run()
+    task.client_run(flows.cancel_export(first.export_id))
+    assert fake.exports[0].status == "CANCELLING"
+    assert not task.run().adopted
+    assert len(fake.exports) == 2
+
+
+@pytest.mark.parametrize(("age", "adopted"), [(timedelta(hours=2), True), (timedelta(hours=2, seconds=1), False)])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_an_export_older_than_adopt_within_is_not_gone_on_with(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    task: StartingTask,
+    clock: ManualClock,
+    said: pytest.LogCaptureFixture,
+    age: timedelta,
+    adopted: bool,
+    has_store: bool,
+) -> None:
+    task.has_store, task.adopt_within = has_store, timedelta(hours=2)
+    task.run()
+    clock.advance(age.total_seconds())
+    assert task.run().adopted is adopted
+    assert len(fake.exports) == (1 if adopted else 2)
+    assert ("older than adopt_within (2:00:00): starting a new one" in said.text) is not adopted
