@@ -1,39 +1,22 @@
-"""The base of operators that start an export: checks once a task is constructed, and the phases of its try."""
+"""The base of operators that start an export: the phases of a try."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from labelbox_export_provider.airflow_compat import BaseOperatorMeta, TaskDeferralTimeout
+from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.export_job import REFUSED, ExportJob
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-
-OperatorT = TypeVar("OperatorT", bound="PhasedOperator")
-
-
-class CheckedOperatorMeta(BaseOperatorMeta):
-    """Checks an operator's options once all of its constructors have run, those of a third party's subclass included.
-
-    Why: a constructor of a base class runs before the subclass has assigned its own options, and a check that each
-    subclass has to call is forgotten. A mapped task is constructed, and so checked, when it runs.
-    """
-
-    # By the annotation of `cls`, type checkers check a call against the constructor.
-    def __call__(cls: type[OperatorT], *args: Any, **kwargs: Any) -> OperatorT:  # type: ignore[misc]  # noqa: N805
-        """Construct the operator, then check it."""
-        operator: OperatorT = super().__call__(*args, **kwargs)  # type: ignore[misc]
-        operator._check_options()  # noqa: SLF001  a hook of the same class
-        return operator
 
 
 class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):

@@ -17,6 +17,7 @@ from labelbox_export_provider.domain.records.external_export import ExternalExpo
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
+from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.deferral import waiting_trigger
 from labelbox_export_provider.execution.failures import give_up, upstream_start_task, web_url
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ExportTaskSensor(BaseSensorOperator):
+class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
     """Waits until an export is COMPLETE and returns its handle with the totals of both streams.
 
     Why: `deferrable=True` (the default here, whatever Airflow's configuration says) waits in the triggerer and holds no
@@ -67,7 +68,6 @@ class ExportTaskSensor(BaseSensorOperator):
         by_default = came_by_default(
             kwargs, cancel_on_kill=cancel_on_kill, never_fail=self.never_fail, silent_fail=self.silent_fail
         )
-        check_export(export)
         for option in ("never_fail", "silent_fail"):
             if option in by_default:
                 setattr(self, option, False)
@@ -84,9 +84,12 @@ class ExportTaskSensor(BaseSensorOperator):
             raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
         self.export = export
         self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
-        self._late = late_paths(self.labelbox_conn_id)
         self.deferrable = deferrable
         self.cancel_on_kill = cancel_on_kill
+
+    def _check_options(self) -> None:
+        check_export(self.export)
+        self._late = late_paths(self.labelbox_conn_id)
 
     def execute(self, context: Context) -> Any:
         """Poll once; then defer, or poke in the chosen mode."""

@@ -11,11 +11,13 @@ from support.airflow.tasks import context_of, some_dag
 from labelbox_export_provider import (
     DataIntervalWindow,
     ExportOperator,
+    ExportTaskSensor,
     LabelboxExportToFileOperator,
     ProjectExportOperator,
     ProjectSource,
 )
-from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.airflow_compat import AirflowFailException
+from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.params import ProjectFilters
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -159,3 +161,27 @@ def test_a_transfer_without_target_options_is_refused() -> None:
         ToNowhere(task_id="land", export="{{ export }}")
     with pytest.raises(ConfigurationError, match=r"must assign self\.prefix and self\.key"):
         Forgetful(task_id="land", export="{{ export }}")
+
+
+class SensorOfTheTeam(ExportTaskSensor):
+    """A sensor whose constructor assigns its options last."""
+
+    def __init__(self, *, waits_for: Any, conn_id: str, **kwargs: Any) -> None:
+        super().__init__(export="{{ export }}", **kwargs)
+        self.export = waits_for
+        self.labelbox_conn_id = conn_id
+
+
+def test_own_sensors_are_checked_while_parsing() -> None:
+    """The export that a third party's constructor assigned is checked while the DAG is parsed."""
+    with pytest.raises(HandleError, match="names an export by its id alone"):
+        SensorOfTheTeam(task_id="wait", waits_for={"export_id": ""}, conn_id="labelbox_default")
+
+
+def test_an_own_sensors_template_may_not_render_to_nothing(fake: FakeLabelbox) -> None:
+    """A template that a third party's constructor assigned is refused where it renders to nothing."""
+    sensor = SensorOfTheTeam(task_id="wait", waits_for=fake.project_id, conn_id="{{ params.conn_id }}")
+    context = context_of("wait", params={"conn_id": ""})
+    sensor.render_template_fields(context)
+    with pytest.raises(AirflowFailException, match="labelbox_conn_id"):
+        sensor.execute(context)
