@@ -1,30 +1,22 @@
-"""What one look at an export means for whoever waits, and when an export is believed to be empty."""
+"""Polls of an export, the same in workers and in the triggerer."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from support.client.conversations import Runner
+from support.client.waiter import RUNS_FOR, Waiter
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
 from labelbox_export_provider.client.polling import (
-    EMPTY_AGAIN_AFTER,
     VISIBILITY_GRACE,
-    CompletedTotals,
     PollResult,
-    completed_totals,
     poll,
     require_complete,
 )
 from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.client.types import StreamTotals
-from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthenticationError,
@@ -32,14 +24,11 @@ from labelbox_export_provider.errors import (
     ExportCanceledError,
     ExportFailedError,
     ExportNotReadyError,
-    IntegrityError,
     LabelboxExportError,
     NotFoundError,
 )
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
-    ErrorRows,
     ErrorStatus,
     FailedExport,
     Fault,
@@ -47,58 +36,9 @@ from labelbox_export_provider.testing.faults import (
     HiddenExport,
     HtmlAnswer,
     LostAnswer,
-    NullFile,
-    NullHeader,
     RateLimited,
     UnknownStatus,
 )
-
-ROWS = generate_rows(2)
-RUNS_FOR = 600.0
-
-
-class Waiter:
-    """Someone who waits for one export; both drivers take turns over the tests."""
-
-    def __init__(self, fake: FakeLabelbox, clock: ManualClock, runner: Runner) -> None:
-        self.fake, self.clock, self.runner = fake, clock, runner
-        self.settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint, timeout=5)
-        self.export_id, self.started_at = "", clock()
-
-    def start(self, **filters: Any) -> None:
-        source = ProjectSource.parse({"project_id": self.fake.project_id, "filters": filters})
-        asked = source.render_input(task_name="waited for", owner_timezone=None, window=None)
-        self.export_id = self.runner.run(self.settings, flows.start_once(START_PROJECT_EXPORT, asked)).export_id
-        self.started_at = self.clock()
-
-    def poll(self, user_id: str | None = "own", started_at: datetime | None = None) -> PollResult:
-        user = self.fake.user.user_id if user_id == "own" else user_id
-        since = started_at or self.started_at
-        result: PollResult = self.runner.run(self.settings, poll(self.export_id, user, since, self.clock, ONCE))
-        return result
-
-    def totals(self) -> CompletedTotals:
-        totals: CompletedTotals = self.runner.run(self.settings, completed_totals(self.export_id))
-        return totals
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def fake(clock: ManualClock) -> Iterator[FakeLabelbox]:
-    with FakeLabelbox(ROWS, clock=clock, behaviour=Behaviour(seconds_per_export=RUNS_FOR)) as running:
-        yield running
-
-
-@pytest.fixture
-def waiter(fake: FakeLabelbox, clock: ManualClock, runner: Runner) -> Waiter:
-    return Waiter(fake, clock, runner)
-
-
-# --- one look
 
 
 @pytest.mark.parametrize(
@@ -233,9 +173,6 @@ def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None
     assert colleague.user_id in str(raised.value)
 
 
-# --- reading before the end
-
-
 @pytest.mark.parametrize(
     ("fault", "after", "error"),
     [
@@ -261,89 +198,3 @@ def test_a_complete_export_may_be_read(waiter: Waiter) -> None:
     waiter.clock.advance(RUNS_FOR)
     state = waiter.runner.run(waiter.settings, require_complete(waiter.export_id, waiter.fake.user.user_id))
     assert (state.export_id, state.status) == (waiter.export_id, "COMPLETE")
-
-
-# --- totals of a complete export
-
-NOTHING = {"workflow_status": "Done", "batch_ids": ["clnowhere"]}
-TWO_ERRORS = ErrorRows(lines=('{"error": "a"}', '{"error": "bc"}'))
-
-
-@pytest.fixture
-def complete(waiter: Waiter) -> Waiter:
-    waiter.fake.change(seconds_per_export=0)
-    return waiter
-
-
-def expected(waiter: Waiter) -> StreamTotals:
-    export = waiter.fake.exports[-1]
-    assert export.rows > 0
-    return StreamTotals(size=export.result_bytes, lines=export.rows)
-
-
-def test_totals_of_both_streams_are_announced(complete: Waiter) -> None:
-    """Totals are those that the server announces for both streams."""
-    complete.fake.faults.add(TWO_ERRORS)
-    complete.start()
-    totals = complete.totals()
-    errors = StreamTotals(size=len('{"error": "a"}\n{"error": "bc"}\n'), lines=2)
-    assert totals == CompletedTotals(expected(complete), errors)
-    assert totals.to_json() == {
-        "result": {"rows": expected(complete).lines, "bytes": expected(complete).size},
-        "errors": {"rows": 2, "bytes": 31},
-    }
-    assert complete.runner.slept == []
-
-
-def test_no_errors_are_the_rule_and_cost_no_wait(complete: Waiter) -> None:
-    complete.start()
-    assert complete.totals() == CompletedTotals(expected(complete), None)
-    assert complete.totals().to_json()["errors"] == {"rows": 0, "bytes": 0}
-    assert complete.runner.slept == []
-
-
-@pytest.mark.parametrize("form", ["null", "zero", "null_members"])
-def test_empty_export_needs_a_second_read(complete: Waiter, form: str) -> None:
-    """An empty export is believed after a second read and a missing first file."""
-    complete.fake.change(empty_header=form)
-    complete.start(**NOTHING)
-    complete.fake.requests.clear()
-    assert complete.totals() == CompletedTotals(None, None)
-    assert complete.runner.slept == [EMPTY_AGAIN_AFTER]
-    asked = [(request.operation_name, request.variables["streamType"]) for request in complete.fake.requests.api]
-    assert asked == [
-        ("StreamHeader", "RESULT"),
-        ("StreamHeader", "RESULT"),
-        ("FileFromOffset", "RESULT"),
-        ("StreamHeader", "ERRORS"),
-        ("FileFromOffset", "ERRORS"),
-    ]
-
-
-@pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
-def test_late_header_does_not_empty_a_stream(complete: Waiter, stream: Any) -> None:
-    """A header that is merely late does not turn a full stream into an empty one."""
-    complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream))
-    complete.start()
-    totals = complete.totals()
-    assert totals.result == expected(complete)
-    assert totals.errors == StreamTotals(size=31, lines=2)
-    assert complete.runner.slept == [EMPTY_AGAIN_AFTER]
-
-
-@pytest.mark.parametrize("stream", ["RESULT", "ERRORS"])
-def test_stream_with_a_file_is_not_empty(complete: Waiter, stream: Any) -> None:
-    """A stream with a file but without a header is not treated as empty."""
-    complete.fake.faults.add(TWO_ERRORS, NullHeader(stream=stream, times=None))
-    complete.start()
-    with pytest.raises(IntegrityError, match=rf"no header for its {stream} stream.*a first file. It is not treated as"):
-        complete.totals()
-
-
-def test_missing_header_and_files_mean_empty(
-    complete: Waiter,
-) -> None:
-    """An export whose header and files are missing for long is all that can look empty."""
-    complete.fake.faults.add(NullHeader(stream="RESULT", times=None), NullFile(stream="RESULT", times=None))
-    complete.start()
-    assert complete.totals().result is None
