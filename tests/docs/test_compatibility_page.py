@@ -55,6 +55,16 @@ def test_every_bound_fits_the_line(line: Path) -> None:
     assert too_high == []
 
 
+def test_every_provider_that_is_imported_is_declared() -> None:
+    """As a dependency, or as the extra of the one module that imports it."""
+    found: set[str] = set()
+    for path in (HERE / "labelbox_export_provider").rglob("*.py"):
+        found.update(re.findall(r"from airflow\.providers\.(\w+)", path.read_text()))
+    declared = {requirement.name for requirement in requirements()}
+    assert found == {"amazon", "google", "standard"}
+    assert {f"apache-airflow-providers-{name}" for name in found} <= declared
+
+
 @pytest.mark.parametrize("line", LINES, ids=lambda path: path.stem)
 def test_every_line_is_in_the_table(line: Path) -> None:
     """A constraint file is named after the Airflow that it pins, and the page says what was seen with it."""

@@ -24,7 +24,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.export_task.task import ExportTask
-from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing import FakeLabelbox, ManualClock, generate_rows
 from labelbox_export_provider.testing.faults import FailedExport
 
 
@@ -64,6 +64,18 @@ def test_a_sensor_makes_a_handle_of_it(fake: FakeLabelbox, deferrable: bool) -> 
     assert handle.organization_id == fake.organization_id
     assert abs(handle.started_at - fake.exports[0].started_at) < timedelta(seconds=1)
     assert result["totals"]["result"]["rows"] == len(fake.rows_for())
+
+
+def test_an_older_export_keeps_its_own_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of objects hold the day on which the export was started, not the one on which it is landed."""
+    clock = ManualClock()
+    with FakeLabelbox(generate_rows(2), clock=clock) as fake:
+        for name, value in fake.airflow_environment().items():
+            monkeypatch.setenv(name, value)
+        external = started_elsewhere(fake)
+        began = clock()
+        clock.advance(3 * 86400)
+        assert ExportHandle.parse(waited(external)).started_at == began
 
 
 @pytest.mark.parametrize("how", ["sensor", "dict", "text"])
@@ -120,7 +132,9 @@ def test_the_connection_is_that_of_the_task_or_of_the_dict(
     monkeypatch.delenv("AIRFLOW_CONN_LABELBOX_DEFAULT")
     result = waited(external, labelbox_conn_id="prod")
     assert result["labelbox_conn_id"] == "prod"
-    assert waited({**external, "labelbox_conn_id": "prod"})["labelbox_conn_id"] == "prod"
+    named = {**external, "labelbox_conn_id": "prod"}
+    assert waited(named)["labelbox_conn_id"] == "prod"
+    assert landed(named, tmp_path, compression=None)["rows"] == len(fake.rows_for())
     task = LabelboxExportToFileOperator(
         task_id="land", export=external, labelbox_conn_id="prod", root=str(tmp_path), compression=None
     )

@@ -30,6 +30,9 @@ def test_a_start_is_deferred_until_its_window_has_settled(
         one.execute()
     assert isinstance(deferred.value.trigger, DateTimeTrigger)
     assert deferred.value.trigger.moment >= NIGHT[1] + timedelta(minutes=30)
+    pause = deferred.value.trigger.moment - pendulum.instance(one.now)
+    assert isinstance(deferred.value.timeout, timedelta)
+    assert pause < deferred.value.timeout < pause + timedelta(days=1), "without a triggerer the task ends some day"
     assert fake.exports == []
     said = capsys.readouterr().out
     assert "2026-11-23T02:30:00" in said
