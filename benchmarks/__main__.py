@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> Report:
 def _groups(wanted: Sequence[Case]) -> Iterator[Sequence[Case]]:
     """Return the cases that share their rounds.
 
-    Google Cloud Storage comes first, when no other store runs yet: Ceph's monitor keeps the disk busy even at rest.
+    Google Cloud Storage comes first, when no other store runs yet: Ceph's monitor keeps the disk busy even when idle.
     Memory comes last, in rounds of its own.
     """
     in_gcs = [case for case in wanted if case.store == "gcs"]

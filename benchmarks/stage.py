@@ -54,7 +54,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         self._servers.end()
 
     def graphql(self, latency: int) -> str:
-        """Give Labelbox's address with so many milliseconds per call and per first byte of a file."""
+        """Return Labelbox's address with a number of milliseconds per call and per first byte of a file."""
         if "labelbox" not in self._addresses:
             _, files = self._servers.start_own("benchmarks.servers.files", str(self.dataset.directory))
             _, labelbox = self._servers.start_own("benchmarks.servers.labelbox", str(self.dataset.directory), files)

@@ -106,6 +106,6 @@ def result_table(nights: list[Landed]) -> Table:
             night.stored_bytes,
             len(night.objects),
         ]
-        verdict = "[red]DIFFERS" if night.faults else "[green]row for row"
-        table.add_row(*map(str, cells), night.state, verdict)
+        result = "[red]DIFFERS" if night.faults else "[green]row for row"
+        table.add_row(*map(str, cells), night.state, result)
     return table

@@ -77,10 +77,10 @@ class FileApp:
             return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         if "authorization" in request.headers or "cookie" in request.headers:
             return _error(403, "AccessDenied", "A signed URL takes neither an Authorization header nor cookies.")
-        verdict = self._service.signer.check(request.path, request.query, now=self._service.clock())
-        if verdict == "forged":
+        state = self._service.signer.check(request.path, request.query, now=self._service.clock())
+        if state == "forged":
             return _error(403, "SignatureDoesNotMatch", "The request signature does not match.")
-        if verdict == "expired" or isinstance(fault, ExpiredFile):
+        if state == "expired" or isinstance(fault, ExpiredFile):
             return _error(400, "ExpiredToken", "The provided token has expired.")
         if isinstance(fault, RefusedFile):
             return _error(fault.status, "AccessDenied", "Access denied.")

@@ -67,7 +67,7 @@ def test_ratios_stand_beside_gate_and_target(short: tuple[Report, dict[str, Any]
 
 
 @pytest.mark.thorough
-def test_the_report_says_nothing_of_the_machine_but_its_size(short: tuple[Report, dict[str, Any]]) -> None:
+def test_the_report_holds_only_the_size_of_the_machine(short: tuple[Report, dict[str, Any]]) -> None:
     report, plain = short
     assert plain["machine"]["cores"] > 0
     for text in (json.dumps(plain), report.markdown()):

@@ -196,7 +196,7 @@ def test_the_page_names_what_there_is() -> None:
     assert (MAX_OF_ROW, OF_NOTHING, WITH_UNKNOWN_IDS) == (6, 1, 4)
 
 
-def test_the_exit_code_says_that_something_differs(fake: FakeLabelbox, tmp_path: Path) -> None:
+def test_the_exit_code_shows_that_something_differs(fake: FakeLabelbox, tmp_path: Path) -> None:
     """Exit code 1 says that an answer differs, and the table names it."""
     fake.change(unknown_project="empty")
     done = check(fake, tmp_path)

@@ -117,7 +117,7 @@ def test_refusals_are_distinguished(fake: FakeLabelbox, runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
-def test_a_running_export_limit_is_waited_out_and_then_told(form: Any, fake: FakeLabelbox, runner: Runner) -> None:
+def test_a_running_export_limit_is_waited_out_then_reported(form: Any, fake: FakeLabelbox, runner: Runner) -> None:
     fake.change(running_limit_form=form, running_exports_per_project=1, seconds_per_export=3600)
     start(fake, runner)
     flow = flows.start_once(START_PROJECT_EXPORT, mutation_input(fake), POLICY)
@@ -127,7 +127,7 @@ def test_a_running_export_limit_is_waited_out_and_then_told(form: Any, fake: Fak
     assert len(fake.exports) == 1
 
 
-def test_the_key_of_another_user_is_told_with_both_users(fake: FakeLabelbox, runner: Runner) -> None:
+def test_the_key_of_another_user_is_reported_with_both_users(fake: FakeLabelbox, runner: Runner) -> None:
     export_id = start(fake, runner)
     owner = runner.run(settings_of(fake), flows.who_am_i(POLICY))
     colleague = fake.add_user()

@@ -151,9 +151,7 @@ def _settings(server: ScriptedServer, row: Row) -> ConnectionSettings:
 
 
 @rows
-def test_a_read_is_asked_again_exactly_where_the_table_says_so(
-    row: Row, server: ScriptedServer, runner: Runner
-) -> None:
+def test_a_read_is_retried_exactly_as_in_the_table(row: Row, server: ScriptedServer, runner: Runner) -> None:
     server.play(row.answer)
     with pytest.raises(errors.LabelboxExportError) as raised:
         runner.run(_settings(server, row), flows.who_am_i(POLICY))

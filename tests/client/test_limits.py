@@ -1,4 +1,4 @@
-"""Which sentences are taken for a limit that passes by waiting."""
+"""The messages that are recognised as a limit that waiting lifts."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_fraction_of_a_second_is_dropped_outwards(written: object, start: str,
         ["2024-01-10"],
     ],
 )
-def test_other_forms_are_refused_with_the_legal_ones(written: object) -> None:
+def test_other_forms_are_refused_with_the_valid_ones(written: object) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_date(written)
     assert repr(written) in str(raised.value)

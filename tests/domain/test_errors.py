@@ -1,4 +1,4 @@
-"""The error tree: what the page of `errors` draws is what the classes are, and which ones a retry may heal."""
+"""The error tree: the drawing in `errors` matches the classes, and which ones a retry may fix."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_the_last_try_says_what_clearing_does(error: str, facts: dict[str, Any],
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_a_retry_is_used_as_the_error_says(kind: type[LabelboxExportError]) -> None:
+def test_a_retry_is_used_where_the_error_is_retryable(kind: type[LabelboxExportError]) -> None:
     assert FailureReport(kind("x")).retryable is kind.retryable
 
 

@@ -78,7 +78,7 @@ def test_an_odd_id_stays_one_folder(source_id: str, named: str) -> None:
 @pytest.mark.parametrize(
     ("compression", "suffix"), [(None, ".ndjson"), ("gzip", ".ndjson.gz"), ("zstd", ".ndjson.zst")]
 )
-def test_the_suffix_tells_the_compression(compression: Any, suffix: str) -> None:
+def test_the_suffix_names_the_compression(compression: Any, suffix: str) -> None:
     names = layout_names(handle(), "", compression)
     assert names.data().endswith(f".00000{suffix}")
     assert names.errors.endswith(f"{G}{suffix}")

@@ -55,7 +55,7 @@ class Cluster:
         return {str(path.relative_to(self.lake)): path.read_bytes() for path in self.lake.rglob("*") if path.is_file()}
 
     def generations(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
-        """Give the manifests of each window."""
+        """Return the manifests of each window."""
         found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for name, content in self.files().items():
             if name.startswith("manifests/"):

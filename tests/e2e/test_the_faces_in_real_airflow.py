@@ -105,10 +105,10 @@ def test_failed_export_fails_the_sensor_at_once(stage: Stage) -> None:
 def test_clearing_a_failed_start_lands_a_new_export(stage: Stage) -> None:
     """Clearing the start of a failed export starts a new one that lands."""
     stage.labelbox.faults.add(FailedExport(source_id=FAILING))
-    run_id = stage.run("chain", project_id=FAILING, prefix="chain/healed")
+    run_id = stage.run("chain", project_id=FAILING, prefix="chain/recovered")
     before = len(stage.labelbox.exports)
     stage.airflow.api.clear("chain", run_id, ["start"])
     stage.airflow.api.wait_for_task("chain", run_id, "land", states={"success", "failed"})
     assert set(stage.states("chain", run_id).values()) == {"success"}, stage.explain("chain", run_id)
     assert len(stage.labelbox.exports) == before + 1
-    assert stage.stored_rows("chain/healed/data/")
+    assert stage.stored_rows("chain/recovered/data/")

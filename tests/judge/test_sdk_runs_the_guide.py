@@ -247,7 +247,7 @@ def test_a_running_export_is_waited_for_and_not_read_before(guide: Guide) -> Non
     assert (export_task.status, export_task.has_result()) == ("COMPLETE", True)
 
 
-def test_an_export_is_found_again_and_tells_about_itself(guide: Guide) -> None:
+def test_an_export_is_found_again_with_its_state(guide: Guide) -> None:
     project = guide.client.get_project(guide.id_of("Calls"))
     started = project.export(task_name="nightly")
     export_task = lb.ExportTask.get_task(guide.client, started.uid)

@@ -27,7 +27,7 @@ class Checked:
     report: dict[str, Any]
 
     def found(self, question: str) -> tuple[str, str]:
-        """Return what was found and the verdict."""
+        """Return the finding and its result."""
         finding = self._finding(question)
         return finding["found"], finding["verdict"]
 

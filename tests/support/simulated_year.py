@@ -48,15 +48,15 @@ class Row:
     form: str
 
     def at(self, moment: datetime) -> int:
-        """Give the number of edits by then."""
+        """Return the number of edits by then."""
         return bisect_right(self.edits, moment)
 
     def indexed(self, moment: datetime) -> datetime | None:
-        """Give the newest edit that the index knows by then."""
+        """Return the newest edit that the index knows by then."""
         return max((edit for edit, seen in zip(self.edits, self.seen, strict=True) if seen <= moment), default=None)
 
     def line(self, version: int) -> bytes:
-        """Give the row as an export shows it."""
+        """Return the row as an export shows it."""
         moment = self.edits[version - 1]
         text = {
             "Z": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -134,7 +134,7 @@ def run_year(year: Year, bug: Bug | None = None) -> Lake:
 
 
 def faults(year: Year, lake: Lake) -> list[str]:
-    """Tell every promise that the lake does not keep."""
+    """Return every promise that the lake does not keep."""
     found = []
     versions: dict[str, set[int]] = defaultdict(set)
     windows: dict[tuple[str, int], set[tuple[datetime, datetime]]] = defaultdict(set)
@@ -148,7 +148,7 @@ def faults(year: Year, lake: Lake) -> list[str]:
         if len(row.edits) not in versions[row.row_id]:
             found.append(f"{row.row_id}: its newest version, of {row.edits[-1].isoformat()}, is in no object")
         elif len(row.edits) == 1 and row.readable and not year.lookback and len(windows[row.row_id, 1]) != 1:
-            found.append(f"{row.row_id}: at rest since {row.edits[0].isoformat()}, in {windows[row.row_id, 1]}")
+            found.append(f"{row.row_id}: not modified since {row.edits[0].isoformat()}, in {windows[row.row_id, 1]}")
     tiles = sorted(set(lake.windows.values()))
     if [tile[0] for tile in tiles] != year.borders[:-1] or [tile[1] for tile in tiles] != year.borders[1:]:
         found.append("the windows of the manifests do not tile the year")
@@ -245,7 +245,7 @@ def _between(moment: datetime, low: datetime | None, high: datetime | None, incl
 
 
 class _Forgetful:
-    """A planted bug: what has no readable time is taken for a margin."""
+    """A planted bug: what has no readable time is treated as a margin."""
 
     def __init__(self, rule: RowPositions) -> None:
         self._rule = rule

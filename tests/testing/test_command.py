@@ -1,4 +1,4 @@
-"""The fake runs as a process of its own, tells where it listens, and has a back door for other processes."""
+"""The fake runs as a process of its own, prints its addresses, and has an admin API for other processes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_command_serves_a_workspace() -> None:
         (["--rows", "x", "--generate", "1"], "not allowed with"),
     ],
 )
-def test_a_wrong_argument_is_told_in_a_sentence(
+def test_a_wrong_argument_is_reported_in_a_sentence(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as error:
@@ -88,13 +88,13 @@ def test_a_wrong_argument_is_told_in_a_sentence(
     assert message in capsys.readouterr().err
 
 
-def test_a_taken_port_is_told_in_a_sentence(fake: FakeLabelbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_reported_in_a_sentence(fake: FakeLabelbox, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--generate", "1", "--port", fake.base_url.rpartition(":")[2]])
     assert "Address already in use" in capsys.readouterr().err
 
 
-def test_the_back_door_tells_the_truth_of_a_window(fake: FakeLabelbox) -> None:
+def test_the_admin_api_gives_the_expected_rows_of_a_window(fake: FakeLabelbox) -> None:
     start, end = datetime(2024, 5, 8, tzinfo=timezone.utc), datetime(2024, 5, 9, tzinfo=timezone.utc)
     expected_rows = fake.rows_for(None, start, end)
     window = {"project": fake.project_id, "start": start.isoformat(), "end": "2024-05-09T00:00:00Z"}
@@ -104,7 +104,7 @@ def test_the_back_door_tells_the_truth_of_a_window(fake: FakeLabelbox) -> None:
     ]
 
 
-def test_the_back_door_shows_rows_as_an_export_showed_them(fake: FakeLabelbox, client: Client) -> None:
+def test_the_admin_api_shows_rows_as_an_export_did(fake: FakeLabelbox, client: Client) -> None:
     export_id = client.start(params={"includeLabelDetails": True})
     assert HTTP.get(fake.base_url + "/_fake/rows", params={"export": export_id}).content == client.read(export_id)
     wished = {"params": '{"includeLabelDetails": true}'}
@@ -130,7 +130,7 @@ def test_admin_api_gives_expected_rows_of_all_sources(fake: FakeLabelbox, client
     assert listed["rows"] == []
 
 
-def test_the_back_door_lists_exports_requests_and_projects(fake: FakeLabelbox, client: Client) -> None:
+def test_the_admin_api_lists_exports_requests_and_projects(fake: FakeLabelbox, client: Client) -> None:
     client.read(client.start(between("2024-05-08", "2024-05-09"), name="nightly"))
 
     def show(name: str) -> Any:
@@ -178,7 +178,7 @@ def test_admin_api_takes_faults_and_edits(fake: FakeLabelbox, client: Client) ->
         ("POST edit", {"row_id": "clnothere"}, "clnothere"),
     ],
 )
-def test_the_back_door_says_what_was_wrong(
+def test_the_admin_api_reports_what_was_wrong(
     fake: FakeLabelbox, request_line: str, content: object, message: str
 ) -> None:
     method, path = request_line.split()
@@ -187,7 +187,7 @@ def test_the_back_door_says_what_was_wrong(
     assert message in answer.json()["error"]
 
 
-def test_the_back_door_lists_its_doors(fake: FakeLabelbox) -> None:
+def test_the_admin_api_lists_its_paths(fake: FakeLabelbox) -> None:
     answer = HTTP.get(fake.base_url + "/_fake/nothing")
     assert answer.status_code == 404
     assert "GET /_fake/exports" in answer.json()["error"]

@@ -99,7 +99,7 @@ def test_every_row_is_one_line_of_json_with_its_id() -> None:
         assert json.loads(line)["data_row"]["id"] == row.row_id
 
 
-def test_params_add_and_remove_fields_as_the_field_table_says() -> None:
+def test_params_add_and_remove_fields_as_in_the_table() -> None:
     def shown(**params: bool) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         view = view_of({**params, "allProjects": True})
         row = next(r for r in generate_rows(20) if next(iter(r.memberships.values())).labels_created_at)

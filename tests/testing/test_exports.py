@@ -59,7 +59,7 @@ def test_exports_are_found_by_name_and_listed_newest_first(fake: FakeLabelbox, c
     assert client.ask(listed)["user"]["createdTasks"] == [{"name": "one"}]
 
 
-def test_what_was_started_can_be_looked_at(fake: FakeLabelbox, client: Client) -> None:
+def test_started_exports_can_be_inspected(fake: FakeLabelbox, client: Client) -> None:
     export_id = client.start(name="nightly", params={"includeAttachments": True})
     (export,) = fake.exports
     assert (export.export_id, export.name, export.source_kind) == (export_id, "nightly", "project")
@@ -131,7 +131,7 @@ def test_twenty_exports_run_at_once_in_the_organization(fake: FakeLabelbox, clie
     ("form", "status", "code"),
     [("not_allowed", 200, "OPERATION_NOT_ALLOWED"), ("http", 429, None)],
 )
-def test_the_limit_can_be_told_in_other_forms(
+def test_the_limit_can_be_reported_in_other_forms(
     fake: FakeLabelbox, client: Client, form: str, status: int, code: str | None
 ) -> None:
     fake.change(running_exports_per_project=0, running_limit_form=form)
@@ -185,7 +185,7 @@ def test_streamable_can_be_denied(fake: FakeLabelbox, client: Client) -> None:
     assert data["exportDataRowsInProject"]["isStreamable"] is False
 
 
-def test_the_request_log_says_who_asked_what_and_holds_no_key(fake: FakeLabelbox, client: Client) -> None:
+def test_the_request_log_holds_requests_and_no_key(fake: FakeLabelbox, client: Client) -> None:
     export_id = client.start(name="nightly")
     client.read(export_id)
     Client(fake, "some-secret").post("query Mine { user { id } }")

@@ -35,7 +35,7 @@ def test_rows_are_served_byte_for_byte_whatever_params_ask(path: Path) -> None:
         assert fake.rows_for("p1") == [FULL, BARE]
 
 
-def test_filters_find_what_the_file_tells(path: Path) -> None:
+def test_filters_find_the_rows_of_the_file(path: Path) -> None:
     with FakeLabelbox(read_rows(path)) as fake:
         client = Client(fake)
         assert client.rows(between("2024-02-19", "2024-02-20")) == [FULL]
@@ -54,7 +54,7 @@ def test_fields_that_the_file_lacks_match_no_filter(path: Path) -> None:
         assert fake.rows_for("p1", datetime(2000, 1, 1, tzinfo=timezone.utc)) == [FULL]
 
 
-def test_the_truth_of_a_window_has_its_start_and_not_its_end(path: Path) -> None:
+def test_expected_rows_have_the_start_and_not_the_end(path: Path) -> None:
     with FakeLabelbox(read_rows(path)) as fake:
         moment = datetime(2024, 2, 19, 19, 45, 24, tzinfo=timezone.utc)
         assert fake.rows_for("p1", start=moment) == [FULL]

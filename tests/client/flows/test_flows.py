@@ -26,7 +26,7 @@ from labelbox_export_provider.errors import (
 )
 
 
-def test_who_am_i_tells_whose_key_it_is_in_one_question() -> None:
+def test_who_am_i_returns_whose_key_it_is_in_one_request() -> None:
     done = by_hand(flows.who_am_i(POLICY), answer(OWNER))
     assert done.value == KeyOwner("u1", "a@b.example", "Europe/Berlin", "o1", "O")
     assert done.operations == ["WhoAmI"]

@@ -54,7 +54,7 @@ from labelbox_export_provider.testing.faults import (
         (UnknownStatus(status="PAUSED"), RUNS_FOR, "COMPLETE", " is COMPLETE."),
     ],
 )
-def test_a_look_tells_how_the_export_ended_or_that_it_goes_on(
+def test_a_poll_returns_how_the_export_ended_or_that_it_runs(
     waiter: Waiter, fault: Fault | None, after: float, ended: str | None, line: str
 ) -> None:
     waiter.fake.faults.add(*([fault] if fault else []))

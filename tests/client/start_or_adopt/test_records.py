@@ -77,7 +77,7 @@ def test_a_record_of_another_question_is_not_adopted(
 
 @pytest.mark.parametrize(("fault", "status"), [(FailedExport(), "FAILED"), (CanceledExport(), "CANCELED")])
 @pytest.mark.parametrize("has_store", [True, False])
-def test_a_dead_export_means_a_new_one_and_the_log_says_why(  # noqa: PLR0917  fixtures and columns of the table
+def test_a_dead_export_means_a_new_one_and_a_logged_reason(  # noqa: PLR0917  fixtures and columns of the table
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,
@@ -109,7 +109,7 @@ def test_an_export_that_somebody_is_canceling_is_dead_already(fake: FakeLabelbox
 
 @pytest.mark.parametrize(("age", "adopted"), [(timedelta(hours=2), True), (timedelta(hours=2, seconds=1), False)])
 @pytest.mark.parametrize("has_store", [True, False])
-def test_an_export_older_than_adopt_within_is_not_gone_on_with(  # noqa: PLR0917  fixtures and columns of the table
+def test_an_export_older_than_adopt_within_is_not_adopted(  # noqa: PLR0917  fixtures and columns of the table
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,

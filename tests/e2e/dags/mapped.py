@@ -31,7 +31,7 @@ with DAG(
 
     @task
     def projects(**context: object) -> list[str]:
-        """Give the projects to map over."""
+        """Return the projects to map over."""
         return list(context["params"]["projects"])  # type: ignore[index]  # the context is a mapping of anything
 
     start = ProjectExportOperator.partial(

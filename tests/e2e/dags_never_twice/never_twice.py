@@ -59,7 +59,7 @@ with DAG(
 
     @task
     def projects(**context: object) -> list[str]:
-        """Give the projects to map over."""
+        """Return the projects to map over."""
         return list(context["params"]["projects"])  # type: ignore[index]  # the context is a mapping of anything
 
     # No retries: a start that is refused must not need one.
@@ -74,7 +74,7 @@ with DAG(
 
     @task
     def sources(**context: object) -> list[dict[str, object]]:
-        """Give the sources to map over."""
+        """Return the sources to map over."""
         return list(context["params"]["sources"])  # type: ignore[index]  # the context is a mapping of anything
 
     LabelboxExportToFileOperator.partial(

@@ -68,7 +68,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *args: Any) -> None:
-        """Say nothing: a client that hangs up is part of the test."""
+        """Log nothing: a client that hangs up is part of the test."""
 
 
 class ScriptedServer:
@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing: tests read `asked`."""
+        """Log nothing: tests read `asked`."""
 
 
 def data(**members: Any) -> Plays:

@@ -62,7 +62,7 @@ def test_switches_decide_which_disputed_params_exist(fake: FakeLabelbox, client:
         assert client.refusal(START % (place, place), {"input": given})[1] == "GRAPHQL_VALIDATION_FAILED"
 
 
-def test_the_truth_of_a_window_is_told_for_every_source(fake: FakeLabelbox, rows: Sources) -> None:
+def test_expected_rows_are_known_for_every_source(fake: FakeLabelbox, rows: Sources) -> None:
     params: dict[str, Any] = {"includeDataRowDetails": True}
     assert fake.rows_for(rows.id_of("Clips")) == rows.lines("project", "Clips", **params)
     assert fake.rows_for(dataset_id=rows.id_of("Clips and chats")) == rows.lines("dataset", "Clips and chats", **params)
