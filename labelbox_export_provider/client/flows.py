@@ -111,7 +111,7 @@ def task_state(
     """Read an export's state, among the tasks of the user who started it (by default the key's owner).
 
     Raises `NotFoundError`, or `AnotherUsersExportError` when the key belongs to another user than the one given, whose
-    tasks it may not see. A task that was started a moment ago may not be found yet.
+    tasks it may not see. A task that was started a moment ago can still be invisible.
     """
     owner = (yield from who_am_i(policy)) if user_id is None else None
     hidden: AuthorizationError | None = None

@@ -23,7 +23,7 @@ from labelbox_export_provider.errors import (
 log = logging.getLogger(__name__)
 
 VISIBILITY_GRACE = timedelta(seconds=60)
-"""How long after its start a task may not be found yet."""
+"""How long after its start a task can still be invisible."""
 EMPTY_AGAIN_AFTER = 5.0
 """Seconds until a missing header is read again, before the stream is treated as empty."""
 

@@ -204,6 +204,8 @@ class Sink(ABC):
     """Longest key in UTF-8; None where the store names no limit of its own."""
     connections: int | None = None
     """How many calls the store's client can have open at once; None where that is not limited."""
+    more_connections: str | None = None
+    """How to raise `connections` to `{count}`, for a message: the rest of a sentence; None where nobody can."""
 
     @abstractmethod
     def uri(self, key: str) -> str:

@@ -43,7 +43,7 @@ _TEMPORARY = ".labelbox-"
 
 
 class FileSink(Sink):
-    """Objects as files below `root`, which is created when needed.
+    """Objects as files below `root`, which is created when needed; the operator refuses a missing one.
 
     Creation without overwriting has no race (`link`). Not for object stores that are mounted as file systems, where a
     rename is a copy.

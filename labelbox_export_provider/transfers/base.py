@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from labelbox_export_provider.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
 
-_NOT_TEXT = frozenset({"export", "source", "window", "impersonation_chain"})
-
 
 class LabelboxExportTransferOperator(PhasedOperator):
     """Lands result and errors of one export in a store, whole and verified, and returns the manifest in short.
@@ -83,6 +81,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
     """
 
     template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")
+    not_text: ClassVar[frozenset[str]] = frozenset({"export", "source", "window"})
+    """Template fields whose rendered value may be something else than text; a subclass adds its own."""
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "json", "window": "json"}
     target_options: ClassVar[tuple[str, str] | None] = None
     """Names of the options for the layout's prefix and for an explicit key; a subclass's constructor assigns both."""
@@ -141,7 +141,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
         for name, late in self._late.items():
             if name != "sink_args":
-                text = name not in _NOT_TEXT
+                text = name not in self.not_text
                 setattr(self, name, read_rendered(name, getattr(self, name), late, text=text))
         self.sink_args = text_as_mapping(self.sink_args)
 

@@ -52,6 +52,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         "user_project",
         "sink_args",
     )
+    not_text: ClassVar[frozenset[str]] = LabelboxExportTransferOperator.not_text | {"impersonation_chain"}
 
     def __init__(
         self,
@@ -65,7 +66,12 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        require_extra(type(self).__name__, "google", "apache-airflow-providers-google")
+        require_extra(
+            type(self).__name__,
+            module="airflow.providers.google",
+            extra="google",
+            provider="apache-airflow-providers-google",
+        )
         by_default = came_by_default(
             kwargs, bucket_name=bucket_name, object_prefix=object_prefix, object_name=object_name
         )

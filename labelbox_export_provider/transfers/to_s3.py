@@ -64,7 +64,12 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        require_extra(type(self).__name__, "amazon", "apache-airflow-providers-amazon")
+        require_extra(
+            type(self).__name__,
+            module="airflow.providers.amazon",
+            extra="amazon",
+            provider="apache-airflow-providers-amazon",
+        )
         target = {"s3_prefix": s3_prefix, "s3_key": s3_key}
         by_default = came_by_default(kwargs, s3_bucket=s3_bucket, **target)
         self.s3_bucket = s3_bucket

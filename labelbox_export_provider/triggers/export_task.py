@@ -26,12 +26,14 @@ _FINAL = {"failed", "success", "skipped", "removed"}
 class ExportTaskTrigger(BaseTrigger):
     """Waits until an export is COMPLETE, FAILED or CANCELED, or until `deadline`, and sends one event.
 
-    Its row in Airflow's database is not encrypted, so it holds settings only: the connection's id, the export's id,
-    intervals and absolute times (ISO 8601, UTC). Another triggerer can start it again at any moment. The connection is
-    read once, and again when the key is refused, so a rotated key of the same user interrupts nothing. The time-out and
-    every error of this package are events, too; anything else is a bug and propagates. `not_before` holds back the
-    first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or
-    successful; off by default, since the next try adopts the export.
+    Airflow keeps its arguments in its database, encrypted with its Fernet key, in plain text where none is set; so they
+    are settings only: the ids of connection, export and user, intervals and absolute times (ISO 8601, UTC). After a
+    restart of the triggerer, or in another one, Airflow builds the trigger again from them: the deadline is the same,
+    polls start again at `poke_interval`, the connection is read anew, and nothing is lost. While the trigger runs, the
+    connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
+    time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
+    back the first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as
+    failed or successful; off by default, since the next try adopts the export.
     """
 
     def __init__(
@@ -125,8 +127,9 @@ class ExportTaskTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the export if `cancel_on_kill` is set and the task no longer waits for it.
 
-        Airflow also calls this when the task was cleared, or when the trigger moved to another triggerer; the state of
-        the task tells these cases apart.
+        Clearing the task, a move to another triggerer and a shutdown do not cancel the export. The docstring of
+        Airflow's `on_kill` promises no call for a move, yet its runner calls this for every trigger that is no longer
+        assigned to it; the state of the task distinguishes the cases. A shutdown is not followed by a call.
         """
         if not self.cancel_on_kill or not await self._ended_by_hand():
             return

@@ -4,7 +4,7 @@ No kind falls back to another kind, to "now" or to an unfiltered export: a run t
 advice.
 
 The wire has whole seconds and a range of unknown closedness, so the query is a second wider at both ends
-(`queried_start`, `queried_end`), and a row in these margins is dropped again while the result is read (`TrimRule`).
+(`queried_start`, `queried_end`), and a row in these margins is left out while the result is read (`TrimRule`).
 """
 
 from __future__ import annotations

@@ -51,6 +51,10 @@ class S3Sink(Sink):
     minimum_part_bytes = MIN_PART_BYTES
     maximum_part_bytes = MAX_PART_BYTES
     maximum_key_bytes = MAX_KEY_BYTES
+    more_connections = (
+        "raise max_pool_connections: write "
+        '{{"config_kwargs": {{"max_pool_connections": {count}}}}} in the extra of the AWS connection'
+    )
 
     def __init__(
         self,

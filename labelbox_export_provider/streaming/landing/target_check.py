@@ -20,10 +20,10 @@ def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> Non
         check_filled_key(key, sink.maximum_key_bytes)
     check_part_bytes(options.part_bytes, sink.minimum_part_bytes, sink.maximum_part_bytes)
     if options.workers is not None and sink.connections is not None and options.workers > sink.connections:
+        more = sink.more_connections
         raise ConfigurationError(
             f"workers={options.workers} is more than the {sink.connections} connections of the store's client. "
-            "Lower workers, or raise max_pool_connections: for AWS with "
-            f'{{"config_kwargs": {{"max_pool_connections": {options.workers}}}}} in the extra of the connection.'
+            f"Lower workers{f', or {more.format(count=options.workers)}' if more is not None else ''}."
         )
 
 
