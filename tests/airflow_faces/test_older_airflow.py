@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from typing import Any
 
 import pytest
+from airflow.sdk import Connection
 from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.triggers.base import BaseTrigger
 from support.airflow.tasks import StateStore, context_of
@@ -14,6 +16,7 @@ from labelbox_export_provider import (
     ExportTaskSensor,
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
+    LabelboxHook,
     ParamsWindow,
     PartitionWindow,
     ProjectExportOperator,
@@ -52,6 +55,15 @@ def test_a_partition_window_names_the_airflow_it_needs(fake: FakeLabelbox, wrap:
     task = ProjectExportOperator(task_id="start", project_id=fake.project_id, window=window)
     with pytest.raises(AirflowFailException, match=r"they come with Airflow 3\.3\.\sUpgrade it, or use"):
         task.execute(context_of())
+
+
+def test_a_trigger_reads_the_extra_on_every_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below 3.3.2 a connection has no asynchronous extra; its settings must not be left out for that."""
+    monkeypatch.setenv("AIRFLOW_CONN_OLD", '{"conn_type": "labelbox", "password": "key", "extra": {"timeout": 7}}')
+    assert asyncio.run(LabelboxHook.async_settings("old")).timeout == 7
+    if hasattr(Connection, "aextra_dejson"):
+        monkeypatch.delattr(Connection, "aextra_dejson")
+        assert asyncio.run(LabelboxHook.async_settings("old")).timeout == 7
 
 
 @pytest.mark.parametrize(
