@@ -130,11 +130,11 @@ def test_a_path_that_leaves_its_place_is_refused(options: dict[str, str], word: 
 
 def test_part_bytes_below_the_least_of_the_store_are_refused() -> None:
     """S3 takes 5 MiB at least; the other stores take less."""
+    gcs = {"bucket_name": "lake", "object_prefix": "a"}
+    assert "part_bytes=204800" in refusal(LabelboxExportToGCSOperator, part_bytes=200 * 1024, **gcs)
     said = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", part_bytes=4 * 1024**2)
     assert "part_bytes=4194304 must be 5242880" in said
-    LabelboxExportToGCSOperator(
-        task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="a", part_bytes=4 * 1024**2
-    )
+    LabelboxExportToGCSOperator(task_id="land", export="{{ x }}", part_bytes=4 * 1024**2, **gcs)
 
 
 @pytest.mark.parametrize(
