@@ -1,4 +1,4 @@
-"""The command tells its plan, does nothing without --yes, and ends with a sentence when it cannot be carried out."""
+"""The command prints its plan, does nothing without --yes, and ends with a sentence when it cannot be carried out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers, settings and drivers for the tests of how Labelbox is spoken to."""
+"""Servers, settings and drivers for the tests of the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom the clients trust: certificates from the connection, from the environment, or those that httpx brings."""
+"""The certificates that clients trust: those of the connection, of the environment, or those that httpx ships."""
 
 from __future__ import annotations
 

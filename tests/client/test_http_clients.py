@@ -1,4 +1,4 @@
-"""Both drivers over real sockets: what they send, to whom, and what they make of what comes back."""
+"""Both drivers over real sockets: their requests and the results of their answers."""
 
 from __future__ import annotations
 

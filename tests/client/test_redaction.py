@@ -1,4 +1,4 @@
-"""What is taken out of text before anybody sees it, and what is left in."""
+"""The redaction of text: what is removed and what is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connection settings: what is accepted, how it is tidied, and which sentence refuses the rest."""
+"""Connection settings: what is accepted, how it is normalized, and which message refuses the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start remembers, and the name under which a later try finds its export."""
+"""The record of a start, and the name under which a later try finds its export."""
 
 from __future__ import annotations
 

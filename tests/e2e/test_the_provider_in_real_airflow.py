@@ -1,4 +1,4 @@
-"""What Airflow itself shows of the provider."""
+"""The provider as Airflow itself shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official SDK takes the fake for Labelbox: it runs the samples of Labelbox's export guide and gets every byte.
+"""The official SDK accepts the fake: it runs the samples of Labelbox's export guide and gets every byte.
 
 The rows that it prints, hands to handlers and counts are those of `FakeLabelbox.expected_rows`. Samples that the SDK
 itself no longer supports are listed at the end, each with what the SDK says.

@@ -1,4 +1,4 @@
-"""Runs the command `check-account` as a user does, and reads what it says."""
+"""Runs the command `check-account` as a user does, and reads its output."""
 
 from __future__ import annotations
 

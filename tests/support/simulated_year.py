@@ -1,4 +1,4 @@
-"""A year of a Labelbox project, the runs of a DAG over it, and an oracle that tells what is missing in the lake.
+"""A year of a Labelbox project, the runs of a DAG over it, and an oracle that finds what is missing in the lake.
 
 Labelbox is simulated: its rows are edited, its index lags behind each edit and rounds, its ranges include their ends or
 not, its exports show rows as they are while they run. Everything on our side is the product's own code: which window a

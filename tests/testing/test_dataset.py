@@ -1,4 +1,4 @@
-"""Made-up rows are the same each time, lie where windows are tested hardest, and follow the export params."""
+"""Generated rows are the same each time, lie where windows are tested hardest, and follow the export params."""
 
 from __future__ import annotations
 

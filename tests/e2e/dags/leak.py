@@ -1,4 +1,4 @@
-"""A task that gives away what it was told, so that the search for secrets can be seen to find something."""
+"""A task that leaks its secrets, which proves that the search for secrets finds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the judge suites compared: written out as an artefact, counted at the end of the run."""
+"""The comparisons of the judge suites: written as an artefact, counted at the end of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the official SDK would send: its own client, stopped at the moment in which it would go on the wire."""
+"""The requests of the official SDK: its own client, stopped before it sends them."""
 
 from __future__ import annotations
 
