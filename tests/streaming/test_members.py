@@ -21,7 +21,8 @@ from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
 from labelbox_export_provider.streaming.pipeline.compression import packer
 from labelbox_export_provider.streaming.pipeline.members import MemberAccount, encode_member, members
-from labelbox_export_provider.streaming.rows.counts import RowCounter, RowTrimmer
+from labelbox_export_provider.streaming.rows.counts import RowCounter
+from labelbox_export_provider.streaming.rows.trimming import RowTrimmer
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)

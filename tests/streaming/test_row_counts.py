@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.domain.windows.windows import TrimRule
-from labelbox_export_provider.streaming.rows.counts import RowCounter, RowFilter, RowTrimmer, newline_is_missing
+from labelbox_export_provider.streaming.rows.counts import RowCounter, newline_is_missing
 from labelbox_export_provider.streaming.rows.timestamps import last_activity_at, parse_instant, peek_timestamp
+from labelbox_export_provider.streaming.rows.trimming import RowFilter, RowTrimmer
 
 UTC = timezone.utc
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -110,17 +111,17 @@ ROWS = st.lists(
 
 @given(ROWS, st.booleans(), st.lists(st.integers(0, 2000), max_size=8), st.integers(1, 260))
 def test_trimming_gives_the_same_bytes_however_they_are_cut(
-    lines: list[bytes], last_newline: bool, cuts: list[int], max_line: int
+    lines: list[bytes], last_newline: bool, cuts: list[int], max_row: int
 ) -> None:
     """G8: same export, same bytes."""
     content = b"\n".join(lines) + (b"\n" if last_newline and lines else b"")
     ended = rows_of(content)
 
     def kept(line: bytes) -> bool:
-        return len(line) > max_line or RULE.position(last_activity_at(line)) != "margin"
+        return len(line) > max_row or RULE.position(last_activity_at(line)) != "margin"
 
     turns = Turns()
-    rows = RowTrimmer(RULE, max_line=max_line, long_row_turn=turns, long_row=16)
+    rows = RowTrimmer(RULE, max_row=max_row, long_row_turn=turns, long_row=16)
     assert run(rows, content, cuts) == b"".join(line for line in ended if kept(line))
     assert rows.counts.rows == len(ended)
     assert rows.counts.rows_kept == sum(map(kept, ended))
@@ -135,7 +136,7 @@ def test_a_row_above_the_limit_is_kept_and_never_held() -> None:
 
     G5: memory does not grow with the export.
     """
-    rows = RowTrimmer(RULE, max_line=1000, long_row_turn=Turns(), long_row=100)
+    rows = RowTrimmer(RULE, max_row=1000, long_row_turn=Turns(), long_row=100)
     long = row((START - SECOND / 2).isoformat(), size=50_000)
     held, kept = 0, b""
     for start in range(0, len(long), 300):

@@ -24,8 +24,8 @@ from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow
 from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, RunInterval, wait_until
-from labelbox_export_provider.streaming.rows.counts import RowTrimmer
 from labelbox_export_provider.streaming.rows.timestamps import RowPositions
+from labelbox_export_provider.streaming.rows.trimming import RowTrimmer
 
 Bug = Literal["a second is missing at the end", "the lag is ignored", "unreadable rows are trimmed"]
 

@@ -10,7 +10,7 @@ from labelbox_export_provider.domain.records.manifest import LandedSummary, Mani
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY, check_memory_options
-from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE
+from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW
 
 OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
 Rerun = Literal["add", "replace", "refuse"]
@@ -41,7 +41,7 @@ class LandingOptions:
     :param workers: parallel downloads; more help where each call takes long.
     :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
         single object beyond 140 GiB.
-    :param max_trim_line: not an option of the transfers: rows with more bytes are kept without reading their time.
+    :param max_trim_row: not an option of the transfers: rows with more bytes are kept without reading their time.
     """
 
     compression: Compression | None = "gzip"
@@ -53,7 +53,7 @@ class LandingOptions:
     max_memory: int = DEFAULT_MAX_MEMORY
     workers: int | None = None
     part_bytes: int | None = None
-    max_trim_line: int = MAX_TRIM_LINE
+    max_trim_row: int = MAX_TRIM_ROW
 
     def __post_init__(self) -> None:
         _one_of("compression", self.compression, (None, *get_args(Compression)))
@@ -65,14 +65,14 @@ class LandingOptions:
         _one_of("rerun", self.rerun, get_args(Rerun))
         _one_of("on_empty", self.on_empty, get_args(OnEmpty))
         _whole_number("max_error_rows", self.max_error_rows, least=0)
-        _whole_number("max_trim_line", self.max_trim_line, least=1)
+        _whole_number("max_trim_row", self.max_trim_row, least=1)
         _check_object_bytes(self.max_object_bytes)
         if not isinstance(self.replace, bool):
             raise ConfigurationError(f"replace={self.replace!r}: must be True or False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
 
 
-TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name != "max_trim_line")
+TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name != "max_trim_row")
 """What a transfer takes of these options."""
 
 

@@ -79,7 +79,7 @@ def encoding(handle: ExportHandle, options: LandingOptions, object_bytes: int | 
         "-" if end is None else iso_utc(end)
         for end in (window.queried_start, window.start, window.end, window.queried_end)
     )
-    return f"1;{packed};{split};{window.field},{ends},{options.max_trim_line}"
+    return f"1;{packed};{split};{window.field},{ends},{options.max_trim_row}"
 
 
 class Stager:
@@ -132,9 +132,9 @@ class Stager:
     def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:
         options, window = self._job.options, self._job.handle.window
         if stream is not StreamType.RESULT:
-            return OutputFormat(options.compression, max_trim_line=options.max_trim_line)
+            return OutputFormat(options.compression, max_trim_row=options.max_trim_row)
         rule = window.trim_rule() if window is not None else None
-        return OutputFormat(options.compression, rule, options.max_trim_line, self._job.object_bytes(totals))
+        return OutputFormat(options.compression, rule, options.max_trim_row, self._job.object_bytes(totals))
 
     def _plan(self, totals: StreamTotals, output_format: OutputFormat) -> MemoryPlan:
         options, sink, object_bytes = self._job.options, self._job.sink, output_format.object_bytes

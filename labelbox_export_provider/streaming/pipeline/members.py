@@ -22,8 +22,9 @@ from dataclasses import dataclass
 
 from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.compression import Packer
-from labelbox_export_provider.streaming.rows.counts import RowCounts, RowFilter, newline_is_missing
+from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
 from labelbox_export_provider.streaming.rows.segments import Segment, Segments
+from labelbox_export_provider.streaming.rows.trimming import RowFilter
 
 MEMBER_BYTES = 32 * 1024**2
 """Changing it changes the bytes of every object, so that a retry would no longer write the same bytes."""

@@ -29,8 +29,9 @@ from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 from labelbox_export_provider.streaming.pipeline.progress import UnitProgress
 from labelbox_export_provider.streaming.pipeline.spans import Span, SpanAccount, SpanJoiner, read_span, spans
-from labelbox_export_provider.streaming.rows.counts import MAX_TRIM_LINE, RowCounter, RowFilter, RowTrimmer
+from labelbox_export_provider.streaming.rows.counts import RowCounter
 from labelbox_export_provider.streaming.rows.timestamps import RowPositions
+from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW, RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 UnitT = TypeVar("UnitT", Member, Span)
@@ -46,7 +47,7 @@ class OutputFormat:
 
     compression: Compression | None
     rule: RowPositions | None = None
-    max_trim_line: int = MAX_TRIM_LINE
+    max_trim_row: int = MAX_TRIM_ROW
     object_bytes: int | None = None
     member_bytes: int = MEMBER_BYTES
     block_bytes: int = BLOCK_BYTES
@@ -117,7 +118,7 @@ class MemberWork(Work[Member, MemberAccount]):
         rows: RowFilter = RowCounter()
         if output_format.rule is not None:
             turn = _LongRowTurn(stream_context.output_buffer, unit.number)
-            rows = RowTrimmer(output_format.rule, max_line=output_format.max_trim_line, long_row_turn=turn)
+            rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, long_row_turn=turn)
         pack = packer(output_format.compression, emit, output_format.block_bytes)
         try:
             with closing(stream_context.reader.pieces(unit.start, unit.stop)) as pieces:

@@ -1,1 +1,1 @@
-"""What is known of rows: counts, timestamps, and whether they are all there."""
+"""Rows: their counts, their timestamps, trimming (which leaves out whole rows), and whether they are all there."""

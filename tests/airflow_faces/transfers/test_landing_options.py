@@ -68,8 +68,8 @@ def test_partial_and_expand_take_them(transfer: Any) -> None:
         mapped = transfer.partial(task_id="land", export="{{ export }}", **TARGETS[transfer], **given).expand(
             max_error_rows=[1, 3]
         )
-        with pytest.raises(TypeError, match="max_trim_line"):
-            transfer.partial(task_id="other", max_trim_line=1)
+        with pytest.raises(TypeError, match="max_trim_row"):
+            transfer.partial(task_id="other", max_trim_row=1)
     assert mapped.unmap({"max_error_rows": 3}).landing == LandingOptions(**OTHERS)
 
 
@@ -84,7 +84,7 @@ def test_default_args_of_a_dag_set_them(transfer: Any) -> None:
 @each_transfer
 def test_unknown_and_wrong_ones_fail_while_parsing(transfer: Any) -> None:
     """A name that is not an option is refused by Airflow, a value that cannot work by the option's own check."""
-    for unknown in ("compresion", "max_trim_line"):
+    for unknown in ("compresion", "max_trim_row"):
         with pytest.raises(TypeError, match=unknown):
             transfer(task_id="land", export="{{ export }}", **TARGETS[transfer], **{unknown: 1})
     with pytest.raises(ConfigurationError, match="on_empty"):

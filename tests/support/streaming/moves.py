@@ -103,7 +103,7 @@ class Setting:
                 output_format=OutputFormat(
                     self.compression,
                     rule() if self.trim else None,
-                    max_trim_line=200,
+                    max_trim_row=200,
                     object_bytes=self.object_bytes,
                     member_bytes=self.member_bytes,
                     block_bytes=50,
