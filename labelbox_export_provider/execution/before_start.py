@@ -35,7 +35,7 @@ def report_before_start(
         source=_described(given),
         link=project_web_url(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
         window=_resolved(window, context),
-        restarts=True,
+        starts_export=True,
         forgets=task_state_store(context) is None,
         start_task_id=task.task_id,
         **tries(context),

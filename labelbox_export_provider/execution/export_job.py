@@ -202,7 +202,7 @@ class ExportJob:
             source=f"{source.kind} {source.id}",
             link=self._web_url(),
             window=self._window(context),
-            restarts=True,
+            starts_export=True,
             forgets=task_state_store(context) is None,
             start_task_id=self.task.task_id,
             **tries(context),

@@ -1,4 +1,8 @@
-"""Errors of this package as exceptions of Airflow: with or without a retry, and with which message."""
+"""Errors of this package as exceptions of Airflow, with or without a retry.
+
+The message is the `FailureReport` of `domain/records/failure_report.py`; that of a landing is filled in by
+`transfers/failure.py`.
+"""
 
 from __future__ import annotations
 

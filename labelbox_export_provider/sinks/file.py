@@ -34,7 +34,7 @@ from labelbox_export_provider.sinks.base import (
     check_relative_key,
 )
 from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
-from labelbox_export_provider.sinks.file_errors import storage_error
+from labelbox_export_provider.sinks.file_errors import file_error
 from labelbox_export_provider.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class FileSink(Sink):
             finally:
                 probe.unlink(missing_ok=True)
         except OSError as error:
-            raise storage_error(error, "write", path) from None
+            raise file_error(error, "write", path) from None
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Open a temporary file beside the path of the object."""
@@ -96,7 +96,7 @@ class FileSink(Sink):
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise storage_error(error, "read", path) from None
+            raise file_error(error, "read", path) from None
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of the file; its metadata is None on file systems without extended attributes."""
@@ -106,7 +106,7 @@ class FileSink(Sink):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise storage_error(error, "look at", path) from None
+            raise file_error(error, "look at", path) from None
         attributes = read_attributes(path)
         if not attributes:
             attributes = {} if keeps_attributes(_temporary_path(path)) else None
@@ -118,7 +118,7 @@ class FileSink(Sink):
 
         def fail(error: OSError) -> None:
             if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                raise storage_error(error, "list", folder) from None
+                raise file_error(error, "list", folder) from None
 
         for parent, _, names in os.walk(folder, onerror=fail):
             place = Path(parent).relative_to(self._root.absolute())
@@ -136,7 +136,7 @@ class FileSink(Sink):
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise storage_error(error, "remove", path) from None
+            raise file_error(error, "remove", path) from None
 
     def abort_open_uploads(self, key: str) -> int:
         """Remove the temporary files that killed tries left; a try that still runs cannot publish any more."""
@@ -147,7 +147,7 @@ class FileSink(Sink):
                 leftover.unlink(missing_ok=True)
                 removed += 1
         except OSError as error:
-            raise storage_error(error, "remove a leftover beside", path) from None
+            raise file_error(error, "remove a leftover beside", path) from None
         return removed
 
     def _path(self, key: str) -> Path:
@@ -167,7 +167,7 @@ class _FileWriter(ObjectWriter):
                 self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
             )
         except OSError as error:
-            raise storage_error(error, "write", path) from None
+            raise file_error(error, "write", path) from None
 
     def put_part(self, part: Part) -> None:
         """Write the part at its offset."""
@@ -182,7 +182,7 @@ class _FileWriter(ObjectWriter):
                     position += written
                     view = view[written:]
         except OSError as error:
-            raise storage_error(error, "write", self._path) from None
+            raise file_error(error, "write", self._path) from None
         self._account.note(part)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
@@ -207,7 +207,7 @@ class _FileWriter(ObjectWriter):
                 details=str(self._path),
             ) from None
         except OSError as error:
-            raise storage_error(error, "publish", self._path) from None
+            raise file_error(error, "publish", self._path) from None
         self.abort()
         return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
 
@@ -219,7 +219,7 @@ class _FileWriter(ObjectWriter):
                 os.close(descriptor)
             self._temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise storage_error(error, "remove the temporary file of", self._path) from None
+            raise file_error(error, "remove the temporary file of", self._path) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnavailableError
 
-_GRANT = (StorageDeniedError, "Give the worker's user write access to it")
+_GRANT = (StorageDeniedError, "Give the worker's user {access} access to it")
+_READS = {"read", "list", "look at"}
 _CHECK = "Check the file system of the worker"
 _TABLE: dict[int, tuple[type[StorageError], str]] = {
     errno.EACCES: _GRANT,
@@ -27,11 +28,13 @@ _REMEDIES = {errno.ENOSPC: "free space on the device", errno.EDQUOT: "free space
 """What somebody has to do before a retry helps."""
 
 
-def storage_error(error: OSError, action: str, path: Path) -> StorageError:
+def file_error(error: OSError, action: str, path: Path) -> StorageError:
     """Return the error for one of the operating system's; `action` is what the worker tried to do with the file."""
     number = error.errno or 0
-    happened = f"The worker could not {action} the file: {error.strerror or type(error).__name__}."
+    what = "directory" if action == "list" else "file"
+    happened = f"The worker could not {action} the {what}: {error.strerror or type(error).__name__}."
     if (remedy := _REMEDIES.get(number)) is not None:
         return StorageUnavailableError(f"{happened} {remedy.capitalize()}.", details=str(path), remedy=remedy)
     kind, advice = _TABLE.get(number, (StorageError, _CHECK))
+    advice = advice.format(access="read" if action in _READS else "write")
     return kind(f"{happened} {advice}.", details=str(path))

@@ -1,4 +1,7 @@
-"""The report of a transfer that fails while it lands."""
+"""The report of a transfer that fails while it lands.
+
+Its text is `domain/records/failure_report.py`; `give_up` of `execution/failures.py` raises it.
+"""
 
 from __future__ import annotations
 

@@ -103,7 +103,17 @@ WAIT = AFTER_THE_LAST + "clear this task"
         (
             "StorageError",
             ENDS_THE_SAME,
-            "fix bucket, permissions or connection, as the first lines say, then clear this task",
+            "fix bucket or directory, permissions or connection, as the first lines say, then clear this task",
+        ),
+        (
+            "StorageUnsupportedError",
+            ENDS_THE_SAME,
+            "change the option that the first lines name or use another store, then clear this task",
+        ),
+        (
+            "ObjectChangedError",
+            "reads the same export again and writes the same objects",
+            AFTER_THE_LAST + "check that nothing else writes to this place, then clear this task",
         ),
         (
             "ObjectExistsError",
@@ -131,11 +141,11 @@ def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
 @pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError"])
 def test_own_retry_replaces_a_dead_export(error: str) -> None:
     """A task that starts the export itself replaces a dead one by its own retry."""
-    assert report(error, restarts=True).retryable
-    assert "retry:     starts a new export" in report(error, restarts=True).text()
+    assert report(error, starts_export=True).retryable
+    assert "retry:     starts a new export" in report(error, starts_export=True).text()
     assert (
         "to do:     nothing while retries are left; after the last one clear this task, which starts a new export"
-        in report(error, restarts=True, start_task_id="all").text()
+        in report(error, starts_export=True, start_task_id="all").text()
     )
     assert not report(error).retryable
 
@@ -159,10 +169,10 @@ def test_the_last_try_promises_no_retry(kind: type[LabelboxExportError]) -> None
     ("error", "facts", "does"),
     [
         ("StorageUnavailableError", {}, "reads the same export again and writes the same objects"),
-        ("UnreachableError", {"restarts": True}, "resumes with the same export"),
-        ("UnreachableError", {"restarts": True, "forgets": True}, "starts a new export"),
-        ("IntegrityError", {"restarts": True}, "starts a new export"),
-        ("ExportFailedError", {"restarts": True}, "starts a new export"),
+        ("UnreachableError", {"starts_export": True}, "resumes with the same export"),
+        ("UnreachableError", {"starts_export": True, "forgets": True}, "starts a new export"),
+        ("IntegrityError", {"starts_export": True}, "starts a new export"),
+        ("ExportFailedError", {"starts_export": True}, "starts a new export"),
     ],
 )
 def test_the_last_try_says_what_clearing_does(error: str, facts: dict[str, Any], does: str) -> None:

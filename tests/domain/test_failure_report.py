@@ -13,7 +13,7 @@ from support.handles import handle_json
 from labelbox_export_provider import errors
 from labelbox_export_provider.domain.records.failure_report import WIDTH, FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.sinks.file_errors import storage_error
+from labelbox_export_provider.sinks.file_errors import file_error
 
 ENDS_THE_SAME = "none: it would end the same way, so none is used up"
 
@@ -99,7 +99,7 @@ def test_of_what_earlier_tries_left_a_later_one_claims_nothing() -> None:
 
 def test_a_store_that_needs_a_hand_is_not_waited_for() -> None:
     """While retries are left, the advice is to act now; a full disk does not empty itself."""
-    full = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "write", Path("/lake/rows"))
+    full = file_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "write", Path("/lake/rows"))
     assert full.retryable
     to_do = [
         FailureReport(full, export_id="clx1", try_number=number, tries=2).text().splitlines()[-1] for number in (1, 2)
@@ -132,12 +132,12 @@ def test_a_store_that_needs_a_hand_is_not_waited_for() -> None:
 )
 def test_before_the_start_nothing_is_claimed_of_an_export(error: str, facts: dict[str, Any], retry: str) -> None:
     """The store is as before, in one wording, and no retry reads an export that nobody started."""
-    lines = report(error, restarts=True, **facts).text().splitlines()
+    lines = report(error, starts_export=True, **facts).text().splitlines()
     assert "  in store:  as before; this try has started no export" in lines
     assert f"  retry:     {retry}" in lines
 
 
 def test_an_uncertain_start_is_not_called_none() -> None:
     """Labelbox may have started the export, so the block does not deny it."""
-    text = report("StartUncertainError", restarts=True).text()
+    text = report("StartUncertainError", starts_export=True).text()
     assert "  in store:  as before; whether this try has started an export is not known\n" in text

@@ -1,4 +1,8 @@
-"""The message of a task that gave up: everything that the person on call needs, in one block (guarantee G11)."""
+"""The message of a task that gave up: everything that the person on call needs, in one block (guarantee G11).
+
+This module is the text. `execution/failures.py` raises it as an exception of Airflow, and `transfers/failure.py` fills
+it in for a landing.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ from labelbox_export_provider.errors import (
     ManualRunError,
     NotFoundError,
     NoTriggererError,
+    ObjectChangedError,
     ObjectExistsError,
     ProtocolError,
     RefusedError,
@@ -30,6 +35,7 @@ from labelbox_export_provider.errors import (
     StartUncertainError,
     StorageError,
     StorageUnavailableError,
+    StorageUnsupportedError,
     TemporaryError,
     TooManyErrorRowsError,
     WaitTimeoutError,
@@ -53,8 +59,8 @@ class FailureReport:
 
     `window` is for a start that failed before there was a handle, which has its own. `start_task_id` names the task
     that starts the export, `link` is the source's page, `moved` holds bytes and rows and their totals, `in_store` what
-    a reader of the bucket finds now, where the task wrote there. `restarts`: this task starts the export itself, so
-    that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
+    a reader of the bucket finds now, where the task wrote there. `starts_export`: this task starts the export itself,
+    so that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
     failed.
     """
 
@@ -69,14 +75,14 @@ class FailureReport:
     tries: int | None = None
     moved: str | None = None
     in_store: str | None = None
-    restarts: bool = False
+    starts_export: bool = False
     forgets: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def retryable(self) -> bool:
         """Whether Airflow should use a retry of the failing task."""
-        return self.error.retryable or (self.restarts and isinstance(self.error, ExportEndedError))
+        return self.error.retryable or (self.starts_export and isinstance(self.error, ExportEndedError))
 
     def text(self) -> str:
         """Return the block: what happened, a sentence a line, then the facts."""
@@ -108,7 +114,7 @@ class FailureReport:
         ]
 
     def _in_store(self) -> str:
-        if self.in_store is None and self.restarts and not self._knows_export():
+        if self.in_store is None and self.starts_export and not self._knows_export():
             return _MAYBE_STARTED if isinstance(self.error, StartUncertainError) else NOTHING_STARTED
         found = self.in_store or NOTHING_WRITTEN
         if found == NOTHING_WRITTEN and (self.try_number or 1) > 1:
@@ -131,14 +137,14 @@ class FailureReport:
 
     def _next_start(self, *, cleared: bool) -> str:
         """Return what this task does when it runs again."""
-        if self.restarts and isinstance(self.error, StorageError) and not self._knows_export():
+        if self.starts_export and isinstance(self.error, StorageError) and not self._knows_export():
             return f"asks the store again, then {self._next_export(cleared=cleared)}"
         return self._next_export(cleared=cleared)
 
     def _next_export(self, *, cleared: bool) -> str:
         """Return what this task does about its export when it runs again."""
         dead = isinstance(self.error, (ExportEndedError, IntegrityError) if cleared else ExportEndedError)
-        if self.restarts and (dead or (cleared and self.forgets)):
+        if self.starts_export and (dead or (cleared and self.forgets)):
             return _NEW_EXPORT
         if isinstance(self.error, StartUncertainError):
             return "looks for the export by its name and starts one only if there is none"
@@ -158,7 +164,7 @@ class FailureReport:
         start_task = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
         table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
         advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)
-        if self.restarts and isinstance(self.error, (ExportEndedError, IntegrityError)):
+        if self.starts_export and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
         advice = advice.format(start_task=start_task)
         remedy = self.error.remedy if isinstance(self.error, StorageUnavailableError) else None
@@ -206,8 +212,13 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
         "run fewer exports at once (a pool), then clear this task",
     ),
     (ObjectExistsError, "keep what is there, or let it be replaced as the first lines say, then clear this task"),
+    (ObjectChangedError, "check that nothing else writes to this place, then clear this task"),
     (StorageUnavailableError, "check the store, then clear this task"),
-    (StorageError, "fix bucket, permissions or connection, as the first lines say, then clear this task"),
+    (
+        StorageUnsupportedError,
+        "change the option that the first lines name or use another store, then clear this task",
+    ),
+    (StorageError, "fix bucket or directory, permissions or connection, as the first lines say, then clear this task"),
     (RefusedError, "fix what the details name, then clear this task"),
     (TemporaryError, "clear this task"),
     (IntegrityError, "clear {start_task} with downstream"),

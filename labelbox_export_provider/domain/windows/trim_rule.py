@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 MARGIN = timedelta(seconds=1)
-"""How much wider than its window a query is at each end. A margin, where rows are left out, includes `ROUNDING` too."""
+"""How much wider than its window a query is at each end. A `margin`, whose rows are left out, has `ROUNDING` on top."""
 ROUNDING = timedelta(seconds=1)
 """How far an index of whole seconds may move a row: a row less than this outside a query may be in its result."""
 
@@ -20,8 +20,8 @@ class TrimRule:
 
     A margin is the part of the query outside the window, extended by what an index that rounds may add to the result.
     With a look-back the lower margin lies before the moment to which that reaches; the rows up to the start are kept.
-    The rows of a margin belong to the adjacent window, so trimming can duplicate a row that was modified while the export ran, but
-    never loses one.
+    The rows of a margin belong to the adjacent window, so trimming can duplicate a row that was modified while the
+    export ran, but never loses one.
     """
 
     start: datetime

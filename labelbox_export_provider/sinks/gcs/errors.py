@@ -161,7 +161,8 @@ def _with_effect(advice: str) -> Text:
 
 def _missing_permission(refusal: Refusal) -> str:
     return (
-        f"The identity of {refusal.connection} needs {PERMISSIONS[refusal.operation]} on bucket {refusal.bucket!r}. "
+        f"Cloud Storage denied the call {refusal.operation!r}: the identity of {refusal.connection} needs "
+        f"{PERMISSIONS[refusal.operation]} on bucket {refusal.bucket!r}. "
         "Where a KMS key encrypts it, Cloud Storage's service agent needs roles/cloudkms.cryptoKeyEncrypterDecrypter "
         "on the key"
     )

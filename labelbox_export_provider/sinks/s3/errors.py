@@ -164,8 +164,8 @@ def _unsupported_call(refusal: Refusal) -> str:
 
 
 def _missing_permission(refusal: Refusal) -> str:
-    """Return which permission is missing; AWS names the action and the resource, other stores do not."""
-    identity = f"The identity of {refusal.connection}"
+    """Return what was denied and which permission is missing; AWS names action and resource, other stores do not."""
+    identity = f"The store denied {refusal.operation}: the identity of {refusal.connection}"
     named = _DENIED_ACTION.search(refusal.text)
     if named is not None and named[1].startswith("kms:"):
         key = f"the KMS key {named[2]}" if named[2] else "the KMS key"

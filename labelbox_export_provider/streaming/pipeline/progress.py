@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN
+
 logger = logging.getLogger(__name__)
 
 REPORT_EVERY = 10.0
@@ -102,7 +104,7 @@ class Progress:
 class LandingProgress:
     """How far one landing got, for the message of a task that fails: what was read, and what is in the store."""
 
-    in_store: str = "nothing of this export"
+    in_store: str = NOTHING_WRITTEN
     _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
 
     def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:
