@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -88,13 +89,20 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelbox]:
 
 
 @pytest.fixture
-def night(fake: FakeLabelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagHarness:
+def short_path() -> Iterator[Path]:
+    """A folder whose path is as long on every machine, since messages are wrapped."""
+    with tempfile.TemporaryDirectory(prefix="n", dir="/tmp") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def night(fake: FakeLabelbox, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagHarness:
     """The night of the tests, in which no wait takes time, and certificates are loaded once."""
     defaults = LabelboxClient.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
     monkeypatch.setitem(defaults, "ssl_context", _SSL)
     monkeypatch.setattr("labelbox_export_provider.streaming.download.stream_reader.MAX_WAIT", 0.0)
-    return DagHarness(fake, tmp_path, monkeypatch)
+    return DagHarness(fake, short_path, monkeypatch)
 
 
 @pytest.fixture
