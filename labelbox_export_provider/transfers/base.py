@@ -53,9 +53,10 @@ class LabelboxExportTransferOperator(PhasedOperator):
     is deferred while time has to pass, and lands. With `export=` it lands what other tasks started and waited for.
     The store is asked before anything is started, so that a missing bucket or permission does not cost an export.
     What it does not do: change a byte of a row; wait, with `export=` (put an `ExportTaskSensor` before it).
-    How it fails: nothing partial is ever visible; a retry writes the same names with the same bytes. More error rows
-    than `max_error_rows` land the errors, but no results, and fail without a retry. With `source=` a FAILED export uses
-    a retry of this task, which starts a new one.
+    How it fails: no object is ever partly visible. After a failure some whole objects may be there that no manifest
+    names; a retry writes them again, the same names with the same bytes. More error rows than `max_error_rows` land the
+    errors, but no results, and fail without a retry. With `source=` a FAILED export uses a retry of this task, which
+    starts a new one.
 
     :param export: handle of an export that other tasks started: `export=wait.output` or `export=start.output`. Either
         this or `source`.

@@ -1,4 +1,8 @@
-"""The manifest: the record of one landed export, written last, so that it names only whole, verified objects."""
+"""The manifest: the record of one landed export, written last, so that it names only whole, verified objects.
+
+At an explicit key with `replace=True`, a later export overwrites the object, and the older manifest stays: from then on
+its size and CRC32C are not those of the object, whose metadata names the export that it is of.
+"""
 
 from __future__ import annotations
 

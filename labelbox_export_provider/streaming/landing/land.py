@@ -1,10 +1,16 @@
 """The landing of one export: decide, move, verify, and only then publish, the manifest last.
 
 Order: read what is there (an explicit key, other generations); abort what killed tries left under the same keys and
-read the totals; compare the error rows with their threshold; move both streams without completing them; complete the
-errors, then all data objects in one burst; write the list of URIs, then the manifest; remove what that one replaces.
-Whatever is killed and when, a manifest names only whole, verified objects, and the next try writes the same names with
-the same bytes.
+read the totals; refuse to land this export in another form than it is landed in; compare the error rows with their
+threshold; move both streams without completing them; remove objects of this export that a killed try with other options
+left and no manifest names; complete the errors, then all data objects in one burst; write the list of URIs, then the
+manifest, which is itself one whole object; remove what that one replaces. Above the threshold of error rows, the errors
+are completed before the result is staged, and the landing fails.
+
+Whatever is killed and when, no object is ever partly visible, and a manifest names only whole, verified objects. After
+a failure some whole objects may be there that no manifest names; the next try writes them again, with the same bytes.
+A manifest can become outdated in one case: at an explicit key with `replace=True` that of an older export stays, since
+its name holds the generation, and names an object that has other bytes by then.
 """
 
 from __future__ import annotations
@@ -61,8 +67,8 @@ def land_export(
     its key. `progress` is updated meanwhile, for the report of a failure. Raises `TooManyErrorRowsError` when the error
     stream is longer than allowed (errors are landed then, results are not), `ObjectExistsError` about an explicit key
     or, with `rerun="refuse"`, another generation, `ConfigurationError` when this export is landed in another form,
-    `IntegrityError` when anything differs from what Labelbox announced, and `StorageError`. In all cases nothing
-    partial is visible, and another try may follow.
+    `IntegrityError` when anything differs from what Labelbox announced, and `StorageError`. In all cases no object
+    is partly visible; some whole ones may be there that no manifest names, and the next try writes them again.
     """
     job = Job(
         client,
