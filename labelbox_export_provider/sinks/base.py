@@ -2,8 +2,10 @@
 
 An object appears whole or not at all, whatever is killed and when. Between `begin` and `complete` a reader of the store
 sees nothing under the key (or what was there before); `abort` leaves nothing behind, and what a killed process left is
-removed by the next `abort_open_uploads` of the same key. That call also fences the killed process should it still run:
-its parts and its completion fail from then on.
+removed by the next `abort_open_uploads` of the same key. That call also fences the process, should it still run: to
+fence a process is to make its parts and its completion fail from then on, so that it cannot publish late.
+
+Prove a new store with `testing.sink_conformance.SinkConformance`; what it cannot keep goes into `lacks`.
 """
 
 from __future__ import annotations
@@ -230,11 +232,15 @@ class Sink(ABC):
 
     @abstractmethod
     def read(self, key: str, *, limit: int) -> bytes | None:
-        """Return at most `limit` bytes of an object; None when there is none or reading is not permitted."""
+        """Return at most `limit` bytes of an object; None when there is none.
+
+        Where reading is denied, `read` and `head` return None with a warning if the store can grant writing alone, so
+        that such an identity can land (S3, GCS); else they raise `StorageDeniedError` (a directory).
+        """
 
     @abstractmethod
     def head(self, key: str) -> StoredObject | None:
-        """Return what the store knows of the object under `key`; None when there is none."""
+        """Return what the store knows of the object under `key`; None when there is none, or as `read` does."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[str]:
