@@ -53,7 +53,7 @@ class HandleWindow(Record):
 
     @model_validator(mode="after")
     def _ends_in_order(self) -> Self:
-        # A trimmed window drops rows between its end and the queried end: an edited handle must not drop more.
+        # A trimmed window leaves out rows between its end and the queried end: an edited handle must not add to them.
         if not self.start < self.end <= self.queried_end <= whole_second(self.end, "end") + MARGIN:
             raise ValueError("start < end <= queried_end does not hold, or queried_end is more than a second later")
         if self.queried_start is not None and self.queried_start > self.start:
@@ -68,7 +68,7 @@ class HandleWindow(Record):
         return cls(**{name: getattr(window, name) for name in cls.model_fields})
 
     def trim_rule(self) -> TrimRule | None:
-        """Return the rule by which margin rows are dropped, or None where nothing is trimmed."""
+        """Return the rule by which the rows in a margin are left out, or None where nothing is trimmed."""
         if not self.trim:
             return None
         return TrimRule(self.start, self.end, self.queried_start, self.queried_end)

@@ -61,7 +61,7 @@ class DatedWindow(Window):
 
     def resolved(self, start: datetime, end: datetime, *, queried_from: datetime | None) -> ResolvedWindow:
         """Return the window [start, end) with these options; `queried_from` None has no lower bound."""
-        # A row has many labels, each with its own time: no single timestamp decides which rows to drop.
+        # A row has many labels, each with its own time: no single timestamp decides which rows to leave out.
         trim = self.field == "last_activity_at" if self.trim is None else self.trim
         return ResolvedWindow(
             field=self.field,

@@ -16,7 +16,7 @@ WindowPosition = Literal["inside", "margin", "after_end", "before_start", "unkno
 
 @dataclass(frozen=True, slots=True)
 class TrimRule:
-    """Places a row by its own timestamp. Only rows in a margin may be dropped; all others are kept.
+    """Places a row by its own timestamp. Only rows in a margin may be left out; all others are kept.
 
     A margin is the part of the query outside the window, extended by what an index that rounds may add to the result.
     With a look-back the lower margin lies before the moment to which that reaches; the rows up to the start are kept.

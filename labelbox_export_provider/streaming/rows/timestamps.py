@@ -1,7 +1,7 @@
 """The timestamp of a row, read without building the row. What cannot be read is None, and such rows are kept.
 
 In nearly all rows the timestamp is a few hundred bytes from the start. `peek_timestamp` parses the row that far and no
-further, which is enough to keep it; to drop a row, the whole of it must be parsed, by `last_activity_at`.
+further, which is enough to keep it; to leave out a row, the whole of it must be parsed, by `last_activity_at`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MAX_DISTANCE = 64 * 1024
 
 
 class RowPositions(Protocol):
-    """Where timestamps lie relative to a window. Only a row in its margin is dropped."""
+    """Where timestamps lie relative to a window. Only a row in its margin is left out."""
 
     def position(self, moment: datetime | None) -> str:
         """Return `inside`, `margin`, `after_end`, `before_start` or `unknown`."""
