@@ -52,14 +52,14 @@ test: $(STAMP) ## unit tests and generated campaigns, with end-to-end tests unde
 .PHONY: unit-then-thorough
 unit-then-thorough: $(STAMP)
 	@status=0; \
-	$(VENV)/bin/python -m pytest -n $(WORKERS) || status=$$?; \
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --cov --cov-report= || status=$$?; \
 	$(VENV)/bin/python -m pytest -m thorough -n $(WORKERS) || status=$$?; \
 	exit $$status
 
 unit: $(STAMP) ## unit tests alone
 	@$(RUN) -m pytest -n $(WORKERS)
 
-thorough: $(STAMP) ## generated campaigns alone: minutes, without Airflow
+thorough: $(STAMP) ## generated campaigns and slower tests alone: minutes, without a cluster of Airflow
 	@$(RUN) -m pytest -m thorough -n $(WORKERS)
 
 e2e: $(STAMP) ## end-to-end tests alone
