@@ -52,7 +52,7 @@ class Report:
             "date": self.date,
             "machine": machine(),
             "settings": dict(self.settings),
-            "measures": [{**asdict(each), "verdict": each.result} for each in self.measures()],
+            "measures": [{**asdict(each), "result": each.result} for each in self.measures()],
             "cases": {
                 name: {
                     "command": self.commands[name],

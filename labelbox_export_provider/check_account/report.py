@@ -63,7 +63,7 @@ def as_json(account: Account, *, error: str | None) -> str:
                 "question": each.question.text,
                 "found": each.found,
                 "assumed": each.question.assumed,
-                "verdict": each.result,
+                "result": each.result,
                 **({"facts": each.facts} if each.facts else {}),
             }
             for each in account.findings()

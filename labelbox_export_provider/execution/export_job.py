@@ -64,9 +64,9 @@ class WaitLimits:
         if not isinstance(cancel_on_kill, bool):
             raise ConfigurationError(f"cancel_on_kill={cancel_on_kill!r}: must be True or False.")
         return cls(
-            span("poke_interval", poke_interval),
-            span("timeout", timeout),
-            span("limit_timeout", limit_timeout),
+            duration("poke_interval", poke_interval),
+            duration("timeout", timeout),
+            duration("limit_timeout", limit_timeout),
             cancel_on_kill,
         )
 
@@ -258,7 +258,7 @@ class ExportJob:
         )
 
 
-def span(option: str, value: object) -> timedelta:
+def duration(option: str, value: object) -> timedelta:
     """Read a length of time as Airflow's sensors do: a timedelta, or seconds."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     length = timedelta(seconds=value) if number else value  # type: ignore[arg-type]  # the line above checks

@@ -15,7 +15,7 @@ from labelbox_export_provider.domain.windows.windows import AnyWindow, check_win
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default, own_params
-from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, span
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, duration
 from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
@@ -111,7 +111,7 @@ class ExportOperator(PhasedOperator):
         self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
-        self.adopt_within = span("adopt_within", adopt_within)
+        self.adopt_within = duration("adopt_within", adopt_within)
         self.wait_limits = WaitLimits.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
         if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
             raise ConfigurationError(

@@ -22,7 +22,7 @@ from labelbox_export_provider.domain.windows.windows import AnyWindow, check_win
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default
-from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, span
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, duration
 from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
@@ -129,7 +129,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.window = plain_window(of_source["window"])
         self.labelbox_conn_id = of_source["labelbox_conn_id"]
         self.task_name = of_source["task_name"]
-        self.adopt_within = span("adopt_within", _or(of_source["adopt_within"], timedelta(hours=24)))
+        self.adopt_within = duration("adopt_within", _or(of_source["adopt_within"], timedelta(hours=24)))
         self.wait_limits = WaitLimits.of(
             _or(of_source["poke_interval"], 5.0),
             _or(of_source["timeout"], timedelta(days=7)),

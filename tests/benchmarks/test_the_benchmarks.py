@@ -61,7 +61,7 @@ def test_ratios_stand_beside_gate_and_target(short: tuple[Report, dict[str, Any]
     assert (against_upload["gate"], against_upload["target"]) == (1.4, 1.2)
     whole = told["the same, with the start and end of both processes"]
     assert whole["value"] == pytest.approx(land["wall"] / upload["wall"], rel=1e-3)
-    assert (whole["gate"], whole["verdict"]) == (None, "")
+    assert (whole["gate"], whole["result"]) == (None, "")
     assert "peak memory above the start, gzip-trim, without awscrt" in told
     assert "| wall, against uploading a local file, same client |" in report.markdown()
 
@@ -155,7 +155,7 @@ def at(value: float, gate: float | None, target: float | None) -> str:
     return Measure("a measure", value, (), gate, target).result
 
 
-def test_a_verdict_names_the_strictest_bound_that_is_kept() -> None:
+def test_a_result_names_the_strictest_bound_that_is_kept() -> None:
     assert [at(value, 1.4, 1.2) for value in (1.2, 1.3, 1.5)] == ["target", "gate", "MISSED"]
     assert [at(value, 128, None) for value in (128, 129)] == ["gate", "MISSED"]
     assert at(1.5, None, None) == ""

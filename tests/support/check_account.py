@@ -29,7 +29,7 @@ class Checked:
     def found(self, question: str) -> tuple[str, str]:
         """Return the finding and its result."""
         finding = self._finding(question)
-        return finding["found"], finding["verdict"]
+        return finding["found"], finding["result"]
 
     def facts(self, question: str) -> dict[str, Any]:
         """Return the facts beside a finding."""
@@ -42,7 +42,7 @@ class Checked:
     @property
     def differing(self) -> list[str]:
         """Return the questions whose answer differs from the assumption."""
-        return [each["id"] for each in self.report["findings"] if each["verdict"] == "differs"]
+        return [each["id"] for each in self.report["findings"] if each["result"] == "differs"]
 
 
 def run_command(*arguments: str, **environment: str) -> Checked:

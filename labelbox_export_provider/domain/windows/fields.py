@@ -56,32 +56,32 @@ def _span(value: object) -> timedelta:
             raise TypeError
         if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
             value = float(value)  # a number that a template rendered
-        span = _DURATION.validate_python(value)
+        duration = _DURATION.validate_python(value)
     except (ValidationError, OverflowError, TypeError):
         raise ValueError(
             "must be a timedelta, a number of seconds, or ISO 8601 in days and smaller units such as 'PT5M' or 'P3D'."
         ) from None
     return timedelta(
-        microseconds=span // timedelta(microseconds=1)
+        microseconds=duration // timedelta(microseconds=1)
     )  # a plain timedelta: pendulum's Duration adds differently
 
 
-def _not_negative(span: timedelta) -> timedelta:
-    if span < timedelta(0):
-        raise ValueError(f"{span.total_seconds():g} seconds is below 0.")
-    return span
+def _not_negative(duration: timedelta) -> timedelta:
+    if duration < timedelta(0):
+        raise ValueError(f"{duration.total_seconds():g} seconds is below 0.")
+    return duration
 
 
-def _whole_seconds(span: timedelta) -> timedelta:
-    if span.microseconds:
+def _whole_seconds(duration: timedelta) -> timedelta:
+    if duration.microseconds:
         raise ValueError("whole seconds are needed, since Labelbox's date filters have no fractions.")
-    return span
+    return duration
 
 
-def _above_zero(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
-        raise ValueError(f"{span.total_seconds():g} seconds is not above 0.")
-    return span
+def _above_zero(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise ValueError(f"{duration.total_seconds():g} seconds is not above 0.")
+    return duration
 
 
 Settle = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_not_negative)]
