@@ -1,7 +1,7 @@
 """Starts one program and prints what it used. A process of its own, and a small one.
 
-The kernel counts the memory of whoever starts a program into that program's peak, until it has begun. So the starter
-must be smaller than everything that is measured, and imports nothing that is large.
+The kernel counts the memory of whoever starts a program into that program's peak, until it has begun. So the process
+that starts it must be smaller than everything that is measured, and imports nothing that is large.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM, noticed only where it is safe.
 
-An exception out of a signal handler can strike while a lock is being taken, after which cleaning up waits for that
+An exception out of a signal handler can be raised while a lock is being taken, after which cleaning up waits for that
 lock for ever. So the handlers only set a flag, and every wait checks it: every wait here goes through `pause`.
 """
 
@@ -25,7 +25,7 @@ class Interrupted(BaseException):
 
 
 def notice_signals() -> None:
-    """Record Ctrl-C, SIGTERM and SIGHUP from now on; those that the starter ignores stay ignored."""
+    """Record Ctrl-C, SIGTERM and SIGHUP from now on; those that the parent process ignores stay ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, _: _asked.append(number))

@@ -125,18 +125,18 @@ def read_rows(path: str | Path) -> list[DataRow]:
         for number, line in enumerate(lines, start=1):
             raw = line.removesuffix(b"\n")
             if raw.strip():
-                rows.append(_parse_row(raw, where=f"{path}, line {number}"))
+                rows.append(_parse_row(raw, label=f"{path}, line {number}"))
     if not rows:
         raise ValueError(f"{path} holds no data row")
     return rows
 
 
-def _parse_row(raw: bytes, *, where: str) -> FileRow:
+def _parse_row(raw: bytes, *, label: str) -> FileRow:
     try:
         return _to_row(json.loads(raw), raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(
-            f"{where}: not a data row; expected a JSON object with data_row.id, one object a line"
+            f"{label}: not a data row; expected a JSON object with data_row.id, one object a line"
         ) from None
 
 
