@@ -15,13 +15,15 @@ KEEP ?=
 WORKERS ?= auto
 # Only `make matrix` takes this: LINE=airflow-3.1.0 for one of its lines.
 LINE ?=
+# Only `make campaign` takes this.
+SEEDS ?= 2000
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
 SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench constraints clean
+.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +93,11 @@ format: $(STAMP) ## let ruff format and fix what it can
 docs: $(STAMP) ## write the tables of docs/ that are made from the code
 	@PYTHONPATH=tests $(VENV)/bin/python -m support.docs_tables
 	@PYTHONPATH=tests $(RUN) -m support.kinds_of_run
+
+# Kills under a real scheduler have a number of their own: LABELBOX_KILLS=20 in tests/e2e/test_never_twice.py.
+campaign: $(STAMP) ## many seeds of every generated campaign (SEEDS=2000), with their outcome in benchmarks/results/
+	@LABELBOX_SEEDS=$(SEEDS) LABELBOX_CAMPAIGN=benchmarks/results/campaign-$$(date -u +%Y-%m-%d).json \
+	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/property tests/streaming
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +18,7 @@ settings.load_profile("untimed")
 _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 
 _OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
-_OF_THE_TESTS = ("LABELBOX_KILLS", "LABELBOX_SEED", "LABELBOX_SNAPSHOTS")
+_OF_THE_TESTS = ("LABELBOX_CAMPAIGN", "LABELBOX_KILLS", "LABELBOX_SEED", "LABELBOX_SNAPSHOTS")
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
     del os.environ[_name]
@@ -56,6 +57,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     for line in count_cases(_BEGAN):
         terminalreporter.write_line(line)
-    ended = [report.nodeid for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
+    outcomes = [
+        (report.nodeid, name) for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())
+    ]
+    if file := os.environ.get("LABELBOX_CAMPAIGN"):
+        from support.campaign import write_campaign
+
+        write_campaign(Path(file), outcomes, time.time() - _BEGAN)
+    ended = [node for node, _ in outcomes]
     if seeds := sorted({int(node.rpartition("[")[2].rstrip("]")) for node in ended if "has_no_gap.py::" in node}):
         terminalreporter.write_line(f"simulated years: {len(seeds)}, seeds {seeds[0]} to {seeds[-1]}")
