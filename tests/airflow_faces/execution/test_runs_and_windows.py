@@ -140,7 +140,8 @@ def test_a_run_in_a_skipped_hour_keeps_its_schedule(cron: str, zone: str, presse
     assert "clear its scheduled run" in message
     assert "schedule=" not in message
     assert run.interval is not None
-    nights = islice(scheduled(run.schedule, datetime.fromisoformat(pressed) - 5 * DAY), 6)
+    pressed_at = datetime.fromisoformat(pressed.replace("Z", "+00:00"))
+    nights = islice(scheduled(run.schedule, pressed_at - 5 * DAY), 6)
     assert run.interval[1] in {night.interval[1] for night in nights if night.interval is not None}
 
 
