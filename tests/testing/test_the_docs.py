@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 # Imported here, since pytester forgets what tests inside of it import, and Airflow takes seconds to import.
 from labelbox_export_provider import ExportTask, LabelboxHook
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 pytest_plugins = ["pytester"]
 
@@ -73,3 +76,20 @@ def test_the_dag_of_the_page_passes_its_test_under_airflow(tmp_path: Path) -> No
         )
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     assert "1 passed" in done.stdout
+
+
+CALLS = re.findall(r"curl -X POST http://127\.0\.0\.1:8765(/_fake/[a-z]+) -d '(\{.*\})'", TEXT)
+
+
+@pytest.mark.parametrize(("path", "body"), CALLS, ids=[path for path, _ in CALLS])
+def test_a_call_of_the_admin_api_is_answered(path: str, body: str) -> None:
+    with FakeLabelbox(generate_rows(2)) as fake:
+        content = json.loads(body)
+        given = {"api_key": fake.api_key, "row_id": fake.row_ids()[0]}
+        content |= {name: value for name, value in given.items() if name in content}
+        answer = httpx.post(f"{fake.base_url}{path}", json=content, trust_env=False)
+    assert answer.status_code == 200, answer.text
+
+
+def test_every_call_of_the_admin_api_has_an_example() -> None:
+    assert sorted(path for path, _ in CALLS) == ["/_fake/behaviour", "/_fake/edit", "/_fake/faults", "/_fake/revoke"]

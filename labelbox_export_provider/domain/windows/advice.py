@@ -13,8 +13,9 @@ from labelbox_export_provider.errors import ManualRunError, WindowError
 # Airflow creates no second run for a logical date, and resumes a schedule after the last run that it finds.
 NEW_DAG_ID = (
     "a new dag_id, and start_date= one interval before the first refused run; then unpause the new DAG. Under the old "
-    "dag_id the windows of earlier runs are lost while all is green: Airflow resumes after the last run, and a "
-    "backfill skips dates that have one (docs/windows.md, 'Changing the timetable of a DAG that has runs')."
+    "dag_id the windows of earlier runs are never exported, although every run succeeds: Airflow resumes after the "
+    "last run, and a backfill skips dates that have one (docs/windows.md, 'Changing the timetable of a DAG that has "
+    "runs')."
 )
 
 
