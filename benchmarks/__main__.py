@@ -122,7 +122,7 @@ def _reach_loopback_directly() -> None:
 def _bytes(text: str) -> int:
     matched = re.fullmatch(r"(\d+)(|KiB|MiB|GiB)", text)
     if matched is None or not int(matched[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size. Legal are such as 1GiB, 64MiB, 8388608.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size. Write it as 1GiB, 64MiB, 8388608.")
     return int(matched[1]) * _UNITS[matched[2]]
 
 

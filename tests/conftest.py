@@ -52,7 +52,7 @@ _BEGAN = time.time()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how much the judge suites compared, whichever process ran them, and which years were simulated."""
+    """Report how much the judge suites compared, whichever process ran them, and which years were simulated."""
     from support.judge.cases import count_cases
 
     for line in count_cases(_BEGAN):
