@@ -43,10 +43,10 @@ def run(command: Sequence[str], env: Mapping[str, str], notes: Path, servers: It
     done = subprocess.run(launch, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, check=False)
     server_cpu = sum(map(cpu_of, pids)) - before
     if done.returncode:
-        said = done.stderr.strip() or "nothing"
+        reported = done.stderr.strip() or "nothing"
         # The terminal shows all of it; the report takes the last line.
-        print(said, file=sys.stderr)
-        raise RunFailedError(f"it ended with {done.returncode}, saying last: {said.splitlines()[-1]}")
+        print(reported, file=sys.stderr)
+        raise RunFailedError(f"it ended with {done.returncode}, saying last: {reported.splitlines()[-1]}")
     used = json.loads(done.stdout)
     noted = json.loads(notes.read_text()) if notes.exists() else {}
     return Run(used["wall"], used["cpu"], used["peak_rss"], server_cpu, noted)

@@ -47,11 +47,11 @@ def verify(case: Case, run: Run, stage: Stage) -> str:
 
 
 def _sizes(case: Case, run: Run, stage: Stage) -> str:
-    received, told, size = stage.discarded(), int(run.notes["bytes"]), stage.dataset.size_of(case.files)
-    if case.compression == "none" and not case.trimmed and told != size:
-        raise WrongResultError(f"{case.name}: {told} bytes landed, {size} are right")
-    if not told <= received <= told + _SMALL_OBJECTS:
-        raise WrongResultError(f"{case.name}: the manifest tells of {told} bytes, the sink received {received}")
+    received, described, size = stage.discarded(), int(run.notes["bytes"]), stage.dataset.size_of(case.files)
+    if case.compression == "none" and not case.trimmed and described != size:
+        raise WrongResultError(f"{case.name}: {described} bytes landed, {size} are right")
+    if not described <= received <= described + _SMALL_OBJECTS:
+        raise WrongResultError(f"{case.name}: the manifest tells of {described} bytes, the sink received {received}")
     return "the sink received the bytes that the manifest tells of"
 
 

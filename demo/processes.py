@@ -202,7 +202,7 @@ class Processes:
 
     def _take(self) -> IO[str]:
         handle = (self.home / "lock").open("a+")
-        deadline, told = time.monotonic() + self.wait, False
+        deadline, described = time.monotonic() + self.wait, False
         while not _locked(handle):
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
@@ -211,9 +211,9 @@ class Processes:
                 raise HomeInUseError(
                     f"{self.home} is in use by process {holder}. End that process, or use another directory."
                 )
-            if not told:
+            if not described:
                 self._say(f"waiting up to {self.wait:.0f} s for process {holder} to leave {self.home}")
-                told = True
+                described = True
             pause(0.2)
         handle.truncate(0)
         handle.write(str(os.getpid()))

@@ -116,7 +116,7 @@ class _Store:
             if wanted != there["generation"] or any(each and each.split(",")[0] != checksum for each in stated):
                 connection.answer(412, b'{"error": {"code": 412, "message": "conditionNotMet"}}', _JSON)
                 return
-            told = {
+            described = {
                 **upload.given,
                 "name": upload.name,
                 "generation": str(next(self._numbers)),
@@ -124,8 +124,8 @@ class _Store:
                 "crc32c": checksum,
                 "etag": upload.path.name,
             }
-            self._objects[upload.name] = (upload.path, told)
-        connection.answer(200, json.dumps(told).encode(), _JSON)
+            self._objects[upload.name] = (upload.path, described)
+        connection.answer(200, json.dumps(described).encode(), _JSON)
 
     @staticmethod
     def _download(path: Path, request: Request, connection: Connection) -> None:

@@ -239,9 +239,9 @@ class _Exchange:
         )
 
     def failure(self, error: Exception) -> TransportFailure:
-        kind, told = _kind_of(error)
+        kind, described = _kind_of(error)
         seconds = self._elapsed()
-        message = f"{self._host} gave no answer: {self._without_key(told)} (after {seconds:.1f} s)"
+        message = f"{self._host} gave no answer: {self._without_key(described)} (after {seconds:.1f} s)"
         return TransportFailure(kind, message, seconds)
 
     def _without_key(self, text: str) -> str:
@@ -261,8 +261,8 @@ def _kind_of(error: Exception) -> tuple[FailureKind, str]:
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return FailureKind.TIMEOUT, "timed out"
     # The text of a local protocol error may quote a header.
-    told = type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else scrub(str(error))
-    return FailureKind.BROKEN, f"the connection broke, {told or type(error).__name__}"
+    described = type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else scrub(str(error))
+    return FailureKind.BROKEN, f"the connection broke, {described or type(error).__name__}"
 
 
 def _is_untrusted_certificate(error: BaseException | None) -> bool:

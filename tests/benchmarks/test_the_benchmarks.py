@@ -55,14 +55,14 @@ def test_each_case_is_run_and_verified(short: tuple[Report, dict[str, Any]]) -> 
 def test_ratios_stand_beside_gate_and_target(short: tuple[Report, dict[str, Any]]) -> None:
     report, plain = short
     land, upload = (plain["cases"][name]["runs"][0] for name in ("land", "upload"))
-    told = {each["name"]: each for each in plain["measures"]}
-    against_upload = told["wall, against uploading a local file, same client"]
+    described = {each["name"]: each for each in plain["measures"]}
+    against_upload = described["wall, against uploading a local file, same client"]
     assert against_upload["value"] == pytest.approx(land["notes"]["work_wall"] / upload["notes"]["work_wall"], rel=1e-3)
     assert (against_upload["gate"], against_upload["target"]) == (1.4, 1.2)
-    whole = told["the same, with the start and end of both processes"]
+    whole = described["the same, with the start and end of both processes"]
     assert whole["value"] == pytest.approx(land["wall"] / upload["wall"], rel=1e-3)
     assert (whole["gate"], whole["result"]) == (None, "")
-    assert "peak memory above the start, gzip-trim, without awscrt" in told
+    assert "peak memory above the start, gzip-trim, without awscrt" in described
     assert "| wall, against uploading a local file, same client |" in report.markdown()
 
 
@@ -82,10 +82,10 @@ def test_the_cases_of_s3_run_and_give_their_measures(tmp_path: Path) -> None:
     report, plain = bench(tmp_path, "land*,sdk,upload,compress-*,gcs-upload*,memory-plain-x1,memory-plain-x0.25")
     assert plain["left_out"] == {}
     assert not report.failed
-    told = " ".join(each["name"] for each in plain["measures"])
+    described = " ".join(each["name"] for each in plain["measures"])
     for named in ("SDK's stream", "client CPU", "200 ms", "trimming", "with gzip", "with zstd", "default gzip"):
-        assert named in told
-    assert "its difference between sizes, plain, without awscrt" in told
+        assert named in described
+    assert "its difference between sizes, plain, without awscrt" in described
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +168,9 @@ def test_compression_is_compared_with_its_parts() -> None:
         return [Run(1, cpu, 1, 0, {"work_cpu": work, "rss_before": 0, "rss_peak": 0})]
 
     measured = {"land": runs(2), "land-gzip": runs(3.6), "compress-gzip": runs(9, work=1)}
-    told = {each.name: each for each in measures(measured, dict.fromkeys(measured, GIB))}
-    assert told["CPU with gzip, against plain transfer + gzip alone"].value == pytest.approx(1.2)
-    assert told["CPU with the default gzip"].value == pytest.approx(3.6)
+    described = {each.name: each for each in measures(measured, dict.fromkeys(measured, GIB))}
+    assert described["CPU with gzip, against plain transfer + gzip alone"].value == pytest.approx(1.2)
+    assert described["CPU with the default gzip"].value == pytest.approx(3.6)
 
 
 def test_memory_is_what_a_transfer_adds() -> None:
@@ -179,15 +179,15 @@ def test_memory_is_what_a_transfer_adds() -> None:
     def runs(peak: int) -> list[Run]:
         return [Run(1, 1, 1, 0, {"rss_before": 50 * MIB, "rss_peak": peak * MIB})]
 
-    def told() -> dict[str, tuple[float, str]]:
+    def described() -> dict[str, tuple[float, str]]:
         return {each.name: (each.value, each.result) for each in measures(measured, {})}
 
     peak = "peak memory above the start, plain, without awscrt"
     difference = "its difference between sizes, plain, without awscrt"
     measured = {"memory-plain-x0.25": runs(130), "memory-plain-x1": runs(135), "memory-plain-x10": runs(179)}
-    assert told().items() >= {peak: (129, "MISSED"), difference: (49, "MISSED")}.items()
+    assert described().items() >= {peak: (129, "MISSED"), difference: (49, "MISSED")}.items()
     measured["memory-plain-x10"] = runs(140)
-    assert told().items() >= {peak: (90, "gate"), difference: (10, "gate")}.items()
+    assert described().items() >= {peak: (90, "gate"), difference: (10, "gate")}.items()
 
 
 def test_every_case_has_its_own_name() -> None:

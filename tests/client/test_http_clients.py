@@ -89,8 +89,8 @@ def test_echoed_key_is_not_in_the_error(server: ScriptedServer, settings: Connec
     """A server that echoes the key does not get it into an error."""
 
     def echo(asked: Asked) -> Plays:
-        said = asked.headers["authorization"]
-        return Plays(401, {"message": f"{said} / {said.removeprefix('Bearer ')} is expired"})
+        reported = asked.headers["authorization"]
+        return Plays(401, {"message": f"{reported} / {reported.removeprefix('Bearer ')} is expired"})
 
     server.play(echo)
     with pytest.raises(AuthenticationError, match="is expired") as raised:

@@ -78,8 +78,8 @@ def test_the_readers_print_what_the_page_says(tmp_path: Path) -> None:
 def test_the_fake_prints_a_line_that_is_not_needed() -> None:
     """The page shows some of the lines and names the one that looks like a command to run."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    with in_another_terminal(COMMANDS[1].replace("8765", "0"), environment) as told:
-        [line] = [line for line in told if line.startswith("export ")]
+    with in_another_terminal(COMMANDS[1].replace("8765", "0"), environment) as described:
+        [line] = [line for line in described if line.startswith("export ")]
     named = re.search(r"`(export \w+)\.\.\.` line is not needed", step(2))
     assert named
     assert line.startswith(named[1])
@@ -126,8 +126,8 @@ def test_every_command_runs_under_airflow(tmp_path: Path) -> None:
     setup += "".join(f"cat > {file} <<'EOF'\n{content}EOF\n" for file, content in FILES.items())
     environment = {key: value for key, value in os.environ.items() if "AIRFLOW" not in key and "LABELBOX" not in key}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    with in_another_terminal(fake, environment) as told:
-        assert [line for line in plain(SERVES.replace("8765", port)) if line not in told] == []
+    with in_another_terminal(fake, environment) as described:
+        assert [line for line in plain(SERVES.replace("8765", port)) if line not in described] == []
         done = subprocess.run(
             ["bash", "-e", "-c", "\n".join((setup, *others))],
             cwd=tmp_path,
@@ -154,11 +154,11 @@ def in_another_terminal(command: str, environment: dict[str, str]) -> Iterator[l
     process = subprocess.Popen([bash, "-c", f"exec {command}"], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        told: list[str] = []
+        described: list[str] = []
         deadline = time.monotonic() + 60
-        while not (told and told[-1].startswith("export ")) and time.monotonic() < deadline:
-            told.append(process.stdout.readline().rstrip("\n"))
-        yield told
+        while not (described and described[-1].startswith("export ")) and time.monotonic() < deadline:
+            described.append(process.stdout.readline().rstrip("\n"))
+        yield described
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0

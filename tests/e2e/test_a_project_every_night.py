@@ -75,13 +75,13 @@ def test_result_and_asset_event_name_the_manifest(stage: Stage, landed: list[Lan
     """The return value and the asset event tell where the manifest is."""
     api = stage.airflow.api
     for run in api.runs(DAG, run_type="backfill"):
-        told = api.xcoms(DAG, run["dag_run_id"], "land")["return_value"]
-        assert len(json.dumps(told)) < 4096
-        assert told["manifest_uri"].removeprefix("s3://nightly-lake/") in stage.nightly_store.objects(
+        described = api.xcoms(DAG, run["dag_run_id"], "land")["return_value"]
+        assert len(json.dumps(described)) < 4096
+        assert described["manifest_uri"].removeprefix("s3://nightly-lake/") in stage.nightly_store.objects(
             "labelbox/manifests/"
         )
-        night = next(night for night in landed if night.export_id == told["export_id"])
-        assert told["rows"] == len(night.rows)
+        night = next(night for night in landed if night.export_id == described["export_id"])
+        assert described["rows"] == len(night.rows)
     events = api.pages("/assets/events", "asset_events")
     assert sorted(event["extra"]["export_id"] for event in events) == sorted(night.export_id for night in landed)
 

@@ -131,8 +131,10 @@ def test_airflow_dags_test_exports_the_last_whole_interval(stage: Stage) -> None
     before = len(stage.labelbox.exports)
     done = stage.airflow.cli("dags", "test", "kinds_dags_test")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    told = [line for line in (done.stdout + done.stderr).splitlines() if API_KEY in line]
-    assert [line for line in told if "MaskSecret(" not in line] == [], "Airflow's own line is the only one with the key"
+    shown = [line for line in (done.stdout + done.stderr).splitlines() if API_KEY in line]
+    assert [line for line in shown if "MaskSecret(" not in line] == [], (
+        "Airflow's own line is the only one with the key"
+    )
     [export] = stage.labelbox.exports[before:]
     asked = {end: datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z") for end, text in date_filter(export).items()}
     assert f"{asked['min']:%H:%M:%S} {asked['max']:%H:%M:%S}" == "01:59:59 02:00:01"

@@ -217,8 +217,8 @@ def test_forty_starts_at_a_limit_of_ten_all_succeed(scene: Cluster) -> None:
     sent = len(scene.labelbox.requests.asking(START))
     assert sent > 40, "no start was refused, so the test shows nothing"
     print(f"{sent} starts were sent for 40 exports")
-    said = [index for index in range(40) if "no retry is used up" in scene.log("crowd", run_id, "start", index)]
-    assert said
+    reported = [index for index in range(40) if "no retry is used up" in scene.log("crowd", run_id, "start", index)]
+    assert reported
 
 
 def test_pool_limits_exports_of_a_mapped_transfer(scene: Cluster) -> None:

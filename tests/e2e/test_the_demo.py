@@ -49,15 +49,15 @@ class Demo:
             self._lines.append(line)
 
     @property
-    def said(self) -> str:
+    def reported(self) -> str:
         return "".join(self._lines)
 
     def wait_to_say(self, text: str, timeout: float = 300) -> str:
         """Wait until it says something that this pattern finds, and return what was found."""
 
         def look() -> re.Match[str] | None:
-            found = re.search(text, self.said)
-            assert found or self.process.poll() is None, self.said
+            found = re.search(text, self.reported)
+            assert found or self.process.poll() is None, self.reported
             return found
 
         return str(until(f"the demo to say {text!r}", look, timeout=timeout, every=0.1)[0])
@@ -117,12 +117,12 @@ def test_generated_rows_land_in_three_windows(demo: Callable[..., Demo]) -> None
     run = demo("--generate", "400", "--keep")
     url = run.wait_to_say(r"stays up at (\S+)").removeprefix("stays up at ")
     assert httpx.get(url, trust_env=False).status_code == 200
-    assert re.search(r"aws --endpoint-url http://127\.0\.0\.1:\d+ s3 ls", run.said)
+    assert re.search(r"aws --endpoint-url http://127\.0\.0\.1:\d+ s3 ls", run.reported)
     assert run.end(signal.SIGINT) == 0
     assert left_of(run.home) == []
-    counts = [int(number) for number in re.findall(r"│ +(\d+) │ +\d+ │ +\d+ │ +1 │ ok +│ row for row", run.said)]
+    counts = [int(number) for number in re.findall(r"│ +(\d+) │ +\d+ │ +\d+ │ +1 │ ok +│ row for row", run.reported)]
     assert len(counts) == 3
-    assert f"{sum(counts)} rows in 3 windows: each exactly once" in run.said
+    assert f"{sum(counts)} rows in 3 windows: each exactly once" in run.reported
 
 
 def test_rows_of_a_file_land_on_their_days(demo: Callable[..., Demo], tmp_path: Path) -> None:
@@ -132,16 +132,16 @@ def test_rows_of_a_file_land_on_their_days(demo: Callable[..., Demo], tmp_path: 
     file = tmp_path / "export.ndjson"
     file.write_bytes(b"\n".join(row.render(view) for row in rows))
     run = demo("--rows", str(file))
-    assert run.end() == 0, run.said
-    assert re.search(r"\b120 rows in \d windows: each exactly once", run.said), run.said
+    assert run.end() == 0, run.reported
+    assert re.search(r"\b120 rows in \d windows: each exactly once", run.reported), run.reported
     assert left_of(run.home) == []
 
 
 def test_a_file_that_is_not_there_is_refused_by_its_name(demo: Callable[..., Demo], tmp_path: Path) -> None:
     run = demo("--rows", str(tmp_path / "exprot.ndjson"))
     assert run.end() == 1
-    assert re.search(r"FAILED: ROWS=\S+exprot.ndjson: there is no such file", run.said), run.said
-    assert "usage:" not in run.said
+    assert re.search(r"FAILED: ROWS=\S+exprot.ndjson: there is no such file", run.reported), run.reported
+    assert "usage:" not in run.reported
 
 
 def test_file_that_is_not_an_export_is_refused(demo: Callable[..., Demo], tmp_path: Path) -> None:
@@ -150,5 +150,5 @@ def test_file_that_is_not_an_export_is_refused(demo: Callable[..., Demo], tmp_pa
     file.write_text(json.dumps({"data_row": {"id": "cl1"}}) + "\nnot json\n")
     run = demo("--rows", str(file))
     assert run.end() != 0
-    assert "export.ndjson, line 2: not a data row" in run.said
-    assert "starting" not in run.said
+    assert "export.ndjson, line 2: not a data row" in run.reported
+    assert "starting" not in run.reported

@@ -27,10 +27,10 @@ def main() -> None:
     ):
         try:
             operator(task_id="land", export="{{ x }}", **target)
-            told = "nothing"
+            described = "nothing"
         except package.LabelboxExportError as error:
-            told = str(error)
-        assert f"airflow-provider-labelbox-export[{extra}]" in told, told
+            described = str(error)
+        assert f"airflow-provider-labelbox-export[{extra}]" in described, described
     sys.stdout.write(f"{len(package.__all__)} names imported without extras\n")
 
 

@@ -60,11 +60,11 @@ def test_the_command_serves_a_workspace() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            told = [process.stdout.readline() for _ in range(25)]
+            described = [process.stdout.readline() for _ in range(25)]
         finally:
             process.terminate()
         assert process.wait(10) == 0
-    places = [line for line in told if line.startswith(("project", "dataset", "slice", "model run"))]
+    places = [line for line in described if line.startswith(("project", "dataset", "slice", "model run"))]
     assert len(places) == 8 + 5 + 4 + 4
     assert [line.endswith("(0 rows)\n") for line in places if "without rows" in line] == [True] * 4
 

@@ -47,8 +47,8 @@ def test_another_format_is_named(
     with pytest.raises(SystemExit) as error:
         main(["--rows", str(file)])
     assert error.value.code == 2
-    told = capsys.readouterr().err
-    assert (what in told, advice in told) == (True, True), told
+    described = capsys.readouterr().err
+    assert (what in described, advice in described) == (True, True), described
     with pytest.raises(SystemExit, match=what):
         read_export(file)
 

@@ -42,10 +42,10 @@ def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
 def test_a_setting_that_gives_no_client_is_named(
     extra: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = open_with(monkeypatch, **extra)
-    assert not said.retryable
-    assert word in str(said)
-    assert "key_path, keyfile_dict" in str(said)
+    reported = open_with(monkeypatch, **extra)
+    assert not reported.retryable
+    assert word in str(reported)
+    assert "key_path, keyfile_dict" in str(reported)
 
 
 @pytest.mark.parametrize(

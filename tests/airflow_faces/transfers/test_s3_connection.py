@@ -48,24 +48,24 @@ def test_a_role_that_may_not_be_assumed_is_named(
 ) -> None:
     """A role that may not be assumed is named, with the trust policy to correct."""
     with http_server(lambda request: answer(403, "AccessDenied")) as address:
-        said = open_with(monkeypatch, **token_service(address))
-    assert not said.retryable
-    assert "AssumeRole was answered with AccessDenied" in str(said)
-    assert ROLE in str(said)
-    assert "trust policy" in str(said)
+        reported = open_with(monkeypatch, **token_service(address))
+    assert not reported.retryable
+    assert "AssumeRole was answered with AccessDenied" in str(reported)
+    assert ROLE in str(reported)
+    assert "trust policy" in str(reported)
 
 
 def test_a_token_service_that_fails_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     with http_server(lambda request: answer(500, "InternalFailure")) as address:
-        said = open_with(monkeypatch, **token_service(address))
-    assert isinstance(said, StorageUnavailableError)
-    assert "Retrying may help" in str(said)
+        reported = open_with(monkeypatch, **token_service(address))
+    assert isinstance(reported, StorageUnavailableError)
+    assert "Retrying may help" in str(reported)
 
 
 def test_a_token_service_that_cannot_be_reached_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = open_with(monkeypatch, **token_service("http://127.0.0.1:9"))
-    assert isinstance(said, StorageUnavailableError)
-    assert "endpoint_url" in str(said)
+    reported = open_with(monkeypatch, **token_service("http://127.0.0.1:9"))
+    assert isinstance(reported, StorageUnavailableError)
+    assert "endpoint_url" in str(reported)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_token_service_that_cannot_be_reached_is_worth_a_retry(monkeypatch: py
     ids=["profile", "endpoint", "client option"],
 )
 def test_a_setting_that_gives_no_client_is_named(extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    said = open_with(monkeypatch, **extra)
-    assert not said.retryable
+    reported = open_with(monkeypatch, **extra)
+    assert not reported.retryable
     (option,) = set(extra) - {"region_name"}
-    assert option in str(said)
+    assert option in str(reported)

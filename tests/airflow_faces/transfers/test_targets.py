@@ -60,18 +60,18 @@ def refusal(operator: type[Operator], **options: Any) -> str:
 def test_what_is_no_s3_bucket_is_refused(bucket: str, word: str) -> None:
     """Also where the prefix or the key is a template."""
     for target in ({"s3_prefix": "labels"}, {"s3_prefix": "{{ x }}"}, {"s3_key": "{{ x }}"}):
-        said = refusal(LabelboxExportToS3Operator, s3_bucket=bucket, **target)
-        assert "s3_bucket=" in said
-        assert word in said
+        reported = refusal(LabelboxExportToS3Operator, s3_bucket=bucket, **target)
+        assert "s3_bucket=" in reported
+        assert word in reported
 
 
 @pytest.mark.parametrize(("bucket", "word"), GCS_BUCKETS)
 def test_what_is_no_gcs_bucket_is_refused(bucket: str, word: str) -> None:
     """Also where the name of the object is a template."""
     for target in ({"object_prefix": "labels"}, {"object_name": "{{ x }}"}):
-        said = refusal(LabelboxExportToGCSOperator, bucket_name=bucket, **target)
-        assert "bucket_name=" in said
-        assert word in said
+        reported = refusal(LabelboxExportToGCSOperator, bucket_name=bucket, **target)
+        assert "bucket_name=" in reported
+        assert word in reported
 
 
 @pytest.mark.parametrize(("prefix", "word"), PREFIXES)
@@ -132,8 +132,8 @@ def test_part_bytes_below_the_least_of_the_store_are_refused() -> None:
     """S3 takes 5 MiB at least; the other stores take less."""
     gcs = {"bucket_name": "lake", "object_prefix": "a"}
     assert "part_bytes=204800" in refusal(LabelboxExportToGCSOperator, part_bytes=200 * 1024, **gcs)
-    said = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", part_bytes=4 * 1024**2)
-    assert "part_bytes=4194304 must be 5242880" in said
+    reported = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", part_bytes=4 * 1024**2)
+    assert "part_bytes=4194304 must be 5242880" in reported
     LabelboxExportToGCSOperator(task_id="land", export="{{ x }}", part_bytes=4 * 1024**2, **gcs)
 
 
@@ -150,9 +150,9 @@ def test_part_bytes_below_the_least_of_the_store_are_refused() -> None:
 )
 def test_a_value_that_the_s3_client_refuses_is_refused(sink_args: dict[str, Any], word: str) -> None:
     """The value is not quoted."""
-    said = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", sink_args=sink_args)
-    assert word in said
-    assert "77123" not in said
+    reported = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", sink_args=sink_args)
+    assert word in reported
+    assert "77123" not in reported
 
 
 @pytest.mark.parametrize(

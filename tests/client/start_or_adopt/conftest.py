@@ -33,7 +33,7 @@ def task(fake: FakeLabelbox, clock: ManualClock) -> StartingTask:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def reported(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, "labelbox_export_provider.client.start_or_adopt")
     return caplog
 

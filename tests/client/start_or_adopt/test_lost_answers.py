@@ -33,7 +33,7 @@ from labelbox_export_provider.testing.faults import (
 
 @pytest.mark.parametrize("has_store", [True, False])
 def test_oldest_of_two_tries_wins(
-    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture, clock: ManualClock, has_store: bool
+    fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture, clock: ManualClock, has_store: bool
 ) -> None:
     """Of two tries at once the oldest export wins and the younger is canceled."""
     task.has_store = has_store
@@ -49,7 +49,7 @@ def test_oldest_of_two_tries_wins(
     assert [slower.export_id] == other == [oldest.export_id]
     assert slower.record.export_id == oldest.export_id
     assert (oldest.status, younger.status) == ("IN_PROGRESS", "CANCELED")
-    assert f"Another try started export {oldest.export_id} first" in said.text
+    assert f"Another try started export {oldest.export_id} first" in reported.text
     assert task.run().export_id == oldest.export_id
     assert len(fake.exports) == 2
 
@@ -96,7 +96,7 @@ def test_uncancelable_newer_export_is_logged(
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,
-    said: pytest.LogCaptureFixture,
+    reported: pytest.LogCaptureFixture,
     fault: Fault | None,
 ) -> None:
     """A younger export that cannot be canceled continues unread and the log says so."""
@@ -112,12 +112,12 @@ def test_uncancelable_newer_export_is_logged(
     oldest, younger = fake.exports
     assert slower.export_id == oldest.export_id
     assert younger.status == "IN_PROGRESS"
-    assert f"Export {younger.export_id}" in said.text
-    assert "continues unread" in said.text
+    assert f"Export {younger.export_id}" in reported.text
+    assert "continues unread" in reported.text
 
 
 def test_lost_answer_after_a_start_is_found(
-    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
+    fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
     """An answer lost after the start was carried out is followed by finding the export."""
     fake.faults.add(LostAnswer(operation=START, carried_out=True))
@@ -125,8 +125,8 @@ def test_lost_answer_after_a_start_is_found(
     assert ids(fake) == [started.export_id]
     assert starts_sent(fake) == 1
     assert started.record.export_id == started.export_id
-    assert "The answer to the start was lost" in said.text
-    assert "the start was carried out" in said.text
+    assert "The answer to the start was lost" in reported.text
+    assert "the start was carried out" in reported.text
     assert not started.adopted  # no earlier try had started it
 
 

@@ -38,7 +38,7 @@ def test_an_export_that_has_completed_meanwhile_is_adopted_too(
 
 
 def test_cleared_success_starts_a_new_export(
-    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
+    fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
     """A success that its user clears starts anew because that is what was asked for."""
     first = task.succeed()
@@ -47,7 +47,7 @@ def test_cleared_success_starts_a_new_export(
     assert not second.adopted
     assert ids(fake) == [first.export_id, second.export_id]
     assert len({export.name for export in fake.exports}) == 2
-    assert "was consumed before this task was cleared: starting a new one" in said.text
+    assert "was consumed before this task was cleared: starting a new one" in reported.text
     assert task.succeed().export_id == second.export_id
 
 
@@ -66,13 +66,13 @@ def test_cleared_failure_adopts_the_export(fake: FakeLabelbox, task: StartingTas
 
 
 def test_a_record_of_another_question_is_not_adopted(
-    fake: FakeLabelbox, task: StartingTask, said: pytest.LogCaptureFixture
+    fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
     task.run()
     task.project_id = "clsecond"
     assert not task.run().adopted
     assert [export.source_id for export in fake.exports] == [fake.project_id, "clsecond"]
-    assert "has another request: starting a new one" in said.text
+    assert "has another request: starting a new one" in reported.text
 
 
 @pytest.mark.parametrize(("fault", "status"), [(FailedExport(), "FAILED"), (CanceledExport(), "CANCELED")])
@@ -81,7 +81,7 @@ def test_a_dead_export_means_a_new_one_and_a_logged_reason(  # noqa: PLR0917  fi
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,
-    said: pytest.LogCaptureFixture,
+    reported: pytest.LogCaptureFixture,
     fault: ExportFault,
     status: str,
     has_store: bool,
@@ -93,7 +93,7 @@ def test_a_dead_export_means_a_new_one_and_a_logged_reason(  # noqa: PLR0917  fi
     second = task.run()
     assert not second.adopted
     assert ids(fake) == [first.export_id, second.export_id]
-    assert said.text.count(f"Export {first.export_id} of an earlier try is {status}: starting a new one") == 1
+    assert reported.text.count(f"Export {first.export_id} of an earlier try is {status}: starting a new one") == 1
     assert task.run().export_id == second.export_id  # and the dead one stays out of the way
     assert len(fake.exports) == 2
 
@@ -113,7 +113,7 @@ def test_an_export_older_than_adopt_within_is_not_adopted(  # noqa: PLR0917  fix
     fake: FakeLabelbox,
     task: StartingTask,
     clock: ManualClock,
-    said: pytest.LogCaptureFixture,
+    reported: pytest.LogCaptureFixture,
     age: timedelta,
     adopted: bool,
     has_store: bool,
@@ -123,4 +123,4 @@ def test_an_export_older_than_adopt_within_is_not_adopted(  # noqa: PLR0917  fix
     clock.advance(age.total_seconds())
     assert task.run().adopted is adopted
     assert len(fake.exports) == (1 if adopted else 2)
-    assert ("older than adopt_within (2:00:00): starting a new one" in said.text) is not adopted
+    assert ("older than adopt_within (2:00:00): starting a new one" in reported.text) is not adopted

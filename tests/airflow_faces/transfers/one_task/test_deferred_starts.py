@@ -34,9 +34,9 @@ def test_a_start_is_deferred_until_its_window_has_settled(
     assert isinstance(deferred.value.timeout, timedelta)
     assert pause < deferred.value.timeout < pause + timedelta(days=1), "without a triggerer the task ends some day"
     assert fake.exports == []
-    said = capsys.readouterr().out
-    assert "2026-11-23T02:30:00" in said
-    assert "settles" in said
+    reported = capsys.readouterr().out
+    assert "2026-11-23T02:30:00" in reported
+    assert "settles" in reported
     one.to_the_end()
     assert landed(tmp_path) == expected_rows(fake)
 

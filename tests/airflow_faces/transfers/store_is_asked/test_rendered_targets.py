@@ -31,30 +31,30 @@ from labelbox_export_provider.testing.object_store import StrictS3
 )
 def test_a_rendered_target_is_checked_before_the_start(night: DagHarness, options: dict[str, Any], word: str) -> None:
     """As literals are while the DAG is parsed; the store is not asked."""
-    said = refused(night, **options, params={"x": "my labels/../night"})
-    assert word in said
-    assert "sink_args" not in said
+    reported = refused(night, **options, params={"x": "my labels/../night"})
+    assert word in reported
+    assert "sink_args" not in reported
 
 
 def test_a_key_that_its_fields_make_too_long_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The text of the option is short enough; the name of the object is not."""
-    said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key=f"{'a' * 1000}/{{export_id}}.ndjson.gz")
-    assert "at most 1024" in said
+    reported = refused(night, s3_bucket="lake", s3_prefix=None, s3_key=f"{'a' * 1000}/{{export_id}}.ndjson.gz")
+    assert "at most 1024" in reported
 
 
 def test_a_format_that_makes_an_empty_part_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """A field's format may hold slashes."""
-    said = refused(night, s3_bucket="lake", s3_prefix=None, s3_key="nights/{window_start:/%d}.ndjson.gz")
-    assert "'nights//22.ndjson.gz'" in said
+    reported = refused(night, s3_bucket="lake", s3_prefix=None, s3_key="nights/{window_start:/%d}.ndjson.gz")
+    assert "'nights//22.ndjson.gz'" in reported
 
 
 def test_a_wrong_rendered_sink_arg_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """Its type is checked, and the value is not quoted."""
-    said = refused(
+    reported = refused(
         night, s3_bucket="lake", sink_args={"Expires": "{{ params.x }}"}, params={"x": "hunter2, not a time"}
     )
-    assert "Expires" in said
-    assert "hunter2" not in said
+    assert "Expires" in reported
+    assert "hunter2" not in reported
 
 
 def probes(server: StrictS3) -> int:

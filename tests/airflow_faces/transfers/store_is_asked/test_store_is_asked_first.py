@@ -20,11 +20,11 @@ from labelbox_export_provider.testing.object_store import Fault, StrictGCS, Stri
 
 def test_a_missing_bucket_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The message names the bucket and the option."""
-    said = refused(night, s3_bucket="no-such-lake")
-    assert "'no-such-lake'" in said
-    assert f"for the AWS connection 'aws_default' (endpoint {s3.address.removeprefix('http://')})" in said
-    assert "s3_bucket" in said
-    assert "sink_args" not in said
+    reported = refused(night, s3_bucket="no-such-lake")
+    assert "'no-such-lake'" in reported
+    assert f"for the AWS connection 'aws_default' (endpoint {s3.address.removeprefix('http://')})" in reported
+    assert "s3_bucket" in reported
+    assert "sink_args" not in reported
 
 
 def test_a_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
@@ -36,9 +36,11 @@ def test_a_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, s3
 def test_a_kms_key_that_may_not_be_used_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The action and the key that AWS names are in the message."""
     s3.fault = lambda call: Fault(code="AccessDenied", status=403, message=KMS)
-    said = refused(night, s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:k"})
-    assert "needs kms:GenerateDataKey on the KMS key arn:aws:k" in " ".join(said.split())  # lines are wrapped
-    assert "s3:PutObject" not in said
+    reported = refused(
+        night, s3_bucket="lake", sink_args={"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:k"}
+    )
+    assert "needs kms:GenerateDataKey on the KMS key arn:aws:k" in " ".join(reported.split())  # lines are wrapped
+    assert "s3:PutObject" not in reported
 
 
 def test_a_kms_key_that_may_not_decrypt_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
@@ -59,16 +61,16 @@ def test_a_store_without_client_checksums_starts_no_export(night: DagHarness, s3
 def test_a_refused_sink_arg_starts_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The store's own words are in the message."""
     s3.fault = lambda call: Fault(code="InvalidStorageClass", status=400, message="The class you gave is not valid")
-    said = refused(night, s3_bucket="lake", sink_args={"StorageClass": "COLDEST"})
-    assert "The class you gave is not valid" in said
-    assert "sink_args" in said
+    reported = refused(night, s3_bucket="lake", sink_args={"StorageClass": "COLDEST"})
+    assert "The class you gave is not valid" in reported
+    assert "sink_args" in reported
 
 
 def test_missing_aws_credentials_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """An unknown connection leaves boto3 without credentials."""
-    said = refused(night, s3_bucket="lake", aws_conn_id="aws_nowhere")
-    assert "NoCredentialsError" in said
-    assert "The AWS connection 'aws_nowhere' is incomplete" in said
+    reported = refused(night, s3_bucket="lake", aws_conn_id="aws_nowhere")
+    assert "NoCredentialsError" in reported
+    assert "The AWS connection 'aws_nowhere' is incomplete" in reported
 
 
 def test_rights_that_end_at_data_start_no_export(night: DagHarness, s3: StrictS3) -> None:
@@ -122,9 +124,9 @@ def test_more_workers_than_connections_start_no_export(night: DagHarness, s3: St
 
 def test_a_missing_bucket_in_gcs_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
     """The message names the bucket and the option."""
-    said = refused(night, bucket_name="no-such-lake")
-    assert "'no-such-lake'" in said
-    assert "bucket_name" in said
+    reported = refused(night, bucket_name="no-such-lake")
+    assert "'no-such-lake'" in reported
+    assert "bucket_name" in reported
 
 
 def test_a_gcs_bucket_that_may_not_be_written_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
@@ -137,9 +139,9 @@ def test_a_gcs_bucket_that_may_not_be_written_starts_no_export(night: DagHarness
 def test_a_missing_google_connection_starts_no_export(night: DagHarness) -> None:
     """It is reported as any failure is, with the connection's name and what to do."""
     night.patch.delenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", raising=False)
-    said = refused(night, bucket_name="lake", gcp_conn_id="google_nowhere")
-    assert "There is no Airflow connection 'google_nowhere'" in said
-    assert "gcp_conn_id" in said
+    reported = refused(night, bucket_name="lake", gcp_conn_id="google_nowhere")
+    assert "There is no Airflow connection 'google_nowhere'" in reported
+    assert "gcp_conn_id" in reported
 
 
 def test_a_listing_that_gcs_denies_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
