@@ -20,7 +20,7 @@ WINDOW_START = datetime(2026, 11, 22, tzinfo=timezone.utc)
 WINDOW_END = datetime(2026, 11, 23, tzinfo=timezone.utc)
 MARGIN = timedelta(seconds=1)
 _RECIPE = 1
-"""Counts changes of the formula, so that files of an older one are made anew."""
+"""Counts changes of the formula, so that files of an older one are made again."""
 _DROPPED_EVERY = 100
 _CLASSES = ("car", "truck", "person", "traffic sign", "bicycle", "näive süß データ")
 

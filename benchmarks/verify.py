@@ -56,14 +56,14 @@ def _sizes(case: Case, run: Run, stage: Stage) -> str:
 
 
 def _rows(body: IO[bytes], expected_rows: Stream) -> str:
-    """Count the rows of a rival that writes JSON anew, which changes the bytes but may not lose a row."""
+    """Count the rows of a rival that writes JSON again, which changes the bytes but may not lose a row."""
     lines, last = 0, b""
     for line in body:
         lines, last = lines + 1, line
     json.loads(last)
     if lines != expected_rows.lines:
         raise WrongResultError(f"{lines} rows in the store, {expected_rows.lines} are right")
-    return "downloaded, the number of rows equals the source's; bytes differ, since JSON is written anew"
+    return "downloaded, the number of rows equals the source's; bytes differ, since JSON is written again"
 
 
 def _s3_object(stage: Stage) -> Callable[[str], IO[bytes]]:

@@ -1,6 +1,6 @@
 """A real Airflow on one machine: API server, scheduler with LocalExecutor, dag processor and triggerer.
 
-Everything is set through the environment, nothing is read from the user's own Airflow, and the home is made anew by
+Everything is set through the environment, nothing is read from the user's own Airflow, and the home is made again by
 every start. SQLite is enough here because few tasks run at a time; it is not a deployment to learn from.
 """
 

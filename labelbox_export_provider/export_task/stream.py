@@ -38,7 +38,7 @@ class StreamSource:
 
 
 class BufferedStream:
-    """The rows of one stream, as `ExportRow` items with `.json` and `.raw`; each iteration reads the stream anew.
+    """The rows of one stream, as `ExportRow` items with `.json` and `.raw`; each iteration reads the stream again.
 
     Memory is a few chunks of a file (256 KiB each) and twice the longest row, whatever the size of the export: nothing
     is written to disk. A download that breaks off is resumed at its byte, an expired address is renewed. Leaving the
@@ -99,7 +99,7 @@ class BufferedStream:
 
 
 class ParsedRows:
-    """The parsed rows of a stream, for `list()` and loops; each iteration reads the stream anew."""
+    """The parsed rows of a stream, for `list()` and loops; each iteration reads the stream again."""
 
     def __init__(self, stream: BufferedStream) -> None:
         self._stream = stream

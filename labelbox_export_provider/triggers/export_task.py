@@ -29,7 +29,7 @@ class ExportTaskTrigger(BaseTrigger):
     Airflow keeps its arguments in its database, encrypted with its Fernet key, in plain text where none is set; so they
     are settings only: the ids of connection, export and user, intervals and absolute times (ISO 8601, UTC). After a
     restart of the triggerer, or in another one, Airflow builds the trigger again from them: the deadline is the same,
-    polls start again at `poke_interval`, the connection is read anew, and nothing is lost. While the trigger runs, the
+    polls start again at `poke_interval`, the connection is read again, and nothing is lost. While the trigger runs, the
     connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
     time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
     back the first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as

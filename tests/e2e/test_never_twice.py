@@ -165,7 +165,7 @@ def test_killed_task_starts_one_export_and_lands_once(scene: Cluster) -> None:
 
 
 def test_cleared_success_starts_a_new_export(scene: Cluster) -> None:
-    """A success that is cleared starts anew and so does a run that is run again."""
+    """A success that is cleared starts a new export and so does a run that is run again."""
     quick(scene.labelbox)
     run_id = scene.start("one_task", **scene.of_project(CLEARED))
     scene.airflow.api.wait_for_run("one_task", run_id)

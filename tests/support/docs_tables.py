@@ -170,7 +170,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def with_tables(page: str) -> str:
-    """Return a page with its tables made anew."""
+    """Return a page with its tables written again."""
     return _PLACE.sub(lambda place: f"{place[1]}\n\n{TABLES[place[2]]()}\n\n{place[3]}", page)
 
 

@@ -108,7 +108,7 @@ def night(fake: FakeLabelbox, short_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def message(request: pytest.FixtureRequest, night: DagHarness) -> Message:
     if "google_connection" in request.param.name and not finds_out_that_connections_are_missing():
-        pytest.skip("this Airflow can tell only in a task")
+        pytest.skip("Airflow 3.1 cannot look up a missing connection outside of a task")
     with pytest.raises((AirflowException, AirflowSkipException)) as failure:
         request.param.happens(night)
     return Message(type(failure.value).__name__, str(failure.value), failure.value.__cause__, night)

@@ -69,7 +69,7 @@ def test_visible_export_of_another_user_is_adopted(fake: FakeLabelbox, task: Sta
 
 
 def test_cleared_success_starts_with_any_key(fake: FakeLabelbox, task: StartingTask, colleague: FakeUser) -> None:
-    """A cleared success starts anew with whatever key there is now."""
+    """A cleared success starts a new export with whatever key there is now."""
     task.succeed()
     task.clear()
     assert task.as_user(colleague).run().record.user_id == colleague.user_id

@@ -40,7 +40,7 @@ def test_an_export_that_has_completed_meanwhile_is_adopted_too(
 def test_cleared_success_starts_a_new_export(
     fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
-    """A success that its user clears starts anew because that is what was asked for."""
+    """A success that its user clears starts a new export because that is what was asked for."""
     first = task.succeed()
     task.clear()
     second = task.succeed()
