@@ -1,0 +1,84 @@
+"""Cancellation: one token per piece of work, known to every thread and every wait that belongs to it.
+
+Whoever finds the work over (a failure in another thread, a task that Airflow stops, Ctrl-C) cancels the token once.
+Waits end at once, threads end at their next check, and callbacks end what neither of them reaches, such as a read from
+a socket. What was cancelled stays so: new work gets a new token.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class StoppedError(Exception):
+    """The work of this thread was cancelled elsewhere. `CancelToken.error` is the reason, which its owner raises."""
+
+
+class CancelToken:
+    """Shared by all threads of one piece of work. Every method may be called from a signal handler."""
+
+    def __init__(self) -> None:
+        # A signal handler interrupts the thread that holds the lock, so that thread must be able to take it again.
+        self._changed = threading.Condition(threading.RLock())
+        self._cancelled = False
+        self._error: BaseException | None = None
+        self._callbacks: dict[object, Callable[[], object]] = {}
+
+    def cancel(self, error: BaseException) -> None:
+        """End the work because of `error`; the first one counts.
+
+        Returns when all callbacks have run. A `StoppedError` only repeats the reason of another thread, so it is not
+        kept.
+        """
+        with self._changed:
+            if self._error is None and not isinstance(error, StoppedError):
+                self._error = error
+            if self._cancelled:
+                return
+            self._cancelled = True
+            callbacks, self._callbacks = list(self._callbacks.values()), {}
+            self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work is over."""
+        return self._cancelled
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the work was cancelled; None while it runs."""
+        return self._error
+
+    def check(self) -> None:
+        """Raise `StoppedError` when the work was cancelled."""
+        if self._cancelled:
+            raise StoppedError
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; raise `StoppedError` as soon as the work is cancelled."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not self._cancelled and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+        self.check()
+
+    def call_on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
+        """Call `callback` once when the work is cancelled, at once if it was; return what takes that back.
+
+        It must be quick and must not fail: it runs in the thread that cancels.
+        """
+        place = object()
+        with self._changed:
+            self._callbacks[place] = callback
+        # Looked at afterwards: a signal handler may have cancelled between the two.
+        if self._cancelled and self._forget(place):
+            callback()
+        return lambda: self._forget(place)
+
+    def _forget(self, place: object) -> bool:
+        with self._changed:
+            return self._callbacks.pop(place, None) is not None
