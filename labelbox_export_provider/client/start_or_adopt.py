@@ -29,7 +29,6 @@ from labelbox_export_provider.client.types import (
     StartLost,
     TaskStatus,
 )
-from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.start_record import StartRecord
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
@@ -92,7 +91,7 @@ def _find(
     """Look for the export of an earlier try until it must be visible."""
     if record is None:
         tasks = yield from flows.created_tasks_named(request.user_id, request.name, policy)
-        return _oldest_alive(tasks, request, seen)
+        return _oldest_alive(tasks, seen)
     waited = 0.0
     visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
     if record.export_id is not None:
@@ -100,7 +99,7 @@ def _find(
         visible_by = max(visible_by, LOOK_EVERY)
     while True:
         tasks = yield from _recorded(record, request, policy)
-        found = _oldest_alive(tasks, request, seen)
+        found = _oldest_alive(tasks, seen)
         # An unusable export is conclusive only if it is the recorded one: a later start may not be visible by name yet.
         if found is not None or record.export_id in {task.export_id for task in tasks}:
             return found
@@ -132,23 +131,14 @@ def _recorded(record: StartRecord, request: StartRequest, policy: RetryPolicy) -
         return ()  # another user, whose tasks this key may not list
 
 
-def _oldest_alive(tasks: tuple[ExportTaskState, ...], request: StartRequest, seen: set[str]) -> ExportTaskState | None:
+def _oldest_alive(tasks: tuple[ExportTaskState, ...], seen: set[str]) -> ExportTaskState | None:
     """Choose the export to adopt, and log once for each other one why not; `seen` collects them all."""
     for task in tasks:
-        why_not = _why_not(task, request)
-        if why_not is None:
+        if task.status not in _DEAD:
             return task
         if task.export_id not in seen:
-            log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, why_not)
+            log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, task.status)
         seen.add(task.export_id)
-    return None
-
-
-def _why_not(task: ExportTaskState, request: StartRequest) -> str | None:
-    if task.status in _DEAD:
-        return task.status
-    if task.created_at is not None and request.now() - task.created_at > request.adopt_within:
-        return f"from {iso_utc(task.created_at)}, older than adopt_within ({request.adopt_within})"
     return None
 
 

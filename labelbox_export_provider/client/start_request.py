@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from labelbox_export_provider.client.types import Effect, Flow, Reply
@@ -24,7 +24,6 @@ class StartRequest:
     fingerprint: str
     clear_count: str
     user_id: str
-    adopt_within: timedelta
     call_limit: float
     now: Callable[[], datetime]
     wait_at_limit: bool = True

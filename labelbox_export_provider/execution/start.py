@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import never_expire, task_state_store
@@ -42,14 +42,12 @@ class ExportStart:
         source: Source,
         window: AnyWindow | None,
         task_name: str | None,
-        adopt_within: timedelta,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.hook = hook
         self.source = source
         self.window = window
         self.task_name = task_name
-        self.adopt_within = adopt_within
         self.now = now
 
     def resolve(self, context: Context) -> ResolvedWindow | None:
@@ -91,7 +89,6 @@ class ExportStart:
                 fingerprint=fingerprint,
                 clear_count=clear_count,
                 user_id=owner.user_id,
-                adopt_within=self.adopt_within,
                 call_limit=self.hook.settings.timeout,
                 now=self.now,
                 wait_at_limit=False,

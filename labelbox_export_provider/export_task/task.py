@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from labelbox_export_provider.client import flows
@@ -119,7 +119,6 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
             fingerprint=request_fingerprint(source.mutation, asked, client.settings.endpoint, owner.organization_id),
             clear_count="0",
             user_id=owner.user_id,
-            adopt_within=timedelta(days=1),
             call_limit=client.settings.timeout,
             now=options.get("now", utc_now),
         )

@@ -15,7 +15,7 @@ from labelbox_export_provider.domain.windows.windows import AnyWindow, check_win
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default, own_params
-from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, duration
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
@@ -50,7 +50,6 @@ class ExportOperator(PhasedOperator):
     :param labelbox_conn_id: the Labelbox connection.
     :param task_name: readable head of the export's name in Labelbox; DAG and task id by default.
     :param wait_for_completion: defer until the export has ended; a retry of this task then replaces a FAILED export.
-    :param adopt_within: a try adopts the export of an earlier try if it is younger than this.
     :param poke_interval: time between two polls of the export, growing to a minute.
     :param timeout: longest wait for the export's end, per try.
     :param limit_timeout: longest wait for the start while too many exports run, per try; deferred, without a retry.
@@ -91,7 +90,6 @@ class ExportOperator(PhasedOperator):
         labelbox_conn_id: str | None = LabelboxHook.default_conn_name,
         task_name: str | None = None,
         wait_for_completion: bool = False,
-        adopt_within: float | timedelta = timedelta(hours=24),
         poke_interval: float | timedelta = 5.0,
         timeout: float | timedelta = timedelta(days=7),
         limit_timeout: float | timedelta = timedelta(hours=6),
@@ -111,7 +109,6 @@ class ExportOperator(PhasedOperator):
         self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
-        self.adopt_within = duration("adopt_within", adopt_within)
         self.wait_limits = WaitLimits.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
         if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
             raise ConfigurationError(
@@ -193,7 +190,6 @@ class ExportOperator(PhasedOperator):
                 source=self._source(),
                 window=self._window(),
                 task_name=self.task_name,
-                adopt_within=self.adopt_within,
             )
         except LabelboxExportError as error:
             kind = self._named_source().model_fields["kind"].default

@@ -22,7 +22,7 @@ from labelbox_export_provider.domain.windows.windows import AnyWindow, check_win
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default
-from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits, duration
+from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
@@ -67,8 +67,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
     :param labelbox_conn_id: with `source`, or with id and source of an export: the Labelbox connection; a handle names
         its own.
     :param task_name: with `source`: readable head of the export's name in Labelbox; DAG and task id by default.
-    :param adopt_within: with `source`: a try adopts the export of an earlier try if it is younger than this; 24 hours
-        by default.
     :param poke_interval: with `source`: time between two polls of the export, growing to a minute; 5 seconds by
         default.
     :param timeout: with `source`: longest wait for the export's end, per try; 7 days by default.
@@ -99,7 +97,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
         window: AnyWindow | Mapping[str, Any] | None = None,
         labelbox_conn_id: str | None = None,
         task_name: str | None = None,
-        adopt_within: float | timedelta | None = None,
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         limit_timeout: float | timedelta | None = None,
@@ -114,7 +111,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
             "window": window,
             "labelbox_conn_id": labelbox_conn_id,
             "task_name": task_name,
-            "adopt_within": adopt_within,
             "poke_interval": poke_interval,
             "timeout": timeout,
             "limit_timeout": limit_timeout,
@@ -129,7 +125,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.window = plain_window(of_source["window"])
         self.labelbox_conn_id = of_source["labelbox_conn_id"]
         self.task_name = of_source["task_name"]
-        self.adopt_within = duration("adopt_within", _or(of_source["adopt_within"], timedelta(hours=24)))
         self.wait_limits = WaitLimits.of(
             _or(of_source["poke_interval"], 5.0),
             _or(of_source["timeout"], timedelta(days=7)),
@@ -218,7 +213,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 source=source,
                 window=None if self.window is None else parse_window(self.window),
                 task_name=self.task_name,
-                adopt_within=self.adopt_within,
             )
         except LabelboxExportError as error:
             conn_id = self.labelbox_conn_id

@@ -68,7 +68,6 @@ def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
     assert shown["workers"] == f"up to {DEFAULT_WORKERS}"
     assert shown["part_bytes"] == f"up to {MAX_PART // MIB} MiB (GCS: {MAX_PART_ALONE // MIB} MiB)"
     wait_limits = task.wait_limits
-    assert (shown["adopt_within"], task.adopt_within) == ("24 hours", timedelta(hours=24))
     assert (shown["poke_interval"], wait_limits.poke_interval) == ("5 seconds", timedelta(seconds=5))
     assert (shown["timeout"], wait_limits.timeout) == ("7 days", timedelta(days=7))
     assert (shown["limit_timeout"], wait_limits.limit_timeout) == ("6 hours", timedelta(hours=6))

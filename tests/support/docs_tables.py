@@ -26,7 +26,6 @@ LEADS_TO = {
     "export": "Or [id and source](sources.md#an-export-that-somebody-else-started) of one that no task started",
     "source": "[All sources](sources.md)",
     "window": "[Windows](windows.md)",
-    "adopt_within": "[Never twice](never-twice.md)",
     "cancel_on_kill": "[What an end by hand does](never-twice.md#ended-by-hand)",
     "compression": "[What readers take](in-the-bucket.md#compression)",
     "rerun": "[Another export of the same window](in-the-bucket.md#another-export-of-the-same-window-rerun)",

@@ -94,7 +94,7 @@ def test_with_native_rendering_a_real_none_is_refused_as_well(fake: FakeLabelbox
         ({"window": {"kind": "data_interval", "lookbak": 1}}, ["'lookbak'"]),
         ({"project_id": "my project"}, ["'project_id'", "'my project'"]),
         ({"project_id": ""}, ["'project_id'", "''"]),
-        ({"adopt_within": timedelta(0)}, ["adopt_within"]),
+        ({"limit_timeout": timedelta(0)}, ["limit_timeout"]),
     ],
 )
 def test_a_wrong_literal_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
@@ -152,7 +152,7 @@ def test_dates_without_offset_have_the_key_owners_time_zone(monkeypatch: pytest.
     }
 
 
-@pytest.mark.parametrize("option", ["timeout", "poke_interval", "adopt_within", "limit_timeout"])
+@pytest.mark.parametrize("option", ["timeout", "poke_interval", "limit_timeout"])
 @pytest.mark.parametrize("value", ["an hour", 0, -1, True, timedelta(0)])
 def test_a_length_of_time_is_a_timedelta_or_seconds_above_0(option: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"{option}="):
@@ -165,3 +165,9 @@ def test_cancel_on_kill_needs_a_wait() -> None:
         ProjectExportOperator(task_id="start", project_id="clp1", cancel_on_kill=True)
     with some_dag(default_args={"cancel_on_kill": True}):
         assert ProjectExportOperator(task_id="start", project_id="clp1").wait_limits.cancel_on_kill
+
+
+def test_an_option_of_no_operator_is_refused_by_name() -> None:
+    """Airflow names an option that is misspelled, or that an older version had."""
+    with pytest.raises(TypeError, match="adopt_within"):
+        ProjectExportOperator(task_id="start", project_id="clp1", adopt_within=3600)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -89,7 +88,6 @@ class StartingTask:
     record: StartRecord | None = None
     has_store: bool = True
     project_id: str | None = None
-    adopt_within: timedelta = timedelta(hours=24)
     run_id: str = "run"
     clear_count: int = 0
     timeout: float = 5.0
@@ -116,7 +114,6 @@ class StartingTask:
             fingerprint=fingerprint,
             clear_count=str(self.clear_count),
             user_id=self.user.user_id,
-            adopt_within=self.adopt_within,
             call_limit=CALL_LIMIT,
             now=self.clock,
             wait_at_limit=self.wait_at_limit,

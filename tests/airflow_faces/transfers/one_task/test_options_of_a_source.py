@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ from labelbox_export_provider.testing import FakeLabelbox
         ({"source": None, "export": "{{ x }}", "window": DataIntervalWindow()}, ["window=", "source="]),
         ({"source": None, "window": None, "export": "{{ x }}", "task_name": "a"}, ["task_name=", "source="]),
         ({"source": None, "window": None, "export": "{{ x }}", "labelbox_conn_id": "a"}, ["labelbox_conn_id="]),
-        ({"source": None, "window": None, "export": "{{ x }}", "adopt_within": 3}, ["adopt_within="]),
         ({"source": None, "window": None, "export": "{{ x }}", "limit_timeout": 3}, ["limit_timeout="]),
         ({"source": None, "window": None, "export": "{{ x }}", "cancel_on_kill": True}, ["cancel_on_kill="]),
         ({"source": None, "window": None, "export": "{{ x }}", "timeout": 3}, ["timeout="]),
@@ -56,7 +54,6 @@ from labelbox_export_provider.testing import FakeLabelbox
         ({"limit_timeout": 0}, ["limit_timeout=0"]),
         ({"cancel_on_kill": "yes"}, ["cancel_on_kill='yes'", "True or False"]),
         ({"timeout": "an hour"}, ["timeout='an hour'"]),
-        ({"adopt_within": timedelta(0)}, ["adopt_within="]),
         ({"poke_interval": -1}, ["poke_interval=-1"]),
     ],
 )
