@@ -67,12 +67,12 @@ GIVEN = RunInterval(None, None, params={"start": "2026-11-22T02:00:00Z", "end": 
 @pytest.mark.parametrize(
     ("kind", "run", "settle"),
     [
-        (DataIntervalWindow(), RunInterval(END - DAY, END), 300),
-        (FixedWindow(END - DAY, END), RunInterval(None, None), 300),
+        (DataIntervalWindow(), RunInterval(END - DAY, END), 900),
+        (FixedWindow(END - DAY, END), RunInterval(None, None), 900),
         (FixedWindow(END - DAY, END, settle=7), RunInterval(None, None), 7),
-        (PartitionWindow(DAY), PARTITION, 300),
+        (PartitionWindow(DAY), PARTITION, 900),
         (PartitionWindow(DAY, settle="PT1H"), PARTITION, 3600),
-        (ParamsWindow(), GIVEN, 300),
+        (ParamsWindow(), GIVEN, 900),
         (ParamsWindow(otherwise=DataIntervalWindow(settle=60)), GIVEN, 60),
         (ParamsWindow(otherwise=PartitionWindow(DAY, settle=0)), GIVEN, 0),
     ],
@@ -83,7 +83,7 @@ def test_every_kind_of_window_settles(kind: AnyWindow, run: RunInterval, settle:
 
 def test_look_back_does_not_change_the_start() -> None:
     """A look back and a first load do not change when it may start."""
-    assert window(lookback=DAY).ready_at == window(open_start_at=END - DAY).ready_at == END + timedelta(minutes=5)
+    assert window(lookback=DAY).ready_at == window(open_start_at=END - DAY).ready_at == END + timedelta(minutes=15)
 
 
 def test_a_window_written_out_by_hand_need_not_wait() -> None:

@@ -48,7 +48,7 @@ class DatedWindow(Window):
 
     field: WindowField = "last_activity_at"
     trim: bool | None = None
-    settle: Settle = timedelta(minutes=5)
+    settle: Settle = timedelta(minutes=15)
 
     @model_validator(mode="after")
     def _trim_what_can_be(self) -> Self:

@@ -107,4 +107,4 @@ def test_a_partition_of_the_day_that_begins_waits_for_its_end() -> None:
     run = fired_at(CronPartitionTimetable(NIGHTLY, timezone="UTC"))  # no run_offset: the day that begins now
     window = window_of(run, PartitionWindow(DAY))
     assert window.start == pendulum.datetime(2026, 11, 23, 2)
-    assert window.ready_at == pendulum.datetime(2026, 11, 24, 2, 5)
+    assert window.ready_at == pendulum.datetime(2026, 11, 24, 2, 15)
