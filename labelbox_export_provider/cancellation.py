@@ -58,6 +58,12 @@ class CancelToken:
         if self._cancelled:
             raise StoppedError
 
+    def raise_error(self) -> None:
+        """Raise the error that cancelled the work, for its owner; do nothing while it runs."""
+        if self._error is not None:
+            raise self._error
+        self.check()
+
     def wait(self, seconds: float) -> None:
         """Sleep; raise `StoppedError` as soon as the work is cancelled."""
         deadline = time.monotonic() + seconds

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.streaming.pipeline.blocks import Output
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer, StoppedError
+from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 
 
 def nothing() -> None: ...
@@ -24,7 +25,7 @@ def nothing() -> None: ...
 )
 def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int]], workers: int, extra: int) -> None:
     """G5: one bound at any size. `reserve` is a part of 40 and one output of 20."""
-    outputs = OrderedBuffer(limit=100 + extra, reserve=60)
+    outputs = OrderedBuffer(CancelToken(), limit=100 + extra, reserve=60)
 
     def make(number: int) -> None:
         chance = random.Random(number)
@@ -53,10 +54,12 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
     assert outputs.max_held <= 100 + extra
 
 
-def test_the_first_error_is_raised_and_all_threads_wake() -> None:
-    """The first error is the one that is raised, and all waiting threads wake up."""
-    outputs = OrderedBuffer(limit=10, reserve=5)
+def test_the_reason_is_raised_and_all_threads_wake() -> None:
+    """Cancelling wakes every waiting worker, and the joining thread raises the reason."""
+    token = CancelToken()
+    outputs = OrderedBuffer(token, limit=10, reserve=5)
     outputs.append_output(0, Output(b"x" * 10))
+    outputs.acquire_long_row(7)
     ended: list[str] = []
 
     def put() -> None:
@@ -65,21 +68,19 @@ def test_the_first_error_is_raised_and_all_threads_wake() -> None:
         except StoppedError:
             ended.append("put")
 
-    def sleep() -> None:
+    def hold() -> None:
         try:
-            outputs.sleep(60)
+            outputs.acquire_long_row(8)
         except StoppedError:
-            ended.append("wait")
+            ended.append("hold")
 
-    threads = [threading.Thread(target=put), threading.Thread(target=sleep)]
+    threads = [threading.Thread(target=put), threading.Thread(target=hold)]
     for thread in threads:
         thread.start()
-    outputs.stop(ValueError("the first"))
-    outputs.stop(StoppedError())
-    outputs.stop(ValueError("the second"))
+    token.cancel(ValueError("the first"))
     for thread in threads:
         thread.join(5)
-    assert sorted(ended) == ["put", "wait"]
+    assert sorted(ended) == ["hold", "put"]
     with pytest.raises(ValueError, match="the first"):
         outputs.next_output(0, every=1.0, tick=nothing)
 
@@ -89,7 +90,7 @@ def test_one_worker_at_a_time_holds_a_long_row() -> None:
 
     G5: memory does not grow with the length of lines.
     """
-    outputs = OrderedBuffer(limit=10, reserve=5)
+    outputs = OrderedBuffer(CancelToken(), limit=10, reserve=5)
     outputs.acquire_long_row(3)
     outputs.acquire_long_row(3)
     got = threading.Event()

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import get_args
 
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.polling import CompletedTotals
 from labelbox_export_provider.client.types import StreamTotals, StreamType
@@ -60,6 +61,7 @@ def land_export(
     progress: LandingProgress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,
+    token: CancelToken | None = None,
 ) -> LandedExport:
     """Land a COMPLETE export and return its manifest.
 
@@ -69,7 +71,11 @@ def land_export(
     or, with `rerun="refuse"`, another generation, `ConfigurationError` when this export is landed in another form,
     `IntegrityError` when anything differs from what Labelbox announced, and `StorageError`. In all cases no object
     is partly visible; some whole ones may be there that no manifest names, and the next try writes them again.
+
+    `token.cancel(error)`, from any thread or signal handler, ends the landing: everything that it opened is aborted,
+    and `error` is raised. A token serves one landing, since a failure of the landing cancels it too.
     """
+    token = token or CancelToken()
     job = Job(
         client,
         handle,
@@ -78,12 +84,19 @@ def land_export(
         options or LandingOptions(),
         progress or LandingProgress(),
         transfer_hooks or TransferHooks(),
+        token,
     )
     host = FileHost(client.settings, user_agent=client.user_agent)
     try:
         return _Landing(job, host, versions).run(exported_at, now)
+    except BaseException as error:
+        token.cancel(error)
+        if token.error is error:
+            raise
     finally:
         host.close()
+    # Outside of the handler: what the cancelled landing failed with does not help.
+    raise token.error or StoppedError
 
 
 class _Landing:
@@ -236,7 +249,8 @@ class _Landing:
     def _complete_result(self, staged: StagedStream | None, stager: Stager) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
             objects = tuple(
-                landed_object(written, each.counts) for each, written in complete_all(staged, self._record_completed)
+                landed_object(written, each.counts)
+                for each, written in complete_all(staged, self._job.token, self._record_completed)
             )
         elif self._options.on_empty == "write_empty":
             new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
@@ -260,6 +274,7 @@ class _Landing:
         return self._sink.put(self._small_object(self._names.uris, TEXT), content).uri
 
     def _publish(self, manifest: Manifest) -> LandedExport:
+        self._job.token.check()
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         written = self._sink.put(self._small_object(self._names.manifest(manifest.state), JSON), content)
         self._job.progress.in_store = f"everything ({written.uri})"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
@@ -55,6 +56,8 @@ class Job:
     options: LandingOptions
     progress: LandingProgress
     transfer_hooks: TransferHooks
+    token: CancelToken
+    """Cancelled with the first failure, or by whoever ends the landing; all threads and waits of the job know it."""
 
     def object_bytes(self, totals: StreamTotals | None) -> int | None:
         """Return how many bytes of the source go into one data object; None where all of them do."""
@@ -105,6 +108,7 @@ class Stager:
         if totals is None:
             return None
         job = self._job
+        job.token.check()
         output_format = self._output_format(stream, totals)
 
         def ask(offset: int) -> ExportFile:
@@ -124,6 +128,7 @@ class Stager:
             open_object=open_object,
             output_format=output_format,
             plan=self._plan(totals, output_format),
+            token=job.token,
             transfer_hooks=replace(job.transfer_hooks, watch=watch),
         )
         self._staged.append(staged)
@@ -186,7 +191,7 @@ class Stager:
 
 
 def complete_all(
-    staged: StagedStream, notice: Callable[[int, int], object]
+    staged: StagedStream, token: CancelToken, notice: Callable[[int, int], object]
 ) -> list[tuple[StagedObject, WrittenObject]]:
     """Make the objects that have bytes visible, several at once, and return them in order.
 
@@ -199,6 +204,7 @@ def complete_all(
     notice(0, len(ready))
 
     def complete(each: StagedObject) -> WrittenObject:
+        token.check()
         written = each.complete()
         with lock:
             done.append(written)

@@ -6,12 +6,11 @@ Only the thread that joins the output uses them, so their contents are counted i
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 
 from labelbox_export_provider.sinks.base import ObjectWriter
-from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
-from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
-from labelbox_export_provider.streaming.pipeline.parts import PartUploader
+from labelbox_export_provider.streaming.pipeline.blocks import Output
+from labelbox_export_provider.streaming.pipeline.parts import PartUploader, UploadContext
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject, abort
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
@@ -26,19 +25,9 @@ class _OpenObject:
 class ObjectSplitter:
     """Splits output, which is appended in order, into objects. `open_object` is called once for each with bytes."""
 
-    def __init__(
-        self,
-        open_object: Callable[[int], ObjectWriter],
-        uploaders: ThreadPoolExecutor,
-        output_buffer: OrderedBuffer,
-        pool: BlockPool,
-        part_bytes: int,
-    ) -> None:
+    def __init__(self, open_object: Callable[[int], ObjectWriter], upload_context: UploadContext) -> None:
         self._open_object = open_object
-        self._uploaders = uploaders
-        self._output_buffer = output_buffer
-        self._pool = pool
-        self._part_bytes = part_bytes
+        self._context = upload_context
         self._objects: list[_OpenObject] = []
 
     def append_output(self, number: int, data: Output) -> None:
@@ -46,14 +35,12 @@ class ObjectSplitter:
         current = self._object(number)
         if current.parts is None:
             current.writer = self._open_object(number)
-            current.parts = PartUploader(
-                current.writer, self._uploaders, self._output_buffer, self._pool, self._part_bytes
-            )
+            current.parts = PartUploader(current.writer, self._context)
         current.parts.append_output(data)
 
     def append_bytes(self, number: int, data: bytes) -> None:
         """Append bytes that no worker emitted, and count them as held from here on."""
-        self._output_buffer.release_bytes(-len(data))
+        self._context.output_buffer.release_bytes(-len(data))
         self.append_output(number, Output(data))
 
     def add_counts(self, number: int, counts: RowCounts) -> None:
@@ -65,7 +52,7 @@ class ObjectSplitter:
         if self._objects:
             self._close_object(self._objects[-1])
         wait([upload for each in self._objects if each.parts is not None for upload in each.parts.uploads])
-        self._output_buffer.raise_error()
+        self._context.token.raise_error()
 
     def abort_objects(self) -> None:
         """Abort all objects that were opened."""

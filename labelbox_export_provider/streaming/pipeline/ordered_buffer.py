@@ -9,21 +9,21 @@ it waiting are being uploaded, which ends, or are less than one part.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.streaming.pipeline.blocks import Output
 
 
-class StoppedError(Exception):
-    """The pipeline stops early. Raised in workers only; the pipeline itself raises the reason."""
-
-
 class OrderedBuffer:
-    """Shared by the workers of one stream and the thread that joins their output."""
+    """Shared by the workers of one stream and the thread that joins their output.
 
-    def __init__(self, *, limit: int, reserve: int) -> None:
+    When `token` is cancelled, workers get `StoppedError` and the joining thread gets the reason.
+    """
+
+    def __init__(self, token: CancelToken, *, limit: int, reserve: int) -> None:
+        self._token = token
         self._limit = limit
         self._ahead_limit = max(0, limit - reserve)
         self._condition = threading.Condition()
@@ -34,8 +34,7 @@ class OrderedBuffer:
         self._ahead = 0
         self._max_held = 0
         self._long_row_of: int | None = None
-        self._stopped = False
-        self._error: BaseException | None = None
+        self.close = token.call_on_cancel(self._wake)
 
     # --- workers
 
@@ -44,7 +43,7 @@ class OrderedBuffer:
         with self._condition:
             while not self._has_room(unit, len(data)):
                 self._condition.wait()
-            self._raise_if_stopped()
+            self._token.check()
             self._held += len(data)
             self._max_held = max(self._max_held, self._held)
             if unit != self._turn:
@@ -61,9 +60,9 @@ class OrderedBuffer:
     def acquire_long_row(self, unit: int) -> None:
         """Wait until this unit may hold a long row; the unit whose turn it is never waits."""
         with self._condition:
-            while not self._stopped and self._long_row_of not in {None, unit} and unit != self._turn:
+            while not self._token.cancelled and self._long_row_of not in {None, unit} and unit != self._turn:
                 self._condition.wait()
-            self._raise_if_stopped()
+            self._token.check()
             if self._long_row_of is None:
                 self._long_row_of = unit
 
@@ -74,29 +73,16 @@ class OrderedBuffer:
                 self._long_row_of = None
                 self._condition.notify_all()
 
-    def raise_if_stopped(self) -> None:
-        """Raise `StoppedError` in a worker whose pipeline has stopped."""
-        with self._condition:
-            self._raise_if_stopped()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep; raise `StoppedError` as soon as the pipeline stops."""
-        deadline = time.monotonic() + seconds
-        with self._condition:
-            while not self._stopped and (left := deadline - time.monotonic()) > 0:
-                self._condition.wait(left)
-            self._raise_if_stopped()
-
     # --- the joining thread
 
     def next_output(self, unit: int, *, every: float, tick: Callable[[], None]) -> Output | None:
         """Return the next bytes of the unit whose turn it is now, or None when it is complete.
 
-        Calls `tick` about every `every` seconds while it waits. Raises the first error that stopped the pipeline.
+        Calls `tick` about every `every` seconds while it waits. Raises the error that cancelled the work.
         """
         while True:
             with self._condition:
-                self._raise_error()
+                self._token.raise_error()
                 if self._turn != unit:
                     self._turn = unit
                     self._ahead -= sum(map(len, self._waiting.get(unit, ())))
@@ -116,42 +102,19 @@ class OrderedBuffer:
             self._held -= size
             self._condition.notify_all()
 
-    def stop(self, error: BaseException | None = None) -> None:
-        """Stop all threads of the pipeline; the first error that is passed is the one to raise."""
-        with self._condition:
-            if self._error is None and not isinstance(error, StoppedError):
-                self._error = error
-            self._stopped = True
-            self._condition.notify_all()
-
-    @property
-    def error(self) -> BaseException | None:
-        """The first error that stopped the pipeline."""
-        with self._condition:
-            return self._error
-
-    def raise_error(self) -> None:
-        """Raise the first error, if there was one."""
-        with self._condition:
-            self._raise_error()
-
     @property
     def max_held(self) -> int:
         """The most bytes that were ever held at once."""
         return self._max_held
 
     def _has_room(self, unit: int, size: int) -> bool:
-        if self._stopped:
+        if self._token.cancelled:
             return True
         # Output that is larger than the bound must pass when nothing else is held.
         if unit == self._turn:
             return self._held + size <= self._limit or self._held == 0
         return self._ahead + size <= self._ahead_limit and self._held + size <= self._limit
 
-    def _raise_if_stopped(self) -> None:
-        if self._stopped:
-            raise StoppedError
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()

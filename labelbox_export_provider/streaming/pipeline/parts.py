@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 
 
+@dataclass(frozen=True, slots=True)
+class UploadContext:
+    """What the uploads of one stream share. An upload that fails cancels `token` with its error."""
+
+    token: CancelToken
+    uploaders: ThreadPoolExecutor
+    output_buffer: OrderedBuffer
+    pool: BlockPool
+    part_bytes: int
+
+
 class PartUploader:
-    """Cuts the output of one object into parts and uploads them. For one thread.
+    """Cuts the output of one object into parts and uploads them. For one thread."""
 
-    An upload that fails stops `output_buffer` with its error.
-    """
-
-    def __init__(
-        self,
-        writer: ObjectWriter,
-        uploaders: ThreadPoolExecutor,
-        output_buffer: OrderedBuffer,
-        pool: BlockPool,
-        part_bytes: int,
-    ) -> None:
+    def __init__(self, writer: ObjectWriter, upload_context: UploadContext) -> None:
         self.size = 0
         self.crc32c = 0
         self._writer = writer
-        self._uploaders = uploaders
-        self._output_buffer = output_buffer
-        self._pool = pool
-        self._part_bytes = part_bytes
+        self._context = upload_context
         self._buffers: deque[Output] = deque()
         self._pending = 0
         self._number = 0
@@ -45,8 +45,8 @@ class PartUploader:
         self._buffers.append(data)
         self._pending += len(data)
         # A full part waits for one more byte, which shows that it is not the last part.
-        while self._pending > self._part_bytes:
-            self._upload_part(self._part_bytes, last=False)
+        while self._pending > self._context.part_bytes:
+            self._upload_part(self._context.part_bytes, last=False)
 
     def upload_last_part(self) -> None:
         """Upload the rest, without waiting for `uploads` to end."""
@@ -73,19 +73,19 @@ class PartUploader:
         part = Part(self._number, self._sent, PartBody(piece.view for piece in pieces), last)
         self._sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
-        self.uploads.append(self._uploaders.submit(self._put_part, part, pieces, size))
+        self.uploads.append(self._context.uploaders.submit(self._put_part, part, pieces, size))
 
     def _put_part(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
-            self._output_buffer.raise_if_stopped()
+            self._context.token.check()
             self._writer.put_part(part)
         except BaseException as error:
-            self._output_buffer.stop(error)
+            self._context.token.cancel(error)
             raise
         finally:
             # A writer may keep an object's only part until completion, so its memory must not be used again.
             if not (part.last and part.number == 1):
                 for piece in pieces:
                     if piece.block is not None:
-                        self._pool.mark_stored(piece.block, len(piece))
-            self._output_buffer.release_bytes(size)
+                        self._context.pool.mark_stored(piece.block, len(piece))
+            self._context.output_buffer.release_bytes(size)

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.download.file_host import FileHost
@@ -24,6 +25,7 @@ from labelbox_export_provider.streaming.pipeline.members import Member
 from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
+from labelbox_export_provider.streaming.pipeline.parts import UploadContext
 from labelbox_export_provider.streaming.pipeline.progress import Progress, ProgressReport, UnitProgress, log_progress
 from labelbox_export_provider.streaming.pipeline.spans import Span
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject, StagedStream
@@ -65,32 +67,36 @@ def stage_stream(
     open_object: Callable[[int], ObjectWriter],
     output_format: OutputFormat,
     plan: MemoryPlan,
+    token: CancelToken | None = None,
     transfer_hooks: TransferHooks | None = None,
 ) -> StagedStream:
     """Move a stream into its objects and verify it; abort all of them and raise when anything fails.
 
     `open_object` begins the object with a number, counted from 0. This thread calls it when the object's first bytes
-    are ready, and never for an object without bytes.
+    are ready, and never for an object without bytes. Cancelling `token` ends all of it with the token's error; a
+    failure cancels the token.
     """
+    token = token or CancelToken()
     run = _Run(
         stream,
         host=host,
         open_object=open_object,
         output_format=output_format,
         plan=plan,
+        token=token,
         transfer_hooks=transfer_hooks,
     )
     try:
         return run.run()
     except BaseException as error:
-        run.stop(error)
+        token.cancel(error)
+        run.stop()
         run.abort()
         run.close()
-        first = run.output_buffer.error
-        if first is None or first is error:
+        if token.error is error:
             raise
     # Outside of the handler: the error of a stopped thread does not help.
-    raise first
+    raise token.error or StoppedError
 
 
 class _Run:
@@ -102,11 +108,13 @@ class _Run:
         open_object: Callable[[int], ObjectWriter],
         output_format: OutputFormat,
         plan: MemoryPlan,
+        token: CancelToken,
         transfer_hooks: TransferHooks | None,
     ) -> None:
         transfer_hooks = transfer_hooks or TransferHooks()
         size = stream.totals.size
-        self.output_buffer = OrderedBuffer(limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
+        self.output_buffer = OrderedBuffer(token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
+        self._token = token
         self._stream = stream
         self._plan = plan
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
@@ -116,7 +124,7 @@ class _Run:
             host,
             size=size,
             label=stream.label,
-            sleep=transfer_hooks.sleep or self.output_buffer.sleep,
+            sleep=transfer_hooks.sleep or token.wait,
             chunk_bytes=transfer_hooks.chunk_bytes,
         )
         self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
@@ -127,8 +135,11 @@ class _Run:
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
         # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
         self._pool = BlockPool(max(1, min(BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
-        self._objects = ObjectSplitter(open_object, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
+        self._objects = ObjectSplitter(
+            open_object, UploadContext(token, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
+        )
         stream_context = StreamContext(
+            token,
             stream.totals,
             output_format,
             plan.part_bytes,
@@ -164,9 +175,8 @@ class _Run:
             self.output_buffer.max_held,
         )
 
-    def stop(self, error: BaseException) -> None:
-        """Stop all threads, and wait for those that could still upload."""
-        self.output_buffer.stop(error)
+    def stop(self) -> None:
+        """Wait for the threads that could still upload."""
         self._index.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._uploaders.shutdown(wait=True, cancel_futures=True)
@@ -176,6 +186,7 @@ class _Run:
 
     def close(self) -> None:
         self._index.close()
+        self.output_buffer.close()
         self._workers.shutdown(wait=True)
         self._uploaders.shutdown(wait=True)
 
@@ -194,7 +205,7 @@ class _Run:
             account = self._work.process(unit, blocks.write, progress)
             blocks.flush()
         except BaseException as error:
-            self.output_buffer.stop(error)
+            self._token.cancel(error)
             raise
         else:
             return account

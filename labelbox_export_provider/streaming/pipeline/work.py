@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.streaming.download.file_index import FileIndex
@@ -62,6 +63,7 @@ class OutputFormat:
 class StreamContext:
     """What the units of work of one stream share."""
 
+    token: CancelToken
     totals: StreamTotals
     output_format: OutputFormat
     span_bytes: int
@@ -99,7 +101,7 @@ class Work(ABC, Generic[UnitT, AccountT]):
 
     def _with_progress(self, pieces: Iterator[Piece], unit: UnitT, progress: UnitProgress) -> Iterator[Piece]:
         for piece in pieces:
-            self.stream_context.output_buffer.raise_if_stopped()
+            self.stream_context.token.check()
             yield piece
             progress.bytes += max(0, min(len(piece.data), unit.stop - piece.offset))
 

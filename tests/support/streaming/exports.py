@@ -14,6 +14,7 @@ from typing import Any
 
 import zstandard
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_BY_MUTATION
 from labelbox_export_provider.client.http_clients import LabelboxClient
@@ -74,6 +75,7 @@ class LandingClient:
         prefix: str = "lake",
         key: str | None = None,
         sleep: Any = None,
+        token: CancelToken | None = None,
         compression: Compression | None = "gzip",
         **options: Any,
     ) -> LandedExport:
@@ -88,6 +90,7 @@ class LandingClient:
             options=LandingOptions(compression=compression, **options),
             now=lambda: NOW,
             transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
+            token=token,
         )
 
 
