@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         CRC32C,
         EXPORT_ID,
         ExpectedObject,
+        ListedObject,
         NewObject,
         ObjectWriter,
         Part,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         StoredObject,
         WrittenObject,
         check_relative_key,
+        check_relative_prefix,
     )
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
@@ -33,6 +35,7 @@ __all__ = [
     "ExpectedObject",
     "FileSink",
     "GCSSink",
+    "ListedObject",
     "NewObject",
     "ObjectWriter",
     "Part",
@@ -43,6 +46,7 @@ __all__ = [
     "StoredObject",
     "WrittenObject",
     "check_relative_key",
+    "check_relative_prefix",
 ]
 
 _HOMES = {"FileSink": "file", "GCSSink": "gcs.sink", "PartAccount": "part_account", "S3Sink": "s3.sink"}

@@ -2,8 +2,8 @@
 
 An object appears whole or not at all, whatever is killed and when. Between `begin` and `complete` a reader of the store
 sees nothing under the key (or what was there before); `abort` leaves nothing behind, and what a killed process left is
-removed by the next `abort_open_uploads` of the same key. That call also fences the process, should it still run: to
-fence a process is to make its parts and its completion fail from then on, so that it cannot publish late.
+removed by the next `abort_open_uploads` of a prefix of its key. That call also fences the process, should it still run:
+to fence a process is to make its parts and its completion fail from then on, so that it cannot publish late.
 
 Prove a new store with `testing.sink_conformance.SinkConformance`; what it cannot keep goes into `lacks`.
 """
@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,19 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedObject:
+    """What a listing reports about one object; None for what the store's listings do not hold.
+
+    `modified_at` is the store's own time of the last write, in UTC.
+    """
+
+    key: str
+    size: int
+    etag: str | None = None
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A part of an object: numbers count from 1 without holes, `offset` is the place of its first byte in the object.
 
@@ -243,8 +257,8 @@ class Sink(ABC):
         """Return what the store knows of the object under `key`; None when there is none, or as `read` does."""
 
     @abstractmethod
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield all keys that start with `prefix`, in any order; "" is the whole store.
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield all objects whose keys start with `prefix`, in any order; "" is the whole store.
 
         Like a plain string, a prefix need not end at a `/`. Objects that are not complete are not among them.
         """
@@ -254,8 +268,18 @@ class Sink(ABC):
         """Remove the object under `key`; that there is none is no error."""
 
     @abstractmethod
-    def abort_open_uploads(self, key: str) -> int:
-        """Remove what killed tries left under exactly this key, fence their processes, and return how many."""
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        """Remove what killed tries left under all keys that start with `prefix`, fence them, and return how many.
+
+        It takes one listing, however many keys there are. With `exact`, what was left under this key alone: the key
+        `rows` is also a prefix of `rows.2`, which may be another task's. "" is refused.
+        """
+
+
+def check_relative_prefix(prefix: str) -> str:
+    """Refuse a prefix that could leave the bucket or root, or that is all of it."""
+    check_relative_key(prefix.removesuffix("/"))
+    return prefix
 
 
 def check_relative_key(key: str) -> str:

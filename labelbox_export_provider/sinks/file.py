@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
-import secrets
 import stat
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
+    ListedObject,
     NewObject,
     ObjectWriter,
     Part,
@@ -32,14 +32,14 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
+    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
 from labelbox_export_provider.sinks.file_errors import file_error
+from labelbox_export_provider.sinks.file_temporary import is_leftover, is_temporary, temporary_path
 from labelbox_export_provider.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
-
-_TEMPORARY = ".labelbox-"
 
 
 class FileSink(Sink):
@@ -63,7 +63,7 @@ class FileSink(Sink):
             _refuse_directory(path)
             folder = next(parent for parent in path.parents if parent.exists())
             _refuse_long_names(folder, path)
-            probe = folder / _temporary_path(path).name
+            probe = folder / temporary_path(path).name
             try:
                 with probe.open("xb") as file:
                     file.write(b"1")
@@ -109,23 +109,35 @@ class FileSink(Sink):
             raise file_error(error, "look at", path) from None
         attributes = read_attributes(path)
         if not attributes:
-            attributes = {} if keeps_attributes(_temporary_path(path)) else None
+            attributes = {} if keeps_attributes(temporary_path(path)) else None
         return StoredObject(key, size, attributes, None, None)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys of the files below the root that start with `prefix`, without temporary files."""
-        folder = self._root.absolute() / prefix.rpartition("/")[0]
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the files below the root whose keys start with `prefix`, without temporary files."""
+        for path, key in self._files_beside(prefix):
+            if is_temporary(path.name) or not key.startswith(prefix):
+                continue
+            try:
+                found = path.stat()
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except OSError as error:
+                raise file_error(error, "look at", path) from None
+            yield ListedObject(key, found.st_size, None, datetime.fromtimestamp(found.st_mtime, timezone.utc))
+
+    def _files_beside(self, prefix: str) -> Iterator[tuple[Path, str]]:
+        """Yield each file in and below the directory that `prefix` names or is in, with what its key would be."""
+        root = self._root.absolute()
+        folder = root / prefix.rpartition("/")[0]
 
         def fail(error: OSError) -> None:
             if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise file_error(error, "list", folder) from None
 
         for parent, _, names in os.walk(folder, onerror=fail):
-            place = Path(parent).relative_to(self._root.absolute())
             for name in names:
-                key = (place / name).as_posix()
-                if key.startswith(prefix) and not name.startswith(_TEMPORARY):
-                    yield key
+                path = Path(parent, name)
+                yield path, path.relative_to(root).as_posix()
 
     def delete(self, key: str) -> None:
         """Remove the file; its directory stays."""
@@ -138,16 +150,21 @@ class FileSink(Sink):
         except OSError as error:
             raise file_error(error, "remove", path) from None
 
-    def abort_open_uploads(self, key: str) -> int:
-        """Remove the temporary files that killed tries left; a try that still runs cannot publish any more."""
-        path = self._path(key)
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        """Remove the temporary files that killed tries left; a try that still runs cannot publish any more.
+
+        They are found in one pass over the directory. A name of more than 96 bytes is found by its first 96, or whole.
+        """
+        check_relative_prefix(prefix)
         removed = 0
-        try:
-            for leftover in list(path.parent.glob(f"{_temporary_stem(path)}*")):
-                leftover.unlink(missing_ok=True)
-                removed += 1
-        except OSError as error:
-            raise file_error(error, "remove a leftover beside", path) from None
+        for path, key in self._files_beside(prefix):
+            if not is_leftover(key, prefix, exact=exact):
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise file_error(error, "remove a leftover", path) from None
+            removed += 1
         return removed
 
     def _path(self, key: str) -> Path:
@@ -159,7 +176,7 @@ class _FileWriter(ObjectWriter):
         self._new = new
         self._path = path
         self._uri = uri
-        self._temporary = _temporary_path(path)
+        self._temporary = temporary_path(path)
         self._account = PartAccount()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -242,16 +259,6 @@ class _FileWriter(ObjectWriter):
                     "The file exists and replace=False. Nothing was changed.", details=str(self._path)
                 ) from None
             self._temporary.rename(self._path)
-
-
-def _temporary_path(path: Path) -> Path:
-    return path.parent / f"{_temporary_stem(path)}{secrets.token_hex(4)}"
-
-
-def _temporary_stem(path: Path) -> str:
-    # A digest keeps the name short, whatever the length of the object's name, and free of glob characters. Readers of
-    # the directory skip names that start with a dot.
-    return f"{_TEMPORARY}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}-"
 
 
 def _refuse_long_names(folder: Path, path: Path) -> None:

@@ -61,8 +61,8 @@ BROKEN = {
     "creation overwrites": ("if self._new.create_only and there", "if False and there", "creation_is_refused"),
     "a listing is of all": ("if key.startswith(prefix)", "", "listing"),
     "an upload is never found": (
-        "DELETE FROM uploads WHERE key = ? RETURNING",
-        "SELECT id FROM uploads WHERE key = ? AND 0 -- ",
+        'self.ask("SELECT id, key FROM uploads")',
+        "[]",
         "next_try_removes",
     ),
     "a store that refuses is not heard": (

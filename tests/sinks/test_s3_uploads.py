@@ -221,5 +221,8 @@ def test_all_uploads_of_a_key_are_removed_on_all_pages(strict: StrictS3) -> None
     for _ in range(7):
         write(sink, key="source=a/rows", content=CONTENT[: 6 * MIB])
     write(sink, key="source=a/rows.2", content=CONTENT[: 6 * MIB])
-    assert sink.abort_open_uploads("source=a/rows") == 7
-    assert strict.open_uploads() == ["source=a/rows.2"]
+    write(sink, key="source=b/rows", content=CONTENT[: 6 * MIB])
+    assert sink.abort_open_uploads("source=a/rows", exact=True) == 7
+    assert strict.open_uploads() == ["source=a/rows.2", "source=b/rows"]
+    assert sink.abort_open_uploads("source=a/") == 1
+    assert strict.open_uploads() == ["source=b/rows"]

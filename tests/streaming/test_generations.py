@@ -17,7 +17,7 @@ from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import generation
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.sinks.base import NewObject
+from labelbox_export_provider.sinks.base import ListedObject, NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import ErrorRows
@@ -225,7 +225,7 @@ def test_a_window_over_another_field_is_another_window(at: LandingClient, tmp_pa
 
 
 class Unlisted(KilledAt):
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         raise StorageError(f"s3:ListBucket is not permitted below {prefix}")
 
 

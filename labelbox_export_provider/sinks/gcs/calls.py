@@ -12,6 +12,7 @@ from labelbox_export_provider.sinks.base import (
     CRC32C,
     EXPORT_ID,
     ExpectedObject,
+    ListedObject,
     NewObject,
     PartBody,
     StoredObject,
@@ -139,14 +140,15 @@ class GCSCalls:
         blob = self._bucket.blob(there.key, generation=int(there.version_id or 0))
         return str(blob.crc32c) if self._reload(blob) else None
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with `prefix`, page by page."""
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`, page by page."""
         found = self._client.list_blobs(
-            self._bucket, prefix=prefix or None, fields="items(name),nextPageToken", retry=self._retry
+            self._bucket, prefix=prefix or None, fields="items(name,size,etag,updated),nextPageToken", retry=self._retry
         )
         pages = found.pages
         while (page := self._call("list", prefix, lambda: next(pages, None))) is not None:
-            yield from (blob.name for blob in page)
+            for blob in page:
+                yield ListedObject(blob.name, int(blob.size or 0), blob.etag, blob.updated)
 
     def delete(self, key: str, generation: int | None = None) -> None:
         """Remove an object, or exactly this generation of it; a missing one is not an error."""

@@ -18,6 +18,7 @@ from labelbox_export_provider.errors import ObjectChangedError, StorageDeniedErr
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
+    ListedObject,
     NewObject,
     ObjectWriter,
     PartBody,
@@ -25,6 +26,7 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
+    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, QUANTUM, GCSArguments
@@ -132,8 +134,8 @@ class GCSSink(Sink):
             logger.warning("%s The object is treated as missing.", denied)
             return None
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with `prefix`."""
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`."""
         return self._calls.list(prefix)
 
     def delete(self, key: str) -> None:
@@ -141,9 +143,9 @@ class GCSSink(Sink):
         check_relative_key(key)
         self._calls.delete(key)
 
-    def abort_open_uploads(self, key: str) -> int:
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:  # noqa: ARG002  the contract's signature
         """Do nothing and return 0: GCS cannot list open uploads. See the class for why that is safe."""
-        check_relative_key(key)
+        check_relative_prefix(prefix)
         return 0
 
     def _generation(self, key: str) -> int:

@@ -10,6 +10,7 @@ from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
     ExpectedObject,
+    ListedObject,
     NewObject,
     Part,
     PartBody,
@@ -100,12 +101,16 @@ class S3Calls:
             answer.get("VersionId"),
         )
 
-    def list_objects(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with `prefix`, page by page."""
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`, page by page."""
         more: dict[str, str] = {}
         while True:
             answer = self._call("ListObjectsV2", prefix, **more, **self._arguments.bucket)
-            yield from (found["Key"] for found in answer.get("Contents", ()))
+            for found in answer.get("Contents", ()):
+                etag = found.get("ETag")
+                yield ListedObject(
+                    found["Key"], int(found["Size"]), etag and etag.strip('"'), found.get("LastModified")
+                )
             if not answer.get("IsTruncated"):
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -159,15 +164,17 @@ class S3Calls:
         """Abort a multipart upload with all its parts; return whether there was one."""
         return self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket) is not None
 
-    def open_uploads(self, key: str) -> list[str]:
-        """Return the ids of the multipart uploads under exactly this key."""
-        found: list[str] = []
+    def open_uploads(self, prefix: str) -> list[tuple[str, str]]:
+        """Return key and id of the multipart uploads whose keys start with `prefix`."""
+        found: list[tuple[str, str]] = []
         marker: dict[str, str] = {}
         while True:
-            answer = self._call("ListMultipartUploads", key, **marker, **self._arguments.bucket)
+            answer = self._call("ListMultipartUploads", prefix, **marker, **self._arguments.bucket)
             if answer is None:
                 return found
-            found += (upload["UploadId"] for upload in answer.get("Uploads", ()) if upload["Key"] == key)
+            # Some stores list more than was asked for.
+            every = ((upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", ()))
+            found += (each for each in every if each[0].startswith(prefix))
             if not answer.get("IsTruncated"):
                 return found
             marker = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer.get("NextUploadIdMarker", "")}

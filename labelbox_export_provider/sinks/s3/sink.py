@@ -17,6 +17,7 @@ from labelbox_export_provider.errors import StorageDeniedError, StorageError, St
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
+    ListedObject,
     NewObject,
     ObjectWriter,
     Part,
@@ -25,6 +26,7 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
+    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
@@ -127,8 +129,8 @@ class S3Sink(Sink):
             logger.warning("%s The object is treated as missing.", denied)
             return None
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with `prefix`."""
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`."""
         return self._calls.list_objects(prefix)
 
     def delete(self, key: str) -> None:
@@ -136,13 +138,14 @@ class S3Sink(Sink):
         check_relative_key(key)
         self._calls.delete_object(key)
 
-    def abort_open_uploads(self, key: str) -> int:
-        """Abort the multipart uploads of exactly this key; log a warning where listing them is not permitted."""
-        check_relative_key(key)
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        """Abort the multipart uploads below a prefix; log a warning where listing them is not permitted."""
+        check_relative_prefix(prefix)
         aborted = 0
         try:
-            for upload in self._calls.open_uploads(key):
-                aborted += self._calls.abort_upload(key, upload)
+            for key, upload in self._calls.open_uploads(prefix):
+                if key == prefix or not exact:
+                    aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
             logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
         return aborted

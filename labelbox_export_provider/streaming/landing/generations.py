@@ -44,9 +44,8 @@ class LandedGenerations:
 
     def refuse_others(self) -> None:
         """Fail with `ObjectExistsError` when the manifest of another export of this window is there."""
-        for key in self._sink.list(self._window.prefix("manifests")):
-            generation = self._window.generation_of("manifests", key)
-            if generation is None or generation == self._names.generation:
+        for key, generation in self._keys("manifests"):
+            if generation == self._names.generation:
                 continue
             landed = read_manifest(self._sink, key)
             if landed is not None and not self._is_same_window(landed):
@@ -115,9 +114,9 @@ class LandedGenerations:
             logger.info("Removed generation %s, which %s replaces.", generation, self._names.generation)
 
     def _keys(self, kind: Kind) -> Iterator[tuple[str, str]]:
-        for key in self._sink.list(self._window.prefix(kind)):
-            if (generation := self._window.generation_of(kind, key)) is not None:
-                yield key, generation
+        for listed in self._sink.list(self._window.prefix(kind)):
+            if (generation := self._window.generation_of(kind, listed.key)) is not None:
+                yield listed.key, generation
 
     def _remove_but(self, written: Collection[str]) -> None:
         try:

@@ -201,7 +201,7 @@ class _Landing:
 
     def _abort_leftovers(self, keys: Iterable[str]) -> None:
         def abort(key: str) -> None:
-            if aborted := self._sink.abort_open_uploads(key):
+            if aborted := self._sink.abort_open_uploads(key, exact=True):
                 logger.info("%s: aborted %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
 
         with ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="labelbox-clear") as pool:

@@ -161,7 +161,7 @@ def resource(found: StoredObject) -> dict[str, Any]:
         "md5Hash": digests["md5"],
         "etag": f"e{found.generation}",
         "timeCreated": f"{made:%Y-%m-%dT%H:%M:%S.%fZ}",
-        "updated": f"{made:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "updated": f"{found.modified_at:%Y-%m-%dT%H:%M:%S.%fZ}",
     }
 
 

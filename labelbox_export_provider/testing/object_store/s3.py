@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 from labelbox_export_provider.testing.object_store import s3_messages as messages
@@ -97,7 +96,7 @@ class StrictS3(ObjectStore[MultipartUpload]):
 
     def _list_objects(self, request: ParsedRequest) -> HttpAnswer:
         keys = self.keys_below(request.key, request.query.get("continuation-token", ""))
-        listed = "".join(f"<Contents><Key>{quote(each)}</Key></Contents>" for each in keys[: self.page])
+        listed = "".join(messages.listed_object(self.objects[each]) for each in keys[: self.page])
         more = len(keys) > self.page
         token = f"<NextContinuationToken>{messages.escape(keys[self.page - 1])}</NextContinuationToken>" if more else ""
         return messages.xml(

@@ -6,12 +6,13 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import google_crc32c
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
-from labelbox_export_provider.testing.object_store.store import ParsedRequest, RefusedError
+from labelbox_export_provider.testing.object_store.store import ParsedRequest, RefusedError, StoredObject
 
 UNSIGNED = {"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
 XML = {"content-type": "application/xml"}
@@ -93,6 +94,14 @@ def xml(root: str, inside: str) -> HttpAnswer:
     """Return an XML document as answer."""
     text = f'<?xml version="1.0" encoding="UTF-8"?><{root} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{inside}</{root}>'
     return HttpAnswer(200, text.encode(), XML)
+
+
+def listed_object(found: StoredObject) -> str:
+    """Return an object's entry in a listing."""
+    return (
+        f"<Contents><Key>{quote(found.key)}</Key><Size>{len(found.content)}</Size><ETag>&quot;{found.etag}&quot;</ETag>"
+        f"<LastModified>{found.modified_at:%Y-%m-%dT%H:%M:%S.000Z}</LastModified></Contents>"
+    )
 
 
 def escape(text: str) -> str:

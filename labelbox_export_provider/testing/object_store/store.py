@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest, HttpServer
@@ -65,6 +66,7 @@ class StoredObject:
     metadata: Mapping[str, Any]
     generation: int
     etag: str = ""
+    modified_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
 @dataclass
@@ -124,7 +126,7 @@ class ObjectStore(ABC, Generic[UploadT]):
 
     Every bucket exists, except those whose names start with `no-such`, and all buckets share one name space. `fault`
     decides for each call whether and how it fails; `denied` holds what the identity may not do, in the dialect's terms;
-    `spoil` changes the bytes that the store keeps; `page` is the length of a page of a listing.
+    `spoil` changes the bytes that the store keeps; `page` is the length of a page of a listing; `now` is its clock.
     """
 
     address: str = ""
@@ -132,6 +134,7 @@ class ObjectStore(ABC, Generic[UploadT]):
     fault: Callable[[Call], Fault | None] = no_fault
     denied: frozenset[str] = frozenset()
     spoil: Callable[[bytes], bytes] = bytes
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, UploadT] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
@@ -177,7 +180,7 @@ class ObjectStore(ABC, Generic[UploadT]):
 
     def keep(self, bucket: str, key: str, content: bytes, metadata: Mapping[str, Any], etag: str = "") -> StoredObject:
         """Store an object under the next generation."""
-        self.objects[key] = StoredObject(bucket, key, content, metadata, next(self.generations), etag)
+        self.objects[key] = StoredObject(bucket, key, content, metadata, next(self.generations), etag, self.now())
         return self.objects[key]
 
     def _record(self, request: ParsedRequest) -> Call:

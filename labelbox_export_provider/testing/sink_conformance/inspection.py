@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import google_crc32c
 import pytest
 
@@ -24,6 +26,11 @@ UNUSUAL_KEYS = (
     "data/größe-日本-🙂.gz",
     "data/(round)[square]{curly}!$*,;:@~.gz",
 )
+
+
+def listed_keys(store: Store, prefix: str) -> list[str]:
+    """Return the keys of a listing, in order, as the next try sees them."""
+    return sorted(each.key for each in store.again().list(prefix))
 
 
 class Inspection(Promises):
@@ -90,12 +97,21 @@ class Inspection(Promises):
             store.sink.put(NewObject(key, TEXT), b"x")
         unfinished = store.sink.begin(NewObject("lake/data/rows.9", TEXT, hold_small=False))
         put_all(unfinished, make_pieces(store.sink, (0.5,)))
-        assert sorted(store.again().list("")) == keys
-        assert sorted(store.again().list("lake/data/")) == keys[:3]
-        assert sorted(store.again().list("lake/data")) == keys[:6]
-        assert sorted(store.again().list("lake/data/rows.1")) == ["lake/data/rows.1"]
-        assert list(store.again().list("lake/nothing/")) == []
+        assert listed_keys(store, "") == keys
+        assert listed_keys(store, "lake/data/") == keys[:3]
+        assert listed_keys(store, "lake/data") == keys[:6]
+        assert listed_keys(store, "lake/data/rows.1") == ["lake/data/rows.1"]
+        assert listed_keys(store, "lake/nothing/") == []
         unfinished.abort()
+
+    def test_a_listing_reports_what_the_store_knows_of_each_object(self, store: Store) -> None:
+        """Size; and the ETag that the completion returned and the time of the write, where listings hold them."""
+        written = store.sink.put(NewObject("data/rows", TEXT), b"0123456789")
+        (listed,) = store.again().list("data/")
+        assert (listed.key, listed.size) == ("data/rows", 10)
+        assert listed.etag in {None, written.etag}
+        if listed.modified_at is not None:
+            assert abs(datetime.now(timezone.utc) - listed.modified_at) < timedelta(minutes=5)
 
     def test_a_removed_object_is_gone_and_its_neighbours_are_not(self, store: Store) -> None:
         """Removing it twice is as good as once."""
@@ -117,11 +133,17 @@ class Inspection(Promises):
             there = store.again().head(key)
             assert there is not None
             assert there.size == sum(map(len, pieces))
-            assert list(store.again().list(key)) == [key]
+            assert listed_keys(store, key) == [key]
             assert store.again().read(key, limit=3) == pieces[0][:3]
             assert store.again().abort_open_uploads(key) == 0
             store.sink.delete(key)
             assert store.visible() == {}
+
+    @pytest.mark.parametrize("prefix", ["", "/", "/rows", "../rows", "a//b"])
+    def test_open_uploads_of_the_whole_store_are_never_aborted(self, store: Store, prefix: str) -> None:
+        """A prefix may end at a slash, but it has to name something below the root."""
+        with pytest.raises(ConfigurationError, match="relative"):
+            store.sink.abort_open_uploads(prefix)
 
     @pytest.mark.parametrize("key", ["", "/rows", "a//b", "../rows", "a/./b", "rows/", "a\x00b", "a\nb"])
     def test_a_key_that_could_leave_the_store_is_refused(self, store: Store, key: str) -> None:
@@ -132,7 +154,6 @@ class Inspection(Promises):
             lambda: store.sink.head(key),
             lambda: store.sink.read(key, limit=1),
             lambda: store.sink.delete(key),
-            lambda: store.sink.abort_open_uploads(key),
             lambda: store.sink.check_writable(key),
             lambda: store.sink.uri(key),
         ):

@@ -29,17 +29,39 @@ class Retries(Promises):
 
     @promised(Promise.LEFTOVERS_ARE_FOUND)
     def test_the_next_try_removes_what_a_killed_writer_left(self, store: Store) -> None:
-        """It removes what is under exactly its key, and nothing of a neighbour's."""
+        """With `exact` what is under its key alone, and nothing of a neighbour's."""
         key = "lake/source=a b/rows"
         killed = store.sink.begin(NewObject(key, TEXT))
         neighbour = store.sink.begin(NewObject(f"{key}.2", TEXT))
         for writer in (killed, neighbour):
             put_all(writer, make_pieces(store.sink, (1.0, 1.0)), last=False)
         of_both = len(store.litter())
-        assert store.again().abort_open_uploads(key) == 1
+        assert store.again().abort_open_uploads(key, exact=True) == 1
         assert 0 < len(store.litter()) < of_both
-        assert store.again().abort_open_uploads(key) == 0
+        assert store.again().abort_open_uploads(key, exact=True) == 0
         neighbour.abort()
+        assert list(store.litter()) == []
+
+    @promised(Promise.LEFTOVERS_ARE_FOUND)
+    def test_the_next_try_removes_what_was_left_below_a_prefix(self, store: Store) -> None:
+        """Whatever the names are that follow, and nothing below another prefix; a prefix is a plain string."""
+        keys = (
+            "lake/a/rows.g1.0.gz",
+            "lake/a/rows.g1.1",
+            "lake/a/rows.g2.0.gz",
+            "lake/ab/rows.g1.0",
+            "lake/b/rows.g1.0",
+        )
+        writers = [store.sink.begin(NewObject(key, TEXT)) for key in keys]
+        for writer in writers:
+            put_all(writer, make_pieces(store.sink, (1.0, 1.0)), last=False)
+        assert store.again().abort_open_uploads("lake/a/rows.g1.") == 2
+        assert store.again().abort_open_uploads("lake/a/rows.g1.") == 0
+        assert store.again().abort_open_uploads("lake/a/rows.g2.0.gz") == 1
+        assert store.again().abort_open_uploads("lake/a") == 1
+        assert store.again().abort_open_uploads("lake/") == 1
+        for writer in writers:
+            writer.abort()
         assert list(store.litter()) == []
 
     @promised(Promise.ZOMBIES_ARE_FENCED)

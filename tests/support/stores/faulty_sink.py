@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import (
     ExpectedObject,
+    ListedObject,
     NewObject,
     ObjectWriter,
     Part,
@@ -85,14 +86,14 @@ class FaultySink(Sink):
     def head(self, key: str) -> StoredObject | None:
         return self.make("head", key, lambda: self._sink.head(key))
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         return self.make("list", prefix, lambda: self._sink.list(prefix))
 
     def delete(self, key: str) -> None:
         self.make("delete", key, lambda: self._sink.delete(key))
 
-    def abort_open_uploads(self, key: str) -> int:
-        return self.make("abort_open_uploads", key, lambda: self._sink.abort_open_uploads(key))
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        return self.make("abort_open_uploads", prefix, lambda: self._sink.abort_open_uploads(prefix, exact=exact))
 
     def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
         """Make a call, or fail as the fault demands."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from support.streaming.exports import LandingClient
 
-from labelbox_export_provider.sinks.base import NewObject, ObjectWriter, Sink, WrittenObject
+from labelbox_export_provider.sinks.base import ListedObject, NewObject, ObjectWriter, Sink, WrittenObject
 
 
 @dataclass
@@ -77,15 +77,15 @@ class KilledAt(Sink):
     def head(self, key: str) -> Any:
         return self._sink.head(key)
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         return self._sink.list(prefix)
 
     def delete(self, key: str) -> None:
         self._pass(key)
         self._sink.delete(key)
 
-    def abort_open_uploads(self, key: str) -> int:
-        return self._sink.abort_open_uploads(key)
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        return self._sink.abort_open_uploads(prefix, exact=exact)
 
     def _pass(self, key: str) -> None:
         with self._lock:
