@@ -179,44 +179,54 @@ class _FileWriter(ObjectWriter):
         self._temporary = temporary_path(path)
         self._account = PartAccount()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor: int | None = os.open(
-                self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
-            )
+            _make_directory(path.parent)
+            self._temporary.open("xb").close()
         except OSError as error:
             raise file_error(error, "write", path) from None
 
     def put_part(self, part: Part) -> None:
-        """Write the part at its offset."""
-        if self._descriptor is None:
-            raise StorageError("A part was put after the file was completed or aborted.", details=str(self._path))
+        """Write the part at its offset. The file is open only meanwhile: a landing has thousands on their way."""
+        self._account.require_open()
         position = part.offset
-        try:
+        with self._open("write") as file:
             for buffer in part.body.buffers():
                 view = buffer
                 while view:
-                    written = os.pwrite(self._descriptor, view, position)
+                    written = os.pwrite(file, view, position)
                     position += written
                     view = view[written:]
-        except OSError as error:
-            raise file_error(error, "write", self._path) from None
         self._account.note(part)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         """Sync the file, and rename or link it in one step."""
-        if self._descriptor is None:
-            raise StorageError(f"{self._path} was completed or aborted before.")
         self._account.check(expected, self._uri)
-        try:
+        with self._open("publish") as file:
             # A part that was put twice may have been longer the first time.
-            os.ftruncate(self._descriptor, expected.size)
-            write_attributes(self._descriptor, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
-            os.fsync(self._descriptor)
+            os.ftruncate(file, expected.size)
+            write_attributes(file, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
+            os.fsync(file)
             if self._new.create_only:
                 self._link(expected)
             else:
                 self._temporary.rename(self._path)
             _sync_directory(self._path.parent)
+        self.abort()
+        return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        self._account.close()
+        try:
+            self._temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise file_error(error, "remove the temporary file of", self._path) from None
+
+    @contextlib.contextmanager
+    def _open(self, action: str) -> Iterator[int]:
+        """Open the temporary file, and make this package's errors of those of the operating system."""
+        try:
+            with self._temporary.open("r+b", buffering=0) as file:
+                yield file.fileno()
         except FileNotFoundError:
             raise StorageError(
                 "The temporary file is gone, so another try of the same task has taken over. Nothing was published by "
@@ -224,19 +234,7 @@ class _FileWriter(ObjectWriter):
                 details=str(self._path),
             ) from None
         except OSError as error:
-            raise file_error(error, "publish", self._path) from None
-        self.abort()
-        return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
-
-    def abort(self) -> None:
-        """Close and remove the temporary file."""
-        descriptor, self._descriptor = self._descriptor, None
-        try:
-            if descriptor is not None:
-                os.close(descriptor)
-            self._temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise file_error(error, "remove the temporary file of", self._path) from None
+            raise file_error(error, action, self._path) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:
@@ -281,6 +279,14 @@ def _size_and_crc32c(path: Path) -> tuple[int, int]:
             size += len(block)
             checksum = google_crc32c.extend(checksum, block)
     return size, checksum
+
+
+def _make_directory(path: Path) -> None:
+    """Create a directory with its parents, each synced into its own: a crash must not lose it with what is in it."""
+    if not path.is_dir():
+        _make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        _sync_directory(path.parent)
 
 
 def _sync_directory(path: Path) -> None:

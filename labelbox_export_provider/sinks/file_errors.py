@@ -17,7 +17,10 @@ _TABLE: dict[int, tuple[type[StorageError], str]] = {
         StorageDeniedError,
         "The file system is mounted read-only; mount it for writing or choose another root=",
     ),
-    errno.ENOTDIR: (StorageError, "A file stands where a directory is needed; choose another root= or path="),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.EEXIST),
+        (StorageError, "A file stands where a directory is needed; choose another root= or path="),
+    ),
     errno.EISDIR: (StorageError, "A directory stands where the file should go; choose another path="),
     errno.ENAMETOOLONG: (StorageError, "Choose a shorter path= or prefix"),
     **dict.fromkeys(

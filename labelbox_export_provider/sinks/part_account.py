@@ -1,4 +1,4 @@
-"""The account of the parts of an object, with which a writer refuses to complete an object that is not as expected."""
+"""The account of an object's parts, with which a writer refuses what is not as expected, or comes after its end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import google_crc32c
 
-from labelbox_export_provider.errors import IntegrityError
+from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ExpectedObject, Part
 
@@ -22,9 +22,25 @@ class PartAccount:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._parts: dict[int, tuple[int, int, int]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Note that the object was completed or aborted: from now on nothing is taken for it and it is not completed.
+
+        An object without parts is a whole, empty one, so that an aborted one must not look like it.
+        """
+        self._closed = True
+
+    def require_open(self) -> None:
+        """Fail with `StorageError` when the object was completed or aborted; for use before a part is sent."""
+        if self._closed:
+            raise StorageError(
+                "The object was completed or aborted before, so no part of it is taken and it is not completed again. "
+                "Begin a new one."
+            )
 
     def note(self, part: Part, crc32c: int | None = None) -> None:
-        """Note a part that is stored; the same number again replaces it.
+        """Note a part that is stored, never one that is only about to be; the same number again replaces it.
 
         A writer that waits before it stores the part can compute `crc32c_of` meanwhile and pass it.
         """
@@ -33,7 +49,11 @@ class PartAccount:
             self._parts[part.number] = (part.offset, len(part.body), crc32c)
 
     def check(self, expected: ExpectedObject, label: str) -> None:
-        """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to the expected object."""
+        """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to the expected object.
+
+        Fails with `StorageError` when the object was completed or aborted.
+        """
+        self.require_open()
         size = crc32c = 0
         for number, key in enumerate(sorted(self._parts), 1):
             offset, part_size, part_crc32c = self._parts[key]

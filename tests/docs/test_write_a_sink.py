@@ -71,6 +71,15 @@ BROKEN = {
             raise StorageError(f"{self._path}: {error}. Check""",
         "cannot_be_written",
     ),
+    "an ended writer goes on": ("        self._account.close()\n", "", "has_ended"),
+    "a part counts before it is stored": (
+        """        content = b"".join(part.body.buffers())
+""",
+        """        self._account.note(part)
+        content = b"".join(part.body.buffers())
+""",
+        "not_stored",
+    ),
     "metadata is dropped": ("{**self._new.metadata, CRC32C", "{CRC32C", "origin_of_an_object"),
 }
 

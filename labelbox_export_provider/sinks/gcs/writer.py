@@ -55,6 +55,7 @@ class GCSWriter(ObjectWriter):
 
     def put_part(self, part: Part) -> None:
         """Upload the part when it is its turn, or hold it when it is the whole object."""
+        self._account.require_open()
         small = len(part.body) <= MAX_IN_ONE_REQUEST
         if part.last and part.number == 1 and self._new.hold_small and small and self._session is None:
             self._whole = part.body
@@ -87,6 +88,7 @@ class GCSWriter(ObjectWriter):
             self.abort()
             return written
         self._session = self._whole = None
+        self._account.close()
         self._check(resource, expected)
         return WrittenObject(
             self._new.key, uri, expected.size, expected.crc32c, resource.get("etag"), str(resource["generation"])
@@ -94,6 +96,7 @@ class GCSWriter(ObjectWriter):
 
     def abort(self) -> None:
         """Cancel the upload, if one was opened; one that cannot be cancelled is not visible and expires in a week."""
+        self._account.close()
         with self._turns:
             self._failure = self._failure or "the object was aborted"
             self._turns.notify_all()

@@ -35,6 +35,7 @@ class S3Writer(ObjectWriter):
 
     def put_part(self, part: Part) -> None:
         """Upload the part, or hold it when it is the whole object."""
+        self._account.require_open()
         if part.last and part.number == 1 and self._new.hold_small:
             self._whole = part.body
             self._account.note(part)
@@ -61,10 +62,12 @@ class S3Writer(ObjectWriter):
             self.abort()
             written = there
         self._whole = self._upload = None
+        self._account.close()
         return written
 
     def abort(self) -> None:
         """Abort the upload, if one was opened."""
+        self._account.close()
         self._whole = None
         upload, self._upload = self._upload, None
         if upload is not None:

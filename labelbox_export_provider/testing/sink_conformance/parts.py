@@ -21,6 +21,25 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.testing.sink_conformance.promises import TEXT, Store
 
 
+class BrokenBodyError(Exception):
+    """The bytes of a part cannot be read any more."""
+
+
+class PartBodyThatBreaks(PartBody):
+    """A body that can be read so many times, for the checksum and to be sent, and then fails."""
+
+    def __init__(self, buffers: Sequence[bytes], passes: int) -> None:
+        super().__init__(buffers)
+        self._passes = passes
+
+    def buffers(self) -> Sequence[memoryview]:
+        """Return the buffers, or fail."""
+        self._passes -= 1
+        if self._passes < 0:
+            raise BrokenBodyError
+        return super().buffers()
+
+
 def make_pieces(sink: Sink, layout: Sequence[float], *, seed: int = 0) -> list[bytes]:
     """Make parts; sizes are given as multiples of the smallest that may be followed by another, and are odd."""
     unit = max(sink.minimum_part_bytes, 4096)

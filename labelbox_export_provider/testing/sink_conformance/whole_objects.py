@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import google_crc32c
 import pytest
 
-from labelbox_export_provider.errors import IntegrityError
+from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
@@ -18,6 +18,8 @@ from labelbox_export_provider.sinks.base import (
     PartBody,
 )
 from labelbox_export_provider.testing.sink_conformance.parts import (
+    BrokenBodyError,
+    PartBodyThatBreaks,
     expect,
     make_parts,
     make_pieces,
@@ -94,6 +96,46 @@ class WholeObjects(Promises):
             writer.complete(expected)
         assert store.visible() == {}
         writer.abort()
+        assert list(store.litter()) == []
+
+    @pytest.mark.parametrize("passes", [0, 1, 2])
+    def test_a_part_that_was_not_stored_does_not_count(self, store: Store, passes: int) -> None:
+        """A body that cannot be read, at once or again, is no part of the object, whatever else was noted of it."""
+        pieces = make_pieces(store.sink, (1.0, 0.5))
+        writer = store.sink.begin(NewObject("rows", TEXT))
+        first, second = make_parts(pieces)
+        writer.put_part(first)
+        try:
+            writer.put_part(Part(second.number, second.offset, PartBodyThatBreaks([pieces[1]], passes), last=True))
+        except BrokenBodyError:
+            with pytest.raises(IntegrityError):
+                writer.complete(expect(b"".join(pieces)))
+            assert store.visible() == {}
+        writer.abort()
+        assert store.visible() == {}
+        assert list(store.litter()) == []
+
+    @pytest.mark.parametrize("layout", [(1.0, 0.5), (0.5,), ()], ids=["two parts", "one part", "empty"])
+    @pytest.mark.parametrize("end", ["completed", "aborted"])
+    def test_a_writer_that_has_ended_takes_nothing_more(
+        self, store: Store, end: str, layout: tuple[float, ...]
+    ) -> None:
+        """Neither a part nor a completion: an aborted object would appear as an empty one."""
+        pieces = make_pieces(store.sink, layout)
+        writer = store.sink.begin(NewObject("rows", TEXT))
+        put_all(writer, pieces)
+        if end == "completed":
+            writer.complete(expect(b"".join(pieces)))
+        writer.abort()
+        before = store.visible()
+        for part in make_parts(pieces or [b"late"]):
+            with pytest.raises(StorageError):
+                writer.put_part(part)
+        for expected in (expect(b"".join(pieces)), expect(b"")):
+            with pytest.raises(StorageError):
+                writer.complete(expected)
+        writer.abort()
+        assert store.visible() == before
         assert list(store.litter()) == []
 
     @promised(Promise.PARTS_CAN_BE_REPEATED)
