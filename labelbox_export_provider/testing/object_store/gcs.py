@@ -1,4 +1,5 @@
-"""The dialect of Google Cloud Storage: its JSON API, as far as exports need it, with resumable uploads."""
+"""The dialect of Google Cloud Storage, as far as exports need it: its JSON API with resumable uploads, and multipart
+uploads of its XML API."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from typing import Any
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 from labelbox_export_provider.testing.object_store import gcs_messages as messages
+from labelbox_export_provider.testing.object_store import gcs_multipart, s3_messages
 from labelbox_export_provider.testing.object_store.gcs_messages import Chunk
 from labelbox_export_provider.testing.object_store.store import (
     Fault,
-    ObjectStore,
     ParsedRequest,
     RefusedError,
     StoredObject,
@@ -20,15 +21,16 @@ from labelbox_export_provider.testing.object_store.store import (
     serve,
 )
 
-PERMISSIONS = {
-    "list": "storage.objects.list",
-    "get": "storage.objects.get",
-    "download": "storage.objects.get",
-    "delete": "storage.objects.delete",
-    "insert": "storage.objects.create",
-    "open": "storage.objects.create",
+PERMISSIONS: Mapping[str, tuple[str, ...]] = {
+    "list": ("storage.objects.list",),
+    "get": ("storage.objects.get",),
+    "download": ("storage.objects.get",),
+    "delete": ("storage.objects.delete",),
+    "insert": ("storage.objects.create",),
+    "open": ("storage.objects.create",),
+    **gcs_multipart.PERMISSIONS,
 }
-"""The permission of each operation. Writing over an object also needs `storage.objects.delete`, a look at the bucket
+"""The permissions of each operation. Writing over an object also needs `storage.objects.delete`, a look at the bucket
 itself, which exports do not need, `storage.buckets.get`."""
 
 
@@ -48,14 +50,15 @@ class ResumableUpload(Upload):
 
 
 @dataclass
-class StrictGCS(ObjectStore[ResumableUpload]):
+class StrictGCS(gcs_multipart.MultipartUploads):
     """A Google Cloud Storage that recomputes checksums and checks `ifGenerationMatch` at both ends of an upload.
 
     It takes chunks in order and in multiples of `quantum` only. Operations: `list`, `get`, `download`, `delete`,
     `insert` (an object in one request), and of a resumable upload `open`, `send`, `finish` (the bytes that end it),
-    `ask` (for its progress) and `cancel`. `bucket` is a look at the bucket, which the client library also takes in a
-    thread of its own and so at any time. `denied` holds permissions. GCS itself ignores bytes that it has already, and
-    its client library relies on that; `takes_overlaps` does so here, otherwise such a chunk is refused.
+    `ask` (for its progress) and `cancel`; those of multipart uploads have the names of S3's API. `bucket` is a look at
+    the bucket, which the client library also takes in a thread of its own and so at any time. `denied` holds
+    permissions. GCS itself ignores bytes that it has already, and its client library relies on that; `takes_overlaps`
+    does so here, otherwise such a chunk is refused.
     """
 
     quantum: int = 256 * 1024
@@ -65,11 +68,13 @@ class StrictGCS(ObjectStore[ResumableUpload]):
         """End all open uploads; requests for them are answered with this status, 410 or 404."""
         with self.lock:
             for upload in self.uploads.values():
-                if upload.made is None:
+                if isinstance(upload, ResumableUpload) and upload.made is None:
                     upload.gone = status
                     upload.content.clear()
 
     def _parse(self, request: HttpRequest) -> ParsedRequest:
+        if gcs_multipart.is_xml(request):
+            return gcs_multipart.parse(request)
         path = messages.parse_path(request)
         if session := request.query.get("upload_id"):
             key = self.uploads[session].key if session in self.uploads else ""
@@ -90,16 +95,23 @@ class StrictGCS(ObjectStore[ResumableUpload]):
             raise RefusedError(405, "methodNotAllowed", f"{request.method} {request.raw_path}")
         return ParsedRequest(found, path.bucket, key, request)
 
-    def _refusal(self, refused: RefusedError) -> HttpAnswer:
+    def _refusal(self, refused: RefusedError, request: HttpRequest) -> HttpAnswer:
+        if gcs_multipart.is_xml(request):
+            code = "AccessDenied" if refused.code == "forbidden" else refused.code
+            return s3_messages.error(refused.status, code, str(refused))
         return messages.error(refused.status, refused.code, str(refused))
 
     def _perform(self, request: ParsedRequest, fault: Fault | None) -> HttpAnswer:
         if request.bucket.startswith("no-such"):
-            raise RefusedError(404, "notFound", "The specified bucket does not exist.")
-        self._check_permission(PERMISSIONS.get(request.operation))
+            code = "NoSuchBucket" if gcs_multipart.is_xml(request.http) else "notFound"
+            raise RefusedError(404, code, "The specified bucket does not exist.")
+        for needed in PERMISSIONS.get(request.operation, ()):
+            self._check_permission(needed)
+        if gcs_multipart.is_xml(request.http):
+            return self._perform_xml(request)
         if fault is not None and fault.when == "half":
             self._keep_half(request, fault)
-            return self._broken(fault)
+            return self._broken(fault, request.http)
         perform = {
             "bucket": self._bucket,
             "list": self._list,
@@ -215,7 +227,7 @@ class StrictGCS(ObjectStore[ResumableUpload]):
         if key in self.objects:
             self._check_permission("storage.objects.delete")
 
-    def _check_permission(self, needed: str | None) -> None:
+    def _check_permission(self, needed: str) -> None:
         if needed in self.denied:
             raise RefusedError(403, "forbidden", f"worker does not have {needed} access to the object.")
 
@@ -233,8 +245,9 @@ class StrictGCS(ObjectStore[ResumableUpload]):
 
     def _upload(self, request: ParsedRequest) -> ResumableUpload:
         found = self.uploads.get(request.query["upload_id"])
-        if found is None or found.gone:
-            raise RefusedError(found.gone if found else 404, "gone", "The upload was cancelled or has expired.")
+        if not isinstance(found, ResumableUpload) or found.gone:
+            status = found.gone if isinstance(found, ResumableUpload) else 404
+            raise RefusedError(status, "gone", "The upload was cancelled or has expired.")
         return found
 
 

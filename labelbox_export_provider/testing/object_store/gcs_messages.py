@@ -121,7 +121,9 @@ def parse_question(request: ParsedRequest) -> int:
     return -1 if found[1] == "*" else int(found[1])
 
 
-def check_hashes(content: bytes, described: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+def check_hashes(
+    content: bytes, described: Mapping[str, Any], headers: Mapping[str, str], *, code: str = "invalid"
+) -> None:
     """Refuse content whose hashes differ from those in the resource or the header `x-goog-hash`."""
     found = hashes(content)
     of_header = [each.strip().partition("=") for each in headers.get("x-goog-hash", "").split(",") if each.strip()]
@@ -131,7 +133,7 @@ def check_hashes(content: bytes, described: Mapping[str, Any], headers: Mapping[
     for name, value in stated:
         if found.get(name) != value:
             message = f"Provided {name.upper()} {value} doesn't match calculated {found.get(name)}."
-            raise RefusedError(400, "invalid", message)
+            raise RefusedError(400, code, message)
 
 
 def hashes(content: bytes) -> dict[str, str]:
@@ -158,7 +160,8 @@ def resource(found: StoredObject) -> dict[str, Any]:
         "metageneration": "1",
         "size": str(len(found.content)),
         "crc32c": digests["crc32c"],
-        "md5Hash": digests["md5"],
+        # An object of a multipart upload has none.
+        **({} if found.etag else {"md5Hash": digests["md5"]}),
         "etag": f"e{found.generation}",
         "timeCreated": f"{made:%Y-%m-%dT%H:%M:%S.%fZ}",
         "updated": f"{found.modified_at:%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -171,7 +174,9 @@ def download(request: ParsedRequest, content: bytes, about: Mapping[str, Any]) -
         "content-type": about["contentType"],
         "etag": about["etag"],
         "x-goog-generation": about["generation"],
-        "x-goog-hash": f"crc32c={about['crc32c']},md5={about['md5Hash']}",
+        "x-goog-hash": ",".join(
+            f"{name}={about[member]}" for name, member in (("crc32c", "crc32c"), ("md5", "md5Hash")) if member in about
+        ),
         "x-goog-stored-content-length": about["size"],
     }
     if "contentEncoding" in about:

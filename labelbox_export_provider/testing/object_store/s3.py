@@ -50,7 +50,7 @@ class StrictS3(ObjectStore[MultipartUpload]):
     def _parse(self, request: HttpRequest) -> ParsedRequest:
         return messages.parse(request)
 
-    def _refusal(self, refused: RefusedError) -> HttpAnswer:
+    def _refusal(self, refused: RefusedError, request: HttpRequest) -> HttpAnswer:  # noqa: ARG002  the other dialect needs it
         return messages.error(refused.status, refused.code, str(refused))
 
     def _perform(self, request: ParsedRequest, fault: Fault | None) -> HttpAnswer:  # noqa: ARG002  the other dialect needs it

@@ -80,7 +80,7 @@ def named_parts(body: bytes) -> list[tuple[int, str]]:
     return [
         (int(part.findtext("{*}PartNumber") or 0), (part.findtext("{*}ETag") or "").strip('"'))
         for part in ElementTree.fromstring(body).iter()  # noqa: S314  a test's own client wrote it
-        if part.tag.endswith("}Part")
+        if part.tag.rpartition("}")[2] == "Part"
     ]
 
 

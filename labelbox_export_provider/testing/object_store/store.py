@@ -163,16 +163,16 @@ class ObjectStore(ABC, Generic[UploadT]):
         try:
             parsed = self._parse(request)
         except RefusedError as refused:
-            return self._refusal(refused)
+            return self._refusal(refused, request)
         fault = self.fault(self._record(parsed))
         if fault is not None and fault.when == "before":
-            return self._broken(fault)
+            return self._broken(fault, request)
         try:
             with self.lock:
                 reply = self._perform(parsed, fault)
         except RefusedError as refused:
-            reply = self._refusal(refused)
-        return reply if fault is None else self._broken(fault)
+            reply = self._refusal(refused, request)
+        return reply if fault is None else self._broken(fault, request)
 
     def keys_below(self, prefix: str, after: str = "") -> list[str]:
         """Return the keys of a listing, in order, from the one after `after`."""
@@ -194,12 +194,13 @@ class ObjectStore(ABC, Generic[UploadT]):
             self.calls.append(call)
         return call
 
-    def _broken(self, fault: Fault) -> HttpAnswer:
+    def _broken(self, fault: Fault, request: HttpRequest) -> HttpAnswer:
         if not fault.status and not fault.in_body:
             return HttpAnswer(503, drop=True)
         if fault.body is not None:
             return HttpAnswer(fault.status, fault.body)
-        return self._refusal(RefusedError(200 if fault.in_body else fault.status, fault.code, fault.message))
+        status = 200 if fault.in_body else fault.status
+        return self._refusal(RefusedError(status, fault.code, fault.message), request)
 
     @abstractmethod
     def _parse(self, request: HttpRequest) -> ParsedRequest: ...
@@ -208,7 +209,7 @@ class ObjectStore(ABC, Generic[UploadT]):
     def _perform(self, request: ParsedRequest, fault: Fault | None) -> HttpAnswer: ...
 
     @abstractmethod
-    def _refusal(self, refused: RefusedError) -> HttpAnswer: ...
+    def _refusal(self, refused: RefusedError, request: HttpRequest) -> HttpAnswer: ...
 
 
 @contextmanager
