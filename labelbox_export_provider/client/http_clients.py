@@ -32,6 +32,10 @@ C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 MAX_BODY = 16 * 2**20
 """Maximum number of bytes that are read of an answer; answers to our operations are far smaller."""
+MAX_IN_FLIGHT = 20
+"""Maximum number of requests that the asynchronous client has under way at once, each on a connection of its own."""
+KEPT_SECONDS = 90.0
+"""How long an idle connection is kept: longer than the longest usual pause between two polls, so that it is reused."""
 NOTICED_WAIT = 5.0
 """The shortest wait that is logged, in seconds."""
 
@@ -107,7 +111,11 @@ class LabelboxClient:
 
 
 class AsyncLabelboxClient:
-    """Runs flows in the running event loop, any number at once. Use as an async context manager or close it."""
+    """Runs flows in the running event loop, any number at once. Use as an async context manager or close it.
+
+    Requests beyond `MAX_IN_FLIGHT` wait here, in order, and their time limit begins when they are sent: httpx's own
+    pool looks through all that wait at every event, which blocks the loop for half a minute with a thousand of them.
+    """
 
     def __init__(
         self,
@@ -119,7 +127,11 @@ class AsyncLabelboxClient:
     ) -> None:
         self._settings = settings
         self._sleep = sleep
-        self._http = _opened(httpx.AsyncClient, settings, user_agent, ssl_context)
+        limits = httpx.Limits(
+            max_connections=MAX_IN_FLIGHT, max_keepalive_connections=MAX_IN_FLIGHT, keepalive_expiry=KEPT_SECONDS
+        )
+        self._http = _opened(httpx.AsyncClient, settings, user_agent, ssl_context, limits=limits)
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow: perform its effects until it returns; raises what the flow raises."""
@@ -144,6 +156,10 @@ class AsyncLabelboxClient:
             flow.close()
 
     async def _post(self, send: Send) -> Answer | TransportFailure:
+        async with self._in_flight:
+            return await self._exchange(send)
+
+    async def _exchange(self, send: Send) -> Answer | TransportFailure:
         exchange = _Exchange(self._settings)
         try:
             async with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:
@@ -168,7 +184,11 @@ class AsyncLabelboxClient:
 
 
 def _opened(
-    client: Callable[..., C], settings: ConnectionSettings, user_agent: str, ssl_context: ssl.SSLContext | None
+    client: Callable[..., C],
+    settings: ConnectionSettings,
+    user_agent: str,
+    ssl_context: ssl.SSLContext | None,
+    **options: Any,
 ) -> C:
     with settings.naming_connection():
         context = ssl_context or create_ssl_context(settings)
@@ -184,6 +204,7 @@ def _opened(
         timeout=settings.timeout,
         follow_redirects=False,
         headers={"User-Agent": user_agent},
+        **options,
     )
 
 

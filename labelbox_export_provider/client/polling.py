@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ VISIBILITY_GRACE = timedelta(seconds=60)
 """How long after its start a task can still be invisible."""
 EMPTY_AGAIN_AFTER = 5.0
 """Seconds until a missing header is read again, before the stream is treated as empty."""
+LINE_EVERY = 60.0
+"""Seconds after which a wait writes a line of progress although nothing changed."""
 
 Ended = Literal["COMPLETE", "FAILED", "CANCELED"]
 _ENDED: dict[str, Ended] = {
@@ -43,6 +46,26 @@ class PollResult:
     ended: Ended | None
     line: str
     state: ExportTaskState | None = None
+
+
+class ProgressLog:
+    """Writes the lines of the polls of one wait: when state or percentage changed, or a minute after the last line.
+
+    A poll every five seconds for a week would otherwise fill the log of its task with a hundred thousand lines.
+    """
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
+        self._clock = clock
+        self._written: tuple[object, float] | None = None
+
+    def add(self, found: PollResult) -> None:
+        """Write the line of one poll, or leave it out."""
+        now = self._clock()
+        seen = found.line if found.state is None else (found.state.status, found.state.completion_percentage)
+        if self._written is None or self._written[0] != seen or now - self._written[1] >= LINE_EVERY:
+            self._write(found.line)
+            self._written = (seen, now)
 
 
 def poll(

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
+SPREAD = 0.5
+"""The share of a pause that a server asked for, by which it is lengthened at random."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When to try again and when to give up; all times are in seconds.
 
     Waits start at `first_wait`, double up to `max_wait`, and are spread by `jitter` (0 to 1) over their upper half. A
-    server's `Retry-After` is never shortened. A wait that would exceed `total_seconds`, the sum of the time that
-    answers took and the waits between them, is not started: the last error is raised instead.
+    server's `Retry-After` is never shortened, and lengthened by up to half of it. A wait that would
+    exceed `total_seconds`, the sum of the time that answers took and the waits between them, is not started: the last
+    error is raised instead.
     """
 
     attempts: int = 12
@@ -35,8 +39,8 @@ class RetryPolicy:
     def wait_before(self, attempt: int, after: float | None) -> float:
         """Return the seconds to wait before try number `attempt` (from 1); `asked` is what the server asked for."""
         if after is not None:
-            # Clients that were refused together must not retry together.
-            return after + self.jitter() * self.first_wait
+            # Hundreds that were refused together must not retry within one second: a longer pause has a longer end.
+            return after + self.jitter() * max(self.first_wait, after * SPREAD)
         step: float = min(self.max_wait, self.first_wait * 2.0 ** min(attempt - 2, 60))
         return step * (0.5 + 0.5 * self.jitter())
 

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labelbox_export_provider.airflow_compat import task_state_store
-from labelbox_export_provider.client.polling import CompletedTotals, completed_totals
+from labelbox_export_provider.client.polling import CompletedTotals, ProgressLog, completed_totals
+from labelbox_export_provider.client.retry import SPREAD
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN, FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -112,7 +113,7 @@ class ExportJob:
         event: ExportEvent | None = None
         if handle.adopted:
             try:
-                event = poll_once(self.start.hook, handle, self.task.log.info)
+                event = poll_once(self.start.hook, handle, ProgressLog(self.task.log.info))
             except LabelboxExportError as error:
                 give_up(self.report(error, context, handle=handle))
         return event or self._wait(handle, context)
@@ -247,8 +248,9 @@ class ExportJob:
                 retry_after=refusal.retry_after,
             )
         pause = min(MAX_BACKOFF, self.wait_limits.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
-        # Starts that were refused together must not come back together.
-        pause = max(pause * random.uniform(0.5, 1.5), refusal.retry_after or 0.0)  # noqa: S311  spreads load only
+        # Starts that were refused together must not come back together, however long the pause that Labelbox asks for.
+        spread = random.random()  # noqa: S311  spreads load only
+        pause = max(pause * (0.5 + spread), (refusal.retry_after or 0.0) * (1.0 + SPREAD * spread))
         self._defer_until(
             now + min(timedelta(seconds=pause), left),
             f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "

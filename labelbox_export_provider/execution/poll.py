@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timezone
 
-from labelbox_export_provider.client.polling import poll
+from labelbox_export_provider.client.polling import ProgressLog, poll
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import AccessError, NotFoundError
@@ -13,10 +12,8 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
 
-def poll_once(
-    hook: LabelboxHook, export: ExportHandle | ExternalExport, log_line: Callable[[str], object]
-) -> ExportEvent | None:
-    """Return the event that a trigger would send now, or None while the export runs; logs a line of progress.
+def poll_once(hook: LabelboxHook, export: ExportHandle | ExternalExport, progress: ProgressLog) -> ExportEvent | None:
+    """Return the event that a trigger would send now, or None while the export runs; logs its progress.
 
     Errors that are not events are raised as they are: a bad connection, a reply that the protocol does not know.
     """
@@ -26,5 +23,5 @@ def poll_once(
         found = hook.run(flow)
     except (NotFoundError, AccessError) as error:
         return ExportEvent.of(error, export_id)
-    log_line(found.line)
+    progress.add(found)
     return None if found.ended is None else ExportEvent(found.ended, export_id, found.line)

@@ -16,7 +16,7 @@ from typing import Any
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
-from labelbox_export_provider.client.polling import confirmed_totals, poll
+from labelbox_export_provider.client.polling import ProgressLog, confirmed_totals, poll
 from labelbox_export_provider.client.retry import DEFAULT_RETRY
 from labelbox_export_provider.client.start_or_adopt import start_or_adopt
 from labelbox_export_provider.client.start_request import StartRequest, saving
@@ -136,12 +136,13 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
             raise ConfigurationError(f"wait_till_done({timeout_seconds!r}): it must be a number of seconds, 0 or more.")
         deadline = self._clock() + timeout_seconds
         pause = FIRST_PAUSE
+        progress = ProgressLog(log.info)
         while not self._has_ended():
             left = max(0.0, deadline - self._clock())
             policy = replace(DEFAULT_RETRY, total_seconds=min(DEFAULT_RETRY.total_seconds, left))
             seen = self._client.run(poll(self.uid, self._creator(), self._started_at, self._now, policy))
             self._last_seen = seen.state or self._last_seen
-            log.info("%s", seen.line)
+            progress.add(seen)
             left = deadline - self._clock()
             if seen.ended is not None:
                 return

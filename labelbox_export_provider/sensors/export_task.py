@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
 from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
 from labelbox_export_provider.client.external_export import handle_of
-from labelbox_export_provider.client.polling import completed_totals
+from labelbox_export_provider.client.polling import ProgressLog, completed_totals
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.templates import late_paths
 from labelbox_export_provider.domain.records.external_export import ExternalExport, check_export, parse_export
@@ -136,7 +137,11 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
 
     def _poll(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
-        return poll_once(LabelboxHook(self._conn_id(export)), export, self.log.info)
+        return poll_once(LabelboxHook(self._conn_id(export)), export, self._progress)
+
+    @cached_property
+    def _progress(self) -> ProgressLog:
+        return ProgressLog(self.log.info)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume with the trigger's event; a trigger that failed of a bug is raised, also with soft_fail."""

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.polling import poll
+from labelbox_export_provider.client.polling import ProgressLog, poll
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AuthenticationError, LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -19,6 +19,8 @@ from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client
 
 CANCEL_SECONDS = 10.0
+MAX_SPREAD = 30.0
+"""Seconds over which first polls are spread at most."""
 _FINAL = {"failed", "success", "skipped", "removed"}
 """States in which nobody waits any more; a task that was cleared is in none of them, and adopts the export."""
 
@@ -29,8 +31,8 @@ class ExportTaskTrigger(BaseTrigger):
     Airflow keeps its arguments in its database, encrypted with its Fernet key, in plain text where none is set; so they
     are settings only: the ids of connection, export and user, intervals and absolute times (ISO 8601, UTC). After a
     restart of the triggerer, or in another one, Airflow builds the trigger again from them: the deadline is the same,
-    polls start again at `poke_interval`, the connection is read again, and nothing is lost. While the trigger runs, the
-    connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
+    polls start again within `poke_interval`, the connection is read again, and nothing is lost. While the trigger runs,
+    the connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
     time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
     back the first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as
     failed or successful; off by default, since the next try adopts the export.
@@ -87,10 +89,12 @@ class ExportTaskTrigger(BaseTrigger):
         yield TriggerEvent(event.to_json())
 
     async def _wait(self) -> ExportEvent:
+        await self._until_first_poll()
         settings = await LabelboxHook.async_settings(self.labelbox_conn_id)
+        progress = ProgressLog(self.log.info)
         while True:
             try:
-                return await self._wait_with(settings)
+                return await self._wait_with(settings, progress)
             except AuthenticationError:
                 fresh = await LabelboxHook.async_settings(self.labelbox_conn_id)
                 if fresh == settings:
@@ -98,15 +102,23 @@ class ExportTaskTrigger(BaseTrigger):
                 self.log.info("The key was refused. The connection holds another one by now, and the wait continues.")
                 settings = fresh
 
-    async def _wait_with(self, settings: ConnectionSettings) -> ExportEvent:
+    async def _until_first_poll(self) -> None:
+        """Sleep until `not_before`, and a part of `poke_interval` longer.
+
+        A triggerer that starts, or takes over from another, begins a thousand waits at once. Spread, their connections
+        are not read and their exports not polled in one block, for which all other triggers would have to wait.
+        """
+        held_back = 0.0 if self.not_before is None else (_instant(self.not_before) - _now()).total_seconds()
+        spread = random.uniform(0.0, min(self.poke_interval, MAX_SPREAD))  # noqa: S311  spreads load, keeps no secret
+        await asyncio.sleep(max(0.0, min(max(0.0, held_back) + spread, self._seconds_left())))
+
+    async def _wait_with(self, settings: ConnectionSettings, progress: ProgressLog) -> ExportEvent:
         started_at = None if self.started_at is None else _instant(self.started_at)
         polls = 0
-        if self.not_before is not None:
-            await asyncio.sleep(max(0.0, (_instant(self.not_before) - _now()).total_seconds()))
         async with shared_client(settings) as client:
             while True:
                 found = await client.run(poll(self.export_id, self.user_id, started_at, _now))
-                self.log.info("%s", found.line)
+                progress.add(found)
                 if found.ended is not None:
                     return ExportEvent(found.ended, self.export_id, found.line)
                 if (left := self._seconds_left()) <= 0:

@@ -48,7 +48,16 @@ def test_wait_stays_within_its_limits(attempt: int, drawn: float, after: float |
     if after is None:
         assert policy.first_wait / 2 <= wait <= policy.max_wait
     else:
-        assert after <= wait <= after + policy.first_wait
+        assert after <= wait <= after + max(policy.first_wait, after / 2)
+
+
+def test_500_waiters_do_not_come_back_within_one_second() -> None:
+    """`Retry-After: 60` spreads 500 that were refused together over half a minute."""
+    drawn = (number / 500 for number in range(500))
+    policy = RetryPolicy(jitter=lambda: next(drawn))
+    waits = [policy.wait_before(2, 60.0) for _ in range(500)]
+    assert 60.0 == min(waits) < 89.0 < max(waits) <= 90.0
+    assert max(sum(first <= wait < first + 1 for wait in waits) for first in waits) <= 20
 
 
 @given(st.lists(st.tuples(st.floats(0, 90), st.one_of(st.none(), st.floats(0, 400))), min_size=100, max_size=100))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -170,3 +171,21 @@ def test_a_connection_that_breaks_meanwhile_is_an_event(fake: FakeLabelbox, monk
     [event] = events_of(trigger)
     assert event["outcome"] == "CONNECTION"
     assert "labelbox_default" in event["message"]
+
+
+def test_first_polls_after_a_restart_are_spread(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triggers that a triggerer builds again at once poll first at different moments of their interval."""
+    handle = handle_of(fake)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("labelbox_export_provider.triggers.export_task.asyncio.sleep", sleep)
+    random.seed(14)
+    long_ago = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+    for _ in range(40):
+        events_of(trigger_for(handle, poke_interval=5.0, not_before=long_ago))
+    assert len(slept) == 40
+    assert 0 <= min(slept) < 1
+    assert 4 < max(slept) <= 5
