@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from labelbox_export_provider.execution.start import ExportStart
     from labelbox_export_provider.streaming.landing.options import Rerun
 
-_UNKNOWN = "unknown"
-_EXPORT_ID = "not-started-yet-not-known"
-"""As long as Labelbox's own ids, so that names that hold it have their final length."""
+_UNKNOWN = "not-started-yet-not-known"
+"""As long as Labelbox's own ids, so that names that hold one have their final length."""
 
 
 def check_one_target(options: Mapping[str, Any], *, rerun: Rerun, replace: bool) -> None:
@@ -56,7 +55,7 @@ def handle_before_start(start: ExportStart, context: Context) -> ExportHandle:
     """
     window = start.resolve(context)
     return ExportHandle(
-        export_id=_EXPORT_ID,
+        export_id=_UNKNOWN,
         source=SourceName(kind=start.source.kind, id=start.source.id),
         filters_digest=f"sha256:{0:064}",
         labelbox_conn_id=start.hook.labelbox_conn_id,

@@ -51,6 +51,37 @@ def test_the_names_are_those_of_the_documented_layout() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        ({"kind": "catalog", "id": "all"}, "source=catalog/id=clorg1"),
+        ({"kind": "data_rows", "id": "2-ab12cd34ef56"}, "source=data_rows/id=clorg1-2-ab12cd34ef56"),
+        ({"kind": "dataset", "id": "clds1"}, "source=dataset/id=clds1"),
+    ],
+)
+def test_names_that_two_organizations_could_share_hold_theirs(source: dict[str, str], folder: str) -> None:
+    """Each organization has one catalog, and any may name its data rows as another does."""
+    given = handle(source=source, organization_id="clorg1")
+    names = layout_names(given, "lake", "gzip")
+    for key in (names.data(), names.errors, names.uris, names.manifest("ok"), *names.own.values()):
+        assert key is not None
+        assert f"/{folder}/" in key
+    assert f"source={source['kind']}/id={fill_key(given, '{source_id}')}" == folder
+
+
+@pytest.mark.parametrize("names", [layout_names(handle(), "lake", "gzip"), explicit_names(handle(), "a/rows", "gzip")])
+def test_every_key_of_an_export_is_below_its_own_prefix(names: ObjectNames) -> None:
+    """Whatever its compression, number and state, so that one listing finds all; another export's never is."""
+    keys: dict[Kind, list[str]] = {"manifests": [names.manifest(state) for state in ("ok", "empty", "errors")]}
+    keys |= {"errors": [names.errors, names.errors.removesuffix(".gz")], "uris": [names.uris] if names.uris else []}
+    keys["data"] = [] if names.explicit_key else [names.data(), names.data(12), names.data(7).removesuffix(".gz")]
+    for kind, of_kind in keys.items():
+        for key in of_kind:
+            assert key.startswith(names.own[kind])
+            assert not key.replace(names.generation, "g00000000").startswith(names.own[kind])
+            assert names.window.generation_of(kind, key) == names.generation
+
+
+@pytest.mark.parametrize(
     ("prefix", "head"),
     [("", ""), ("/", ""), ("lake", "lake/"), ("lake/", "lake/"), ("/lake/a//", "lake/a/"), ("a=b/c d", "a=b/c d/")],
 )
@@ -115,7 +146,6 @@ def test_only_another_export_has_new_names() -> None:
 
 def of_window(given: ExportHandle, prefix: str = "lake") -> tuple[ObjectNames, WindowNames]:
     names = layout_names(given, prefix, "gzip")
-    assert names.window is not None
     return names, names.window
 
 

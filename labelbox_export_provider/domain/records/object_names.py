@@ -9,7 +9,8 @@
 
 All names are a function of the handle alone: a retry of the same export writes the same names, another export adds
 new ones. Data objects are numbered by the part of the source that their rows come from, so a number whose rows were all
-trimmed is missing.
+trimmed is missing. The id of a catalog is that of its organization, that of single data rows begins with it: two
+organizations that share a prefix must not have the same names.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def generation(export_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WindowNames:
-    """The names of all generations of one source and window, to find them in a listing.
+    """The names of all generations of one source and window, or at one explicit key, to find them in a listing.
 
     Without a window, exports that were started on the same day (in UTC) count as the same. Only names of this
     package's form are recognised, so another program's object is never treated as a generation.
@@ -69,13 +70,19 @@ class WindowNames:
 
 @dataclass(frozen=True, slots=True)
 class ObjectNames:
-    """The keys of one export's objects, relative to the bucket or root. `window` is None with an explicit key."""
+    """The keys of one export's objects, relative to the bucket or root.
+
+    `window` names them and those of other exports that may be beside them. Every object of the export, in whatever
+    form, has a key that starts with the prefix of its kind in `own`; with an explicit key the data object is that key
+    itself, and there are no `uris`.
+    """
 
     generation: str
     errors: str
     uris: str | None
     explicit_key: str | None
-    window: WindowNames | None
+    window: WindowNames
+    own: Mapping[Kind, str]
     _data_head: str
     _manifest_head: str
     _suffix: str
@@ -93,7 +100,7 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
     """Return the keys below a prefix."""
     head = prefix.strip("/")
     head = f"{head}/" if head else ""
-    source = f"source={handle.source.kind}/id={quote(handle.source.id, safe='-_.')}"
+    source = f"source={handle.source.kind}/id={source_id(handle)}"
     moment = started_at_or_window_start(handle)
     name = generation(handle.export_id)
     day = moment.astimezone(timezone.utc)
@@ -118,6 +125,7 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
         uris=f"{folders['uris']}/{stem}.txt",
         explicit_key=None,
         window=WindowNames(folders, stem_head, pattern),
+        own={kind: f"{folder}/{stem}." for kind, folder in folders.items()},
         _data_head=f"{folders['data']}/{stem}",
         _manifest_head=f"{folders['manifests']}/{stem}",
         _suffix=suffix,
@@ -130,16 +138,25 @@ def explicit_names(handle: ExportHandle, key: str, compression: Compression | No
     folder, _, leaf = filled.rpartition("/")
     folder = f"{folder}/" if folder else ""
     name = generation(handle.export_id)
+    folders: dict[Kind, str] = {"manifests": f"{folder}_manifests", "errors": f"{folder}_errors"}
     return ObjectNames(
         generation=name,
-        errors=f"{folder}_errors/{leaf}.{name}.ndjson{_SUFFIX[compression]}",
+        errors=f"{folders['errors']}/{leaf}.{name}.ndjson{_SUFFIX[compression]}",
         uris=None,
         explicit_key=filled,
-        window=None,
+        window=WindowNames(folders, f"{leaf}.g", re.escape(leaf)),
+        own={kind: f"{place}/{leaf}.{name}." for kind, place in folders.items()},
         _data_head="",
-        _manifest_head=f"{folder}_manifests/{leaf}.{name}",
+        _manifest_head=f"{folders['manifests']}/{leaf}.{name}",
         _suffix="",
     )
+
+
+def source_id(handle: ExportHandle) -> str:
+    """Return the id of the source as names of objects hold it: one that no other organization has."""
+    given = quote(handle.source.id, safe="-_.")
+    organization = quote(handle.organization_id, safe="-_.")
+    return {"catalog": organization, "data_rows": f"{organization}-{given}"}.get(handle.source.kind, given)
 
 
 KEY_FIELDS = (
@@ -188,7 +205,7 @@ def fill_key(handle: ExportHandle, key: str) -> str:
         "export_id": handle.export_id,
         "generation": generation(handle.export_id),
         "source_kind": handle.source.kind,
-        "source_id": quote(handle.source.id, safe="-_."),
+        "source_id": source_id(handle),
     }
     if handle.window is not None:
         values |= {"window_start": handle.window.start, "window_end": handle.window.end}

@@ -109,7 +109,7 @@ class _Landing:
         self._host = host
         self._versions = versions
         self._generations: LandedGenerations | None = None
-        if job.names.window is not None:
+        if job.names.explicit_key is None:
             self._generations = LandedGenerations(job.sink, job.names, job.names.window, job.handle)
 
     def run(self, exported_at: datetime | None, now: Callable[[], datetime]) -> LandedExport:

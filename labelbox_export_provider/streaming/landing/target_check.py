@@ -36,7 +36,7 @@ def ask_store(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
     check_target(sink, names, options)
     calls = [lambda: sink.check_writable(names.data()), lambda: sink.check_writable(names.manifest("ok"))]
     window = names.window
-    if window is not None and options.rerun != "add":
+    if options.rerun != "add":
         kinds: tuple[Kind, ...] = get_args(Kind) if options.rerun == "replace" else ("manifests",)
         calls += [lambda kind=kind: next(iter(sink.list(window.prefix(kind))), None) for kind in kinds]  # type: ignore[misc]  # a default argument binds the loop's value
     with ThreadPoolExecutor(len(calls), thread_name_prefix="labelbox-ask") as pool:
