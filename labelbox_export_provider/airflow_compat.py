@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
         TaskDeferralTimeout,
         TaskDeferred,
     )
@@ -32,6 +33,7 @@ else:
             AirflowNotFoundException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralTimeout,
             TaskDeferred,
         )
@@ -42,6 +44,7 @@ else:
             AirflowNotFoundException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralTimeout,
             TaskDeferred,
         )
@@ -52,6 +55,7 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "BaseOperatorMeta",
     "TaskDeferralTimeout",
     "TaskDeferred",

@@ -26,6 +26,7 @@
     ├── ExportNotReadyError             results were asked for before the export ended
     ├── WaitTimeoutError                the wait ended, the export continues
     │   └── NoTriggererError            no triggerer reported for that long: start one
+    ├── TaskStoppedError                Airflow stopped the task, which can be tried again
     ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
     ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
     └── StorageError                    the store refused: fix what the message names, such as bucket or connection
@@ -157,6 +158,12 @@ class WaitTimeoutError(LabelboxExportError):
 
 class NoTriggererError(WaitTimeoutError):
     """Airflow itself ended the wait, since no triggerer reported in time."""
+
+
+class TaskStoppedError(LabelboxExportError):
+    """Airflow stopped the task while it worked. What is not whole was removed; another try resumes."""
+
+    retryable = True
 
 
 class IntegrityError(LabelboxExportError):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.proxies import proxy_for
 from labelbox_export_provider.client.settings import ConnectionSettings
@@ -43,7 +44,8 @@ NOTICED_WAIT = 5.0
 class LabelboxClient:
     """Runs flows in the calling thread; threads may share it. Use as a context manager or close it.
 
-    `user_agent` names the program, by default this package. File downloads use it too.
+    `user_agent` names the program, by default this package. File downloads use it too. Once `token` is cancelled, waits
+    end and nothing more is sent: `run` raises `StoppedError`.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class LabelboxClient:
         settings: ConnectionSettings,
         *,
         user_agent: str | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        token: CancelToken | None = None,
     ) -> None:
         self.user_agent = user_agent or default_user_agent()
         self._settings = settings
-        self._sleep = sleep
+        self._token = token or CancelToken()
+        self._sleep = sleep or self._token.wait
         self._http = _opened(httpx.Client, settings, self.user_agent, ssl_context)
 
     @property
@@ -87,6 +91,7 @@ class LabelboxClient:
             flow.close()
 
     def _post(self, send: Send) -> Answer | TransportFailure:
+        self._token.check()
         exchange = _Exchange(self._settings)
         try:
             with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:

@@ -13,28 +13,23 @@ from labelbox_export_provider.execution.dag_run import resolved
 from labelbox_export_provider.execution.failures import project_web_url, tries
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk import Context
+
+    from labelbox_export_provider.execution.operator import PhasedOperator
 
 _MAX_LENGTH = 80
 
 
-def report_before_start(
-    error: LabelboxExportError,
-    task: BaseOperator,
-    context: Context,
-    *,
-    source: object,
-    window: Any,
-    labelbox_conn_id: str | None,
-) -> FailureReport:
+def report_before_start(error: LabelboxExportError, task: PhasedOperator, context: Context) -> FailureReport:
     """Return a report with what the options alone hold, each as given; the rest is left out."""
+    source, conn_id = task.asked_source(), task.labelbox_conn_id
     given = source if isinstance(source, Mapping) else {}
     project_id = given.get("project_id")
     return FailureReport(
         error,
         source=_described(given),
-        link=project_web_url(labelbox_conn_id, project_id) if project_id and isinstance(project_id, str) else None,
-        window=_resolved(window, context),
+        link=project_web_url(conn_id, project_id) if project_id and isinstance(project_id, str) else None,
+        window=_resolved(task.window, context),
         starts_export=True,
         forgets=task_state_store(context) is None,
         start_task_id=task.task_id,

@@ -7,7 +7,8 @@ window has settled, while too many exports run, and while its own export runs.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,13 +30,14 @@ from labelbox_export_provider.errors import (
     RunningExportLimitError,
 )
 from labelbox_export_provider.execution.deferral import delay_trigger, waiting_trigger
-from labelbox_export_provider.execution.failures import give_up, tries
+from labelbox_export_provider.execution.failures import give_up, reporting, tries
 from labelbox_export_provider.execution.poll import poll_once
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
+from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk import Context
 
 HANDLE_KEY = "labelbox_export_handle"
 """XCom key under which a deferred task keeps its handle, or what it waits for before it has one."""
@@ -80,7 +82,7 @@ class ExportJob:
     """
 
     def __init__(
-        self, task: BaseOperator, start: ExportStart, wait_limits: WaitLimits, refused: Mapping[str, Any] | None = None
+        self, task: WaitingTask, start: ExportStart, wait_limits: WaitLimits, refused: Mapping[str, Any] | None = None
     ) -> None:
         self.task = task
         self.start = start
@@ -92,7 +94,7 @@ class ExportJob:
 
         `keep_open` is for tasks that wait afterwards: they call `mark_consumed` when all is done.
         """
-        try:
+        with self.reporting(context):
             window = self.start.resolve(context)
             settled = None if window is None else wait_until(window, utc_now())
             if window is not None and settled is not None:
@@ -103,8 +105,6 @@ class ExportJob:
                 handle = self.start.run(context, mark_consumed=not keep_open)
             except (RunningExportLimitError, RateLimitedError) as refusal:
                 self._defer_at_limit(refusal, context)
-        except LabelboxExportError as error:
-            give_up(self.report(error, context))
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
         return handle
 
@@ -112,10 +112,8 @@ class ExportJob:
         """Return how an adopted export has ended; defer where it still runs, as one that was just started does."""
         event: ExportEvent | None = None
         if handle.adopted:
-            try:
+            with self.reporting(context, handle=handle):
                 event = poll_once(self.start.hook, handle, ProgressLog(self.task.log.info))
-            except LabelboxExportError as error:
-                give_up(self.report(error, context, handle=handle))
         return event or self._wait(handle, context)
 
     def _wait(self, handle: ExportHandle, context: Context) -> NoReturn:
@@ -136,10 +134,8 @@ class ExportJob:
     def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after its wait: return the handle that it kept, and what the trigger reported."""
         handle = self._kept_handle(context)
-        try:
+        with self.reporting(context, handle=handle):
             return handle, ExportEvent.parse(payload)
-        except LabelboxExportError as error:
-            give_up(self.report(error, context, handle=handle))
 
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after a wait that Airflow ended, since no trigger reported in time."""
@@ -178,14 +174,20 @@ class ExportJob:
     def totals(self, handle: ExportHandle, event: ExportEvent, context: Context) -> CompletedTotals:
         """Return the totals of both streams of a COMPLETE export, or raise what the wait ended with."""
         self.require_complete(handle, event, context)
-        try:
-            totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
-        except LabelboxExportError as error:
-            if isinstance(error, IntegrityError):
+        with self.reporting(context, handle=handle):
+            try:
+                totals: CompletedTotals = self.start.hook.run(completed_totals(handle.export_id))
+            except IntegrityError:
                 mark_consumed(context)  # the export will not change: whoever clears the task wants a new one
-            give_up(self.report(error, context, handle=handle))
+                raise
         self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return totals
+
+    @contextmanager
+    def reporting(self, context: Context, **known: Any) -> Iterator[None]:
+        """Raise what fails inside with the report of this task."""
+        with reporting(self.task, lambda error: self.report(error, context, **known)):
+            yield
 
     def report(
         self,

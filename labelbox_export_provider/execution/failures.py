@@ -6,15 +6,19 @@ The message is the `FailureReport` of `domain/records/failure_report.py`; that o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 from airflow.sdk import BaseOperator
 
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowTaskTimeout
+from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.sources import ProjectSource
-from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.errors import LabelboxExportError, TaskStoppedError
+from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 
 if TYPE_CHECKING:
@@ -38,6 +42,27 @@ def give_up(report: FailureReport) -> NoReturn:
     """Raise the Airflow exception for a failure: without retry where a retry would end the same way."""
     kind = AirflowException if report.retryable else AirflowFailException
     raise kind(report.text()) from report.error
+
+
+@contextmanager
+def reporting(task: WaitingTask, report: Callable[[LabelboxExportError], FailureReport]) -> Iterator[None]:
+    """Raise what fails inside as Airflow understands it, with its report; a task that was stopped fails of that alone.
+
+    What interrupts the task from outside (`execution_timeout`, Ctrl-C) has to stay what it is, so its report is logged.
+    """
+    try:
+        yield
+    except (LabelboxExportError, StoppedError) as error:
+        reason = task.cancel_token.error or error
+        if not isinstance(reason, LabelboxExportError):
+            raise
+        give_up(report(reason))
+    except (AirflowTaskTimeout, KeyboardInterrupt) as interruption:
+        over = f"ran longer than its execution_timeout ({task.execution_timeout})"
+        why = over if isinstance(interruption, AirflowTaskTimeout) else "was interrupted (Ctrl-C)"
+        text = report(TaskStoppedError(f"This task {why} and was stopped.")).text()
+        task.log.error("%s", text)  # noqa: TRY400  Airflow logs the traceback
+        raise
 
 
 def upstream_start_task(task: BaseOperator) -> str | None:

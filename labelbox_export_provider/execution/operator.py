@@ -6,25 +6,35 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
-
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.checked import CheckedOperatorMeta
-from labelbox_export_provider.execution.export_job import REFUSED, ExportJob
+from labelbox_export_provider.execution.export_job import REFUSED, ExportJob, WaitLimits
+from labelbox_export_provider.execution.failures import reporting
+from labelbox_export_provider.execution.start import ExportStart
+from labelbox_export_provider.execution.waiting import WaitingTask
+from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from labelbox_export_provider.domain.request.source import Source
+    from labelbox_export_provider.domain.windows.windows import AnyWindow
 
-class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):
+
+class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     """A task whose try has several phases on workers, with deferrals in between: the base of starts and of transfers.
 
     A phase begins with `execute` before the start, and with `_finish` once the export has ended.
     """
 
+    labelbox_conn_id: str | None
+    task_name: str | None
+    window: Any
+    wait_limits: WaitLimits
     start_refused: Mapping[str, Any] | None = None
     """Since when, and how often, the start of this try was refused at a limit; kept in the deferral, since Airflow logs
     an error when an XCom is read that does not exist."""
@@ -43,8 +53,28 @@ class PhasedOperator(BaseOperator, metaclass=CheckedOperatorMeta):
             raise ConfigurationError(f"{type(self).__name__}.__init__ must assign {' and '.join(missing)}.")
 
     @abstractmethod
+    def asked_source(self) -> object:
+        """Return the options that name the source, as they are at this moment; they may be wrong."""
+
+    @abstractmethod
+    def _read_rendered(self) -> None:
+        """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
+
+    @abstractmethod
+    def _source(self) -> Source:
+        """Return the source, from options that were rendered."""
+
+    @abstractmethod
+    def _window(self) -> AnyWindow | None:
+        """Return the window, from options that were rendered."""
+
     def _job(self, context: Context) -> ExportJob:
-        """Return the export of this task."""
+        """Return the export of this task, once its options were rendered."""
+        with reporting(self, lambda error: report_before_start(error, self, context)):
+            self._read_rendered()
+            hook = LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name, token=self.cancel_token)
+            start = ExportStart(hook=hook, source=self._source(), window=self._window(), task_name=self.task_name)
+        return ExportJob(self, start, self.wait_limits, self.start_refused)
 
     @abstractmethod
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:

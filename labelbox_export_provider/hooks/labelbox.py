@@ -17,6 +17,7 @@ from labelbox_export_provider.airflow_compat import (
     get_connection,
     mask_secret_async,
 )
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client import user_agent as agent
 from labelbox_export_provider.client.retry import ONCE
@@ -41,7 +42,8 @@ class LabelboxHook(BaseHook):
 
     `run` runs one flow of `labelbox_export_provider.client.flows` in a worker; triggers use `async_settings`
     and share an asynchronous client of their own. The key is registered with Airflow's secret masker and goes to the
-    GraphQL endpoint only. Every fault of the connection is a `ConnectionSettingsError` that names the field.
+    GraphQL endpoint only. Every fault of the connection is a `ConnectionSettingsError` that names the field. A `token`
+    that is cancelled ends what its clients do.
     """
 
     conn_name_attr: ClassVar[str] = "labelbox_conn_id"
@@ -49,9 +51,12 @@ class LabelboxHook(BaseHook):
     conn_type: ClassVar[str] = "labelbox"
     hook_name: ClassVar[str] = "Labelbox"
 
-    def __init__(self, labelbox_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self, labelbox_conn_id: str = default_conn_name, *, token: CancelToken | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.labelbox_conn_id = labelbox_conn_id
+        self._token = token
 
     @cached_property
     def settings(self) -> ConnectionSettings:
@@ -81,7 +86,7 @@ class LabelboxHook(BaseHook):
 
     def get_conn(self) -> LabelboxClient:
         """Open a client; close it, or use it as a context manager."""
-        return _client(self.settings)
+        return _client(self.settings, self._token)
 
     def run(self, flow: Flow[T]) -> T:
         """Run one flow with a client of its own."""
@@ -121,11 +126,11 @@ class LabelboxHook(BaseHook):
         return True, f"The key belongs to {owner.email or owner.user_id} of {organization}. Time zone: {zone}."
 
 
-def _client(settings: ConnectionSettings) -> LabelboxClient:
+def _client(settings: ConnectionSettings, token: CancelToken | None = None) -> LabelboxClient:
     # Inside the function: it brings httpx, which DAG parsing does not need.
     from labelbox_export_provider.client.http_clients import LabelboxClient
 
-    return LabelboxClient(settings, user_agent=user_agent())
+    return LabelboxClient(settings, user_agent=user_agent(), token=token)
 
 
 def no_such_connection(conn_id: str) -> ConnectionSettingsError:

@@ -12,13 +12,11 @@ from labelbox_export_provider.domain.options.templates import Path, late_paths
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.source import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
-from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.execution.before_start import report_before_start
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, own_params
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import give_up
 from labelbox_export_provider.execution.operator import PhasedOperator
-from labelbox_export_provider.execution.start import ExportStart, mark_consumed
+from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.triggers.events import ExportEvent
@@ -155,7 +153,6 @@ class ExportOperator(PhasedOperator):
             )
 
     def _read_rendered(self) -> None:
-        """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
         for name, late in self._late.items():
             text = name not in _NOT_TEXT
             setattr(self, name, read_rendered(name, getattr(self, name), late, text=text))
@@ -182,23 +179,10 @@ class ExportOperator(PhasedOperator):
         mark_consumed(context)
         return {**handle.to_json(), "totals": totals.to_json()}
 
-    def _job(self, context: Context) -> ExportJob:
-        try:
-            self._read_rendered()
-            start = ExportStart(
-                hook=LabelboxHook(self.labelbox_conn_id),
-                source=self._source(),
-                window=self._window(),
-                task_name=self.task_name,
-            )
-        except LabelboxExportError as error:
-            kind = self._named_source().model_fields["kind"].default
-            source = {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
-            conn_id = self.labelbox_conn_id
-            give_up(
-                report_before_start(error, self, context, source=source, window=self.window, labelbox_conn_id=conn_id)
-            )
-        return ExportJob(self, start, self.wait_limits, self.start_refused)
+    def asked_source(self) -> object:
+        """Return the options of the source as they were given."""
+        kind = self._named_source().model_fields["kind"].default
+        return {"kind": kind, **{name: getattr(self, name) for name in self.source_options}}
 
 
 def _check_model(source: type[Source], name: str, given: object) -> None:

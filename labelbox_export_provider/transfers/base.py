@@ -20,12 +20,11 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, ex
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.execution.before_start import report_before_start
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import give_up
+from labelbox_export_provider.execution.failures import reporting
 from labelbox_export_provider.execution.operator import PhasedOperator
-from labelbox_export_provider.execution.start import ExportStart, mark_consumed
+from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.landing.options import TRANSFER_OPTIONS, LandingOptions
@@ -39,6 +38,7 @@ from labelbox_export_provider.transfers.targets import check_one_target, handle_
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from labelbox_export_provider.domain.records.failure_report import FailureReport
     from labelbox_export_provider.domain.request.source import Source
     from labelbox_export_provider.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
@@ -134,7 +134,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.sink_args: Any = {} if sink_args is None else sink_args
 
     def _read_rendered(self) -> None:
-        """Read what the templates rendered to, and refuse what one of them emptied or left as it was."""
         for name, late in self._late.items():
             if name != "sink_args":
                 text = name not in self.not_text
@@ -191,37 +190,26 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     def _ask_store(self, job: ExportJob, context: Context) -> None:
         """Fail before anything is started where the store would refuse the export hours later."""
-        try:
+        with job.reporting(context):
             names = self._names(handle_before_start(job.start, context))
             ask_store(self._open_sink(), names, self.landing)
-        except LabelboxExportError as error:
-            give_up(job.report(error, context))
 
     def _start(self, job: ExportJob, context: Context) -> dict[str, Any]:
         handle = job.started(context, keep_open=True)
         return self._finish(job, handle, job.ended(handle, context), context)
 
-    def _job(self, context: Context) -> ExportJob:
-        try:
-            self._read_rendered()
-            check_window(self.window, None)
-            source = parse_source(self.source)
-            if "window" in self._by_default and not source.takes_windows():
-                self.window = None
-            start = ExportStart(
-                hook=LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name),
-                source=source,
-                window=None if self.window is None else parse_window(self.window),
-                task_name=self.task_name,
-            )
-        except LabelboxExportError as error:
-            conn_id = self.labelbox_conn_id
-            give_up(
-                report_before_start(
-                    error, self, context, source=self.source, window=self.window, labelbox_conn_id=conn_id
-                )
-            )
-        return ExportJob(self, start, self.wait_limits, self.start_refused)
+    def asked_source(self) -> object:
+        """Return the source as it was given."""
+        return self.source
+
+    def _source(self) -> Source:
+        return parse_source(self.source)
+
+    def _window(self) -> AnyWindow | None:
+        check_window(self.window, None)
+        if "window" in self._by_default and not self._source().takes_windows():
+            self.window = None
+        return None if self.window is None else parse_window(self.window)
 
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         job.require_complete(handle, event, context)
@@ -233,11 +221,15 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
         progress = LandingProgress()
         begun = time.monotonic()
-        try:
+
+        def report(error: LabelboxExportError) -> FailureReport:
+            return landing_report(self, error, context, export=self.export, handle=handle, progress=progress, job=job)
+
+        with reporting(self, report):
             self._read_rendered()
             handle = handle or find_handle(self.export, self.labelbox_conn_id)
             options = replace(self.landing, rerun=rerun_of(handle, self.landing.rerun, self._by_default))
-            hook = LabelboxHook(handle.labelbox_conn_id)
+            hook = LabelboxHook(handle.labelbox_conn_id, token=self.cancel_token)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
                 names, sink = self._names(handle), self._open_sink()
@@ -251,9 +243,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
                     versions=Versions(provider=provider_version(), airflow=airflow_version()),
                     exported_at=state.updated_at,
                     progress=progress,
+                    token=self.cancel_token,
                 )
-        except LabelboxExportError as error:
-            give_up(landing_report(self, error, context, export=self.export, handle=handle, progress=progress, job=job))
         self.log.info("%s", landing_line(landed, time.monotonic() - begun))
         send_asset_events(self.outlets, context, landed, self._target()[1])
         summary = landed.summary

@@ -16,6 +16,7 @@ RETRYABLE = {
     "RunningExportLimitError",
     "UnreachableError",
     "StartUncertainError",
+    "TaskStoppedError",
     "IntegrityError",
     "StorageUnavailableError",
     "ObjectChangedError",

@@ -91,6 +91,11 @@ WAIT = AFTER_THE_LAST + "clear this task"
             "start a triggerer, or look why it does not run, then clear this task",
         ),
         (
+            "TaskStoppedError",
+            "resumes with the same export",
+            AFTER_THE_LAST + "clear this task, unless it was stopped on purpose",
+        ),
+        (
             "IntegrityError",
             "reads the same export again and writes the same objects",
             AFTER_THE_LAST + "clear task 'start' with downstream",

@@ -53,6 +53,7 @@ class DagHarness:
         self.stores: dict[str, StateStore] = {}
         self.instances: dict[str, TaskInstance] = {}
         self.has_triggerer = True
+        self.is_killed = False
         self.happens_in_between: dict[str, Callable[[], object]] = {}
         patch.setattr(f"{JOB}.utc_now", lambda: self.now)
 
@@ -122,6 +123,8 @@ class DagHarness:
         context = context_of(name, store=self.store(name), ti=instance, **run_as)
         phase: Callable[[], Any] = lambda: task.execute(context)  # noqa: E731  replaced below
         task.render_template_fields(context)
+        if self.is_killed:
+            task.on_kill()
         while True:
             try:
                 return phase()

@@ -36,6 +36,7 @@ from labelbox_export_provider.errors import (
     StorageError,
     StorageUnavailableError,
     StorageUnsupportedError,
+    TaskStoppedError,
     TemporaryError,
     TooManyErrorRowsError,
     WaitTimeoutError,
@@ -207,6 +208,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (TooManyErrorRowsError, "read the landed errors, then clear {start_task} with downstream or raise max_error_rows"),
     (NoTriggererError, "start a triggerer, or look why it does not run, then clear this task"),
     (WaitTimeoutError, "clear this task to wait longer for the same export, or raise timeout="),
+    (TaskStoppedError, "clear this task, unless it was stopped on purpose"),
     (
         RunningExportLimitError,
         "run fewer exports at once (a pool), then clear this task",

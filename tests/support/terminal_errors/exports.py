@@ -106,6 +106,19 @@ def deferred_start_without_a_triggerer(night: DagHarness) -> None:
     night.start()
 
 
+@situation(errors.TaskStoppedError)
+def land_and_be_stopped(night: DagHarness) -> None:
+    handle = night.start()
+    night.is_killed = True
+    night.land(handle)
+
+
+@situation(errors.TaskStoppedError)
+def all_in_one_that_is_stopped_before_it_starts(night: DagHarness) -> None:
+    night.is_killed = True
+    night.all_in_one()
+
+
 @situation(errors.IntegrityError)
 def land_a_file_that_is_corrupt(night: DagHarness) -> None:
     handle = night.start()
