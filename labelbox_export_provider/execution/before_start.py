@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labelbox_export_provider.airflow_compat import task_state_store
 from labelbox_export_provider.domain.records.failure_report import FailureReport
@@ -15,12 +15,21 @@ from labelbox_export_provider.execution.failures import project_web_url, tries
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.execution.operator import PhasedOperator
-
 _MAX_LENGTH = 80
 
 
-def report_before_start(error: LabelboxExportError, task: PhasedOperator, context: Context) -> FailureReport:
+class StartingTask(Protocol):
+    """The options of a task that starts an export, which may all be wrong."""
+
+    task_id: str
+    labelbox_conn_id: str | None
+    window: Any
+
+    def asked_source(self) -> object:
+        """Return the options that name the source, as they are at this moment."""
+
+
+def report_before_start(error: LabelboxExportError, task: StartingTask, context: Context) -> FailureReport:
     """Return a report with what the options alone hold, each as given; the rest is left out."""
     source, conn_id = task.asked_source(), task.labelbox_conn_id
     given = source if isinstance(source, Mapping) else {}
