@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class StoppedError(Exception):
@@ -71,6 +76,44 @@ class CancelToken:
             while not self._cancelled and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
         self.check()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call `function` in a thread of its own; raise `StoppedError` as soon as the work is cancelled.
+
+        For calls that nothing can wake, such as the look-up of an address. The thread is left to end by itself.
+        """
+        result: Future[T] = Future()
+
+        def run() -> None:
+            with suppress(InvalidStateError):  # nobody waits for it any more
+                try:
+                    result.set_result(function())
+                except BaseException as error:  # noqa: BLE001  raised in the thread that waits
+                    result.set_exception(error)
+
+        self.check()
+        forget = self.call_on_cancel(result.cancel)
+        threading.Thread(target=run, name="labelbox-call", daemon=True).start()
+        try:
+            return result.result()
+        except CancelledError:
+            raise StoppedError from None
+        finally:
+            forget()
+
+    @contextmanager
+    def part(self) -> Iterator[CancelToken]:
+        """Yield a token for a part of the work: it is cancelled with this one, and at the end of the block."""
+        part = CancelToken()
+        forget = self.call_on_cancel(lambda: part.cancel(self._error or StoppedError()))
+        try:
+            yield part
+        except BaseException as error:
+            part.cancel(error)
+            raise
+        finally:
+            forget()
+            part.cancel(StoppedError())
 
     def call_on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """Call `callback` once when the work is cancelled, at once if it was; return what takes that back.

@@ -40,6 +40,11 @@ _CONNECTION_TYPE: dict[str, Any] = {
             "description": "Proxy for calls and file downloads. Empty: the proxy environment variables",
             "schema": {"type": ["string", "null"]},
         },
+        "min_bytes_per_second": {
+            "label": "Least download rate",
+            "description": "Bytes a second below which a file is asked for again. Empty: 1000; 0 allows any rate",
+            "schema": {"type": ["integer", "null"], "minimum": 0},
+        },
         "allow_http": {
             "label": "Allow plain http",
             "description": "Let the key travel unencrypted to an address that is not this machine",

@@ -136,8 +136,8 @@ def _settle_headers(account: Account, response: FileResponse, content: bytes) ->
     )
     values = headers.getlist("x-goog-hash")
     kinds = [item.strip().partition("=")[0] for item in ",".join(values).split(",") if item.strip()]
-    announced = checksum.from_storage_header(values)
-    fits = announced is None or announced == google_crc32c.value(content)
+    announced = checksum.from_storage_headers(values).get("crc32c")
+    fits = announced is None or int.from_bytes(announced, "big") == google_crc32c.value(content)
     has = [*(["ETag"] if "ETag" in headers else []), *(["x-goog-hash"] if kinds else [])]
     account.settle(
         "file_hash",

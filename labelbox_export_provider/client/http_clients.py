@@ -7,32 +7,30 @@ one header to one address: redirects are not followed.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client.certificates import create_ssl_context
+from labelbox_export_provider.client.exchange import FAILURES, Exchange, request_options
 from labelbox_export_provider.client.proxies import proxy_for
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.client.types import Answer, FailureKind, Flow, Reply, Send, Sleep, T, TransportFailure
+from labelbox_export_provider.client.sockets import OpenSockets
+from labelbox_export_provider.client.types import Answer, Flow, Reply, Send, Sleep, T, TransportFailure
 from labelbox_export_provider.client.user_agent import user_agent as default_user_agent
 from labelbox_export_provider.errors import ConnectionSettingsError
-from labelbox_export_provider.redaction import scrub
 
 log = logging.getLogger(__name__)
 
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
-MAX_BODY = 16 * 2**20
-"""Maximum number of bytes that are read of an answer; answers to our operations are far smaller."""
 MAX_IN_FLIGHT = 20
 """Maximum number of requests that the asynchronous client has under way at once, each on a connection of its own."""
 KEPT_SECONDS = 90.0
@@ -59,9 +57,26 @@ class LabelboxClient:
     ) -> None:
         self.user_agent = user_agent or default_user_agent()
         self._settings = settings
-        self._token = token or CancelToken()
-        self._sleep = sleep or self._token.wait
-        self._http = _opened(httpx.Client, settings, self.user_agent, ssl_context)
+        self._given_sleep = sleep
+        self._token = token
+        self._sleep = sleep or (time.sleep if token is None else token.wait)
+        self._ssl_context = ssl_context or _context(settings)
+        self._http = _opened(httpx.Client, settings, self.user_agent, self._ssl_context)
+        self._sockets = OpenSockets()
+        self._forget = token.call_on_cancel(self._sockets.shut_down) if token is not None else None
+
+    def bound_to(self, token: CancelToken) -> LabelboxClient:
+        """Return a client of the same settings, with connections of its own; close it.
+
+        As soon as `token` is cancelled, its requests and waits end with `StoppedError`.
+        """
+        return LabelboxClient(
+            self._settings,
+            user_agent=self.user_agent,
+            sleep=self._given_sleep,
+            ssl_context=self._ssl_context,
+            token=token,
+        )
 
     @property
     def settings(self) -> ConnectionSettings:
@@ -78,10 +93,14 @@ class LabelboxClient:
         try:
             while True:
                 effect = flow.send(reply)
+                if self._token is not None:
+                    self._token.check()
                 if isinstance(effect, Sleep):
                     _announce(effect)
                     self._sleep(effect.seconds)
                     reply = None
+                elif self._token is not None:
+                    reply = self._token.call(partial(self._post, effect))
                 else:
                     reply = self._post(effect)
         except StopIteration as stop:
@@ -91,19 +110,26 @@ class LabelboxClient:
             flow.close()
 
     def _post(self, send: Send) -> Answer | TransportFailure:
-        self._token.check()
-        exchange = _Exchange(self._settings)
+        exchange = Exchange(self._settings)
         try:
-            with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:
+            request = request_options(self._settings, send)
+            request["extensions"] = {"trace": self._note_socket}
+            with self._http.stream("POST", self._settings.endpoint, **request) as response:
                 for chunk in response.iter_bytes():
                     if not exchange.take(chunk):
                         break
                 return exchange.answer(response)
-        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, TimeoutError) as error:
+        except FAILURES as error:
             return exchange.failure(error)
+
+    def _note_socket(self, event: str, details: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._sockets.add(details["return_value"].get_extra_info("socket"))
 
     def close(self) -> None:
         """Close the connections."""
+        if self._forget is not None:
+            self._forget()
         self._http.close()
 
     def __enter__(self) -> LabelboxClient:
@@ -165,14 +191,16 @@ class AsyncLabelboxClient:
             return await self._exchange(send)
 
     async def _exchange(self, send: Send) -> Answer | TransportFailure:
-        exchange = _Exchange(self._settings)
+        exchange = Exchange(self._settings)
         try:
-            async with self._http.stream("POST", self._settings.endpoint, **_request(self._settings, send)) as response:
+            async with self._http.stream(
+                "POST", self._settings.endpoint, **request_options(self._settings, send)
+            ) as response:
                 async for chunk in response.aiter_bytes():
                     if not exchange.take(chunk):
                         break
                 return exchange.answer(response)
-        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, TimeoutError) as error:
+        except FAILURES as error:
             return exchange.failure(error)
 
     async def close(self) -> None:
@@ -188,6 +216,11 @@ class AsyncLabelboxClient:
         await self.close()
 
 
+def _context(settings: ConnectionSettings) -> ssl.SSLContext:
+    with settings.naming_connection():
+        return create_ssl_context(settings)
+
+
 def _opened(
     client: Callable[..., C],
     settings: ConnectionSettings,
@@ -195,8 +228,8 @@ def _opened(
     ssl_context: ssl.SSLContext | None,
     **options: Any,
 ) -> C:
+    context = ssl_context or _context(settings)
     with settings.naming_connection():
-        context = ssl_context or create_ssl_context(settings)
         proxy = _proxy(settings, context)
         try:
             httpx.URL(settings.endpoint)
@@ -221,79 +254,6 @@ def _proxy(settings: ConnectionSettings, context: ssl.SSLContext) -> httpx.Proxy
     return httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=context if encrypted else None)
 
 
-def _request(settings: ConnectionSettings, send: Send) -> dict[str, Any]:
-    return {
-        "content": json.dumps({"query": send.document.text, "variables": dict(send.variables)}).encode(),
-        "headers": {
-            "Authorization": f"Bearer {settings.api_key.get_secret_value()}",
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-        },
-    }
-
-
 def _announce(effect: Sleep) -> None:
     if effect.seconds > NOTICED_WAIT:
         log.info("Waiting %.1f s: %s", effect.seconds, effect.reason)
-
-
-class _Exchange:
-    """One request and its outcome: collects the body within its limits, and converts the end to a value."""
-
-    def __init__(self, settings: ConnectionSettings) -> None:
-        self._key = settings.api_key.get_secret_value()
-        self._timeout = settings.timeout
-        self._host = urlsplit(settings.endpoint).netloc
-        self._begun = time.monotonic()
-        self._body = bytearray()
-
-    def take(self, chunk: bytes) -> bool:
-        """Keep a piece of the body; return False when it is long enough. Raises `TimeoutError` when it is too slow."""
-        self._body += chunk
-        if self._elapsed() > self._timeout:
-            raise TimeoutError
-        return len(self._body) <= MAX_BODY
-
-    def answer(self, response: httpx.Response) -> Answer:
-        # A server or gateway may echo the request.
-        return Answer(
-            status=response.status_code,
-            headers={name.lower(): self._without_key(value) for name, value in response.headers.items()},
-            body=bytes(self._body[:MAX_BODY]).replace(self._key.encode(), b"***"),
-            elapsed=self._elapsed(),
-            host=self._host,
-        )
-
-    def failure(self, error: Exception) -> TransportFailure:
-        kind, described = _kind_of(error)
-        seconds = self._elapsed()
-        message = f"{self._host} gave no answer: {self._without_key(described)} (after {seconds:.1f} s)"
-        return TransportFailure(kind, message, seconds)
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***")
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._begun
-
-
-def _kind_of(error: Exception) -> tuple[FailureKind, str]:
-    if _is_untrusted_certificate(error):
-        return FailureKind.UNTRUSTED, f"its certificate is not trusted, {scrub(str(error))}"
-    if isinstance(error, httpx.ProxyError):
-        return FailureKind.NOT_SENT, f"the proxy did not connect, {scrub(str(error))}"
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
-        return FailureKind.NOT_SENT, f"no connection, {scrub(str(error)) or type(error).__name__}"
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        return FailureKind.TIMEOUT, "timed out"
-    # The text of a local protocol error may quote a header.
-    described = type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else scrub(str(error))
-    return FailureKind.BROKEN, f"the connection broke, {described or type(error).__name__}"
-
-
-def _is_untrusted_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

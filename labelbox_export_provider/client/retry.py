@@ -22,7 +22,7 @@ class RetryPolicy:
     error is raised instead.
     """
 
-    attempts: int = 12
+    attempts: int = 24
     first_wait: float = 1.0
     max_wait: float = 30.0
     total_seconds: float = 300.0
@@ -59,20 +59,26 @@ class Budget:
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
+        self._forgiven = 0.0
         self.tries = 0
         self.seconds = 0.0
 
     def spend(self, elapsed: float) -> None:
-        """Count one more try, which took `elapsed` seconds."""
+        """Count one more try, which took `elapsed` seconds.
+
+        The first that took longer than the whole policy allows is not held against it: the machine was suspended.
+        """
         self.tries += 1
         self.seconds += elapsed
+        if elapsed > self._policy.total_seconds and not self._forgiven:
+            self._forgiven = elapsed
 
     def wait(self, after: float | None, most_tries: int | None = None) -> float | None:
         """Count and return the seconds to wait before the next try; None when the policy or `most_tries` is used up."""
         if self.tries >= min(self._policy.attempts, most_tries or self._policy.attempts):
             return None
         seconds = self._policy.wait_before(self.tries + 1, after)
-        if self.seconds + seconds > self._policy.total_seconds:
+        if self.seconds - self._forgiven + seconds > self._policy.total_seconds:
             return None
         self.seconds += seconds
         return seconds

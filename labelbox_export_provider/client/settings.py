@@ -30,7 +30,7 @@ from labelbox_export_provider.redaction import scrub
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 DEFAULT_APP_URL = "https://app.labelbox.com"
-EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http")
+EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http", "min_bytes_per_second")
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -40,6 +40,7 @@ _VALID = {
     "timeout": "a number of seconds above 0, such as 60",
     "verify": "true, false, or the path of a CA bundle",
     "allow_http": "true or false",
+    "min_bytes_per_second": "a whole number of bytes, such as 1000, or 0 to allow any rate",
 }
 
 
@@ -61,6 +62,8 @@ def _number(value: object) -> object:
 class ConnectionSettings(BaseModel):
     """The settings of a connection. `timeout` is in seconds and limits each request; `verify` may name a CA bundle.
 
+    A download that brings fewer than `min_bytes_per_second`, on average over `timeout` seconds, is begun again.
+
     `conn_id` is the Airflow connection that the settings come from, which errors name; None for settings from code.
     Neither the key nor the proxy, whose URL may hold a password, is shown by `repr`. Raises pydantic's
     `ValidationError` without the values; `from_parts` raises `ConnectionSettingsError`.
@@ -75,6 +78,7 @@ class ConnectionSettings(BaseModel):
     verify: Annotated[bool | str, BeforeValidator(_flag)] = True
     proxy: Annotated[str | None, Field(repr=False)] = None
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
+    min_bytes_per_second: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1000
     conn_id: str | None = None
 
     if TYPE_CHECKING:  # the key may be given as text, which the type of its field does not show
@@ -89,6 +93,7 @@ class ConnectionSettings(BaseModel):
             verify: bool | str = ...,
             proxy: str | None = ...,
             allow_http: bool = ...,
+            min_bytes_per_second: int = ...,
             conn_id: str | None = ...,
         ) -> None: ...
 

@@ -15,7 +15,8 @@ import google_crc32c
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import ProtocolError
-from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
+from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
+from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
 from labelbox_export_provider.streaming.rows.segments import Segment
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier

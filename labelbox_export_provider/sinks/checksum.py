@@ -6,7 +6,6 @@ Appending a part multiplies the first checksum, seen as a polynomial over GF(2),
 from __future__ import annotations
 
 import base64
-import binascii
 from functools import lru_cache
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli, bits reversed
@@ -28,17 +27,24 @@ def base64_text(checksum: int) -> str:
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()
 
 
-def from_storage_header(values: list[str]) -> int | None:
-    """Return `crc32c=<base64>` of the `x-goog-hash` headers of a file host; None where there is none."""
+def from_storage_headers(values: list[str]) -> dict[str, bytes]:
+    """Return what the `x-goog-hash` headers of a file host announce and can be read: `crc32c`, `md5`, or neither."""
+    found: dict[str, bytes] = {}
     for item in ",".join(values).split(","):
         name, _, value = item.strip().partition("=")
-        if name.lower() == "crc32c":
-            try:
-                raw = base64.b64decode(value, validate=True)
-            except binascii.Error:
-                return None
-            return int.from_bytes(raw, "big") if len(raw) == 4 else None
-    return None
+        raw = from_base64(value, {"crc32c": 4, "md5": 16}.get(name.lower(), 0))
+        if raw:
+            found[name.lower()] = raw
+    return found
+
+
+def from_base64(value: str, size: int) -> bytes | None:
+    """Return the bytes of a checksum of this size; None where the text is not one."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except ValueError:
+        return None
+    return raw if len(raw) == size else None
 
 
 def _multiply(first: int, second: int) -> int:

@@ -12,8 +12,8 @@ from support.client.conversations import KEY, USER_AGENT, Runner
 from support.client.scripted_server import Asked, Hangs, Plays, ScriptedServer, bodies, data
 
 from labelbox_export_provider.client import flows, graphql
+from labelbox_export_provider.client.exchange import MAX_BODY
 from labelbox_export_provider.client.http_clients import (
-    MAX_BODY,
     AsyncLabelboxClient,
     LabelboxClient,
 )

@@ -41,6 +41,7 @@ def test_key_alone_gives_the_defaults() -> None:
         "verify": True,
         "proxy": None,
         "allow_http": False,
+        "min_bytes_per_second": 1000,
         "conn_id": "lb_prod",
     }
 

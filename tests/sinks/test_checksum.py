@@ -24,8 +24,11 @@ def test_long_pieces_combine_as_well() -> None:
 
 
 def test_the_header_of_the_file_host_is_read_in_all_its_forms() -> None:
-    assert checksum.from_storage_header(["crc32c=n03x6A==,md5=Ojk9c3dhfxgoKVVHYwFbHQ=="]) == 0x9F4DF1E8
-    assert checksum.from_storage_header(["md5=Ojk9c3dhfxgoKVVHYwFbHQ==", "crc32c=n03x6A=="]) == 0x9F4DF1E8
-    assert checksum.from_storage_header(["md5=Ojk9c3dhfxgoKVVHYwFbHQ=="]) is None
-    assert checksum.from_storage_header(["crc32c=?"]) is None
-    assert checksum.from_storage_header([]) is None
+    crc32c, md5 = bytes.fromhex("9f4df1e8"), bytes.fromhex("3a393d7377617f182829554763015b1d")
+    both = {"crc32c": crc32c, "md5": md5}
+    assert checksum.from_storage_headers(["crc32c=n03x6A==,md5=Ojk9c3dhfxgoKVVHYwFbHQ=="]) == both
+    assert checksum.from_storage_headers(["md5=Ojk9c3dhfxgoKVVHYwFbHQ==", "crc32c=n03x6A=="]) == both
+    assert checksum.from_storage_headers(["MD5=Ojk9c3dhfxgoKVVHYwFbHQ=="]) == {"md5": md5}
+    for nothing in ["crc32c=?", "crc32c=é", "crc32c=", "md5=n03x6A==", "sha1=n03x6A==", "="]:
+        assert checksum.from_storage_headers([nothing]) == {}
+    assert checksum.from_storage_headers([]) == {}

@@ -169,7 +169,7 @@ def test_no_file_url_is_in_exceptions_of_an_unreachable_host(caplog: pytest.LogC
         read_all(reader)
     assert "Connection refused" in str(caught.value)
     assert "secret-path" not in every_text(caught.value) + caplog.text
-    assert len(waits) == 5
+    assert sum(waits) > 250
 
 
 def test_urllib3_still_says_what_it_does_for_others(caplog: pytest.LogCaptureFixture) -> None:

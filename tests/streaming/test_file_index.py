@@ -9,11 +9,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.download.file_index import FileIndex
@@ -31,7 +33,7 @@ class Labelbox:
         return next(file for file in self.files if file.start <= offset <= file.end)
 
 
-def index_of(labelbox: Labelbox, size: int = 1000, **options: int) -> FileIndex:
+def index_of(labelbox: Labelbox, size: int = 1000, **options: Any) -> FileIndex:
     return FileIndex(labelbox.ask, StreamTotals(size, 100), label="export e1, RESULT stream", **options)
 
 
@@ -152,7 +154,7 @@ class Chain:
             self.under_way -= 1
         return self.files[bisect_right(self.starts, offset) - 1]
 
-    def index(self, **options: int) -> FileIndex:
+    def index(self, **options: Any) -> FileIndex:
         return FileIndex(self.ask, StreamTotals(self.size, self.size), label="export e1, RESULT stream", **options)
 
 
@@ -219,24 +221,40 @@ def test_an_index_of_300_gib_stays_within_its_window(files: int) -> None:
         assert file.start == position
         position = file.end + 1
         index.forget_before(position)
-        most = max(most, len(index._files) + len(index._loose))
+        most = max(most, index._chain.files_beyond(-1))
     assert most <= 16 + 8 + 1
     assert chain.most_under_way <= 8
     assert chain.calls <= 1.5 * files
     index.close()
 
 
-def test_closing_wakes_threads_that_wait_for_a_file() -> None:
+@pytest.mark.parametrize("by_token", [True, False], ids=["cancelled", "closed"])
+def test_a_stopped_index_asks_nothing_more(by_token: bool) -> None:
+    """Whoever waits for a file is woken, and neither a thread that needs one nor a look-ahead asks again."""
     held = threading.Event()
     calls = iter(range(1000))
     chain = Chain([10] * 100, lambda: held.wait(10) if 1 <= next(calls) <= 8 else None)
-    index = chain.index(ahead_files=90)
-    index.file_holding(0)
+    token = CancelToken()
+    index = chain.index(ahead_files=90, token=token)
+    file = index.file_holding(0)
     until(lambda: chain.under_way == 8)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(index.file_holding, 15)
-        index.close()
+        if by_token:
+            token.cancel(ValueError("over"))
+        else:
+            index.close()
         try:
-            assert waiting.result(5).start == 10
+            with pytest.raises(StoppedError):
+                waiting.result(5)
         finally:
             held.set()
+        with pytest.raises(StoppedError):
+            index.file_holding(500)
+        with pytest.raises(StoppedError):
+            index.renew(file)
+    until(lambda: chain.under_way == 0)
+    time.sleep(0.05)
+    assert chain.calls == 9
+    assert index.file_holding(0) is file
+    index.close()

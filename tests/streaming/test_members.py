@@ -18,7 +18,8 @@ from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums, Piece
+from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
+from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.compression import packer
 from labelbox_export_provider.streaming.pipeline.members import MemberAccount, encode_member, members
 from labelbox_export_provider.streaming.rows.counts import RowCounter

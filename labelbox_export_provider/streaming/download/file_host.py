@@ -15,15 +15,21 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, ReadTimeoutError
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client.addresses import ProxyAddress
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.proxies import proxy_for
 from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.sockets import OpenSockets
 from labelbox_export_provider.redaction import file_request, install_log_filter
+from labelbox_export_provider.streaming.download.arrivals import LeastRate, connection_pools
 
 
 class BrokenTransferError(Exception):
-    """A request or its body broke off; another request may resume there. `ended` is whether the host hung up."""
+    """A request or its body broke off; another request may resume there.
+
+    `ended` is whether the host hung up.
+    """
 
     def __init__(self, message: str, *, ended: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -34,23 +40,28 @@ class BrokenTransferError(Exception):
 class FileResponse:
     """The answer to one GET. Close it; a connection whose answer was read to its end is used again."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, host: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, host: str, token: CancelToken) -> None:
         self._response = response
+        self._token = token
         self.host = host
         self.status = response.status
         self.headers = response.headers
 
     def read(self, amount: int) -> bytes:
-        """Read up to `amount` bytes as they are on the wire; empty at the end. Fails with `BrokenTransferError`."""
+        """Return up to `amount` bytes as they are on the wire, what comes within a moment; empty at the end.
+
+        Fails with `BrokenTransferError` once all that came before is returned.
+        """
         failure: BrokenTransferError
         try:
             with file_request():
-                return self._response.read(amount, decode_content=False)
+                return self._response.read1(amount, decode_content=False)
         except IncompleteRead as error:
             failure = BrokenTransferError(f"{self.host} hung up {error.expected} bytes before the end", ended=True)
         except (HTTPError, HTTPException, OSError) as error:
             ended = isinstance(error.__context__, IncompleteRead) or isinstance(error.__cause__, IncompleteRead)
             failure = BrokenTransferError(f"{self.host}: {_describe(error)}", ended=ended)
+        self._token.check()
         raise failure
 
     def close(self) -> None:
@@ -60,7 +71,7 @@ class FileResponse:
 
 
 class FileHost:
-    """Connections to file hosts, shared by threads."""
+    """Connections to file hosts, shared by threads. With `token` all requests end; they raise `StoppedError` then."""
 
     def __init__(
         self,
@@ -68,8 +79,14 @@ class FileHost:
         *,
         user_agent: str,
         connections: int = 16,
+        token: CancelToken | None = None,
     ) -> None:
         install_log_filter()
+        self._token = token or CancelToken()
+        sockets = OpenSockets()
+        self._forget = self._token.call_on_cancel(sockets.shut_down)
+        self.min_bytes_per_second = settings.min_bytes_per_second
+        self._pools = connection_pools(sockets, LeastRate(settings.min_bytes_per_second, settings.timeout))
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
@@ -92,24 +109,29 @@ class FileHost:
         host = urlsplit(url).hostname or ""
         failure: BrokenTransferError
         try:
-            with file_request():
-                response = manager.request(
-                    "GET",
-                    url,
-                    headers=headers,
-                    preload_content=False,
-                    decode_content=False,
-                    retries=False,
-                    redirect=False,
-                    timeout=urllib3.Timeout(connect=self._settings.timeout, read=self._settings.timeout),
-                )
-            return FileResponse(response, host)
+            response = self._token.call(lambda: self._request(manager, url, headers))
+            return FileResponse(response, host, self._token)
         except (HTTPError, HTTPException, OSError) as error:
             failure = BrokenTransferError(f"{host}: {_describe(error)}")
+        self._token.check()
         raise failure
+
+    def _request(self, manager: urllib3.PoolManager, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        with file_request():
+            return manager.request(
+                "GET",
+                url,
+                headers=headers,
+                preload_content=False,
+                decode_content=False,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=self._settings.timeout, read=self._settings.timeout),
+            )
 
     def close(self) -> None:
         """Close all connections."""
+        self._forget()
         with self._lock:
             for manager in self._managers.values():
                 manager.clear()
@@ -129,14 +151,17 @@ class FileHost:
         if self._ssl_context is None and encrypted:
             self._ssl_context = create_ssl_context(self._settings, used_by="urllib3")
         if proxy is None:
-            return urllib3.PoolManager(maxsize=self._connections, ssl_context=self._ssl_context)
-        return urllib3.ProxyManager(
-            proxy.url,
-            proxy_headers=_proxy_headers(proxy),
-            maxsize=self._connections,
-            ssl_context=self._ssl_context,
-            proxy_ssl_context=self._ssl_context,
-        )
+            manager = urllib3.PoolManager(maxsize=self._connections, ssl_context=self._ssl_context)
+        else:
+            manager = urllib3.ProxyManager(
+                proxy.url,
+                proxy_headers=_proxy_headers(proxy),
+                maxsize=self._connections,
+                ssl_context=self._ssl_context,
+                proxy_ssl_context=self._ssl_context,
+            )
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
 def _proxy_headers(proxy: ProxyAddress) -> dict[str, str] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.sinks import checksum
-from labelbox_export_provider.streaming.download.stream_reader import AnnouncedChecksums
+from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
 from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
 from labelbox_export_provider.streaming.rows.segments import Segment
 

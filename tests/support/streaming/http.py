@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
 import struct
+import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +30,8 @@ class Request:
 class Reply:
     """`break_after`: send so many bytes of the body, then reset (or, with `hang_up`, close) the connection.
 
-    `no_answer`: send nothing at all and reset the connection.
+    `no_answer`: send nothing at all and reset the connection. With `drip`, what `break_after` leaves is sent byte by
+    byte, with so many seconds before each.
     """
 
     status: int = 200
@@ -38,6 +42,7 @@ class Reply:
     break_after: int | None = None
     hang_up: bool = False
     no_answer: bool = False
+    drip: float | None = None
 
 
 @contextmanager
@@ -110,6 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.break_after is None:
             return
         self.wfile.flush()
+        if reply.drip is not None:
+            for byte in reply.body[reply.break_after :]:
+                time.sleep(reply.drip)
+                self.wfile.write(bytes([byte]))
+            return
         self._break(hang_up=reply.hang_up)
 
     def _break(self, *, hang_up: bool) -> None:
@@ -117,6 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
         if hang_up:
             self.connection.shutdown(socket.SHUT_WR)
         else:
+            # A reset drops what the kernel has not sent yet.
+            for _ in range(1000):
+                if not any(fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4))):
+                    break
+                time.sleep(0.001)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 

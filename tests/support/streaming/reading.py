@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from support.streaming.source import SETTINGS, Source, Twist, serve
 
+from labelbox_export_provider.client.retry import RetryPolicy
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.streaming.download.file_host import FileHost
@@ -35,7 +36,14 @@ def reading(
         host = FileHost(settings, user_agent="tests")
         try:
             yield (
-                StreamReader(index, host, size=len(content), label="export e1", sleep=waits.append, jitter=lambda: 1.0),
+                StreamReader(
+                    index,
+                    host,
+                    size=len(content),
+                    label="export e1",
+                    sleep=waits.append,
+                    policy=RetryPolicy(jitter=lambda: 1.0),
+                ),
                 source,
                 waits,
             )
