@@ -133,7 +133,7 @@ class BlockWriter:
         """Emit the last block."""
         if self._buffer is None:
             return
-        if self._filled > self._pool.block_bytes // 2:
+        if self._filled > self._pool.block_bytes * 7 // 8:
             self._emit_block(self._buffer)
             return
         # Many small ends in blocks would hold far more memory than is counted for them.

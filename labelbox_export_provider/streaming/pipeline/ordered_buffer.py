@@ -33,7 +33,8 @@ class OrderedBuffer:
         self._held = 0
         self._ahead = 0
         self._max_held = 0
-        self._long_row_of: int | None = None
+        self._rows_ahead: dict[int, int] = {}
+        """Bytes of long rows that units ahead hold, by unit."""
         self.close = token.call_on_cancel(self._wake)
 
     # --- workers
@@ -57,21 +58,24 @@ class OrderedBuffer:
             self._finished.add(unit)
             self._condition.notify_all()
 
-    def acquire_long_row(self, unit: int) -> None:
-        """Wait until this unit may hold a long row; the unit whose turn it is never waits."""
+    def reserve_row(self, unit: int, size: int) -> None:
+        """Count `size` more bytes of a row that a unit holds; wait until there is room for them.
+
+        The unit whose turn it is never waits, since nothing else could make room: one row is held besides the bound.
+        """
         with self._condition:
-            while not self._token.cancelled and self._long_row_of not in {None, unit} and unit != self._turn:
+            while unit != self._turn and not self._has_room(unit, size):
                 self._condition.wait()
             self._token.check()
-            if self._long_row_of is None:
-                self._long_row_of = unit
+            if unit != self._turn:
+                self._rows_ahead[unit] = self._rows_ahead.get(unit, 0) + size
+                self._count_ahead(size)
 
-    def release_long_row(self, unit: int) -> None:
-        """Let another unit hold a long row."""
+    def release_row(self, unit: int) -> None:
+        """Count the row of a unit as gone."""
         with self._condition:
-            if self._long_row_of == unit:
-                self._long_row_of = None
-                self._condition.notify_all()
+            self._count_ahead(-self._rows_ahead.pop(unit, 0))
+            self._condition.notify_all()
 
     # --- the joining thread
 
@@ -86,6 +90,7 @@ class OrderedBuffer:
                 if self._turn != unit:
                     self._turn = unit
                     self._ahead -= sum(map(len, self._waiting.get(unit, ())))
+                    self._count_ahead(-self._rows_ahead.pop(unit, 0))
                     self._condition.notify_all()
                 if waiting := self._waiting.get(unit):
                     return waiting.popleft()
@@ -114,6 +119,10 @@ class OrderedBuffer:
         if unit == self._turn:
             return self._held + size <= self._limit or self._held == 0
         return self._ahead + size <= self._ahead_limit and self._held + size <= self._limit
+
+    def _count_ahead(self, size: int) -> None:
+        self._held += size
+        self._ahead += size
 
     def _wake(self) -> None:
         with self._condition:

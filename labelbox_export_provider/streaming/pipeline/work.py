@@ -119,15 +119,15 @@ class MemberWork(Work[Member, MemberAccount]):
         stream_context, output_format = self.stream_context, self.stream_context.output_format
         rows: RowFilter = RowCounter()
         if output_format.rule is not None:
-            turn = _LongRowTurn(stream_context.output_buffer, unit.number)
-            rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, long_row_turn=turn)
+            memory = _RowMemory(stream_context.output_buffer, unit.number)
+            rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, row_memory=memory)
         pack = packer(output_format.compression, emit, output_format.block_bytes)
         try:
             with closing(stream_context.reader.pieces(unit.start, unit.stop)) as pieces:
                 counted = self._counted(self._with_progress(pieces, unit, progress), rows, progress)
                 return encode_member(unit, counted, rows, pack)
         finally:
-            stream_context.output_buffer.release_long_row(unit.number)
+            stream_context.output_buffer.release_row(unit.number)
 
     def append_output(self, unit: Member, data: Output) -> None:
         """Append the bytes to the member's object."""
@@ -183,12 +183,12 @@ class SpanWork(Work[Span, SpanAccount]):
 
 
 @dataclass(frozen=True, slots=True)
-class _LongRowTurn:
+class _RowMemory:
     output_buffer: OrderedBuffer
     unit: int
 
-    def acquire(self) -> None:
-        self.output_buffer.acquire_long_row(self.unit)
+    def reserve(self, size: int) -> None:
+        self.output_buffer.reserve_row(self.unit, size)
 
     def release(self) -> None:
-        self.output_buffer.release_long_row(self.unit)
+        self.output_buffer.release_row(self.unit)

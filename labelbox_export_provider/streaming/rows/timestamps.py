@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from mmap import mmap
 from typing import Protocol
 
 import msgspec
@@ -55,7 +56,7 @@ def last_activity_at(row: bytes | bytearray | memoryview) -> datetime | None:
     return parse_instant(details.last_activity_at) if details is not None and details.last_activity_at else None
 
 
-def peek_timestamp(data: bytes | bytearray, start: int, end: int) -> datetime | None:
+def peek_timestamp(data: bytes | bytearray | mmap, start: int, end: int) -> datetime | None:
     """Return the timestamp of the row `data[start:end]` where it is written as Labelbox does; None where unknown.
 
     The row is cut behind the first timestamp of that name and closed there. The result is valid JSON only when the

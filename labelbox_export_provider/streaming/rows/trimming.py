@@ -7,6 +7,7 @@ were read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Protocol
 
 from labelbox_export_provider.streaming.rows.counts import RowCounts
@@ -14,8 +15,8 @@ from labelbox_export_provider.streaming.rows.timestamps import RowPositions, las
 
 MAX_TRIM_ROW = 128 * 1024**2
 """A row of more bytes is kept without reading its time."""
-LONG_ROW = 2 * 1024**2
-"""An unfinished row of more bytes is long, and only one worker at a time may hold a long row."""
+LONG_ROW = 256 * 1024
+"""An unfinished row of more bytes is long: it is counted, and held in memory of its own."""
 _SLICE = 1024**2
 
 
@@ -37,14 +38,14 @@ class RowFilter(Protocol):
         """End the run; its last row may be without newline."""
 
 
-class LongRowTurn(Protocol):
-    """Permission to hold a long row, which few workers have at a time, so that memory is bounded."""
+class RowMemory(Protocol):
+    """The account of the memory that unfinished rows take."""
 
-    def acquire(self) -> None:
-        """Wait for the permission."""
+    def reserve(self, size: int) -> None:
+        """Count `size` more bytes of a long row, and wait until there is room for them."""
 
     def release(self) -> None:
-        """Return the permission; may be called without one."""
+        """Count the row as gone; may be called without one."""
 
 
 class RowTrimmer:
@@ -54,21 +55,23 @@ class RowTrimmer:
     """
 
     def __init__(
-        self, rule: RowPositions, *, max_row: int = MAX_TRIM_ROW, long_row_turn: LongRowTurn, long_row: int = LONG_ROW
+        self, rule: RowPositions, *, max_row: int = MAX_TRIM_ROW, row_memory: RowMemory, long_row: int = LONG_ROW
     ) -> None:
         self.counts = RowCounts()
         self._rule = rule
         self._max_row = max_row
-        self._long_row_turn = long_row_turn
+        self._row_memory = row_memory
         self._long_row = long_row
-        self._unfinished = bytearray()
-        self._emitted = 0
-        """Bytes that were emitted so far of an unfinished row that is too long to be judged."""
+        self._unfinished: bytearray | mmap = bytearray()
+        self._size = 0
+        """Bytes of the unfinished row that were read so far."""
+        self._unjudged = False
+        """Whether these were emitted already, since the row is too long to be judged."""
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Judge the rows that end in this piece, hold the one that does not."""
         offset = 0
-        if self._unfinished or self._emitted:
+        if self._size:
             offset = data.find(b"\n") + 1
             yield from self._continue_row(data[:offset] if offset else data)
             if not offset:
@@ -93,41 +96,57 @@ class RowTrimmer:
 
     def end_stream(self) -> Iterator[bytes | memoryview]:
         """Judge a last row without newline."""
-        if self._unfinished or self._emitted:
+        if self._size:
             yield from self._judge_unfinished()
 
     def _continue_row(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Add bytes to the unfinished row, up to its newline at most."""
-        ends = data.endswith(b"\n")
-        if not self._emitted:
-            self._unfinished += data
-            if len(self._unfinished) > self._long_row and not ends:
-                self._long_row_turn.acquire()
-            if len(self._unfinished) > self._max_row:
-                yield from self._emit_unjudged()
-        else:
-            self._emitted += len(data)
+        if not self._unjudged and self._size + len(data) > self._max_row:
+            yield from self._take_slices()
+            self._unjudged = True
+        if self._unjudged:
             yield data
-        if ends:
+        else:
+            self._hold(data)
+        self._size += len(data)
+        if data.endswith(b"\n"):
             yield from self._judge_unfinished()
 
+    def _hold(self, data: bytes) -> None:
+        size = self._size + len(data)
+        if size > self._long_row:
+            self._row_memory.reserve(len(data))
+            if isinstance(self._unfinished, bytearray):
+                # In the heap of its thread a row of some MiB would leave a gap behind that no other thread can use.
+                # Only the pages that are written to take memory.
+                mapped = mmap(-1, self._max_row, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+                mapped[: self._size] = self._unfinished
+                self._unfinished = mapped
+            self._unfinished[self._size : size] = data
+        else:
+            self._unfinished += data
+
     def _judge_unfinished(self) -> Iterator[bytes | memoryview]:
-        if self._emitted:
-            self._count(self._emitted, "unknown")
-            self._emitted = 0
-            return
-        row, self._unfinished = self._unfinished, bytearray()
-        if self._keeps(row, 0, len(row)):
-            yield from _slices(row)
-        self._long_row_turn.release()
+        if self._unjudged:
+            self._count(self._size, "unknown")
+        elif self._keeps(self._unfinished, 0, self._size):
+            yield from self._take_slices()
+        self._size, self._unjudged = 0, False
+        self._drop()
 
-    def _emit_unjudged(self) -> Iterator[bytes | memoryview]:
-        row, self._unfinished = self._unfinished, bytearray()
-        self._emitted = len(row)
-        yield from _slices(row)
-        self._long_row_turn.release()
+    def _take_slices(self) -> Iterator[memoryview]:
+        """Yield the bytes that are held of the unfinished row, then drop them."""
+        view = memoryview(self._unfinished)
+        for start in range(0, self._size, _SLICE):
+            yield view[start : min(start + _SLICE, self._size)]
+        del view
+        self._drop()
 
-    def _keeps(self, data: bytes | bytearray, start: int, end: int) -> bool:
+    def _drop(self) -> None:
+        self._unfinished = bytearray()
+        self._row_memory.release()
+
+    def _keeps(self, data: bytes | bytearray | mmap, start: int, end: int) -> bool:
         size = end - start
         if size > self._max_row:
             return self._count(size, "unknown")
@@ -158,9 +177,3 @@ class RowTrimmer:
         elif position == "unknown":
             counts.rows_unknown += 1
         return True
-
-
-def _slices(row: bytearray) -> Iterator[memoryview]:
-    view = memoryview(row)
-    for start in range(0, len(row), _SLICE):
-        yield view[start : start + _SLICE]
