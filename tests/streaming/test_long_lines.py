@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import random
 import subprocess
 import sys
 import textwrap
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from support.streaming.source import serve
+
+from labelbox_export_provider.testing.object_store import strict_s3
 
 MIB = 1024**2
 TESTS = Path(__file__).parent.parent
@@ -31,6 +35,8 @@ PROGRAM = """
     from labelbox_export_provider.streaming.pipeline.pipeline import Stream, OutputFormat, stage_stream
     from labelbox_export_provider.sinks.base import NewObject
     from labelbox_export_provider.sinks.file import FileSink
+    from labelbox_export_provider.sinks.s3.sink import S3Sink
+    from support.stores.servers import BUCKET, s3_client
     from support.streaming.source import SETTINGS
 
     borders = {borders!r}
@@ -39,7 +45,7 @@ PROGRAM = """
         return ExportFile(borders[number], borders[number + 1] - 1, *{ranges!r}[number], f"{address}/f/{{number}}")
     start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
     rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
-    sink = FileSink({root!r})
+    sink = S3Sink(s3_client({s3!r}), BUCKET) if {s3!r} else FileSink({root!r})
     host = FileHost(SETTINGS, user_agent="tests")
     google_crc32c.value(b"")
     before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
@@ -80,6 +86,7 @@ def test_a_row_of_100_mb_passes(compression: str | None, trim: bool, last: bool,
             ranges=source.line_ranges,
             address=source.address,
             root=str(tmp_path),
+            s3=None,
             size=len(content),
             lines=source.lines,
             compression=compression,
@@ -94,3 +101,43 @@ def test_a_row_of_100_mb_passes(compression: str | None, trim: bool, last: bool,
     assert (result["rows"], result["trimmed"], result["unknown"]) == (6003, int(trim), 0)
     assert result["longest"] == len(dropped)
     assert result["grown"] <= (128 * MIB + 1.15 * LONG if trim else 128 * MIB), result
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("compression", "mib", "rows", "store"),
+    [
+        (None, 8, 30, "directory"),
+        (None, 30, 9, "directory"),
+        ("gzip", 30, 9, "directory"),
+        (None, 8, 30, "S3"),
+        (None, 30, 9, "S3"),
+    ],
+)
+def test_trimmed_rows_of_some_mib_leave_no_gaps(
+    compression: str | None, mib: int, rows: int, store: str, tmp_path: Path
+) -> None:
+    """G5: beyond the bound there is one row, and not one for each worker, where nearly all rows are long."""
+    text = base64.b64encode(random.Random(1).randbytes(mib * MIB * 3 // 4))
+    row = b'{"data_row":{"id":"clx",%s,"row_data":"%s"}}\n' % (INSIDE, text)
+    content = row * rows
+    with serve(content, range(16 * MIB, len(content), 16 * MIB)) as source, strict_s3() as s3:
+        program = textwrap.dedent(PROGRAM).format(
+            tests=str(TESTS),
+            borders=source.borders,
+            ranges=source.line_ranges,
+            address=source.address,
+            root=str(tmp_path),
+            s3=s3.address if store == "S3" else None,
+            size=len(content),
+            lines=source.lines,
+            compression=compression,
+            trim=True,
+        )
+        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    print(f"grown by {result['grown'] / MIB:.0f} MiB")
+    assert (result["rows"], result["longest"]) == (rows, len(row))
+    assert result["grown"] <= 128 * MIB + 1.15 * len(row), result

@@ -32,8 +32,8 @@ RULE = TrimRule(START, START + 60 * SECOND, START - SECOND, START + 61 * SECOND)
 MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5Z"}}}'
 
 
-class NoTurns:
-    def acquire(self) -> None: ...
+class NoMemory:
+    def reserve(self, size: int) -> None: ...
     def release(self) -> None: ...
 
 
@@ -77,7 +77,7 @@ def pack(
     packed = []
     for member in members(len(source.content), member_bytes):
         out: list[bytes] = []
-        rows = RowTrimmer(RULE, long_row_turn=NoTurns()) if trim else RowCounter()
+        rows = RowTrimmer(RULE, row_memory=NoMemory()) if trim else RowCounter()
         packing = packer(compression, out.append, block_bytes=16)
         take(verifier, encode_member(member, source.pieces(member.start, piece_bytes), rows, packing))
         packed.append(b"".join(out))

@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent.parent
 FILES = 70
 ROW = '{"data_row":{"id":"%d","details":{"last_activity_at":"2026-11-22T12:00:00.000+00:00"},"row_data":"%s"}}\n'
 PROGRAM = """
-    import json, resource, sys
+    import json, resource, sys, time
     sys.path.insert(0, {tests!r})
     from datetime import datetime, timedelta, timezone
     import google_crc32c
@@ -38,6 +38,8 @@ PROGRAM = """
         def put_part(self, part):
             while part.body.read(1 << 20):
                 pass
+            if {slow} and part.number < 3:
+                time.sleep(6)
         def complete(self, expected): ...
         def abort(self): ...
 
@@ -83,6 +85,16 @@ def test_a_stream_of_300_mib_stays_within_max_memory(compression: str | None, tr
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(120)
+def test_rows_that_pack_well_stay_within_max_memory() -> None:
+    """Memory is counted as it is taken: the last block of each member is full, or no block."""
+    result = moved(300, 1, compression="gzip", trim=False, max_memory=64 * MIB, padding=3000, slow=True)
+    print(f"grown by {result['grown'] / MIB:.1f} MiB")
+    assert result["bytes"] > 2000 * MIB
+    assert result["grown"] <= 64 * MIB, result
+
+
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_a_single_file_of_10_gib_stays_within_max_memory() -> None:
     """Memory does not grow with a file."""
@@ -91,13 +103,23 @@ def test_a_single_file_of_10_gib_stays_within_max_memory() -> None:
     assert result["grown"] <= 128 * MIB, result
 
 
-def moved(files: int, repeats: int, *, compression: str | None, trim: bool, max_memory: int) -> dict[str, int]:
+def moved(
+    files: int,
+    repeats: int,
+    *,
+    compression: str | None,
+    trim: bool,
+    max_memory: int,
+    padding: int = 0,
+    slow: bool = False,
+) -> dict[str, int]:
     """Move `files` files, each of the same rows `repeats` times, in a process of its own; return its report.
 
     All rows have to be counted, and the CRC32C that the host announces for each file has to be found.
     """
     chance = random.Random(1)
-    texts = (base64.b64encode(chance.randbytes(number % 3600)).decode() for number in range(2500))
+    random_bytes = (chance.randbytes(18 if padding else number % 3600) for number in range(2500))
+    texts = ("x" * padding + base64.b64encode(each).decode() for each in random_bytes)
     rows = b"".join((ROW % (number, text)).encode() for number, text in enumerate(texts))
     size = len(rows) * repeats
     digest = base64.b64encode(struct.pack(">I", repeated_crc32c(rows, repeats))).decode()
@@ -124,6 +146,7 @@ def moved(files: int, repeats: int, *, compression: str | None, trim: bool, max_
             max_memory=max_memory,
             compression=compression,
             trim=trim,
+            slow=slow,
         )
         ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -59,7 +59,6 @@ def test_the_reason_is_raised_and_all_threads_wake() -> None:
     token = CancelToken()
     outputs = OrderedBuffer(token, limit=10, reserve=5)
     outputs.append_output(0, Output(b"x" * 10))
-    outputs.acquire_long_row(7)
     ended: list[str] = []
 
     def put() -> None:
@@ -70,7 +69,7 @@ def test_the_reason_is_raised_and_all_threads_wake() -> None:
 
     def hold() -> None:
         try:
-            outputs.acquire_long_row(8)
+            outputs.reserve_row(8, 6)
         except StoppedError:
             ended.append("hold")
 
@@ -85,26 +84,30 @@ def test_the_reason_is_raised_and_all_threads_wake() -> None:
         outputs.next_output(0, every=1.0, tick=nothing)
 
 
-def test_one_worker_at_a_time_holds_a_long_row() -> None:
-    """One worker at a time holds a long row, but the one whose turn it is never waits.
+def test_long_rows_count_but_that_of_the_turn() -> None:
+    """Rows that units ahead hold count against the bound; the unit whose turn it is never waits for its own.
 
-    G5: memory does not grow with the length of lines.
+    G5: memory does not grow with the length of rows, except by one of them.
     """
-    outputs = OrderedBuffer(CancelToken(), limit=10, reserve=5)
-    outputs.acquire_long_row(3)
-    outputs.acquire_long_row(3)
+    outputs = OrderedBuffer(CancelToken(), limit=10, reserve=4)
+    outputs.reserve_row(3, 5)
     got = threading.Event()
 
     def ahead() -> None:
-        outputs.acquire_long_row(4)
+        outputs.reserve_row(1, 2)
         got.set()
 
     thread = threading.Thread(target=ahead)
     thread.start()
-    outputs.acquire_long_row(0)
+    outputs.reserve_row(0, 100)
+    outputs.append_output(0, Output(b"four"))
     assert not got.wait(0.05)
-    outputs.release_long_row(0)
-    assert not got.wait(0.05)
-    outputs.release_long_row(3)
+    outputs.release_row(3)
     assert got.wait(5)
     thread.join()
+    outputs.close_unit(0)
+    assert outputs.next_output(0, every=1.0, tick=nothing) is not None
+    assert outputs.next_output(0, every=1.0, tick=nothing) is None
+    outputs.close_unit(1)
+    assert outputs.next_output(1, every=1.0, tick=nothing) is None
+    outputs.reserve_row(2, 6)  # that of unit 1 does not count any more

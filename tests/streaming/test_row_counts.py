@@ -23,18 +23,18 @@ SECOND = timedelta(seconds=1)
 RULE = TrimRule(START, END, START - SECOND, END + SECOND)
 
 
-class Turns:
-    """Notes who holds a long row."""
+class Memory:
+    """Counts the bytes of long rows that are held now, and at most."""
 
     def __init__(self) -> None:
-        self.taken = 0
-        self.given_back = 0
+        self.held = self.most = 0
 
-    def acquire(self) -> None:
-        self.taken += 1
+    def reserve(self, size: int) -> None:
+        self.held += size
+        self.most = max(self.most, self.held)
 
     def release(self) -> None:
-        self.given_back += 1
+        self.held = 0
 
 
 def run(rows: RowFilter, content: bytes, cuts: list[int]) -> bytes:
@@ -90,7 +90,7 @@ def test_only_rows_whose_own_time_lies_in_a_margin_are_dropped() -> None:
         b'{"data_row": {"details": {"last_activity_at": "2026-11-22T01:59:59.5Z"',
     ]
     lines = [row(moment.isoformat()) for moment in MOMENTS.values()] + unreadable
-    rows = RowTrimmer(RULE, long_row_turn=Turns())
+    rows = RowTrimmer(RULE, row_memory=Memory())
     kept = run(rows, b"\n".join(lines) + b"\n", []).split(b"\n")[:-1]
     assert [line for line in lines if line not in kept] == [lines[2], lines[3]]
     counts = rows.counts
@@ -120,15 +120,16 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
     def kept(line: bytes) -> bool:
         return len(line) > max_row or RULE.position(last_activity_at(line)) != "margin"
 
-    turns = Turns()
-    rows = RowTrimmer(RULE, max_row=max_row, long_row_turn=turns, long_row=16)
+    memory = Memory()
+    rows = RowTrimmer(RULE, max_row=max_row, row_memory=memory, long_row=16)
     assert run(rows, content, cuts) == b"".join(line for line in ended if kept(line))
     assert rows.counts.rows == len(ended)
     assert rows.counts.rows_kept == sum(map(kept, ended))
     assert rows.counts.bytes == len(content)
     assert rows.counts.bytes_kept == sum(len(line) for line in ended if kept(line))
     assert rows.counts.max_row_bytes == max(map(len, ended), default=0)
-    assert turns.given_back >= min(turns.taken, 1)
+    assert memory.held == 0
+    assert memory.most <= max_row
 
 
 def test_a_row_above_the_limit_is_kept_and_never_held() -> None:
@@ -136,16 +137,16 @@ def test_a_row_above_the_limit_is_kept_and_never_held() -> None:
 
     G5: memory does not grow with the export.
     """
-    rows = RowTrimmer(RULE, max_row=1000, long_row_turn=Turns(), long_row=100)
+    memory = Memory()
+    rows = RowTrimmer(RULE, max_row=1000, row_memory=memory, long_row=100)
     long = row((START - SECOND / 2).isoformat(), size=50_000)
-    held, kept = 0, b""
-    for start in range(0, len(long), 300):
-        for data in rows.feed(long[start : start + 300]):
-            kept += data
-        held = max(held, len(rows._unfinished))
+    kept = b"".join(
+        data for start in range(0, len(long), 300) for data in map(bytes, rows.feed(long[start : start + 300]))
+    )
     kept += b"".join(rows.feed(b"\n"))
     assert kept == long + b"\n"
-    assert held <= 1000
+    assert 300 < memory.most <= 1000
+    assert memory.held == 0
     assert (rows.counts.rows_unknown, rows.counts.rows_trimmed) == (1, 0)
 
 
@@ -187,7 +188,7 @@ def test_a_row_that_is_not_valid_json_is_kept() -> None:
 
     G4: a row is dropped only if its own timestamp was really parsed.
     """
-    rows = RowTrimmer(RULE, long_row_turn=Turns())
+    rows = RowTrimmer(RULE, row_memory=Memory())
     content = USUAL + b"\n" + USUAL[:-3] + b"\n"
     assert run(rows, content, []) == USUAL[:-3] + b"\n"
     assert (rows.counts.rows_trimmed, rows.counts.rows_unknown) == (1, 1)

@@ -37,7 +37,7 @@ class LandingOptions:
     :param max_object_bytes: bytes of the source that go into one object of the layout, split at the ends of rows; None
         never splits. An explicit key is always one object.
     :param max_memory: bytes that the transfer may hold above what its process needs by itself, whatever the size of the
-        export.
+        export; where rows are trimmed, one row on top.
     :param workers: parallel downloads; more help where each call takes long.
     :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
         single object beyond 140 GiB.

@@ -2,13 +2,15 @@
 
 With the allocator alone, bytes that some threads allocate and others free spread over one arena per thread, and each
 arena keeps the most that it ever held: up to half more memory than is counted, and pages that the kernel must clear
-again. Blocks cost one copy of bytes that are in the processor's cache at that moment.
+again. Blocks are mapped memory, outside of these arenas, and cost one copy of bytes that are in the processor's cache
+at that moment.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import google_crc32c
 
@@ -20,7 +22,7 @@ class Block:
 
     __slots__ = ("buffer", "left")
 
-    def __init__(self, buffer: bytearray, left: int) -> None:
+    def __init__(self, buffer: mmap, left: int) -> None:
         self.buffer = buffer
         self.left = left
 
@@ -30,15 +32,15 @@ class BlockPool:
 
     def __init__(self, block_bytes: int) -> None:
         self.block_bytes = block_bytes
-        self._free: list[bytearray] = []
+        self._free: list[mmap] = []
         self._lock = threading.Lock()
 
-    def acquire(self) -> bytearray:
+    def acquire(self) -> mmap:
         """Return the memory of a block, a free one where there is one."""
         with self._lock:
-            return self._free.pop() if self._free else bytearray(self.block_bytes)
+            return self._free.pop() if self._free else mmap(-1, self.block_bytes, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
-    def release(self, buffer: bytearray) -> None:
+    def release(self, buffer: mmap) -> None:
         """Return memory that nobody reads any more to the pool."""
         with self._lock:
             self._free.append(buffer)
@@ -58,7 +60,7 @@ class Output:
 
     def __init__(
         self,
-        buffer: bytes | bytearray,
+        buffer: bytes | mmap,
         start: int = 0,
         stop: int | None = None,
         *,
@@ -110,7 +112,7 @@ class BlockWriter:
     def __init__(self, pool: BlockPool, emit: Callable[[Output], None]) -> None:
         self._pool = pool
         self._emit = emit
-        self._buffer: bytearray | None = None
+        self._buffer: mmap | None = None
         self._filled = 0
         self._crc32c = 0
 
@@ -136,13 +138,13 @@ class BlockWriter:
         if self._filled > self._pool.block_bytes * 7 // 8:
             self._emit_block(self._buffer)
             return
-        # Many small ends in blocks would hold far more memory than is counted for them.
+        # Many blocks that are not full would take far more memory than is counted for them.
         small = Output(bytes(memoryview(self._buffer)[: self._filled]), crc32c=self._crc32c)
         self._pool.release(self._buffer)
         self._buffer = None
         self._emit(small)
 
-    def _emit_block(self, buffer: bytearray) -> None:
+    def _emit_block(self, buffer: mmap) -> None:
         full = Output(buffer, 0, self._filled, block=Block(buffer, self._filled), crc32c=self._crc32c)
         self._buffer, self._filled, self._crc32c = None, 0, 0
         self._emit(full)

@@ -17,7 +17,7 @@ MAX_TRIM_ROW = 128 * 1024**2
 """A row of more bytes is kept without reading its time."""
 LONG_ROW = 256 * 1024
 """An unfinished row of more bytes is long: it is counted, and held in memory of its own."""
-_SLICE = 1024**2
+_SLICE = 128 * 1024
 
 
 class RowFilter(Protocol):
@@ -117,14 +117,12 @@ class RowTrimmer:
         if size > self._long_row:
             self._row_memory.reserve(len(data))
             if isinstance(self._unfinished, bytearray):
-                # In the heap of its thread a row of some MiB would leave a gap behind that no other thread can use.
-                # Only the pages that are written to take memory.
+                # In the heap of its thread a long row would leave a gap behind that no other thread can use. Of mapped
+                # memory only the pages that are written to are taken.
                 mapped = mmap(-1, self._max_row, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-                mapped[: self._size] = self._unfinished
+                mapped[: self._size] = bytes(self._unfinished)
                 self._unfinished = mapped
-            self._unfinished[self._size : size] = data
-        else:
-            self._unfinished += data
+        self._unfinished[self._size : size] = data
 
     def _judge_unfinished(self) -> Iterator[bytes | memoryview]:
         if self._unjudged:
