@@ -20,7 +20,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from labelbox_export_provider.domain.options.object_keys import key_fault
-from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.sinks.refusals import wrong_size
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -266,6 +267,13 @@ class Sink(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Remove the object under `key`; that there is none is no error."""
+
+    def remove_wrong(self, key: str, *, found: int, sent: int) -> LabelboxExportError:
+        """Remove an object that has another size than was sent, and return the error to raise.
+
+        Override it where the store is known to make such objects for a reason that somebody can remove.
+        """
+        return wrong_size(self.uri(key), lambda: self.delete(key), found=found, sent=sent)
 
     @abstractmethod
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:

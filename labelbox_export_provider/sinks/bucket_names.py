@@ -14,6 +14,8 @@ _S3_ARN = re.compile(
     r"|arn:aws[^:]*:s3-outposts:[a-z0-9-]+:\d{12}:outpost[/:][a-zA-Z0-9-]{1,63}[/:]accesspoint[/:][a-zA-Z0-9-]{1,63}",
     re.ASCII,
 )
+_DIRECTORY_BUCKETS = ("--x-s3", "--xa-s3")
+"""Ends of the names of directory buckets and of their access points."""
 _BUCKET_ARN = re.compile(r"arn:aws[^:]*:s3:::([^/]*)")
 _GCS_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 
@@ -24,6 +26,11 @@ def check_s3_bucket(option: str, name: str) -> None:
     if found := _BUCKET_ARN.match(name):
         raise ConfigurationError(
             f"{option}={name!r} is the ARN of a bucket. It must be the bucket's name: {found[1]!r}."
+        )
+    if name.endswith(_DIRECTORY_BUCKETS):
+        raise ConfigurationError(
+            f"{option}={name!r} is a directory bucket of S3 Express One Zone, which lists whole folders only, so that "
+            "what a killed try left cannot be told from another's. Use a general purpose bucket."
         )
     if _S3_NAME.fullmatch(name) is None and _S3_ARN.fullmatch(name) is None:
         raise ConfigurationError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
-from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.errors import IntegrityError, LabelboxExportError, StorageError
 
 MAX_QUOTED = 300
 """So many characters of a store's own text are shown at most."""
@@ -20,17 +21,23 @@ class Refusal:
 
     `code` is the store's own name for the answer, or the class of the client library's exception where no answer came;
     then `status` is 0. `text` may quote values and is shown only where the store answered. `connection` is how messages
-    name the connection, "the AWS connection 'aws_default'" for instance.
+    name the connection, "the AWS connection 'aws_default'" for instance. `facts` are what a store's table may want to
+    know of the call besides.
     """
 
     operation: str
     uri: str
     bucket: str
     connection: str
-    answered: bool
-    status: int
-    code: str
+    answered: bool = False
+    status: int = 0
+    code: str = ""
     text: str = ""
+    facts: frozenset[Enum] = field(default_factory=frozenset)
+
+    def is_uncertain(self) -> bool:
+        """Return whether the call was perhaps carried out."""
+        return self.status in {0, 408} or self.status >= 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,21 @@ def storage_error(refusal: Refusal, rules: Sequence[Rule]) -> StorageError:
     """Return the error of the first rule that matches; the last rule must match everything."""
     rule = next(rule for rule in rules if rule.matches(refusal))
     return rule.error(f"{_advice(rule, refusal)}.", details=_details(rule, refusal))
+
+
+def wrong_size(
+    uri: str, remove: Callable[[], None], *, found: int, sent: int, why: str | None = None
+) -> LabelboxExportError:
+    """Remove an object of another size than was sent, and return the error: no retry helps where it is known why."""
+    removed = "It was removed again."
+    try:
+        remove()
+    except StorageError as error:
+        removed = f"It could not be removed: {error.message}"
+    happened = f"The store made {found} bytes of {sent} that were sent. {removed} No manifest names it."
+    if why is not None:
+        return StorageError(f"{happened} {why}.", details=uri)
+    return IntegrityError(f"{happened} A retry writes it again.", details=uri)
 
 
 def _advice(rule: Rule, refusal: Refusal) -> str:

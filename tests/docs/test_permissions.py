@@ -155,6 +155,7 @@ def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: LandingClient
     owned = sink(server, ExpectedBucketOwner="111122223333")
     killed = FaultySink(owned, SinkFault("put_part", "data", 1, "killed after"))
     handle = at.export()
+    server.knows_whole = False
     with pytest.raises(KilledError):
         at.land(handle, killed, prefix=PREFIX, compression=None)
     at.land(handle, owned, prefix=PREFIX, compression=None, rerun="replace")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.stores.fixtures import emulator, moto, new_bucket, rclone, store
+from support.streaming.tls import certificate
 
-from labelbox_export_provider.testing.object_store import StrictGCS, strict_gcs
+from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 
 __all__ = ["emulator", "moto", "new_bucket", "rclone", "store"]
 
@@ -21,3 +23,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGCS]:
     monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY", quick)
     with strict_gcs() as served:
         yield served
+
+
+@pytest.fixture
+def strict() -> Iterator[StrictS3]:
+    with strict_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[StrictS3, str]]:
+    """A server over TLS, and the certificate to trust it by."""
+    bundle, context = certificate(tmp_path)
+    with strict_s3(tls=context) as server:
+        yield server, str(bundle)

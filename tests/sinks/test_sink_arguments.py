@@ -44,6 +44,19 @@ def test_buckets_are_refused_as_the_client_refuses_them(bucket: str) -> None:
         check_s3_bucket("s3_bucket", bucket)
 
 
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "lake--use1-az4--x-s3", "lake--use1-az4--xa-s3",
+        "arn:aws:s3express:us-east-1:111122223333:accesspoint/lake--use1-az4--xa-s3",
+    ],
+)  # fmt: skip
+def test_directory_buckets_are_refused_by_name(bucket: str) -> None:
+    """S3 Express lists whole folders only, so what a killed try left could not be told from another's."""
+    with pytest.raises(ConfigurationError, match=r"s3_bucket.*directory bucket.*general purpose bucket"):
+        check_s3_bucket("s3_bucket", bucket)
+
+
 def test_predefined_acls_are_those_of_the_client_for_objects() -> None:
     """In both spellings; one of the library's names is for buckets alone."""
     from google.cloud.storage.acl import ACL

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
-from isal import isal_zlib
-
 from labelbox_export_provider.sinks.base import PartBody
 
 
 class UncopiedBody(PartBody):
     """A part whose `read` returns views of whole buffers, whatever size is requested.
 
-    Why: botocore reads a body up to three times (signature, checksum, sending), and urllib3 sends it in 16 KiB reads.
-    Copies, and 65,536 sends per GiB that each wait for the interpreter's lock, cost more than the sending itself.
-    Signature, checksum and sockets take any sizes. Callers that need an exact size use `readinto`, as awscrt does.
+    Why: botocore reads a body to sign it and to send it, and urllib3 sends it in 16 KiB reads. Copies, and 65,536 sends
+    per GiB that each wait for the interpreter's lock, cost more than the sending itself. Signature and sockets take any
+    sizes. Callers that need an exact size use `readinto`, as awscrt does.
     """
 
     def read(self, size: int | None = -1) -> memoryview | bytes:
@@ -22,13 +18,6 @@ class UncopiedBody(PartBody):
         if size is None or size < 0:
             return b"".join(iter(self.read_piece, b""))
         return self.read_piece()
-
-    def crc32(self) -> str:
-        """Return the CRC-32 of the whole part, in base64, as S3 takes it."""
-        value = 0
-        for piece in self.buffers():
-            value = isal_zlib.crc32(piece, value)
-        return b64encode(value.to_bytes(4, "big")).decode()
 
     @classmethod
     def of(cls, body: PartBody) -> UncopiedBody:

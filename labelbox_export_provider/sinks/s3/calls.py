@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.errors import (
+    LabelboxExportError,
+    StorageDeniedError,
+    StorageError,
+    StorageUnsupportedError,
+)
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
@@ -18,79 +26,67 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.sinks.connection_names import AWS_HOSTS, with_endpoint
+from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
+from labelbox_export_provider.sinks.s3 import checksums
 from labelbox_export_provider.sinks.s3.arguments import SinkArguments
 from labelbox_export_provider.sinks.s3.body import UncopiedBody
-from labelbox_export_provider.sinks.s3.errors import is_missing, is_store_error, read_refusal, refusal_error
+from labelbox_export_provider.sinks.s3.bucket import S3Bucket
+from labelbox_export_provider.sinks.s3.errors import refusal_error
+from labelbox_export_provider.sinks.s3.unknown_headers import may_be_about_checksums
 
-_METHODS = {
-    "HeadObject": "head_object",
-    "GetObject": "get_object",
-    "PutObject": "put_object",
-    "DeleteObject": "delete_object",
-    "ListObjectsV2": "list_objects_v2",
-    "CreateMultipartUpload": "create_multipart_upload",
-    "UploadPart": "upload_part",
-    "CompleteMultipartUpload": "complete_multipart_upload",
-    "AbortMultipartUpload": "abort_multipart_upload",
-    "ListMultipartUploads": "list_multipart_uploads",
-}
+logger = logging.getLogger(__name__)
+
+_WHOLE = {"ChecksumAlgorithm": "CRC32C", "ChecksumType": "FULL_OBJECT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload; `checks_whole` where the store compares the CRC32C of the whole object at its completion."""
+
+    id: str
+    checks_whole: bool = False
 
 
 class S3Calls:
-    """One bucket through one client; every failure is one of this package's errors.
+    """One bucket; every failure is one of this package's errors."""
 
-    The client protects bytes in transit with a CRC32 of each request's body, which the store checks. Over https it
-    computes it while it sends, and leaves the body unsigned. Over plain http it would read the body once more, so there
-    this package passes a checksum, which costs a fifteenth of that.
-    """
-
-    def __init__(self, client: Any, bucket: str, arguments: SinkArguments, connection: str) -> None:
-        self._client = client
+    def __init__(self, bucket: S3Bucket, arguments: SinkArguments) -> None:
         self._bucket = bucket
         self._arguments = arguments
-        self._connection = with_endpoint(connection, client.meta.endpoint_url, AWS_HOSTS)
-        # A checksum that is passed over https would make the client sign the body, at three times its own CPU.
-        self._passes_checksums = (
-            str(client.meta.endpoint_url).startswith("http://")
-            and client.meta.config.request_checksum_calculation == "when_supported"
-        )
+        self._asks_for_whole = bucket.sends_checksums
+        self._unanswered: set[str] = set()
 
     def uri(self, key: str) -> str:
         """Return the `s3://` address."""
-        return f"s3://{self._bucket}/{check_relative_key(key)}"
+        return self._bucket.uri(check_relative_key(key))
+
+    # --- objects
 
     def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
         """Write an object with one plain PUT."""
-        answer = self._call(
+        answer = self._bucket.call(
             "PutObject",
             new.key,
             Body=UncopiedBody.of(body),
             ContentType=new.content_type,
             Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
+            **self._checksum(expected.crc32c),
             **_create_only(new),
             **self._arguments.create,
         )
-        return self._written(new, expected, answer)
+        written = self._written(new, expected, answer)
+        if not self._is_checked(expected, answer) and written.etag != _md5(body):
+            self._check_size(written)
+        return written
 
     def get_object(self, key: str, limit: int) -> bytes | None:
         """Return at most `limit` bytes of an object; None when there is none."""
-        answer = self._call("GetObject", key, **self._arguments.bucket)
-        if answer is None:
-            return None
-        body = answer["Body"]
-        failure: StorageError
-        try:
-            return bytes(body.read(limit))
-        except Exception as error:  # noqa: BLE001  botocore wraps whatever its HTTP library raises
-            failure = refusal_error(read_refusal(error, "GetObject", self._bucket, key, self._connection))
-        finally:
-            body.close()
-        raise failure
+        content: bytes | None = self._bucket.call("GetObject", key, limit=limit, **self._arguments.bucket)
+        return content
 
     def head_object(self, key: str) -> StoredObject | None:
         """Return what the store knows of an object; None when there is none."""
-        answer = self._call("HeadObject", key, **self._arguments.bucket)
+        answer = self._bucket.call("HeadObject", key, **self._arguments.bucket)
         if answer is None:
             return None
         return StoredObject(
@@ -103,110 +99,155 @@ class S3Calls:
 
     def list_objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
-        more: dict[str, str] = {}
-        while True:
-            answer = self._call("ListObjectsV2", prefix, **more, **self._arguments.bucket)
-            for found in answer.get("Contents", ()):
-                etag = found.get("ETag")
+        for page in self._pages("ListObjectsV2", prefix, ContinuationToken="NextContinuationToken"):
+            for found in page.get("Contents", ()):
                 yield ListedObject(
-                    found["Key"], int(found["Size"]), etag and etag.strip('"'), found.get("LastModified")
+                    found["Key"], int(found["Size"]), _unquoted(found.get("ETag")), found.get("LastModified")
                 )
-            if not answer.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def delete_object(self, key: str) -> None:
         """Remove an object; a missing one is no error."""
-        self._call("DeleteObject", key, **self._arguments.bucket)
+        self._bucket.call("DeleteObject", key, **self._arguments.bucket)
 
-    def create_upload(self, new: NewObject) -> str:
-        """Create a multipart upload and return its id."""
-        answer = self._call(
-            "CreateMultipartUpload",
-            new.key,
-            ContentType=new.content_type,
-            Metadata=dict(new.metadata),
-            **self._arguments.create,
-        )
-        return str(answer["UploadId"])
+    # --- multipart uploads
 
-    def upload_part(self, key: str, upload: str, part: Part) -> str:
+    def create_upload(self, new: NewObject) -> Upload:
+        """Create a multipart upload that compares the CRC32C of the whole object, where the store has that.
+
+        One that refuses it, or does not confirm it, is asked once.
+        """
+        answer = self._create_upload(new, **(_WHOLE if self._asks_for_whole else {}))
+        if self._asks_for_whole and isinstance(answer, Refusal) and may_be_about_checksums(answer):
+            self._asks_for_whole = False
+            answer = self._create_upload(new)
+        if isinstance(answer, Refusal):
+            raise refusal_error(answer)
+        upload = Upload(answer["UploadId"], answer.get("ChecksumType") == _WHOLE["ChecksumType"])
+        if not self._asks_for_whole or upload.checks_whole:
+            return upload
+        self._asks_for_whole = False
+        if "ChecksumAlgorithm" not in answer:
+            return upload
+        # The store wants a checksum of the parts' checksums instead, which shows nothing about the whole.
+        self.abort_upload(new.key, upload)
+        return self.create_upload(new)
+
+    def _create_upload(self, new: NewObject, **whole: str) -> Any:
+        kept = {"ContentType": new.content_type, "Metadata": dict(new.metadata)}
+        answer = self._bucket.attempt("CreateMultipartUpload", new.key, **kept, **whole, **self._arguments.create)
+        refused = isinstance(answer, Refusal)
+        if answer.is_uncertain() if refused else answer["ResponseMetadata"].get("RetryAttempts"):
+            self._unanswered.add(new.key)
+        return answer
+
+    def upload_part(self, key: str, upload: Upload, part: Part, crc32c: int) -> str:
         """Upload one part and return its ETag."""
-        body = UncopiedBody.of(part.body)
-        answer = self._call(
+        answer = self._bucket.call(
             "UploadPart",
             key,
-            UploadId=upload,
+            UploadId=upload.id,
             PartNumber=part.number,
-            Body=body,
-            **({"ChecksumCRC32": body.crc32()} if self._passes_checksums else {}),
+            Body=UncopiedBody.of(part.body),
+            **self._checksum(crc32c),
             **self._arguments.bucket,
         )
         return str(answer["ETag"])
 
     def complete_upload(
-        self, new: NewObject, upload: str, etags: Mapping[int, str], expected: ExpectedObject
+        self, new: NewObject, upload: Upload, etags: Mapping[int, str], expected: ExpectedObject
     ) -> WrittenObject:
         """Complete a multipart upload. A store that supports `MpuObjectSize` refuses an object of another size."""
         parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
-        answer: Mapping[str, Any] = self._call(
+        whole = {"ChecksumType": _WHOLE["ChecksumType"], **checksums.of_bytes(expected.crc32c)}
+        answer: Mapping[str, Any] = self._bucket.call(
             "CompleteMultipartUpload",
             new.key,
-            UploadId=upload,
+            UploadId=upload.id,
             MultipartUpload={"Parts": parts},
             MpuObjectSize=expected.size,
+            **(whole if upload.checks_whole else {}),
             **_create_only(new),
             **self._arguments.bucket,
         )
-        return self._written(new, expected, answer)
+        written = self._written(new, expected, answer)
+        if not self._is_checked(expected, answer):
+            self._check_size(written)
+        self.abort_unanswered(new.key)
+        return written
 
-    def abort_upload(self, key: str, upload: str) -> bool:
+    def abort_upload(self, key: str, upload: Upload) -> bool:
         """Abort a multipart upload with all its parts; return whether there was one."""
-        return self._call("AbortMultipartUpload", key, UploadId=upload, **self._arguments.bucket) is not None
+        return self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._arguments.bucket) is not None
 
-    def open_uploads(self, prefix: str) -> list[tuple[str, str]]:
-        """Return key and id of the multipart uploads whose keys start with `prefix`."""
-        found: list[tuple[str, str]] = []
-        marker: dict[str, str] = {}
-        while True:
-            answer = self._call("ListMultipartUploads", prefix, **marker, **self._arguments.bucket)
-            if answer is None:
-                return found
-            # Some stores list more than was asked for.
-            every = ((upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", ()))
-            found += (each for each in every if each[0].startswith(prefix))
-            if not answer.get("IsTruncated"):
-                return found
-            marker = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer.get("NextUploadIdMarker", "")}
+    def abort_unanswered(self, key: str) -> None:
+        """Abort the uploads of this key whose creation was carried out but not answered, so that nobody knows them."""
+        if key not in self._unanswered:
+            return
+        try:
+            for found, upload in self.open_uploads(key):
+                if found == key:
+                    self.abort_upload(key, upload)
+        except (StorageDeniedError, StorageUnsupportedError) as error:
+            logger.warning(
+                "%s An upload whose creation got no answer may stay until a lifecycle rule removes it.", error
+            )
+        self._unanswered.discard(key)
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, Upload]]:
+        """Yield key and upload of the multipart uploads whose keys start with `prefix`."""
+        markers = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
+        # All pages before the first is used: uploads are aborted meanwhile, and a marker may be one of them.
+        for page in list(self._pages("ListMultipartUploads", prefix, **markers)):
+            for found in page.get("Uploads", ()):
+                if found["Key"].startswith(prefix):  # some stores list more than was asked for
+                    yield found["Key"], Upload(found["UploadId"])
+
+    # --- what was written
+
+    def remove_wrong(self, key: str, *, found: int, sent: int) -> LabelboxExportError:
+        """Remove an object of another size than was sent, and return the error for it."""
+        framed = found > sent and not self._bucket.is_aws and self._bucket.sends_checksums
+        why = f"It may keep the checksums that come with an upload in the object. {checksums.CURE}" if framed else None
+        return wrong_size(self.uri(key), lambda: self.delete_object(key), found=found, sent=sent, why=why)
+
+    def _is_checked(self, expected: ExpectedObject, answer: Mapping[str, Any]) -> bool:
+        """Return whether the store has compared what it made with what was sent, as AWS always does."""
+        return self._bucket.is_aws or answer.get("ChecksumCRC32C") == checksum.base64_text(expected.crc32c)
+
+    def _check_size(self, written: WrittenObject) -> None:
+        """Compare the size of an object with ours; where reading it is not permitted this does not fail."""
+        try:
+            there = self.head_object(written.key)
+        except StorageError as error:
+            logger.info("The size of %s was not checked: %s", written.uri, error)
+            return
+        # Another ETag is the object of another writer, which is not checked here.
+        if there is None or there.size == written.size or _unquoted(there.etag) != written.etag:
+            return
+        raise self.remove_wrong(written.key, found=there.size, sent=written.size)
 
     def _written(self, new: NewObject, expected: ExpectedObject, answer: Mapping[str, Any]) -> WrittenObject:
-        etag = answer.get("ETag")
-        return WrittenObject(
-            new.key,
-            self.uri(new.key),
-            expected.size,
-            expected.crc32c,
-            etag and etag.strip('"'),
-            answer.get("VersionId"),
-        )
+        etag, version = _unquoted(answer.get("ETag")), answer.get("VersionId")
+        return WrittenObject(new.key, self.uri(new.key), expected.size, expected.crc32c, etag, version)
 
-    def _call(self, operation: str, key: str, **arguments: Any) -> Any:
-        """Return the client's answer; None where there is no such object or upload."""
-        method: Callable[..., Any] = getattr(self._client, _METHODS[operation])
-        target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
-        failure: StorageError
-        try:
-            return method(Bucket=self._bucket, **target, **arguments)
-        except Exception as error:
-            if not is_store_error(error):
-                raise
-            refusal = read_refusal(error, operation, self._bucket, key, self._connection)
-            if is_missing(refusal):
-                return None
-            failure = refusal_error(refusal)
-        # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
-        raise failure
+    def _pages(self, operation: str, prefix: str, **tokens: str) -> Iterator[Mapping[str, Any]]:
+        return self._bucket.pages(operation, prefix, tokens, self._arguments.bucket)
+
+    def _checksum(self, crc32c: int) -> dict[str, str]:
+        return checksums.of_bytes(crc32c) if self._bucket.sends_checksums else {}
 
 
 def _create_only(new: NewObject) -> dict[str, str]:
     return {"IfNoneMatch": "*"} if new.create_only else {}
+
+
+def _unquoted(etag: str | None) -> str | None:
+    return etag and etag.strip('"')
+
+
+def _md5(body: PartBody) -> str:
+    """Return what most stores give as the ETag of an object of one part."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in body.buffers():
+        digest.update(piece)
+    return digest.hexdigest()

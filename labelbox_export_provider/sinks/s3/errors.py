@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from labelbox_export_provider.errors import (
@@ -16,7 +17,15 @@ from labelbox_export_provider.errors import (
     StorageUnavailableError,
     StorageUnsupportedError,
 )
-from labelbox_export_provider.sinks.refusals import Refusal, Rule, has_code, storage_error
+from labelbox_export_provider.sinks.refusals import Refusal, Rule, has_code, has_status, storage_error
+from labelbox_export_provider.sinks.s3.unknown_headers import (
+    ARRIVED_CHANGED,
+    NO_CHECKSUMS,
+    NO_CONDITION,
+    knows_no_checksums,
+    knows_no_condition,
+    unnamed_header,
+)
 
 PERMISSIONS: Mapping[str, str] = {
     "HeadObject": "s3:GetObject and s3:ListBucket",
@@ -62,8 +71,8 @@ _NO_ANSWER = {
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Return whether an exception is botocore's: an answer of the store, or no answer at all."""
-    return any(cls.__module__.startswith(("botocore.", "boto3.")) for cls in type(error).__mro__)
+    """Return whether an exception comes from botocore or the HTTP library below it: a refusal, or no answer at all."""
+    return any(cls.__module__.startswith(("botocore.", "boto3.", "urllib3.")) for cls in type(error).__mro__)
 
 
 def is_missing(refusal: Refusal) -> bool:
@@ -80,15 +89,15 @@ def is_missing(refusal: Refusal) -> bool:
     )
 
 
-def read_refusal(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> Refusal:
-    """Return what an exception of botocore reports."""
+def read_refusal(error: BaseException, called: Refusal) -> Refusal:
+    """Return the call with what an exception of botocore reports of it."""
     code, status, text = _read_answer(error)
-    answered = bool(code or status)
-    if not answered:
-        code, text = type(error).__name__, str(error)
-    elif code in _BAD_KEY:
-        text = ""  # it may hold the credentials
-    return Refusal(operation, f"s3://{bucket}/{key}", bucket, connection, answered, status, code, text)
+    if not (code or status):
+        return replace(called, code=type(error).__name__, text=str(error))
+    refusal = replace(called, answered=True, status=status, code=code, text=text)
+    if code in _BAD_KEY and not knows_no_checksums(refusal):
+        return replace(refusal, text="")  # it may hold the credentials
+    return refusal
 
 
 def refusal_error(refusal: Refusal) -> StorageError:
@@ -132,7 +141,9 @@ def _read_answer(error: BaseException) -> tuple[str, int, str]:
         return "", 0, ""
     answer: Mapping[str, Any] = response.get("Error", {})
     metadata: Mapping[str, Any] = response.get("ResponseMetadata", {})
-    text = _ADDRESS.sub("(address)", " ".join(str(answer.get("Message") or "").split()))
+    # Some stores name the header that they do not know in an element of its own.
+    said = " ".join(str(answer[name]) for name in ("Message", "Header") if answer.get(name))
+    text = _ADDRESS.sub("(address)", " ".join(said.split()))
     return str(answer.get("Code", "")), int(metadata.get("HTTPStatusCode", 0) or 0), text
 
 
@@ -214,26 +225,26 @@ _RULES = (
         _bucket_is_missing,
         "There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket",
     ),
+    Rule(StorageUnsupportedError, knows_no_condition, NO_CONDITION),
+    Rule(StorageError, knows_no_checksums, NO_CHECKSUMS),
     Rule(
         StorageError,
         has_code(*_BAD_KEY),
         "The credentials of {connection} are not accepted. Renew them in the connection, then retry",
     ),
     Rule(
-        StorageError,
-        lambda refusal: refusal.code == "MissingContentLength" or refusal.status == 411,
-        "The store does not take uploads whose checksum follows the bytes. Set this in the AWS connection's extra: "
-        '{{"config_kwargs": {{"request_checksum_calculation": "when_required"}}}}, then retry',
-    ),
-    Rule(
         ObjectExistsError,
         lambda refusal: refusal.code == "PreconditionFailed" or refusal.status == 412,
         "Something else is at this key and replace=False. Remove it, choose another key, or set replace=True",
     ),
-    Rule(StorageUnsupportedError, has_code("NotImplemented", "MethodNotAllowed", "501", "405"), _unsupported_call),
+    Rule(
+        StorageUnsupportedError,
+        has_status(405, 501),
+        lambda refusal: unnamed_header(refusal) or _unsupported_call(refusal),
+    ),
     Rule(
         StorageUnavailableError,
-        has_code("BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"),
+        has_code(*ARRIVED_CHANGED, "XAmzContentSHA256Mismatch"),
         "Other bytes arrived than were sent. Retrying sends them again; if it happens again, check the proxy",
     ),
     Rule(StorageUnavailableError, _is_busy, "The store is busy or failed; retrying may help"),
@@ -251,6 +262,10 @@ _RULES = (
         "The bucket is in another region. Correct region_name or endpoint_url of {connection}",
     ),
     Rule(StorageError, has_code("InvalidBucketName"), "Correct s3_bucket"),
-    Rule(StorageError, lambda _: True, "The store refused the call. Check the key and sink_args"),
+    Rule(
+        StorageError,
+        lambda _: True,
+        lambda refusal: unnamed_header(refusal, "The store refused the call. Check the key and sink_args"),
+    ),
 )
 """Read from the top; the first rule that matches decides."""

@@ -13,7 +13,12 @@ from typing import Any
 import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
-from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnsupportedError
+from labelbox_export_provider.errors import (
+    LabelboxExportError,
+    StorageDeniedError,
+    StorageError,
+    StorageUnsupportedError,
+)
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
@@ -34,7 +39,8 @@ from labelbox_export_provider.sinks.s3.arguments import (
     MIN_PART_BYTES,
     SinkArguments,
 )
-from labelbox_export_provider.sinks.s3.calls import S3Calls
+from labelbox_export_provider.sinks.s3.bucket import S3Bucket
+from labelbox_export_provider.sinks.s3.calls import S3Calls, Upload
 from labelbox_export_provider.sinks.s3.writer import S3Writer
 
 logger = logging.getLogger(__name__)
@@ -68,7 +74,7 @@ class S3Sink(Sink):
     ) -> None:
         check_s3_bucket("s3_bucket", bucket)
         self.connections = client.meta.config.max_pool_connections
-        self._calls = S3Calls(client, bucket, SinkArguments.parse(sink_args or {}), connection)
+        self._calls = S3Calls(S3Bucket(client, bucket, connection), SinkArguments.parse(sink_args or {}))
 
     def uri(self, key: str) -> str:
         """Return the `s3://` address."""
@@ -81,19 +87,22 @@ class S3Sink(Sink):
         client's checksums. It makes no object version and nothing that a retention rule keeps.
         """
         check_relative_key(key)
+        upload: Upload | None = None
         try:
             upload = self._calls.create_upload(NewObject(key, NDJSON))
+            self._calls.upload_part(key, upload, Part(1, 0, PartBody([b"\n"]), last=True), google_crc32c.value(b"\n"))
         except StorageUnsupportedError as error:
+            if upload is not None:
+                raise
             logger.warning("%s Only objects of one part can be written.", error)
-            return
-        try:
-            self._calls.upload_part(key, upload, Part(1, 0, PartBody([b"\n"]), last=True))
         finally:
             self._abort_upload(key, upload)
 
-    def _abort_upload(self, key: str, upload: str) -> None:
+    def _abort_upload(self, key: str, upload: Upload | None) -> None:
         try:
-            self._calls.abort_upload(key, upload)
+            if upload is not None:
+                self._calls.abort_upload(key, upload)
+            self._calls.abort_unanswered(key)
         except StorageError as error:
             logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
 
@@ -137,6 +146,10 @@ class S3Sink(Sink):
         """Remove the object; where the bucket keeps versions, what was there stays as an older version."""
         check_relative_key(key)
         self._calls.delete_object(key)
+
+    def remove_wrong(self, key: str, *, found: int, sent: int) -> LabelboxExportError:
+        """Remove an object of another size, and name the connection's setting that may be the reason."""
+        return self._calls.remove_wrong(key, found=found, sent=sent)
 
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
         """Abort the multipart uploads below a prefix; log a warning where listing them is not permitted."""

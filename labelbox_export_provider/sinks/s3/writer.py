@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from labelbox_export_provider.errors import IntegrityError, StorageError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
     ExpectedObject,
@@ -15,8 +15,8 @@ from labelbox_export_provider.sinks.base import (
     PartBody,
     WrittenObject,
 )
-from labelbox_export_provider.sinks.part_account import PartAccount
-from labelbox_export_provider.sinks.s3.calls import S3Calls
+from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
+from labelbox_export_provider.sinks.s3.calls import S3Calls, Upload
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class S3Writer(ObjectWriter):
         self._calls = calls
         self._new = new
         self._lock = threading.Lock()
-        self._upload: str | None = None
+        self._upload: Upload | None = None
         self._etags: dict[int, str] = {}
         self._account = PartAccount()
         self._whole: PartBody | None = None
@@ -43,10 +43,11 @@ class S3Writer(ObjectWriter):
         with self._lock:
             if self._upload is None:
                 self._upload = self._calls.create_upload(self._new)
-        etag = self._calls.upload_part(self._new.key, self._upload, part)
+        crc32c = crc32c_of(part)
+        etag = self._calls.upload_part(self._new.key, self._upload, part, crc32c)
         with self._lock:
             self._etags[part.number] = etag
-        self._account.note(part)
+        self._account.note(part, crc32c)
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         """Write the whole object, or complete the upload."""
@@ -72,32 +73,12 @@ class S3Writer(ObjectWriter):
         upload, self._upload = self._upload, None
         if upload is not None:
             self._calls.abort_upload(self._new.key, upload)
+        self._calls.abort_unanswered(self._new.key)
 
     def _complete(self, expected: ExpectedObject) -> WrittenObject:
         if self._upload is None:
             return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
-        written = self._calls.complete_upload(self._new, self._upload, self._etags, expected)
-        self._check_size(written)
-        return written
-
-    def _check_size(self, written: WrittenObject) -> None:
-        """Compare the size that the store reports with ours, for stores that do not check it at completion.
-
-        Where reading it is not permitted this does not fail: AWS has checked the size.
-        """
-        try:
-            there = self._calls.head_object(written.key)
-        except StorageError as error:
-            logger.info("The size of %s was not checked: %s", written.uri, error)
-            return
-        # Another ETag is the object of another writer, which is not checked here.
-        if there is None or there.size == written.size or (there.etag or "").strip('"') != written.etag:
-            return
-        raise IntegrityError(
-            f"The store made {there.size} bytes of {written.size} that were sent. No manifest names the object. "
-            "A retry writes it again.",
-            details=written.uri,
-        )
+        return self._calls.complete_upload(self._new, self._upload, self._etags, expected)
 
     def _published_by_lost_answer(self, expected: ExpectedObject) -> WrittenObject | None:
         """Return this object if it is visible although its completion was answered with an error.

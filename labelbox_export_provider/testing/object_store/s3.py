@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
@@ -23,22 +23,31 @@ from labelbox_export_provider.testing.object_store.store import (
 
 @dataclass
 class MultipartUpload(Upload):
-    """A multipart upload: content and ETag of each part by its number."""
+    """A multipart upload: content and ETag of each part by its number.
+
+    With `checks_whole` it was created for a CRC32C of the whole object, so that parts and completion have no other.
+    """
 
     parts: dict[int, tuple[bytes, str]] = field(default_factory=dict)
+    checks_whole: bool = False
 
 
 @dataclass
 class StrictS3(ObjectStore[MultipartUpload]):
     """An S3 that recomputes checksums and refuses wrong and missing ones, and honours `If-None-Match` on all uploads.
 
-    Operations, and the members of `denied`, have the names of S3's API. `takes_trailers=False` refuses aws-chunked
-    bodies, `checks_size=False` ignores the size that a completion states, as some stores do. `unprotected` holds the
-    operations that sent bytes without any checksum.
+    Operations, and the members of `denied`, have the names of S3's API. Some stores lack what AWS has:
+    `takes_trailers=False` refuses aws-chunked bodies and `keeps_framing` keeps their framing in the object;
+    `knows_checksums=False` refuses headers with checksums, `knows_whole=False` ignores a checksum of the whole object,
+    `checks_size=False` the size that a completion states. `unprotected` holds the operations that sent bytes without
+    any checksum.
     """
 
     minimum_part_bytes: int = 5 * 1024**2
     takes_trailers: bool = True
+    keeps_framing: bool = False
+    knows_checksums: bool = True
+    knows_whole: bool = True
     checks_size: bool = True
     unprotected: list[str] = field(default_factory=list)
 
@@ -58,6 +67,8 @@ class StrictS3(ObjectStore[MultipartUpload]):
             raise RefusedError(403, "AccessDenied")
         if request.bucket.startswith("no-such"):
             raise RefusedError(404, "NoSuchBucket")
+        if not self.knows_checksums:
+            messages.refuse_checksums(request)
         perform = {
             "PutObject": self._put_object,
             "GetObject": self._get_object,
@@ -75,11 +86,11 @@ class StrictS3(ObjectStore[MultipartUpload]):
     # --- objects
 
     def _put_object(self, request: ParsedRequest) -> HttpAnswer:
-        content = self._checked_body(request)
+        content = self.spoil(self._checked_body(request))
         self._check_creation(request)
         etag = messages.md5_of(content)
-        self.keep(request.bucket, request.key, self.spoil(content), messages.kept_headers(request), etag)
-        return HttpAnswer(200, b"", {"etag": f'"{etag}"'})
+        self.keep(request.bucket, request.key, content, messages.kept_headers(request), etag)
+        return HttpAnswer(200, b"", {"etag": f'"{etag}"', **messages.checksums_of(request)})
 
     def _get_object(self, request: ParsedRequest) -> HttpAnswer:
         found = self._object(request)
@@ -108,13 +119,18 @@ class StrictS3(ObjectStore[MultipartUpload]):
 
     def _create_upload(self, request: ParsedRequest) -> HttpAnswer:
         name = f"u{next(self.numbers)}"
-        self.uploads[name] = MultipartUpload(request.key, messages.kept_headers(request))
-        return messages.xml("InitiateMultipartUploadResult", f"<UploadId>{name}</UploadId>")
+        whole = self.knows_whole and request.headers.get("x-amz-checksum-type") == "FULL_OBJECT"
+        self.uploads[name] = MultipartUpload(request.key, messages.kept_headers(request), checks_whole=whole)
+        answer = messages.xml("InitiateMultipartUploadResult", f"<UploadId>{name}</UploadId>")
+        return replace(answer, headers={**answer.headers, **(messages.checksums_of(request) if whole else {})})
 
     def _upload_part(self, request: ParsedRequest) -> HttpAnswer:
         content = self._checked_body(request)
         etag = messages.md5_of(content)
-        self._upload(request).parts[int(request.query["partNumber"])] = (content, etag)
+        upload = self._upload(request)
+        if upload.checks_whole and messages.checksums_of(request).keys() - {"x-amz-checksum-crc32c"}:
+            raise RefusedError(400, "InvalidRequest", "Checksum Type mismatch occurred, expected type: crc32c")
+        upload.parts[int(request.query["partNumber"])] = (content, etag)
         return HttpAnswer(200, b"", {"etag": f'"{etag}"'})
 
     def _complete_upload(self, request: ParsedRequest) -> HttpAnswer:
@@ -124,12 +140,15 @@ class StrictS3(ObjectStore[MultipartUpload]):
         content = self.spoil(b"".join(parts))
         if self.checks_size and int(request.headers.get("x-amz-mp-object-size", len(content))) != len(content):
             raise RefusedError(400, "InvalidRequest")
+        whole = {name: value for name, value in messages.checksums_of(request).items() if upload.checks_whole}
+        messages.check_whole(content, whole)
         self._check_creation(request)
         of_parts = messages.md5_of(b"".join(bytes.fromhex(etag) for _, etag in named))
         etag = f"{of_parts}-{len(parts)}"
         self.keep(request.bucket, request.key, content, upload.metadata, etag)
         del self.uploads[request.query["uploadId"]]
-        return messages.xml("CompleteMultipartUploadResult", f'<ETag>"{etag}"</ETag>')
+        echoed = f"<ChecksumCRC32C>{value}</ChecksumCRC32C>" if (value := whole.get("x-amz-checksum-crc32c")) else ""
+        return messages.xml("CompleteMultipartUploadResult", f'<ETag>"{etag}"</ETag>{echoed}')
 
     def _abort_upload(self, request: ParsedRequest) -> HttpAnswer:
         self._upload(request)
@@ -187,6 +206,8 @@ class StrictS3(ObjectStore[MultipartUpload]):
 
     def _checked_body(self, request: ParsedRequest) -> bytes:
         try:
+            if self.keeps_framing:
+                return messages.unread_body(request)
             return messages.checked_body(request, takes_trailers=self.takes_trailers)
         except RefusedError as refused:
             if refused.code == "InvalidRequest":

@@ -70,6 +70,29 @@ def checked_body(request: ParsedRequest, *, takes_trailers: bool) -> bytes:
     return content
 
 
+def unread_body(request: ParsedRequest) -> bytes:
+    """Return the body as it came, as a store does that knows neither framing nor checksums."""
+    return request.body
+
+
+def checksums_of(request: ParsedRequest) -> dict[str, str]:
+    """Return the headers about checksums, which S3 repeats in its answer."""
+    return {name: value for name, value in request.headers.items() if name.startswith("x-amz-checksum-")}
+
+
+def refuse_checksums(request: ParsedRequest) -> None:
+    """Refuse headers about checksums as a store does that does not know them."""
+    for name, value in checksums_of(request).items():
+        raise RefusedError(501, "NotImplemented", f"Header '{name}' with value '{value}' not implemented")
+
+
+def check_whole(content: bytes, given: Mapping[str, str]) -> None:
+    """Compare the checksum of a whole object, if a completion gives one."""
+    digests = _digests(content)
+    if any(digests[name] != value for name, value in given.items() if name in digests):
+        raise RefusedError(400, "BadDigest", "The checksum of the object is not the one that you specified")
+
+
 def md5_of(content: bytes) -> str:
     """Return the MD5 of bytes, of which S3 makes ETags."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
