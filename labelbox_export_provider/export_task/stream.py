@@ -5,14 +5,16 @@ To land an export in a store there is `land_export`, which reads with several wo
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
-from labelbox_export_provider.client.types import ExportFile, StreamTotals
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
+from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.errors import ConfigurationError, IntegrityError
 from labelbox_export_provider.export_task.rows import UNTRUSTED, ExportRow, RowSplitter, WholeStream
 from labelbox_export_provider.streaming.download.file_host import FileHost
@@ -24,17 +26,38 @@ _NEWLINE = 0x0A
 
 
 @dataclass(frozen=True, slots=True)
-class StreamSource:
-    """The source of a stream: `ask` returns the file that holds an offset, `label` names the stream in errors.
+class StreamConnection:
+    """What one iteration reads with: `ask` returns the file that holds an offset, `sleep` waits between tries."""
 
-    `open_host` returns connections to fetch files with. `sleep` takes seconds and waits between tries.
-    """
+    ask: Callable[[int], ExportFile]
+    host: FileHost
+    sleep: Callable[[float], object]
+    token: CancelToken
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """The source of a stream, which `label` names in errors. `connect` opens what one iteration reads with."""
 
     label: str
     totals: StreamTotals
-    ask: Callable[[int], ExportFile]
-    open_host: Callable[[], FileHost]
-    sleep: Callable[[float], object] = time.sleep
+    connect: Callable[[], AbstractContextManager[StreamConnection]]
+
+
+@contextmanager
+def connect(
+    client: LabelboxClient, export_id: str, stream: StreamType, sleep: Callable[[float], object] | None = None
+) -> Iterator[StreamConnection]:
+    """Open connections to read a stream with; at the end of the block all that they do ends with them."""
+    with CancelToken().part() as token, closing(client.bound_to(token)) as bound:
+        host = FileHost(client.settings, user_agent=client.user_agent, connections=1, token=token)
+        try:
+            yield StreamConnection(
+                lambda offset: bound.run(flows.file_at(export_id, stream, offset)), host, sleep or token.wait, token
+            )
+        finally:
+            token.cancel(StoppedError())
+            host.close()
 
 
 class BufferedStream:
@@ -42,7 +65,7 @@ class BufferedStream:
 
     Memory is a few chunks of a file (256 KiB each) and twice the longest row, whatever the size of the export: nothing
     is written to disk. A download that breaks off is resumed at its byte, an expired address is renewed. Leaving the
-    loop early closes the connection.
+    loop early ends all requests and closes the connections.
 
     A whole iteration is verified: each file's length, rows and announced checksum, and at the end both totals; a loop
     that ends without `IntegrityError` has seen exactly what Labelbox announced. Rows are yielded before their file is
@@ -88,11 +111,8 @@ class BufferedStream:
     def __iter__(self) -> Generator[ExportRow, None, None]:
         if not self._source.totals.size:
             return
-        host = self._source.open_host()
-        try:
-            yield from _Reading(self._source, host).rows(self._offset, self._line)
-        finally:
-            host.close()
+        with self._source.connect() as connection:
+            yield from _Reading(self._source, connection).rows(self._offset, self._line)
 
     def __repr__(self) -> str:
         return f"<BufferedStream of {self._source.label}, from offset {self._offset}, line {self._line}>"
@@ -113,9 +133,9 @@ class ParsedRows:
 class _Reading:
     """One iteration over a stream."""
 
-    def __init__(self, source: StreamSource, host: FileHost) -> None:
+    def __init__(self, source: StreamSource, connection: StreamConnection) -> None:
         self._source = source
-        self._host = host
+        self._connection = connection
 
     def rows(self, offset: int, line: int) -> Iterator[ExportRow]:
         totals, label = self._source.totals, self._source.label
@@ -143,15 +163,18 @@ class _Reading:
             )
 
     def _reader(self, start: int) -> tuple[FileIndex, StreamReader]:
-        source = self._source
-        # One file ahead hides the round trip between files; the URLs of more would only expire.
-        index = FileIndex(source.ask, source.totals, label=source.label, ahead_files=1, first_offset=start)
-        reader = StreamReader(
-            index,
-            self._host,
-            size=source.totals.size,
+        source, connection = self._source, self._connection
+        index = FileIndex(
+            connection.ask,
+            source.totals,
             label=source.label,
-            sleep=source.sleep,
+            token=connection.token,
+            # One file ahead hides the round trip between files; the URLs of more would only expire.
+            ahead_files=1,
+            first_offset=start,
+        )
+        reader = StreamReader(
+            index, connection.host, size=source.totals.size, label=source.label, sleep=connection.sleep
         )
         return index, reader
 
@@ -173,7 +196,7 @@ class _Reading:
         """
         file = self._file_holding(line)
         while file.start > 0:
-            before = self._source.ask(file.start - 1)
+            before = self._connection.ask(file.start - 1)
             starts_row = self._starts_row(before, file)
             first = before.line_end + 1 if starts_row else before.line_end
             if file.line_start not in {first, before.line_end + 1}:
@@ -208,7 +231,7 @@ class _Reading:
             if span <= 0:
                 break
             guess = (line - low_line) * span // max(1, high_line - low_line) if by_share else span // 2
-            file = self._source.ask(low_offset + min(max(0, guess), span - 1))
+            file = self._connection.ask(low_offset + min(max(0, guess), span - 1))
             if line < file.line_start:
                 high_offset, high_line = file.start, file.line_start
             elif line > file.line_end:

@@ -33,8 +33,7 @@ from labelbox_export_provider.errors import (
     WaitTimeoutError,
 )
 from labelbox_export_provider.export_task.state import TaskProperties
-from labelbox_export_provider.export_task.stream import BufferedStream, ParsedRows, StreamSource
-from labelbox_export_provider.streaming.download.file_host import FileHost
+from labelbox_export_provider.export_task.stream import BufferedStream, ParsedRows, StreamSource, connect
 
 log = logging.getLogger(__name__)
 
@@ -74,14 +73,15 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         owner: KeyOwner | None = None,
         started_at: datetime | None = None,
         owns_client: bool = False,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__(client, uid, user_id=user_id, owner=owner)
         self._started_at = started_at
         self._owns_client = owns_client
-        self._sleep = sleep
+        self._given_sleep = sleep
+        self._sleep = sleep or time.sleep
         self._clock = clock
         self._now = now
         self._totals: dict[StreamType, StreamTotals | None] = {}
@@ -183,9 +183,7 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
             StreamSource(
                 label=f"export {self.uid}, {stream.value} stream",
                 totals=totals or StreamTotals(0, 0),
-                ask=lambda offset: self._client.run(flows.file_at(self.uid, stream, offset)),
-                open_host=self._open_host,
-                sleep=self._sleep,
+                connect=lambda: connect(self._client, self.uid, stream, self._given_sleep),
             )
         )
 
@@ -206,10 +204,6 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _open_host(self) -> FileHost:
-        client = self._client
-        return FileHost(client.settings, user_agent=client.user_agent, connections=1)
 
     def _has_ended(self) -> bool:
         return self._last_seen is not None and self._last_seen.status in {_COMPLETE, _FAILED, _CANCELED}

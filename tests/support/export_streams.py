@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 
 from support.streaming.source import SETTINGS, Source, serve
 
-from labelbox_export_provider.export_task.stream import BufferedStream, StreamSource
+from labelbox_export_provider.cancellation import CancelToken
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
+from labelbox_export_provider.export_task.stream import BufferedStream, StreamConnection, StreamSource
 from labelbox_export_provider.streaming.download.file_host import FileHost
 
 ROWS = [
@@ -27,15 +28,15 @@ ROWS = [
 CONTENT = b"\n".join(ROWS) + b"\n"
 
 
-def stream_of(source: Source, **changes: object) -> BufferedStream:
-    given = StreamSource(
-        label="export e1, RESULT stream",
-        totals=source.totals,
-        ask=source.ask,
-        open_host=lambda: FileHost(SETTINGS, user_agent="tests"),
-        sleep=lambda seconds: None,
-    )
-    return BufferedStream(replace(given, **changes))  # type: ignore[arg-type]  # a test's own keywords
+def stream_of(
+    source: Source, *, totals: StreamTotals | None = None, ask: Callable[[int], ExportFile] | None = None
+) -> BufferedStream:
+    @contextmanager
+    def connect() -> Iterator[StreamConnection]:
+        with closing(FileHost(SETTINGS, user_agent="tests")) as host, CancelToken().part() as token:
+            yield StreamConnection(ask or source.ask, host, lambda seconds: None, token)
+
+    return BufferedStream(StreamSource("export e1, RESULT stream", totals or source.totals, connect))
 
 
 @contextmanager

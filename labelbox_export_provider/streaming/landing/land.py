@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import get_args
 
@@ -38,6 +37,7 @@ from labelbox_export_provider.streaming.landing.options import LandedExport, Lan
 from labelbox_export_provider.streaming.landing.staging import Job, Stager, complete_all, encoding
 from labelbox_export_provider.streaming.landing.totals import ask_totals
 from labelbox_export_provider.streaming.pipeline import compression
+from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, TransferHooks
 from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
 from labelbox_export_provider.streaming.rows.counts import RowCounts
@@ -45,8 +45,6 @@ from labelbox_export_provider.streaming.rows.counts import RowCounts
 __all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
 
 logger = logging.getLogger(__name__)
-
-_CALLS_AT_ONCE = 8
 
 
 def land_export(
@@ -73,30 +71,33 @@ def land_export(
     is partly visible; some whole ones may be there that no manifest names, and the next try writes them again.
 
     `token.cancel(error)`, from any thread or signal handler, ends the landing: everything that it opened is aborted,
-    and `error` is raised. A token serves one landing, since a failure of the landing cancels it too.
+    and `error` is raised. The landing itself never cancels it.
     """
-    token = token or CancelToken()
-    job = Job(
-        client,
-        handle,
-        names,
-        sink,
-        options or LandingOptions(),
-        progress or LandingProgress(),
-        transfer_hooks or TransferHooks(),
-        token,
-    )
-    host = FileHost(client.settings, user_agent=client.user_agent)
-    try:
-        return _Landing(job, host, versions).run(exported_at, now)
-    except BaseException as error:
-        token.cancel(error)
-        if token.error is error:
-            raise
-    finally:
-        host.close()
-    # Outside of the handler: what the cancelled landing failed with does not help.
-    raise token.error or StoppedError
+    with (token or CancelToken()).part() as part:
+        calls = CallPool(part)
+        job = Job(
+            client.bound_to(part),
+            handle,
+            names,
+            sink,
+            options or LandingOptions(),
+            progress or LandingProgress(),
+            transfer_hooks or TransferHooks(),
+            calls,
+        )
+        host = FileHost(client.settings, user_agent=client.user_agent, token=part)
+        try:
+            return _Landing(job, host, versions).run(exported_at, now)
+        except BaseException as error:
+            part.cancel(error)
+            if part.error is error:
+                raise
+        finally:
+            part.cancel(StoppedError())
+            for each in (host, job.client, calls):
+                each.close()
+        # Outside of the handler: what the cancelled landing failed with does not help.
+        raise part.error or StoppedError
 
 
 class _Landing:
@@ -172,14 +173,13 @@ class _Landing:
 
     def _prepare(self, stager: Stager) -> CompletedTotals:
         """Fence earlier tries of this export; request the totals and the first file meanwhile."""
-        with ThreadPoolExecutor(5, thread_name_prefix="labelbox-prepare") as pool:
-            earlier = [pool.submit(self._fence_earlier_tries)]
-            ahead = pool.submit(stager.request_first_file, StreamType.RESULT)
-            totals = ask_totals(self._job.client, self._handle.export_id, pool)
-            if totals.result is not None:
-                earlier.append(pool.submit(self._abort_leftovers, self._further_keys(totals.result)))
-        for each in (*earlier, ahead):
-            each.result()
+        calls = self._job.calls
+        fence = calls.submit(self._fence_earlier_tries)
+        stager.request_first_file(StreamType.RESULT)
+        totals = ask_totals(self._job.client, self._handle.export_id, calls)
+        if totals.result is not None:
+            self._abort_leftovers(self._further_keys(totals.result))
+        calls.results(fence)
         return totals
 
     def _fence_earlier_tries(self) -> None:
@@ -204,9 +204,7 @@ class _Landing:
             if aborted := self._sink.abort_open_uploads(key, exact=True):
                 logger.info("%s: aborted %d open upload(s) of an earlier try.", self._sink.uri(key), aborted)
 
-        with ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="labelbox-clear") as pool:
-            for _ in pool.map(abort, keys):
-                pass
+        self._job.calls.map(abort, keys)
 
     def _check_other_generations(self) -> None:
         if self._generations is None:
@@ -250,7 +248,7 @@ class _Landing:
         if staged is not None and staged.size:
             objects = tuple(
                 landed_object(written, each.counts)
-                for each, written in complete_all(staged, self._job.token, self._record_completed)
+                for each, written in complete_all(staged, self._job.calls, self._record_completed)
             )
         elif self._options.on_empty == "write_empty":
             new = stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
@@ -274,7 +272,7 @@ class _Landing:
         return self._sink.put(self._small_object(self._names.uris, TEXT), content).uri
 
     def _publish(self, manifest: Manifest) -> LandedExport:
-        self._job.token.check()
+        self._job.calls.token.check()
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         written = self._sink.put(self._small_object(self._names.manifest(manifest.state), JSON), content)
         self._job.progress.in_store = f"everything ({written.uri})"

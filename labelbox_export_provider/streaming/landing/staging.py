@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
@@ -30,6 +29,7 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.options import LandingOptions
 from labelbox_export_provider.streaming.pipeline import compression
+from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
 from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan, plan_memory
 from labelbox_export_provider.streaming.pipeline.pipeline import (
@@ -41,8 +41,6 @@ from labelbox_export_provider.streaming.pipeline.pipeline import (
 )
 from labelbox_export_provider.streaming.pipeline.progress import LandingProgress, Progress
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject
-
-_COMPLETED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,8 @@ class Job:
     options: LandingOptions
     progress: LandingProgress
     transfer_hooks: TransferHooks
-    token: CancelToken
-    """Cancelled with the first failure, or by whoever ends the landing; all threads and waits of the job know it."""
+    calls: CallPool
+    """Its token is cancelled with the first failure, or by whoever ends the landing; all threads and waits know it."""
 
     def object_bytes(self, totals: StreamTotals | None) -> int | None:
         """Return how many bytes of the source go into one data object; None where all of them do."""
@@ -93,28 +91,30 @@ class Stager:
         self._host = host
         self._create_only = create_only
         self._staged: list[StagedStream] = []
-        self._first_files: dict[StreamType, ExportFile] = {}
+        self._first_files: dict[StreamType, Future[ExportFile]] = {}
 
     def request_first_file(self, stream: StreamType) -> None:
         """Request the first file of a stream ahead of its use.
 
-        It is requested once: after a failure it is requested again when it is needed, and that failure is raised.
+        Nobody waits for it before. It is requested once: after a failure it is requested again when it is needed, and
+        that failure is raised.
         """
-        with contextlib.suppress(LabelboxExportError):
-            self._first_files[stream] = self._ask(stream, 0, ONCE)
+        self._first_files[stream] = self._job.calls.submit(lambda: self._ask(stream, 0, ONCE))
 
     def stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
         """Move a stream and verify it; None when it is empty."""
         if totals is None:
             return None
         job = self._job
-        job.token.check()
+        job.calls.token.check()
         output_format = self._output_format(stream, totals)
 
         def ask(offset: int) -> ExportFile:
             # Once only: the next request is for a URL that has not expired.
-            ahead = self._first_files.pop(stream, None) if offset == 0 else None
-            return ahead or self._ask(stream, offset)
+            if offset == 0 and (ahead := self._first_files.pop(stream, None)) is not None:
+                with contextlib.suppress(LabelboxExportError):
+                    return job.calls.results(ahead)[0]
+            return self._ask(stream, offset)
 
         def watch(progress: Progress) -> None:
             job.progress.add_stream(stream.value, totals.lines, progress)
@@ -128,7 +128,7 @@ class Stager:
             open_object=open_object,
             output_format=output_format,
             plan=self._plan(totals, output_format),
-            token=job.token,
+            calls=job.calls,
             transfer_hooks=replace(job.transfer_hooks, watch=watch),
         )
         self._staged.append(staged)
@@ -186,12 +186,11 @@ class Stager:
 
     def abort(self) -> None:
         """Abort what is not completed."""
-        for staged in self._staged:
-            staged.abort()
+        self._job.calls.abort(writer for staged in self._staged for writer in staged.writers())
 
 
 def complete_all(
-    staged: StagedStream, token: CancelToken, notice: Callable[[int, int], object]
+    staged: StagedStream, calls: CallPool, notice: Callable[[int, int], object]
 ) -> list[tuple[StagedObject, WrittenObject]]:
     """Make the objects that have bytes visible, several at once, and return them in order.
 
@@ -204,17 +203,10 @@ def complete_all(
     notice(0, len(ready))
 
     def complete(each: StagedObject) -> WrittenObject:
-        token.check()
         written = each.complete()
         with lock:
             done.append(written)
             notice(len(done), len(ready))
         return written
 
-    with ThreadPoolExecutor(_COMPLETED_AT_ONCE, thread_name_prefix="labelbox-complete") as pool:
-        running = [pool.submit(complete, each) for each in ready]
-        try:
-            return [(each, future.result()) for each, future in zip(ready, running, strict=True)]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    return list(zip(ready, calls.map(complete, ready), strict=True))

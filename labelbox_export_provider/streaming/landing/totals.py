@@ -7,24 +7,23 @@ waited for when it is not needed, nor be combined with one of minutes later.
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.polling import CompletedTotals, confirmed_totals
 from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.client.types import StreamType
 from labelbox_export_provider.errors import TemporaryError
+from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 
 
-def ask_totals(client: LabelboxClient, export_id: str, pool: Executor) -> CompletedTotals:
+def ask_totals(client: LabelboxClient, export_id: str, calls: CallPool) -> CompletedTotals:
     """Return the totals of a COMPLETE export; `confirmed_totals` decides when a stream without header is empty."""
-    header = pool.submit(client.run, flows.stream_totals(export_id, StreamType.ERRORS, ONCE))
-    has_file = pool.submit(client.run, flows.has_file(export_id, StreamType.ERRORS, ONCE))
+    header = calls.submit(lambda: client.run(flows.stream_totals(export_id, StreamType.ERRORS, ONCE)))
+    has_file = calls.submit(lambda: client.run(flows.has_file(export_id, StreamType.ERRORS, ONCE)))
     result = client.run(confirmed_totals(export_id, StreamType.RESULT))
     try:
-        errors = header.result()
-        settled = errors is not None or not has_file.result()
+        (errors,) = calls.results(header)
+        settled = errors is not None or not calls.results(has_file)[0]
     except TemporaryError:
         settled = False
     if not settled:

@@ -6,12 +6,12 @@ Only the thread that joins the output uses them, so their contents are counted i
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future
 
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.pipeline.blocks import Output
 from labelbox_export_provider.streaming.pipeline.parts import PartUploader, UploadContext
-from labelbox_export_provider.streaming.pipeline.staged import StagedObject, abort
+from labelbox_export_provider.streaming.pipeline.staged import StagedObject
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 
@@ -51,14 +51,15 @@ class ObjectSplitter:
         """Upload the rest, and wait until everything is stored or an upload has failed."""
         if self._objects:
             self._close_object(self._objects[-1])
-        wait([upload for each in self._objects if each.parts is not None for upload in each.parts.uploads])
-        self._context.token.raise_error()
+        self._context.calls.results(*self.uploads())
 
-    def abort_objects(self) -> None:
-        """Abort all objects that were opened."""
-        for each in self._objects:
-            if each.writer is not None:
-                abort(each.writer)
+    def uploads(self) -> list[Future[None]]:
+        """Return the uploads that may not have ended."""
+        return [upload for each in self._objects if each.parts is not None for upload in each.parts.uploads]
+
+    def writers(self) -> list[ObjectWriter]:
+        """Return the writers of all objects that were opened."""
+        return [each.writer for each in self._objects if each.writer is not None]
 
     def staged_objects(self) -> tuple[StagedObject, ...]:
         """Return the objects with their counts and writers."""

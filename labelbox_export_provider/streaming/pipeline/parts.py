@@ -6,18 +6,18 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
+from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 
 
 @dataclass(frozen=True, slots=True)
 class UploadContext:
-    """What the uploads of one stream share. An upload that fails cancels `token` with its error."""
+    """What the uploads of one stream share. An upload that fails cancels the token of `calls` with its error."""
 
-    token: CancelToken
+    calls: CallPool
     uploaders: ThreadPoolExecutor
     output_buffer: OrderedBuffer
     pool: BlockPool
@@ -77,10 +77,10 @@ class PartUploader:
 
     def _put_part(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
-            self._context.token.check()
+            self._context.calls.token.check()
             self._writer.put_part(part)
         except BaseException as error:
-            self._context.token.cancel(error)
+            self._context.calls.token.cancel(error)
             raise
         finally:
             # A writer may keep an object's only part until completion, so its memory must not be used again.

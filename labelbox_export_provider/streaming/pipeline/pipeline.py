@@ -21,6 +21,7 @@ from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.download.file_index import FileIndex
 from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES, StreamReader
 from labelbox_export_provider.streaming.pipeline.blocks import BLOCK_BYTES, BlockPool, BlockWriter
+from labelbox_export_provider.streaming.pipeline.call_pool import CallPool, end_calls
 from labelbox_export_provider.streaming.pipeline.members import Member
 from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
@@ -67,36 +68,36 @@ def stage_stream(
     open_object: Callable[[int], ObjectWriter],
     output_format: OutputFormat,
     plan: MemoryPlan,
-    token: CancelToken | None = None,
+    calls: CallPool | None = None,
     transfer_hooks: TransferHooks | None = None,
 ) -> StagedStream:
     """Move a stream into its objects and verify it; abort all of them and raise when anything fails.
 
     `open_object` begins the object with a number, counted from 0. This thread calls it when the object's first bytes
-    are ready, and never for an object without bytes. Cancelling `token` ends all of it with the token's error; a
-    failure cancels the token.
+    are ready, and never for an object without bytes. Cancelling the token of `calls` ends all of it with the
+    token's error; a failure cancels the token.
     """
-    token = token or CancelToken()
+    calls = calls or CallPool(CancelToken())
     run = _Run(
         stream,
         host=host,
         open_object=open_object,
         output_format=output_format,
         plan=plan,
-        token=token,
+        calls=calls,
         transfer_hooks=transfer_hooks,
     )
     try:
         return run.run()
     except BaseException as error:
-        token.cancel(error)
-        run.stop()
+        calls.token.cancel(error)
         run.abort()
-        run.close()
-        if token.error is error:
+        if calls.token.error is error:
             raise
+    finally:
+        run.close()
     # Outside of the handler: the error of a stopped thread does not help.
-    raise token.error or StoppedError
+    raise calls.token.error or StoppedError
 
 
 class _Run:
@@ -108,17 +109,18 @@ class _Run:
         open_object: Callable[[int], ObjectWriter],
         output_format: OutputFormat,
         plan: MemoryPlan,
-        token: CancelToken,
+        calls: CallPool,
         transfer_hooks: TransferHooks | None,
     ) -> None:
         transfer_hooks = transfer_hooks or TransferHooks()
         size = stream.totals.size
+        token = calls.token
         self.output_buffer = OrderedBuffer(token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
-        self._token = token
+        self._calls = calls
         self._stream = stream
         self._plan = plan
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
-        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, ahead_bytes=ahead)
+        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, token=token, ahead_bytes=ahead)
         self._reader = StreamReader(
             self._index,
             host,
@@ -136,7 +138,7 @@ class _Run:
         # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
         self._pool = BlockPool(max(1, min(BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
         self._objects = ObjectSplitter(
-            open_object, UploadContext(token, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
+            open_object, UploadContext(calls, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
         )
         stream_context = StreamContext(
             token,
@@ -166,7 +168,6 @@ class _Run:
         self._work.close_stream()
         self._objects.close_objects()
         self._verifier.verify_totals()
-        self.close()
         return StagedStream(
             self._verifier.counts,
             self._verifier.crc32c,
@@ -175,20 +176,17 @@ class _Run:
             self.output_buffer.max_held,
         )
 
-    def stop(self) -> None:
-        """Wait for the threads that could still upload."""
-        self._index.close()
-        self._workers.shutdown(wait=False, cancel_futures=True)
-        self._uploaders.shutdown(wait=True, cancel_futures=True)
-
     def abort(self) -> None:
-        self._objects.abort_objects()
+        """Abort all objects, after the uploads that have begun: none of them may arrive later."""
+        end_calls(self._objects.uploads())
+        self._calls.abort(self._objects.writers())
 
     def close(self) -> None:
+        """End all threads. Workers end at once, an upload that its store keeps waiting when its client gives it up."""
         self._index.close()
         self.output_buffer.close()
-        self._workers.shutdown(wait=True)
-        self._uploaders.shutdown(wait=True)
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        self._uploaders.shutdown(wait=False, cancel_futures=True)
 
     def _join_unit(self, unit: Member | Span, future: Future[Any]) -> None:
         report = self._progress.report_if_due
@@ -205,7 +203,7 @@ class _Run:
             account = self._work.process(unit, blocks.write, progress)
             blocks.flush()
         except BaseException as error:
-            self._token.cancel(error)
+            self._calls.token.cancel(error)
             raise
         else:
             return account

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
-from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
 from labelbox_export_provider.streaming.rows.counts import RowCounts
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +28,10 @@ class StagedObject:
             raise ValueError(f"object {self.number} has no bytes, so there is nothing to complete")
         return self.writer.complete(ExpectedObject(self.size, self.crc32c))
 
-    def abort(self) -> None:
-        """Abort the object."""
-        if self.writer is not None:
-            abort(self.writer)
-
 
 @dataclass(frozen=True, slots=True)
 class StagedStream:
-    """A stream that is read, verified and uploaded, but not visible yet: `complete` or `abort` it.
+    """A stream that is read, verified and uploaded, but not visible yet: `complete` it or abort its `writers`.
 
     `objects` are all of them, in order, also those without bytes. `counts` and `source_crc32c` are those of the whole
     stream as it was read. `kept_in_memory` is the most that writers hold until then, `max_held` the most that output
@@ -62,15 +53,6 @@ class StagedStream:
         """Make the objects that have bytes visible, in order."""
         return [staged.complete() for staged in self.objects if staged.size]
 
-    def abort(self) -> None:
-        """Abort all objects."""
-        for staged in self.objects:
-            staged.abort()
-
-
-def abort(writer: ObjectWriter) -> None:
-    """Abort an object; log a failure to do so, since the error that caused the abort matters more."""
-    try:
-        writer.abort()
-    except StorageError as error:
-        logger.warning("Could not abort an open upload; the next try of this task does it: %s", error)
+    def writers(self) -> list[ObjectWriter]:
+        """Return the writers of all objects that were opened."""
+        return [staged.writer for staged in self.objects if staged.writer is not None]

@@ -1,0 +1,88 @@
+"""The calls that one landing makes at once: one bounded executor, and one rule for how they end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import TypeVar
+
+from labelbox_export_provider.cancellation import CancelToken, StoppedError
+from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.sinks.base import ObjectWriter
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT")
+
+MAX_CALLS = 8
+STOP_SECONDS = 2.0
+"""How long a landing that stops waits for calls to the store that have begun, which only its client could end."""
+
+
+class CallPool:
+    """Runs calls of one landing, to the store or to Labelbox, until `token` is cancelled; close it."""
+
+    def __init__(self, token: CancelToken) -> None:
+        self.token = token
+        self._executor = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="labelbox-call")
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        """Call `function` beside its caller, unless the landing is over by then. `results` waits for it."""
+
+        def run() -> T:
+            self.token.check()
+            return function()
+
+        return self._executor.submit(run)
+
+    def map(self, function: Callable[[ItemT], T], items: Iterable[ItemT]) -> list[T]:
+        """Call `function` with each item, several at once, and return the `results` in the order of the items."""
+        return self.results(*[self.submit(lambda item=item: function(item)) for item in items])  # type: ignore[misc]  # binds the item
+
+    def results(self, *calls: Future[T]) -> list[T]:
+        """Wait for calls and return what they return.
+
+        With the first failure, calls that have not begun are left out, those that have are waited for, but no longer
+        than `STOP_SECONDS`, and that failure is raised. When the landing is over, `StoppedError` is.
+        """
+        ended: SimpleQueue[Future[T] | None] = SimpleQueue()
+        for call in calls:
+            call.add_done_callback(ended.put)
+        forget = self.token.call_on_cancel(lambda: ended.put(None))
+        try:
+            for _ in calls:
+                done = ended.get()
+                if done is None:
+                    raise StoppedError
+                done.result()
+            return [call.result() for call in calls]
+        except BaseException:
+            end_calls(calls)
+            raise
+        finally:
+            forget()
+
+    def abort(self, writers: Iterable[ObjectWriter]) -> None:
+        """Abort objects, also when the landing is over; log what fails or takes longer than `STOP_SECONDS`."""
+        calls = [self._executor.submit(writer.abort) for writer in writers]
+        wait(calls, STOP_SECONDS)
+        failures = [call.exception() for call in calls if not call.cancel() and call.done()]
+        for failure in failures:
+            if failure is not None and not isinstance(failure, StorageError):
+                raise failure
+        failed = [failure for failure in failures if failure is not None]
+        if left := len(calls) - len(failures) + len(failed):
+            why = failed[0] if failed else "The store does not answer."
+            logger.warning("Could not abort %d open upload(s); the next try of this task does it: %s", left, why)
+
+    def close(self) -> None:
+        """Leave out what has not begun, and let the rest end by itself."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def end_calls(calls: Iterable[Future[T]]) -> None:
+    """Leave out calls that have not begun, and wait for the others, for `STOP_SECONDS` at most."""
+    wait([call for call in calls if not call.cancel()], STOP_SECONDS)
