@@ -213,6 +213,8 @@ class Sink(ABC):
     """Smallest part that may be followed by another."""
     maximum_part_bytes: int = 5 * 1024**3
     maximum_parts: int = 10_000
+    maximum_object_bytes: int | None = 5 * 1024**4
+    """Largest object, as S3 and Google Cloud Storage have it; None where the store names no limit of its own."""
     parts_at_once: int | None = None
     """How many parts of one object the store takes at the same time; None is any number."""
     kept_bytes: int = 0

@@ -49,6 +49,10 @@ class FileSink(Sink):
     rename is a copy.
     """
 
+    maximum_parts = 1_000_000_000
+    """Parts are written into place, so their number is of no account."""
+    maximum_object_bytes = None
+
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
 

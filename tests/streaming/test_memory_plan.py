@@ -19,6 +19,19 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import (
 )
 
 
+def test_an_object_longer_than_the_store_takes_is_refused() -> None:
+    """5 TiB in S3 and Google Cloud Storage; a prefix splits the export."""
+    with pytest.raises(ConfigurationError, match=r"One object of 6597069766656 bytes .* Land below a prefix"):
+        plan_memory(size=6 << 40, max_memory=8 << 30, maximum_object_bytes=5 << 40)
+
+
+@pytest.mark.parametrize(("maximum_parts", "part_mib"), [(10_000, 48), (1_000_000_000, 16)], ids=["S3", "a directory"])
+def test_parts_are_sized_by_the_number_that_a_store_takes(maximum_parts: int, part_mib: int) -> None:
+    """A directory takes any number of them, so an object there has no limit that comes from its parts."""
+    plan = plan_memory(size=420 << 30, maximum_parts=maximum_parts)
+    assert plan.part_bytes // MIB in {part_mib - 1, part_mib}
+
+
 def test_the_defaults_are_four_workers_with_parts_of_16_mib() -> None:
     plan = plan_memory(size=10 * 1024 * MIB, members=320)
     assert (plan.workers, plan.part_bytes) == (4, 16 * MIB)

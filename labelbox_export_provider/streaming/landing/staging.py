@@ -151,6 +151,7 @@ class Stager:
             minimum_part_bytes=sink.minimum_part_bytes,
             maximum_part_bytes=sink.maximum_part_bytes,
             maximum_parts=sink.maximum_parts,
+            maximum_object_bytes=sink.maximum_object_bytes,
             parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
             passthrough=output_format.passthrough,

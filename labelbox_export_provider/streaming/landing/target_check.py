@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
@@ -10,7 +12,11 @@ from labelbox_export_provider.domain.records.object_names import Kind, ObjectNam
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.landing.options import LandingOptions
-from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
+from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes, plan_memory
+
+logger = logging.getLogger(__name__)
+
+_GIB = 1024**3
 
 
 def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
@@ -19,6 +25,9 @@ def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> Non
     for key in keys if names.uris is None else [*keys, names.uris]:
         check_filled_key(key, sink.maximum_key_bytes)
     check_part_bytes(options.part_bytes, sink.minimum_part_bytes, sink.maximum_part_bytes)
+    most = sink.maximum_object_bytes
+    if names.explicit_key is None and most is not None and (options.max_object_bytes or 0) > most:
+        raise ConfigurationError(f"max_object_bytes={options.max_object_bytes}: must be at most {most} for this store.")
     if options.workers is not None and sink.connections is not None and options.workers > sink.connections:
         more = sink.more_connections
         raise ConfigurationError(
@@ -34,6 +43,8 @@ def ask_store(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
     that a `rerun` other than "add" lists are listed, too.
     """
     check_target(sink, names, options)
+    if names.explicit_key is not None and sink.maximum_object_bytes is not None:
+        _report_longest(sink, names.explicit_key, options, sink.maximum_object_bytes // _GIB)
     calls = [lambda: sink.check_writable(names.data()), lambda: sink.check_writable(names.manifest("ok"))]
     window = names.window
     if options.rerun != "add":
@@ -43,3 +54,33 @@ def ask_store(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
         asked = [pool.submit(call) for call in calls]
     for each in asked:
         each.result()
+
+
+def _report_longest(sink: Sink, key: str, options: LandingOptions, most: int) -> None:
+    """Log how many GiB of an export one object can take with these options, if the store would take more.
+
+    How long the export is shows only once it has run.
+    """
+
+    def refusal(gib: int) -> ConfigurationError | None:
+        try:
+            plan_memory(
+                size=gib * _GIB,
+                max_memory=options.max_memory,
+                workers=options.workers,
+                part_bytes=options.part_bytes,
+                minimum_part_bytes=sink.minimum_part_bytes,
+                maximum_part_bytes=sink.maximum_part_bytes,
+                maximum_parts=sink.maximum_parts,
+            )
+        except ConfigurationError as refused:
+            return refused
+        return None
+
+    if (refused := refusal(most)) is not None:
+        longest = bisect_left(range(most), True, key=lambda gib: refusal(gib) is not None) - 1
+        logger.info(
+            "%s takes an export of up to %d GiB with these options; a longer one would be refused once it has run. For "
+            "%d GiB: %s Below a prefix exports are split, and there is no such limit.",
+            *(sink.uri(key), longest, most, refused),
+        )

@@ -24,8 +24,8 @@ MIN_PART = MIB
 MAX_PART = 16 * MIB
 MAX_PART_ALONE = 24 * MIB
 """For stores that take one part at a time, where nothing is sent while an answer is awaited."""
-_PARTS_IN_RESERVE = 9_000
-"""Parts to plan with, of the 10,000 that S3 allows, since compression can make the bytes a little larger."""
+_PLANNED_PARTS = 0.9
+"""Share of a store's parts to plan with, since compression can make the bytes a little larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def plan_memory(
     minimum_part_bytes: int = 5 * MIB,
     maximum_part_bytes: int = 5 * 1024 * MIB,
     maximum_parts: int = 10_000,
+    maximum_object_bytes: int | None = None,
     parts_at_once: int | None = None,
     members: int | None = None,
     reserved: int = 0,
@@ -89,7 +90,12 @@ def plan_memory(
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
-    needed_part = max(minimum_part_bytes, MIN_PART, -(-size // min(_PARTS_IN_RESERVE, max(1, maximum_parts - 1))))
+    if maximum_object_bytes is not None and size > maximum_object_bytes:
+        raise ConfigurationError(
+            f"One object of {size} bytes is more than this store takes ({maximum_object_bytes}). Land below a prefix "
+            "instead, with max_object_bytes=, which splits the export."
+        )
+    needed_part = max(minimum_part_bytes, MIN_PART, -(-size // max(1, int(maximum_parts * _PLANNED_PARTS))))
     if part_bytes is not None and not needed_part <= part_bytes <= maximum_part_bytes:
         raise ConfigurationError(
             f"part_bytes={part_bytes}: for this store and {size} bytes, it must be {needed_part} to "

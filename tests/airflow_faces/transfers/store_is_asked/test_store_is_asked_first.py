@@ -15,6 +15,8 @@ from support.failing_tasks import DagHarness
 from support.stores.servers import files
 
 from labelbox_export_provider.airflow_compat import AirflowException
+from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.streaming.pipeline.memory_plan import MIB, plan_memory
 from labelbox_export_provider.testing.object_store import Fault, StrictGCS, StrictS3
 
 
@@ -120,6 +122,26 @@ def test_an_upload_that_may_not_be_aborted_is_logged(
 def test_more_workers_than_connections_start_no_export(night: DagHarness, s3: StrictS3) -> None:
     """The setting of the connection that allows them is named."""
     assert '"max_pool_connections": 16' in refused(night, s3_bucket="lake", workers=16)
+
+
+def test_objects_larger_than_the_store_takes_start_no_export(night: DagHarness, s3: StrictS3) -> None:
+    """S3 has objects of up to 5 TiB."""
+    assert "must be at most 5497558138880" in refused(night, s3_bucket="lake", max_object_bytes=6 << 40)
+
+
+def test_the_longest_export_for_one_object_is_told_first(
+    night: DagHarness, s3: StrictS3, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S3 takes 10,000 parts, two of them held; how long an export is shows once it has run."""
+    night.all_in_one(s3_bucket="lake", s3_prefix=None, s3_key="rows.ndjson.gz")
+    (told,) = [record.getMessage() for record in caplog.records if "once it has run" in record.getMessage()]
+    found = re.search(r"up to (\d+) GiB with these options.*max_memory=(\d+) at least", told)
+    assert found, told
+    assert 420 <= int(found[1]) <= 450
+    enough = int(found[2])
+    plan_memory(size=5 << 40, max_memory=enough)
+    with pytest.raises(ConfigurationError):
+        plan_memory(size=5 << 40, max_memory=enough - MIB)
 
 
 def test_a_missing_bucket_in_gcs_starts_no_export(night: DagHarness, gcs: StrictGCS) -> None:
