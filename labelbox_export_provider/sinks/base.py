@@ -271,10 +271,7 @@ class Sink(ABC):
         """Remove the object under `key`; that there is none is no error."""
 
     def remove_wrong(self, key: str, *, found: int, sent: int) -> LabelboxExportError:
-        """Remove an object that has another size than was sent, and return the error to raise.
-
-        Override it where the store is known to make such objects for a reason that somebody can remove.
-        """
+        """Remove an object of another size than was sent, and return the error to raise, with the reason if known."""
         return wrong_size(self.uri(key), lambda: self.delete(key), found=found, sent=sent)
 
     @abstractmethod

@@ -35,11 +35,13 @@ from labelbox_export_provider.sinks.base import (
     check_relative_prefix,
 )
 from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
-from labelbox_export_provider.sinks.file_errors import file_error
+from labelbox_export_provider.sinks.file_errors import file_error, reported
 from labelbox_export_provider.sinks.file_temporary import is_leftover, is_temporary, temporary_path
 from labelbox_export_provider.sinks.part_account import PartAccount
 
 logger = logging.getLogger(__name__)
+
+_MISSING = (FileNotFoundError, NotADirectoryError)
 
 
 class FileSink(Sink):
@@ -63,7 +65,7 @@ class FileSink(Sink):
     def check_writable(self, key: str) -> None:
         """Write a hidden file into the deepest existing directory of the path, and remove it; make no directory."""
         path = self._path(key)
-        try:
+        with reported("write", path):
             _refuse_directory(path)
             folder = next(parent for parent in path.parents if parent.exists())
             _refuse_long_names(folder, path)
@@ -75,8 +77,6 @@ class FileSink(Sink):
                     os.fsync(file.fileno())
             finally:
                 probe.unlink(missing_ok=True)
-        except OSError as error:
-            raise file_error(error, "write", path) from None
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Open a temporary file beside the path of the object."""
@@ -94,23 +94,17 @@ class FileSink(Sink):
     def read(self, key: str, *, limit: int) -> bytes | None:
         """Return the start of a file; None when there is none."""
         path = self._path(key)
-        try:
-            with path.open("rb") as file:
-                return file.read(limit)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise file_error(error, "read", path) from None
+        with reported("read", path), contextlib.suppress(*_MISSING), path.open("rb") as file:
+            return file.read(limit)
+        return None
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is known of the file; its metadata is None on file systems without extended attributes."""
-        path = self._path(key)
-        try:
+        path, size = self._path(key), None
+        with reported("look at", path), contextlib.suppress(*_MISSING):
             size = path.stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
+        if size is None:
             return None
-        except OSError as error:
-            raise file_error(error, "look at", path) from None
         attributes = read_attributes(path)
         if not attributes:
             attributes = {} if keeps_attributes(temporary_path(path)) else None
@@ -121,13 +115,9 @@ class FileSink(Sink):
         for path, key in self._files_beside(prefix):
             if is_temporary(path.name) or not key.startswith(prefix):
                 continue
-            try:
+            with reported("look at", path), contextlib.suppress(*_MISSING):  # it may be removed meanwhile
                 found = path.stat()
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            except OSError as error:
-                raise file_error(error, "look at", path) from None
-            yield ListedObject(key, found.st_size, None, datetime.fromtimestamp(found.st_mtime, timezone.utc))
+                yield ListedObject(key, found.st_size, None, datetime.fromtimestamp(found.st_mtime, timezone.utc))
 
     def _files_beside(self, prefix: str) -> Iterator[tuple[Path, str]]:
         """Yield each file in and below the directory that `prefix` names or is in, with what its key would be."""
@@ -135,7 +125,7 @@ class FileSink(Sink):
         folder = root / prefix.rpartition("/")[0]
 
         def fail(error: OSError) -> None:
-            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            if not isinstance(error, _MISSING):
                 raise file_error(error, "list", folder) from None
 
         for parent, _, names in os.walk(folder, onerror=fail):
@@ -146,13 +136,9 @@ class FileSink(Sink):
     def delete(self, key: str) -> None:
         """Remove the file; its directory stays."""
         path = self._path(key)
-        try:
+        with reported("remove", path), contextlib.suppress(*_MISSING):
             path.unlink()
             _sync_directory(path.parent)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            raise file_error(error, "remove", path) from None
 
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
         """Remove the temporary files that killed tries left; a try that still runs cannot publish any more.
@@ -164,10 +150,8 @@ class FileSink(Sink):
         for path, key in self._files_beside(prefix):
             if not is_leftover(key, prefix, exact=exact):
                 continue
-            try:
+            with reported("remove a leftover", path):
                 path.unlink(missing_ok=True)
-            except OSError as error:
-                raise file_error(error, "remove a leftover", path) from None
             removed += 1
         return removed
 
@@ -182,11 +166,9 @@ class _FileWriter(ObjectWriter):
         self._uri = uri
         self._temporary = temporary_path(path)
         self._account = PartAccount()
-        try:
+        with reported("write", path):
             _make_directory(path.parent)
             self._temporary.open("xb").close()
-        except OSError as error:
-            raise file_error(error, "write", path) from None
 
     def put_part(self, part: Part) -> None:
         """Write the part at its offset. The file is open only meanwhile: a landing has thousands on their way."""
@@ -220,25 +202,22 @@ class _FileWriter(ObjectWriter):
     def abort(self) -> None:
         """Remove the temporary file."""
         self._account.close()
-        try:
+        with reported("remove the temporary file of", self._path):
             self._temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise file_error(error, "remove the temporary file of", self._path) from None
 
     @contextlib.contextmanager
     def _open(self, action: str) -> Iterator[int]:
-        """Open the temporary file, and make this package's errors of those of the operating system."""
-        try:
-            with self._temporary.open("r+b", buffering=0) as file:
-                yield file.fileno()
-        except FileNotFoundError:
-            raise StorageError(
-                "The temporary file is gone, so another try of the same task has taken over. Nothing was published by "
-                "this one.",
-                details=str(self._path),
-            ) from None
-        except OSError as error:
-            raise file_error(error, action, self._path) from None
+        """Open the temporary file, whose absence means that another try has fenced this one."""
+        with reported(action, self._path):
+            try:
+                with self._temporary.open("r+b", buffering=0) as file:
+                    yield file.fileno()
+            except FileNotFoundError:
+                raise StorageError(
+                    "The temporary file is gone, so another try of the same task has taken over. Nothing was published "
+                    "by this one.",
+                    details=str(self._path),
+                ) from None
 
     def _link(self, expected: ExpectedObject) -> None:
         try:

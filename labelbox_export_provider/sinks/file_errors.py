@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnavailableError
@@ -29,6 +31,15 @@ _TABLE: dict[int, tuple[type[StorageError], str]] = {
 }
 _REMEDIES = {errno.ENOSPC: "free space on the device", errno.EDQUOT: "free space within the quota"}
 """What somebody has to do before a retry helps."""
+
+
+@contextlib.contextmanager
+def reported(action: str, path: Path) -> Iterator[None]:
+    """Make this package's errors of those of the operating system; see `file_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise file_error(error, action, path) from None
 
 
 def file_error(error: OSError, action: str, path: Path) -> StorageError:
