@@ -59,6 +59,7 @@ __all__ = [
     "BaseOperatorMeta",
     "TaskDeferralTimeout",
     "TaskDeferred",
+    "api_base_url",
     "get_async_connection",
     "get_async_extra",
     "get_connection",
@@ -129,6 +130,16 @@ async def mask_secret_async(secret: str) -> None:
 def task_state_store(context: Any) -> Any:
     """Return the task state store of a task's context; None below Airflow 3.3, which has none."""
     return dict(context).get("task_state_store")
+
+
+def api_base_url() -> str:
+    """Return the address of this Airflow's API server, by which two Airflows with the same DAGs differ; "" if unset."""
+    try:  # Airflow 3.2 and newer
+        from airflow.sdk.configuration import conf
+    except ImportError:
+        from airflow.configuration import conf
+
+    return str(conf.get("api", "base_url", fallback=None) or "").rstrip("/")
 
 
 def never_expire() -> Any:

@@ -50,6 +50,11 @@ _CONNECTION_TYPE: dict[str, Any] = {
             "description": "Let the key travel unencrypted to an address that is not this machine",
             "schema": {"type": ["boolean", "null"]},
         },
+        "deployment_id": {
+            "label": "Deployment",
+            "description": "A name for this Airflow, where two have the same DAGs and key. Empty: its [api] base_url",
+            "schema": {"type": ["string", "null"]},
+        },
     },
 }
 _TRANSFERS: list[dict[str, str]] = [

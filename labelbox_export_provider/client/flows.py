@@ -30,6 +30,7 @@ from labelbox_export_provider.client.types import (
     StreamTotals,
     StreamType,
 )
+from labelbox_export_provider.domain.records.start_record import is_name
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
     AuthorizationError,
@@ -92,17 +93,18 @@ def start_once(
 def created_tasks_named(
     user_id: str, name: str, policy: RetryPolicy = DEFAULT_RETRY
 ) -> Flow[tuple[ExportTaskState, ...]]:
-    """Return the tasks of exactly this name that the user created, oldest first.
+    """Return the tasks of this name that the user created, oldest first.
 
     Asks Labelbox to filter by name and falls back to reading the whole list where that is refused; names are compared
-    here in both cases. Does not find tasks that the index does not show yet. Raises `NotFoundError` when the user is
-    hidden from this key, and `ProtocolError` when the list could not be read to its end.
+    here in both cases, also where the server has shortened them. Does not find tasks that the index does not show yet.
+    Raises `NotFoundError` when the user is hidden from this key, and `ProtocolError` when the list could not be
+    read to its end.
     """
     try:
         found = yield from _list_tasks(graphql.CREATED_TASKS_BY_NAME, user_id, {"name": name}, policy)
     except RefusedError:
         found = yield from _list_tasks(graphql.CREATED_TASKS, user_id, {}, policy)
-    return tuple(sorted((each for each in found if each.name == name), key=task_age))
+    return tuple(sorted((each for each in found if is_name(each.name, name)), key=task_age))
 
 
 def task_state(
@@ -238,7 +240,7 @@ def _list_tasks(
         received += len(tasks)
         known = len(seen)
         seen.update((each.export_id, each) for each in tasks)
-        filtered = "name" in where and all(each.name == where["name"] for each in tasks)
+        filtered = "name" in where and all(is_name(each.name, where["name"]) for each in tasks)
         if len(seen) == known or (filtered and len(tasks) < TASKS_PER_PAGE):
             return list(seen.values())
         if page >= NEWEST_PAGES and _newest_first(seen.values()):

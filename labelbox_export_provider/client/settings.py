@@ -30,7 +30,7 @@ from labelbox_export_provider.redaction import scrub
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 DEFAULT_APP_URL = "https://app.labelbox.com"
-EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http", "min_bytes_per_second")
+EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http", "min_bytes_per_second", "deployment_id")
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -41,6 +41,7 @@ _VALID = {
     "verify": "true, false, or the path of a CA bundle",
     "allow_http": "true or false",
     "min_bytes_per_second": "a whole number of bytes, such as 1000, or 0 to allow any rate",
+    "deployment_id": "a word that names this Airflow, such as production",
 }
 
 
@@ -63,6 +64,7 @@ class ConnectionSettings(BaseModel):
     """The settings of a connection. `timeout` is in seconds and limits each request; `verify` may name a CA bundle.
 
     A download that brings fewer than `min_bytes_per_second`, on average over `timeout` seconds, is begun again.
+    `deployment_id` distinguishes Airflows that start exports of the same names.
 
     `conn_id` is the Airflow connection that the settings come from, which errors name; None for settings from code.
     Neither the key nor the proxy, whose URL may hold a password, is shown by `repr`. Raises pydantic's
@@ -79,6 +81,7 @@ class ConnectionSettings(BaseModel):
     proxy: Annotated[str | None, Field(repr=False)] = None
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
     min_bytes_per_second: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1000
+    deployment_id: Annotated[str, Field(max_length=200)] | None = None
     conn_id: str | None = None
 
     if TYPE_CHECKING:  # the key may be given as text, which the type of its field does not show
@@ -94,6 +97,7 @@ class ConnectionSettings(BaseModel):
             proxy: str | None = ...,
             allow_http: bool = ...,
             min_bytes_per_second: int = ...,
+            deployment_id: str | None = ...,
             conn_id: str | None = ...,
         ) -> None: ...
 

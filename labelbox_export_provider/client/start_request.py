@@ -1,4 +1,4 @@
-"""The request of a start, its result, and the effect by which the flow stores its record."""
+"""The request of a start, its result, and the effects by which the flow keeps its record."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from labelbox_export_provider.client.types import Effect, Flow, Reply
+from labelbox_export_provider.client.types import Effect, Flow
 from labelbox_export_provider.domain.records.start_record import StartRecord
+from labelbox_export_provider.domain.request.query import condensed_query
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """The export to start, its user and its name. `now` is the clock that dates intents.
 
-    `wait_at_limit=False`: while too many exports run, the caller waits, not the flow.
+    `try_id` tells the records of two tries apart. `has_store`: records outlive the try, so that without one nothing was
+    started. `not_believed` are exports whose results are gone, which are not adopted. `wait_at_limit=False`: while too
+    many exports run, the caller waits, not the flow.
     """
 
     mutation: str
@@ -24,9 +27,30 @@ class StartRequest:
     fingerprint: str
     clear_count: str
     user_id: str
+    organization_id: str
     call_limit: float
     now: Callable[[], datetime]
+    try_id: str
+    has_store: bool = False
+    not_believed: frozenset[str] = frozenset()
     wait_at_limit: bool = True
+
+    def asked(self) -> dict[str, Any]:
+        """Return what is asked for, as the record keeps it."""
+        return {"mutation": self.mutation, **condensed_query(self.mutation_input)}
+
+    def intent(self, moment: datetime) -> StartRecord:
+        """Return the record of the intent to start, at a moment."""
+        return StartRecord(
+            name=self.name,
+            fingerprint=self.fingerprint,
+            user_id=self.user_id,
+            organization_id=self.organization_id,
+            intent_at=moment,
+            clear_count=self.clear_count,
+            try_id=self.try_id,
+            asked=self.asked(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +69,21 @@ class Save:
     record: StartRecord
 
 
-AdoptionFlow: TypeAlias = Generator[Effect | Save, Reply, "StartedExport"]
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Ask for the record that is stored by now, which another try may have written; None where there is none."""
+
+
 T = TypeVar("T")
+StartFlow: TypeAlias = Generator[Effect | Save | Load, Any, T]
+"""A flow that keeps a record too: the reply to an `Effect` is a `Reply`, to a `Load` a record or None."""
 
 
-def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord], None]) -> Flow[T]:
-    """Perform the `Save` effects of a flow, and leave the others to a driver."""
-    reply: Reply = None
+def saving(
+    flow: StartFlow[T], save: Callable[[StartRecord], None], load: Callable[[], StartRecord | None] = lambda: None
+) -> Flow[T]:
+    """Perform the `Save` and `Load` effects of a flow, and leave the others to a driver."""
+    reply: Any = None
     while True:
         try:
             effect = flow.send(reply)
@@ -60,5 +92,7 @@ def saving(flow: Generator[Effect | Save, Reply, T], save: Callable[[StartRecord
         if isinstance(effect, Save):
             save(effect.record)
             reply = None
+        elif isinstance(effect, Load):
+            reply = load()
         else:
             reply = yield effect

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import never_expire, task_state_store
+from labelbox_export_provider.airflow_compat import api_base_url, never_expire, task_state_store
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.start_or_adopt import start_or_adopt
 from labelbox_export_provider.client.start_request import StartedExport, StartRequest, saving
@@ -85,15 +86,20 @@ class ExportStart:
                     kind=self.source.kind,
                     fingerprint=fingerprint,
                     clear_count=clear_count,
+                    deployment=self.hook.settings.deployment_id or api_base_url(),
+                    date=_run_date(context),
                 ),
                 fingerprint=fingerprint,
                 clear_count=clear_count,
                 user_id=owner.user_id,
+                organization_id=owner.organization_id,
                 call_limit=self.hook.settings.timeout,
                 now=self.now,
+                try_id=uuid.uuid4().hex[:16],
+                has_store=store is not None,
                 wait_at_limit=False,
             )
-            started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store)))
+            started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store), lambda: _stored(store)))
         url = self.web_url()
         if url is not None:
             ti.xcom_push(key=SOURCE_LINK_KEY, value=url)
@@ -136,6 +142,13 @@ def _clear_count(context: Context) -> str:
     if task_state_store(context) is None:
         return str(max_tries)
     return f"{max_tries}.{getattr(dict(context).get('dag_run'), 'clear_number', 0) or 0}"
+
+
+def _run_date(context: Context) -> str:
+    """Return the date of the run, which the name shows to people: that of its interval, else that of its start."""
+    values = dict(context)
+    moment = values.get("data_interval_start") or getattr(values.get("dag_run"), "run_after", None)
+    return f"{moment:%Y-%m-%d}" if isinstance(moment, datetime) else ""
 
 
 def mark_consumed(context: Context) -> None:

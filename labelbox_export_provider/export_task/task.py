@@ -23,7 +23,7 @@ from labelbox_export_provider.client.start_request import StartRequest, saving
 from labelbox_export_provider.client.types import KeyOwner, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.start_record import MAX_HEAD, StartRecord
+from labelbox_export_provider.domain.records.start_record import StartRecord, marked_name
 from labelbox_export_provider.domain.request.query import request_fingerprint
 from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.errors import (
@@ -106,19 +106,20 @@ class ExportTask(TaskProperties, AbstractContextManager["ExportTask"]):
         """Start an export of `source`, one per call, and return its task without waiting for it.
 
         When Labelbox's answer is lost, the export is searched by its name before another one is started; so `task_name`
-        gets a suffix that no other export has. A script that crashes and runs again starts another export: use an
-        export operator where that matters. Raises the errors that the operators raise.
+        gets a mark before it that no other export has. A script that crashes and runs again starts another export: use
+        an export operator where that matters. Raises the errors that the operators raise.
         """
         owner = client.run(flows.who_am_i())
         asked = source.render_input(task_name="", owner_timezone=owner.timezone, window=None)
-        head = (task_name or f"{source.kind} {source.id}")[:MAX_HEAD].strip()
         request = StartRequest(
             mutation=source.mutation,
             mutation_input=asked,
-            name=f"{head} [{uuid.uuid4().hex[:20]}]",
+            name=marked_name(uuid.uuid4().hex, task_name or f"{source.kind} {source.id}"),
             fingerprint=request_fingerprint(source.mutation, asked, client.settings.endpoint, owner.organization_id),
             clear_count="0",
             user_id=owner.user_id,
+            organization_id=owner.organization_id,
+            try_id="script",
             call_limit=client.settings.timeout,
             now=options.get("now", utc_now),
         )

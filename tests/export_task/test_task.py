@@ -43,7 +43,7 @@ def test_a_task_has_the_properties_that_labelbox_documents(someone: Prompt) -> N
     task = someone.get_task(uid)
     assert (task.uid, task.status, task.type) == (uid, "IN_PROGRESS", "export-data-rows")
     assert task.name is not None
-    assert task.name.startswith(f"project {someone.fake.project_id} [")
+    assert task.name.endswith(f"] project {someone.fake.project_id}")
     assert task.completion_percentage == 0
     assert task.created_at == someone.clock() == task.updated_at
     assert task.created_by == someone.fake.user.user_id

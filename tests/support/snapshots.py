@@ -47,6 +47,6 @@ def of_every_run(text: str, known: dict[str, str], *, kept: frozenset[str] = fro
     )
     text = re.sub(r"(Gave up after \d+ tr(?:y|ies)) in \d+ s", r"\1 in <n> s", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
-    text = re.sub(r"\[[0-9a-f]{20}\]", "[<digest>]", text)
+    text = re.sub(r"\[[0-9a-f]{16}\]", "[<digest>]", text)
     text = re.sub(r"gave no answer: .* \(after \d+\.\d s\)", "gave no answer: <how>", text)
     return re.sub(r"\bg[0-9a-f]{8}\b", "<generation>", text)

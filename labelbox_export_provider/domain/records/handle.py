@@ -28,20 +28,30 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 UtcText = Annotated[AwareDatetime, PlainSerializer(iso_utc, return_type=str)]
 
 
+Version = Annotated[int, Field(ge=1)]
+"""The version of a record. A newer one is read as far as it is known, and its unknown members are ignored."""
+
+
 class Record(BaseModel):
     """Base of records that other programs read: frozen, without unknown members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class SourceName(Record):
+class TolerantRecord(Record):
+    """A record of which unknown members are ignored: of a fleet that is upgraded, an old worker reads a newer one's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class SourceName(TolerantRecord):
     """The exported source, in the two words that object names use."""
 
     kind: Literal["project", "dataset", "slice", "catalog", "model_run", "data_rows"]
     id: Text
 
 
-class HandleWindow(Record):
+class HandleWindow(TolerantRecord):
     """The window of the run, as asked for (`start`, `end`) and as sent (`queried_*`)."""
 
     field: WindowField
@@ -74,7 +84,7 @@ class HandleWindow(Record):
         return TrimRule(self.start, self.end, self.queried_start, self.queried_end)
 
 
-class ExportHandle(Record):
+class ExportHandle(TolerantRecord):
     """One started export: its id, what was asked, by whom, through which connection.
 
     It is validated wherever it is read, since an XCom can be edited by hand. `adopted` is True when a try found this
@@ -82,7 +92,7 @@ class ExportHandle(Record):
     Of an export that no task of this package started, `filters_digest`, `fingerprint` and `user_id` are None.
     """
 
-    v: Literal[1] = 1
+    v: Version = 1
     export_id: ExportId
     source: SourceName
     filters_digest: Digest | None
@@ -116,17 +126,15 @@ class ExportHandle(Record):
                 f"export= takes the handle that an export operator returns (export=start.output), not {shown(value)}. "
                 "If the start task was skipped or its XCom deleted, clear it with downstream."
             )
-        # A sensor returns the handle with the totals that it saw; they are for people, not part of the handle.
-        plain = {name: item for name, item in value.items() if name != "totals"}
         try:
-            return cls.model_validate(plain)
+            return cls.model_validate(dict(value))  # without totals, which a sensor adds for people
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "handle"
             fault = str(first["msg"]).removeprefix("Value error, ")
             raise HandleError(
-                f"The export handle is not valid at {where!r}: {fault}. Handles are not meant to be edited: "
-                "pass export=start.output unchanged, or clear the start task with downstream to get a new one."
+                f"The export handle is not valid at {where!r}: {fault}. {_why_invalid(value.get('v'))} or clear the "
+                "start task with downstream to get a new one."
             ) from None
 
     @property
@@ -138,6 +146,15 @@ class ExportHandle(Record):
         """Return the export's name in one line for logs and errors."""
         window = "no window" if self.window is None else f"[{iso_utc(self.window.start)}, {iso_utc(self.window.end)})"
         return f"export {self.export_id} of {self.source.kind} {self.source.id}, {window}"
+
+
+def _why_invalid(version: object) -> str:
+    if isinstance(version, int) and version > 1:
+        return (
+            f"A newer version of this package wrote it (v {version}), and this one reads v 1: upgrade the package on "
+            "this worker. Otherwise pass export=start.output unchanged,"
+        )
+    return "Handles are not meant to be edited: pass export=start.output unchanged,"
 
 
 def started_at_or_window_start(handle: ExportHandle) -> datetime:

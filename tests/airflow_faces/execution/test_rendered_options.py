@@ -151,7 +151,7 @@ def test_native_rendering_leaves_names_of_a_transfer_as_text(fake: FakeLabelbox,
     )
     with pytest.raises(TaskDeferred):
         land.execute(context_of("land"))
-    assert str(fake.exports[0].name).startswith("20261122")
+    assert str(fake.exports[0].name).endswith("] 20261122 2026-11-22")
 
 
 @pytest.mark.parametrize("option", ["labelbox_conn_id", "task_name", "project_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -79,12 +80,13 @@ def test_without_a_store_a_cleared_task_starts_a_new_export(fake: FakeLabelbox) 
 def test_after_a_lost_reply_it_looks_for_the_export(fake: FakeLabelbox, capsys: pytest.CaptureFixture[str]) -> None:
     """A lost reply to the start is followed by a look-up, not by a second start; what it finds is its own."""
     fake.faults.add(LostAnswer(operation="exportDataRowsInProject", carried_out=True))
-    handle = start_of(fake).execute(context_of(store=StateStore()))
+    store = StateStore()
+    handle = start_of(fake).execute(context_of(store=store))
     assert [export.export_id for export in fake.exports] == [handle["export_id"]]
     logged = capsys.readouterr().out
     assert "Started" in logged
     assert "Adopted" not in logged
-    start_of(fake).execute(context_of(store=StateStore()))
+    start_of(fake).execute(context_of(store=store))
     assert "Adopted" in capsys.readouterr().out
 
 
@@ -94,11 +96,29 @@ def test_mapped_tasks_of_one_run_start_an_export_each(fake: FakeLabelbox) -> Non
     assert len({export.name for export in fake.exports}) == 3
 
 
-def test_the_name_begins_with_dag_and_task_or_task_name(fake: FakeLabelbox) -> None:
-    """The export's name in Labelbox begins with DAG and task id, or with `task_name`."""
+def test_the_name_has_dag_and_task_or_task_name_and_the_date(fake: FakeLabelbox) -> None:
+    """The export's name in Labelbox has a digest, then DAG and task id, or `task_name`, then the date of the run."""
     start_of(fake).execute(context_of())
     start_of(fake, task_name="Nightly cars").execute(context_of())
-    assert [str(export.name).partition(" [")[0] for export in fake.exports] == ["nightly start", "Nightly cars"]
+    heads = [str(export.name).partition("] ")[2] for export in fake.exports]
+    assert heads == ["nightly start 2026-11-22", "Nightly cars 2026-11-22"]
+
+
+def _with_deployment(fake: FakeLabelbox, name: str) -> str:
+    return json.dumps({**json.loads(fake.airflow_connection()), "extra": {"deployment_id": name}})
+
+
+def test_two_airflows_with_the_same_ids_start_an_export_each(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two Airflows differ by `[api] base_url`, or by the connection's `deployment_id`."""
+    for url in ("https://airflow.example", "https://staging.example"):
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", url)
+        assert not start_of(fake).execute(context_of())["adopted"]
+    monkeypatch.setenv("AIRFLOW_CONN_LABELBOX_DEFAULT", _with_deployment(fake, "staging"))
+    assert not start_of(fake).execute(context_of())["adopted"]
+    assert start_of(fake).execute(context_of())["adopted"]
+    assert len(fake.exports) == 3
 
 
 @pytest.mark.parametrize(

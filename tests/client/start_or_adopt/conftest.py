@@ -34,7 +34,7 @@ def task(fake: FakeLabelbox, clock: ManualClock) -> StartingTask:
 
 @pytest.fixture
 def reported(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "labelbox_export_provider.client.start_or_adopt")
+    caplog.set_level(logging.INFO, "labelbox_export_provider.client")
     return caplog
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from support.client.starts import (
+    KILLED_DURING_THE_CALL,
     RUNS_FOR,
     StartingTask,
     ids,
@@ -65,14 +66,26 @@ def test_cleared_failure_adopts_the_export(fake: FakeLabelbox, task: StartingTas
     assert len(fake.exports) == 2
 
 
-def test_a_record_of_another_question_is_not_adopted(
+def test_a_retry_that_asks_for_something_else_warns(
     fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
-    task.run()
+    """A retry whose rendered request differs from the recorded one warns, naming what moved, and starts anew."""
+    first = task.run()
     task.project_id = "clsecond"
     assert not task.run().adopted
     assert [export.source_id for export in fake.exports] == [fake.project_id, "clsecond"]
-    assert "has another request: starting a new one" in reported.text
+    [warning] = [record.getMessage() for record in reported.records if record.levelname == "WARNING"]
+    assert f'filters.projectId was "{fake.project_id}", is "clsecond"' in warning
+    assert f"{first.record.name!r} of an earlier try ({first.export_id} (IN_PROGRESS)), which continues" in warning
+    assert "use values of the run, such as data_interval_end" in warning
+
+
+def test_a_recorded_export_has_the_name_of_its_record(fake: FakeLabelbox, task: StartingTask) -> None:
+    """A recorded export is looked for by the name in its record, whatever name this try would give."""
+    task.crash(KILLED_DURING_THE_CALL)
+    task.deployment = "renamed meanwhile"
+    assert task.run().adopted
+    assert len(fake.exports) == 1
 
 
 @pytest.mark.parametrize(("fault", "status"), [(FailedExport(), "FAILED"), (CanceledExport(), "CANCELED")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -89,6 +90,8 @@ class StartingTask:
     has_store: bool = True
     project_id: str | None = None
     run_id: str = "run"
+    deployment: str = ""
+    organization_id: str | None = None
     clear_count: int = 0
     timeout: float = 5.0
     wait_at_limit: bool = True
@@ -99,7 +102,7 @@ class StartingTask:
         source = ProjectSource(project_id=self.project_id or self.fake.project_id)
         mutation_input = source.render_input(task_name="", owner_timezone="UTC", window=None)
         fingerprint = request_fingerprint(
-            source.mutation, mutation_input, self.fake.endpoint, self.fake.organization_id
+            source.mutation, mutation_input, self.fake.endpoint, self.organization_id or self.fake.organization_id
         )
         return StartRequest(
             mutation=source.mutation,
@@ -110,10 +113,14 @@ class StartingTask:
                 kind=source.kind,
                 fingerprint=fingerprint,
                 clear_count=str(self.clear_count),
+                deployment=self.deployment,
             ),
             fingerprint=fingerprint,
             clear_count=str(self.clear_count),
             user_id=self.user.user_id,
+            organization_id=self.organization_id or self.fake.organization_id,
+            try_id=uuid.uuid4().hex,
+            has_store=self.has_store,
             call_limit=CALL_LIMIT,
             now=self.clock,
             wait_at_limit=self.wait_at_limit,
@@ -121,7 +128,7 @@ class StartingTask:
 
     def run(self, around: Wrapper = lambda flow: flow) -> StartedExport:
         """One try of the task, up to the moment at which its handle would be pushed."""
-        flow = saving(start_or_adopt(self.request(), self.record), self._save)
+        flow = saving(start_or_adopt(self.request(), self.record), self._save, lambda: self.record)
         started: StartedExport = self.client_run(around(flow))
         return started
 

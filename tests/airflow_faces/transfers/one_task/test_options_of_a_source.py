@@ -91,7 +91,7 @@ def test_every_field_may_be_templated_in_a_dag_that_has_params(
     resume(task, deferred.value, context)
     assert len(landed(tmp_path)) == len(expected_rows(fake)) > 0
     assert fake.exports[0].params["includeLabelDetails"] is True
-    assert (fake.exports[0].name or "").startswith("nightly all")
+    assert (fake.exports[0].name or "").endswith("] nightly all 2026-11-22")
 
 
 @pytest.mark.parametrize(
