@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 
 import google_crc32c
 
@@ -21,7 +22,8 @@ class PartAccount:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parts: dict[int, tuple[int, int, int]] = {}
+        # Offset, size and CRC32C of each part, one after the other: 24 bytes a part, also where there are 600,000.
+        self._parts = array("q")
         self._closed = False
 
     def close(self) -> None:
@@ -45,8 +47,10 @@ class PartAccount:
         A writer that waits before it stores the part can compute `crc32c_of` meanwhile and pass it.
         """
         crc32c = crc32c_of(part) if crc32c is None else crc32c
+        end = 3 * part.number
         with self._lock:
-            self._parts[part.number] = (part.offset, len(part.body), crc32c)
+            self._parts.extend([-1] * (end - len(self._parts)))
+            self._parts[end - 3 : end] = array("q", (part.offset, len(part.body), crc32c))
 
     def check(self, expected: ExpectedObject, label: str) -> None:
         """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to the expected object.
@@ -55,19 +59,16 @@ class PartAccount:
         """
         self.require_open()
         size = crc32c = 0
-        for number, key in enumerate(sorted(self._parts), 1):
-            offset, part_size, part_crc32c = self._parts[key]
-            if key != number or offset != size:
-                raise IntegrityError(
-                    f"Part {number} at byte {size} is missing; the next one is part {key} at byte {offset}. Nothing "
-                    "was published.",
-                    details=label,
-                )
+        for number, start in enumerate(range(0, len(self._parts), 3), 1):
+            offset, part_size, part_crc32c = self._parts[start : start + 3]
+            if offset != size:
+                found = "is missing" if offset < 0 else f"was put at byte {offset}"
+                raise IntegrityError(f"Part {number} at byte {size} {found}. Nothing was published.", details=label)
             size += part_size
             crc32c = checksum.combine(crc32c, part_crc32c, part_size)
         if size != expected.size:
             raise IntegrityError(
-                f"The store has {size} bytes in {len(self._parts)} parts, {expected.size} bytes were expected. Nothing "
+                f"The store has {size} bytes in {len(self._parts) // 3} parts, {expected.size} bytes were expected. Nothing "
                 "was published.",
                 details=label,
             )

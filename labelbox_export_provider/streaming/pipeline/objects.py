@@ -15,28 +15,28 @@ from labelbox_export_provider.streaming.pipeline.staged import StagedObject
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 
-class _OpenObject:
-    def __init__(self) -> None:
-        self.counts = RowCounts()
-        self.writer: ObjectWriter | None = None
-        self.parts: PartUploader | None = None
-
-
 class ObjectSplitter:
-    """Splits output, which is appended in order, into objects. `open_object` is called once for each with bytes."""
+    """Splits output, which is appended in order, into objects. `open_object` is called once for each with bytes.
+
+    Of a closed object only its `StagedObject` is kept, and of a writer what it needs for completion.
+    """
 
     def __init__(self, open_object: Callable[[int], ObjectWriter], upload_context: UploadContext) -> None:
         self._open_object = open_object
         self._context = upload_context
-        self._objects: list[_OpenObject] = []
+        self._closed: list[StagedObject] = []
+        self._uploads: list[Future[None]] = []
+        self._counts = RowCounts()
+        self._parts: PartUploader | None = None
+        self.kept_in_memory = 0
+        """Bytes that a writer may keep until completion: all of a single object of one part."""
 
     def append_output(self, number: int, data: Output) -> None:
         """Append the next bytes to the object with this number."""
-        current = self._object(number)
-        if current.parts is None:
-            current.writer = self._open_object(number)
-            current.parts = PartUploader(current.writer, self._context)
-        current.parts.append_output(data)
+        self._close_before(number)
+        if self._parts is None:
+            self._parts = PartUploader(self._open_object(number), self._context)
+        self._parts.append_output(data)
 
     def append_bytes(self, number: int, data: bytes) -> None:
         """Append bytes that no worker emitted, and count them as held from here on."""
@@ -44,49 +44,36 @@ class ObjectSplitter:
         self.append_output(number, Output(data))
 
     def add_counts(self, number: int, counts: RowCounts) -> None:
-        """Add counts of rows to those of an object."""
-        self._object(number).counts.add(counts)
+        """Add counts of rows to those of an object, which may be closed."""
+        self._close_before(number)
+        (self._counts if number == len(self._closed) else self._closed[number].counts).add(counts)
 
-    def close_objects(self) -> None:
-        """Upload the rest, and wait until everything is stored or an upload has failed."""
-        if self._objects:
-            self._close_object(self._objects[-1])
-        self._context.calls.results(*self.uploads())
+    def close_objects(self) -> tuple[StagedObject, ...]:
+        """Upload the rest, wait until everything is stored or an upload has failed, and return the objects."""
+        self._close_object()
+        self._context.calls.results(*self._uploads)
+        return tuple(self._closed)
 
     def uploads(self) -> list[Future[None]]:
         """Return the uploads that may not have ended."""
-        return [upload for each in self._objects if each.parts is not None for upload in each.parts.uploads]
+        return [*self._uploads, *(self._parts.uploads if self._parts is not None else ())]
 
     def writers(self) -> list[ObjectWriter]:
         """Return the writers of all objects that were opened."""
-        return [each.writer for each in self._objects if each.writer is not None]
+        closed = [each.writer for each in self._closed if each.writer is not None]
+        return [*closed, self._parts.writer] if self._parts is not None else closed
 
-    def staged_objects(self) -> tuple[StagedObject, ...]:
-        """Return the objects with their counts and writers."""
-        return tuple(
-            StagedObject(
-                number,
-                each.counts,
-                each.parts.size if each.parts is not None else 0,
-                each.parts.crc32c if each.parts is not None else 0,
-                each.writer,
-            )
-            for number, each in enumerate(self._objects)
-        )
+    def _close_before(self, number: int) -> None:
+        while len(self._closed) < number:
+            self._close_object()
 
-    @property
-    def kept_in_memory(self) -> int:
-        """Bytes that a writer may keep until completion: all of a single object of one part."""
-        only = self._objects[0].parts if len(self._objects) == 1 else None
-        return only.kept_in_memory if only is not None else 0
-
-    def _object(self, number: int) -> _OpenObject:
-        while len(self._objects) <= number:
-            if self._objects:
-                self._close_object(self._objects[-1])
-            self._objects.append(_OpenObject())
-        return self._objects[number]
-
-    def _close_object(self, ended: _OpenObject) -> None:
-        if ended.parts is not None:
-            ended.parts.upload_last_part()
+    def _close_object(self) -> None:
+        parts, counts, number = self._parts, self._counts, len(self._closed)
+        self._counts, self._parts = RowCounts(), None
+        if parts is None:
+            self._closed.append(StagedObject(number, counts, 0, 0, None))
+            return
+        self._closed.append(StagedObject(number, counts, parts.size, parts.crc32c, parts.writer))
+        parts.upload_last_part()
+        self.kept_in_memory = parts.size if not number and parts.number == 1 else 0
+        self._uploads = [upload for upload in (*self._uploads, *parts.uploads) if not upload.done()]

@@ -28,13 +28,11 @@ class PartUploader:
     """Cuts the output of one object into parts and uploads them. For one thread."""
 
     def __init__(self, writer: ObjectWriter, upload_context: UploadContext) -> None:
-        self.size = 0
-        self.crc32c = 0
-        self._writer = writer
+        self.size = self.crc32c = self.number = 0
+        self.writer = writer
         self._context = upload_context
         self._buffers: deque[Output] = deque()
         self._pending = 0
-        self._number = 0
         self._sent = 0
         self.uploads: list[Future[None]] = []
 
@@ -53,11 +51,6 @@ class PartUploader:
         if self._pending:
             self._upload_part(self._pending, last=True)
 
-    @property
-    def kept_in_memory(self) -> int:
-        """Bytes that the writer may keep until it completes the object: all of an object of one part."""
-        return self.size if self._number <= 1 else 0
-
     def _upload_part(self, size: int, *, last: bool) -> None:
         pieces: list[Output] = []
         missing = size
@@ -69,8 +62,8 @@ class PartUploader:
             pieces.append(buffer)
             missing -= len(buffer)
         self._pending -= size
-        self._number += 1
-        part = Part(self._number, self._sent, PartBody(piece.view for piece in pieces), last)
+        self.number += 1
+        part = Part(self.number, self._sent, PartBody(piece.view for piece in pieces), last)
         self._sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
         self.uploads.append(self._context.uploaders.submit(self._put_part, part, pieces, size))
@@ -78,7 +71,7 @@ class PartUploader:
     def _put_part(self, part: Part, pieces: list[Output], size: int) -> None:
         try:
             self._context.calls.token.check()
-            self._writer.put_part(part)
+            self.writer.put_part(part)
         except BaseException as error:
             self._context.calls.token.cancel(error)
             raise

@@ -166,12 +166,12 @@ class _Run:
                 break
             self._join_unit(*running.popleft())
         self._work.close_stream()
-        self._objects.close_objects()
+        objects = self._objects.close_objects()
         self._verifier.verify_totals()
         return StagedStream(
             self._verifier.counts,
             self._verifier.crc32c,
-            self._objects.staged_objects(),
+            objects,
             self._objects.kept_in_memory,
             self.output_buffer.max_held,
         )
