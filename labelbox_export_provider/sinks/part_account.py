@@ -68,8 +68,8 @@ class PartAccount:
             crc32c = checksum.combine(crc32c, part_crc32c, part_size)
         if size != expected.size:
             raise IntegrityError(
-                f"The store has {size} bytes in {len(self._parts) // 3} parts, {expected.size} bytes were expected. Nothing "
-                "was published.",
+                f"The store has {size} bytes in {len(self._parts) // 3} parts, {expected.size} bytes were expected. "
+                "Nothing was published.",
                 details=label,
             )
         if crc32c != expected.crc32c:
