@@ -52,6 +52,7 @@ class ObjectSplitter:
         """Upload the rest, wait until everything is stored or an upload has failed, and return the objects."""
         self._close_object()
         self._context.calls.results(*self._uploads)
+        self._context.calls.token.raise_error()  # of an upload that had failed before
         return tuple(self._closed)
 
     def uploads(self) -> list[Future[None]]:
