@@ -11,7 +11,7 @@ from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, QUANTUM, GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import connection_error, is_store_error
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -88,7 +88,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
 
     def _check_options(self) -> None:
         super()._check_options()
-        check_part_bytes(self.landing.part_bytes, QUANTUM, MAX_PART_BYTES)
+        check_part_bytes(self.landing.part_bytes, MIN_PART_BYTES, MAX_PART_BYTES)
         if not is_template(self.object_prefix):
             self._checked_prefix()
         if not is_template(self.bucket_name) and not is_template(self.object_name):

@@ -19,12 +19,17 @@ from labelbox_export_provider.testing.object_store.gcs import PERMISSIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 GCS = PAGE.partition("## Google Cloud Storage")[2]
-ALL = frozenset(each for needed in PERMISSIONS.values() for each in needed if ".objects." in each)
+ALL = frozenset(each for needed in PERMISSIONS.values() for each in needed)
 ROLES = {
-    "roles/storage.objectCreator": {"storage.objects.create"},
+    "roles/storage.objectCreator": {
+        *("storage.objects.create", "storage.multipartUploads.create", "storage.multipartUploads.abort"),
+        "storage.multipartUploads.listParts",
+    },
     "roles/storage.objectViewer": {"storage.objects.get", "storage.objects.list"},
 }
-"""What Google's own list of roles gives them, as far as objects are concerned."""
+"""What Google's own list of roles gives them, as far as objects and uploads are concerned."""
+MORE = {"storage.objects.delete", "storage.multipartUploads.list"}
+"""What the page calls worth having, and `roles/storage.objectUser` holds too."""
 
 
 def section(heading: str) -> str:
@@ -62,7 +67,8 @@ def land(at: LandingClient, server: StrictGCS, **options: object) -> None:
 
 def test_the_table_holds_the_permissions_that_the_usual_roles_give() -> None:
     table = set(re.findall(r"^\| `(storage\.\S+)` \|", section("The usual roles"), re.MULTILINE))
-    assert table == ALL - denied_by("The usual roles") == ALL - {"storage.objects.delete"}
+    assert table == ALL - denied_by("The usual roles") == ALL - MORE
+    assert all(f"- `{name}`" in section("The usual roles") for name in MORE)
 
 
 def test_the_usual_roles_are_enough_to_land_retry_and_refuse(at: LandingClient, server: StrictGCS) -> None:
@@ -100,7 +106,7 @@ def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(
 
 def test_exports_land_whole_with_the_right_to_create_alone(at: LandingClient, server: StrictGCS) -> None:
     server.denied = denied_by("Only creating")
-    assert server.denied == ALL - {"storage.objects.create"}
+    assert server.denied == ALL - ROLES["roles/storage.objectCreator"]
     land(at, server)
 
 
@@ -133,8 +139,10 @@ def test_with_the_right_to_create_alone_a_retry_is_refused_at_a_name_that_is_tak
 
 @pytest.mark.parametrize("heading", ["The usual roles", "Only creating"])
 def test_the_roles_are_enough_to_ask_before_the_start(server: StrictGCS, heading: str) -> None:
-    """An upload is opened and cancelled."""
+    """An upload is opened and aborted."""
     server.denied = denied_by(heading)
     sink(server).check_writable("labelbox/data/rows")
-    assert [call.operation for call in server.calls if call.operation != "bucket"] == ["open", "cancel"]
+    assert [call.operation for call in server.calls if call.operation != "bucket"] == [
+        *("CreateMultipartUpload", "UploadPart", "AbortMultipartUpload")
+    ]
     assert server.open_uploads() == []

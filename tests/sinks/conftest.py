@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.stores.fixtures import emulator, moto, new_bucket, rclone, store
+from support.stores.gcs_uploads import PART
 from support.streaming.tls import certificate
 
 from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
@@ -21,7 +22,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StrictGCS]:
 
     quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
     monkeypatch.setattr("google.cloud.storage.retry.DEFAULT_RETRY", quick)
-    with strict_gcs() as served:
+    with strict_gcs(minimum_part_bytes=PART, takes_overlaps=True) as served:
         yield served
 
 

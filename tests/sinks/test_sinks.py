@@ -14,11 +14,10 @@ import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.stores.gcs_uploads import PART
 from support.stores.servers import (
     file_store,
     files,
-    gcs_client,
-    gcs_store,
     s3_client,
     s3_store,
     strict_gcs_store,
@@ -75,32 +74,10 @@ class TestStrictS3(SinkConformance):
             yield strict_store(server)
 
 
-class TestGCSOfTheEmulator(SinkConformance):
-    lacks: ClassVar = {
-        Promise.CREATE_ONLY: "the server ignores ifGenerationMatch",
-        Promise.CREATION_HAS_NO_RACE: "the server ignores ifGenerationMatch",
-        Promise.LEFTOVERS_ARE_FOUND: "GCS cannot list open uploads",
-        Promise.ZOMBIES_ARE_FENCED: "GCS cannot list open uploads",
-        Promise.ANY_KEY: "the server decodes a percent sign twice",
-    }
-
-    @pytest.fixture
-    def store(self, emulator: str, request: pytest.FixtureRequest) -> Store:
-        client = gcs_client(emulator)
-        return gcs_store(client, client.create_bucket(f"lake-{google_crc32c.value(request.node.name.encode())}").name)
-
-
 class TestStrictGCS(SinkConformance):
-    """Uploads of killed tries cannot be found; a test below shows what that means for a try that still runs."""
-
-    lacks: ClassVar = {
-        Promise.LEFTOVERS_ARE_FOUND: "GCS cannot list open uploads",
-        Promise.ZOMBIES_ARE_FENCED: "GCS cannot list open uploads",
-    }
-
     @pytest.fixture
     def store(self) -> Iterator[Store]:
-        with strict_gcs() as server:
+        with strict_gcs(minimum_part_bytes=PART) as server:
             yield strict_gcs_store(server)
 
 

@@ -125,7 +125,7 @@ def test_the_condition_of_an_upload_is_checked_at_its_begin(server: StrictGCS, b
         write(bucket.blob("rows"), b"second", if_generation_match=0)
     with pytest.raises(PreconditionFailed):
         bucket.blob("rows").upload_from_string(b"second", if_generation_match=0)
-    assert server.open_uploads() == []
+    assert server.open_sessions() == []
     blob.upload_from_string(b"second", if_generation_match=first)
     assert blob.generation > first
     with pytest.raises(PreconditionFailed) as late:

@@ -38,9 +38,9 @@ def test_an_object_is_visible_with_its_last_chunk(server: StrictGCS, bucket: Buc
     """An object of many chunks is visible once its last byte is there."""
     stream = bucket.blob("rows").open("wb", chunk_size=QUANTUM)
     stream.write(CONTENT)
-    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    assert (server.visible(), server.open_sessions()) == ({}, ["rows"])
     stream.close()
-    assert (server.visible(), server.open_uploads()) == ({"rows": CONTENT}, [])
+    assert (server.visible(), server.open_sessions()) == ({"rows": CONTENT}, [])
     assert operations(server) == ["open", "send", "send", "send", "send", "send", "finish"]
 
 
@@ -93,7 +93,7 @@ def test_the_chunk_that_ends_an_object_may_be_kept_in_part_too(server: StrictGCS
     session = Session(bucket.blob("rows"))
     assert session.put(f"0-{len(CONTENT) - 1}/{len(CONTENT)}", CONTENT) == (503, None)
     assert session.put("*/*") == (308, f"bytes=0-{2 * QUANTUM - 1}")
-    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    assert (server.visible(), server.open_sessions()) == ({}, ["rows"])
 
 
 def test_chunks_that_do_not_join_are_refused(server: StrictGCS, bucket: Bucket) -> None:
@@ -110,7 +110,7 @@ def test_chunks_that_do_not_join_are_refused(server: StrictGCS, bucket: Bucket) 
     assert session.put(f"0-{2 * QUANTUM - 1}/*", two) == (308, f"bytes=0-{2 * QUANTUM - 1}")
     assert session.put(f"{QUANTUM}-{3 * QUANTUM - 1}/*", two) == (400, None)
     assert session.put(f"*/{QUANTUM}") == (400, None)
-    assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    assert (server.visible(), server.open_sessions()) == ({}, ["rows"])
     assert session.put(f"*/{2 * QUANTUM}") == (200, None)
     assert server.visible() == {"rows": two}
 
@@ -126,7 +126,7 @@ def test_a_cancelled_session_is_gone_with_what_it_held(server: StrictGCS, bucket
     session = Session(bucket.blob("rows"))
     session.put(f"0-{QUANTUM - 1}/*", CONTENT[:QUANTUM])
     assert session.cancel() == 499
-    assert (server.visible(), server.open_uploads()) == ({}, [])
+    assert (server.visible(), server.open_sessions()) == ({}, [])
     assert session.put("*/*") == (410, None)
     assert session.put(f"{QUANTUM}-{2 * QUANTUM - 1}/*", CONTENT[:QUANTUM]) == (410, None)
     assert session.cancel() == 410
@@ -139,4 +139,4 @@ def test_a_session_that_expires_ends_the_upload(server: StrictGCS, bucket: Bucke
     server.expire_uploads(status)
     with refused_in_a_session(status):
         stream.close()
-    assert (server.visible(), server.open_uploads()) == ({}, [])
+    assert (server.visible(), server.open_sessions()) == ({}, [])

@@ -9,12 +9,17 @@ import pytest
 from support.stores.servers import files, gcs_client, s3_client
 from support.streaming.http import Reply, http_server
 
-from labelbox_export_provider.errors import ConfigurationError, StorageError, StorageUnavailableError
+from labelbox_export_provider.errors import (
+    ConfigurationError,
+    StorageDeniedError,
+    StorageError,
+    StorageUnavailableError,
+)
 from labelbox_export_provider.sinks.base import NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
-from labelbox_export_provider.testing.object_store import Fault, strict_gcs
+from labelbox_export_provider.testing.object_store import strict_gcs
 
 
 def make_directory(root: Path) -> None:
@@ -72,24 +77,43 @@ def test_a_busy_store_is_worth_a_retry() -> None:
 
 
 def test_a_taken_name_in_gcs_is_no_missing_permission() -> None:
-    """Unless the identity cannot see that it is taken."""
+    """A multipart upload makes nothing at the name, so it needs no right to overwrite what is there."""
     with strict_gcs() as server:
         sink = GCSSink(gcs_client(server.address), "lake", retry_timeout=5)
         sink.put(NewObject("rows", "text/plain"), b"1")
-        server.denied = frozenset({"storage.objects.delete"})
+        server.denied = frozenset({"storage.objects.delete", "storage.objects.get"})
         sink.check_writable("rows")
-        server.denied |= {"storage.objects.get"}
-        with pytest.raises(StorageError, match=r"storage\.objects\.create"):
-            sink.check_writable("rows")
         assert server.open_uploads() == []
 
 
-def test_an_upload_that_gcs_does_not_cancel_does_no_harm() -> None:
-    """It shows nothing, costs nothing and ends in a week."""
+@pytest.mark.parametrize("permission", ["storage.multipartUploads.create", "storage.objects.create"])
+def test_gcs_names_the_permission_that_large_objects_need(permission: str) -> None:
+    """It fails before the export is started, not with the first object of several parts."""
     with strict_gcs() as server:
-        server.fault = lambda call: Fault(status=500) if call.operation == "cancel" else None
+        server.denied = frozenset({permission})
+        with pytest.raises(StorageDeniedError, match=r"needs storage\.multipartUploads\.create and storage\.objects"):
+            GCSSink(gcs_client(server.address), "lake", retry_timeout=5).check_writable("rows")
+
+
+def test_an_upload_that_gcs_does_not_abort_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It is no reason not to land; the next try or a lifecycle rule removes it."""
+    with strict_gcs() as server:
+        server.denied = frozenset({"storage.multipartUploads.abort"})
         GCSSink(gcs_client(server.address), "lake", retry_timeout=5).check_writable("rows")
-        assert server.visible() == {}
+        assert (server.visible(), server.open_uploads()) == ({}, ["rows"])
+    assert "needs storage.multipartUploads.abort" in caplog.text
+
+
+@pytest.mark.parametrize(("status", "body"), [(501, b""), (405, b"{}"), (404, b"404 page not found")])
+def test_an_emulator_without_multipart_uploads_is_accepted(
+    caplog: pytest.LogCaptureFixture, status: int, body: bytes
+) -> None:
+    """It takes small objects, which is enough to try a DAG; the service itself never answers so."""
+    with http_server(lambda request: Reply(status, body, {"Content-Type": "text/plain"})) as address:
+        sink = GCSSink(gcs_client(address), "lake", retry_timeout=5)
+        sink.check_writable("rows")
+        assert sink.abort_open_uploads("rows") == 0
+    assert "Only objects of one part" in caplog.text
 
 
 def test_a_sink_refuses_what_is_no_bucket() -> None:

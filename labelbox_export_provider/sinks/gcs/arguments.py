@@ -12,9 +12,8 @@ from typing import Any, get_args, get_type_hints
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 
-QUANTUM = 256 * 1024
-"""Every request of an upload session but the last carries a multiple of so many bytes."""
-MAX_PART_BYTES = 5 * 1024**4
+MIN_PART_BYTES = 5 * 1024**2
+MAX_PART_BYTES = 5 * 1024**3
 PREDEFINED_ACLS = (
     "authenticatedRead",
     "bucketOwnerFullControl",
@@ -24,7 +23,17 @@ PREDEFINED_ACLS = (
     "publicRead",
 )
 """Those of objects; "publicReadWrite" is for buckets."""
-_XML_ACLS = {re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", name): name for name in PREDEFINED_ACLS}
+_XML_ACLS = {name: re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", name) for name in PREDEFINED_ACLS}
+"""The same in the XML API, whose names are taken too."""
+_HEADERS = {
+    "cache_control": "Cache-Control",
+    "content_disposition": "Content-Disposition",
+    "content_language": "Content-Language",
+    "custom_time": "x-goog-custom-time",
+    "kms_key_name": "x-goog-encryption-kms-key-name",
+    "predefined_acl": "x-goog-acl",
+    "storage_class": "x-goog-storage-class",
+}
 _KMS_KEY = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+")
 _WHY_NOT = {
     "content_encoding": "it is never set, since readers would decompress twice; use compression=",
@@ -52,6 +61,15 @@ class GCSArguments:
     kms_key_name: str | None = None
     predefined_acl: str | None = None
     storage_class: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the arguments as the headers of a request that opens a multipart upload."""
+        given = {name: getattr(self, name) for name in _HEADERS}
+        if self.custom_time is not None:
+            given["custom_time"] = self.custom_time.isoformat()
+        if self.predefined_acl is not None:
+            given["predefined_acl"] = _XML_ACLS[self.predefined_acl]
+        return {_HEADERS[name]: value for name, value in given.items() if value is not None}
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> GCSArguments:
@@ -88,8 +106,10 @@ def _checked(name: str, value: Any) -> Any:
         raise ConfigurationError(f"sink_args: {name} must be a {wanted.__name__}, not {type(value).__name__}.")
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ConfigurationError(f"sink_args: {name}={value.isoformat()!r} has no offset; write it with '+00:00'.")
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ConfigurationError(f"sink_args: {name}={value!r} must be printable ASCII, since it becomes a header.")
     if name == "predefined_acl":
-        value = _XML_ACLS.get(value, value)
+        value = {xml: name for name, xml in _XML_ACLS.items()}.get(value, value)
         if value not in PREDEFINED_ACLS:
             raise ConfigurationError(f"sink_args: {name}={value!r} must be one of {', '.join(PREDEFINED_ACLS)}.")
     if name == "kms_key_name" and _KMS_KEY.fullmatch(value) is None:

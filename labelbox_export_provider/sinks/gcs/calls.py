@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.errors import IntegrityError, StorageDeniedError, StorageError
 from labelbox_export_provider.redaction import install_log_filter
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
@@ -16,22 +18,24 @@ from labelbox_export_provider.sinks.base import (
     NewObject,
     PartBody,
     StoredObject,
+    WrittenObject,
     check_relative_key,
 )
 from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
 from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
-from labelbox_export_provider.sinks.gcs.session import UploadSession
+from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 8 * 1024**2
+"""What the client library sends of a stream at a time, and keeps until it is confirmed."""
 
 Answer = TypeVar("Answer")
 
 
 class GCSCalls:
-    """One bucket through one client; every failure is one of this package's errors.
-
-    It uses one private name of the client, `_http`: the HTTP session with the connection's credentials, over which the
-    library itself makes all its calls.
-    """
+    """One bucket through one client; every failure is one of this package's errors. `xml` has its multipart uploads."""
 
     def __init__(
         self,
@@ -54,53 +58,75 @@ class GCSCalls:
         endpoint = getattr(client, "api_endpoint", "")
         self._connection = with_endpoint(connection, endpoint, GOOGLE_HOSTS)
         self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
+        self.xml = XmlApi(client, bucket, arguments, user_project, self._retry, self._connection)
 
     def uri(self, key: str) -> str:
         """Return the `gs://` address."""
         return f"gs://{self._name}/{check_relative_key(key)}"
 
-    def open_session(self, new: NewObject, generation: int | None) -> UploadSession:
-        """Open a resumable upload that can only replace this generation; 0 is no object, None is any generation."""
-        blob = self._new_blob(new, new.metadata)
-        url = self._call(
-            "create",
-            new.key,
-            lambda: blob.create_resumable_upload_session(
-                content_type=new.content_type,
-                client=self._client,
-                checksum=None,
-                predefined_acl=self._arguments.predefined_acl,
-                if_generation_match=generation,
-                retry=self._retry,
-            ),
-        )
-        http = self._client._http  # noqa: SLF001  see the class
-        return UploadSession(http, url, self._retry, self._name, new.key, connection=self._connection)
+    # --- writing
 
-    def upload(
-        self, new: NewObject, body: PartBody, expected: ExpectedObject, generation: int | None
-    ) -> Mapping[str, Any]:
-        """Write an object with one request; the server checks the checksum that is sent with it."""
+    def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
+        """Write an object with one request; the server compares the checksum that is sent with it."""
         blob = self._new_blob(new, {**new.metadata, CRC32C: checksum.text(expected.crc32c)})
         blob.crc32c = checksum.base64_text(expected.crc32c)
         body.seek(0)
-        self._call(
-            "create",
-            new.key,
-            lambda: blob.upload_from_file(
-                body,
-                size=expected.size,
-                content_type=new.content_type,
-                client=self._client,
-                # Set above; the library would compute it a second time.
-                checksum=None,
-                predefined_acl=self._arguments.predefined_acl,
-                if_generation_match=generation,
-                retry=self._retry,
-                rewind=True,
-            ),
+        # The checksum is set above; the library would compute it a second time.
+        self._upload("create", new, blob, body, size=expected.size, checksum=None, rewind=True)
+        return self.checked(new, expected, blob)
+
+    def put_stream(self, new: NewObject, stream: io.RawIOBase) -> Any:
+        """Write an object from a stream to its end, chunk by chunk, and return it for `checked`."""
+        blob = self._new_blob(new, new.metadata)
+        blob.chunk_size = CHUNK_BYTES
+        self._upload("send", new, blob, stream, checksum="crc32c")
+        return blob
+
+    def complete_upload(
+        self, new: NewObject, upload: str, etags: Mapping[int, str], expected: ExpectedObject
+    ) -> WrittenObject:
+        """Make the object of all parts, over what is there, and compare the checksum of what was made with ours.
+
+        It is in the answer, or else read. Where it may not be read this does not fail: each part was compared.
+        """
+        headers = self.xml.complete_upload(new.key, upload, etags)
+        crc32c = checksum.from_storage_headers([headers.get("x-goog-hash", "")]).get("crc32c")
+        generation: str | None = headers.get("x-goog-generation")
+        made = WrittenObject(new.key, self.uri(new.key), expected.size, expected.crc32c, None, generation)
+        if crc32c == expected.crc32c.to_bytes(4, "big"):
+            return made
+        blob = self._bucket.blob(new.key, generation=int(generation) if generation else None)
+        try:
+            is_there = self._reload(blob)
+        except StorageDeniedError as denied:
+            logger.info("The checksum of %s was not compared: %s", made.uri, denied)
+            is_there = False
+        return self.checked(new, expected, blob) if is_there or crc32c is not None else made
+
+    def checked(self, new: NewObject, expected: ExpectedObject, made: Any) -> WrittenObject:
+        """Compare size and checksum of the server's object with ours; remove an object that differs."""
+        uri, generation = self.uri(new.key), made.generation
+        found = (int(made.size or 0), made.crc32c)
+        wanted = (expected.size, checksum.base64_text(expected.crc32c))
+        if found == wanted:
+            return WrittenObject(new.key, uri, expected.size, expected.crc32c, made.etag, str(generation))
+        removed = "It was removed again."
+        try:
+            self.delete(new.key, generation)
+        except StorageError as error:
+            removed = f"It could not be removed: {error.message}"
+        raise IntegrityError(
+            f"The store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
+            f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it again.",
+            details=uri,
         )
-        return {"size": blob.size, "crc32c": blob.crc32c, "generation": blob.generation, "etag": blob.etag}
+
+    def delete(self, key: str, generation: int | None = None) -> None:
+        """Remove an object, or exactly this generation of it; a missing one is not an error."""
+        blob = self._bucket.blob(key, generation=generation)
+        self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry), answers={404: None})
+
+    # --- reading
 
     def read(self, key: str, limit: int) -> bytes | None:
         """Return at most `limit` bytes of an object; None when there is none."""
@@ -124,21 +150,25 @@ class GCSCalls:
         metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
         return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
 
-    def head_of_same_export(self, new: NewObject) -> StoredObject | None:
-        """Return the object that is there if it is of the same export and form; None also where reading it fails."""
+    def own_object(self, new: NewObject, expected: ExpectedObject | None = None) -> WrittenObject | None:
+        """Return what is there if it is of the same export and form, and if it has the expected bytes, where given.
+
+        None also where reading it fails.
+        """
+        blob = self._bucket.blob(new.key)
         try:
-            there = self.head(new.key)
+            if EXPORT_ID not in new.metadata or not self._reload(blob):
+                return None
         except StorageError:
             return None
-        if there is None or there.metadata is None or EXPORT_ID not in new.metadata:
+        there = {name.lower(): value for name, value in (blob.metadata or {}).items()}
+        crc32c = int.from_bytes(checksum.from_base64(str(blob.crc32c), 4) or b"", "big")
+        same = all(there.get(name.lower()) == value for name, value in new.metadata.items())
+        if not same or expected not in {None, ExpectedObject(int(blob.size or 0), crc32c)}:
             return None
-        same = all(there.metadata.get(name.lower()) == value for name, value in new.metadata.items())
-        return there if same else None
-
-    def crc32c(self, there: StoredObject) -> str | None:
-        """Return the server's checksum (base64) of exactly this object; None when it is not there any more."""
-        blob = self._bucket.blob(there.key, generation=int(there.version_id or 0))
-        return str(blob.crc32c) if self._reload(blob) else None
+        uri, generation = self.uri(new.key), str(blob.generation)
+        logger.info("%s is there already, written by an earlier call or try.", uri)
+        return WrittenObject(new.key, uri, int(blob.size or 0), crc32c, blob.etag, generation)
 
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
@@ -150,19 +180,13 @@ class GCSCalls:
             for blob in page:
                 yield ListedObject(blob.name, int(blob.size or 0), blob.etag, blob.updated)
 
-    def delete(self, key: str, generation: int | None = None) -> None:
-        """Remove an object, or exactly this generation of it; a missing one is not an error."""
-        blob = self._bucket.blob(key, generation=generation)
-        self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry), answers={404: None})
+    # --- the library
 
-    def _reload(self, blob: Any) -> bool:
-        """Read what the store knows of an object; return whether there is one."""
-
-        def reload() -> bool:
-            blob.reload(client=self._client, retry=self._retry)
-            return True
-
-        return self._call("get", blob.name, reload, answers={404: False})
+    def _upload(self, operation: str, new: NewObject, blob: Any, stream: Any, **options: Any) -> None:
+        options |= {"client": self._client, "retry": self._retry, "content_type": new.content_type}
+        options |= {"predefined_acl": self._arguments.predefined_acl}
+        options |= {"if_generation_match": 0} if new.create_only else {}
+        self._call(operation, new.key, lambda: blob.upload_from_file(stream, **options))
 
     def _new_blob(self, new: NewObject, metadata: Mapping[str, str]) -> Any:
         given = self._arguments
@@ -172,6 +196,15 @@ class GCSCalls:
             if (value := getattr(given, name)) is not None:
                 setattr(blob, name, value)
         return blob
+
+    def _reload(self, blob: Any) -> bool:
+        """Read what the store knows of an object; return whether there is one."""
+
+        def reload() -> bool:
+            blob.reload(client=self._client, retry=self._retry)
+            return True
+
+        return self._call("get", blob.name, reload, answers={404: False})
 
     def _call(
         self, operation: str, key: str, call: Callable[[], Answer], *, answers: Mapping[int, Answer] | None = None

@@ -7,6 +7,7 @@ status, reason and the server's own sentence are used.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from labelbox_export_provider.errors import (
     StorageDeniedError,
     StorageError,
     StorageUnavailableError,
+    StorageUnsupportedError,
 )
 from labelbox_export_provider.sinks.refusals import (
     MAX_QUOTED,
@@ -30,14 +32,23 @@ from labelbox_export_provider.sinks.refusals import (
 
 PERMISSIONS: Mapping[str, str] = {
     "get": "storage.objects.get",
-    "create": "storage.objects.create (and storage.objects.delete where an object is overwritten)",
+    "create": "storage.objects.create (and storage.objects.delete where an object is overwritten, or "
+    "storage.objects.get where it is the same)",
+    "send": "storage.objects.create",
     "delete": "storage.objects.delete",
     "list": "storage.objects.list",
+    "upload": "storage.multipartUploads.create and storage.objects.create",
+    "complete": "storage.multipartUploads.create (and storage.objects.delete where an object is overwritten, or "
+    "storage.objects.get where it is the same)",
+    "abort": "storage.multipartUploads.abort",
+    "list uploads": "storage.multipartUploads.list",
 }
-_NO_PERMISSION = {"", "forbidden", "insufficientPermissions"}
+_OF_THE_XML_API = {"upload", "complete", "abort", "list uploads"}
+_NO_PERMISSION = {"", "forbidden", "insufficientPermissions", "AccessDenied"}
 _TOKEN_ERRORS = {"RefreshError", "DefaultCredentialsError", "MalformedError", "InvalidValue", "OAuthError"}
 _BUSY_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "backendError", "internalError", "quotaExceeded"}
 _ADDRESS = re.compile(r"(?i)https?://\S+")
+_XML_ERROR = re.compile(r"(?s)<(Code|Message|Details)>(.*?)</\1>")
 
 
 def is_store_error(error: BaseException) -> bool:
@@ -47,7 +58,7 @@ def is_store_error(error: BaseException) -> bool:
 
 
 def read_response(response: Any, operation: str, bucket: str, key: str, connection: str) -> Refusal:
-    """Return what a `requests` response with an error reports."""
+    """Return what a `requests` response with an error reports, as JSON or as XML."""
     try:
         body = response.json()
     except ValueError:
@@ -56,9 +67,13 @@ def read_response(response: Any, operation: str, bucket: str, key: str, connecti
     error = error if isinstance(error, dict) else {}
     details = error.get("errors")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    text = _ADDRESS.sub("(address)", " ".join(str(error.get("message") or "").split()))
-    status, reason = int(response.status_code), str(first.get("reason") or "")
-    return Refusal(operation, f"gs://{bucket}/{key}", bucket, connection, True, status, reason, text)
+    xml = {name: html.unescape(text) for name, text in _XML_ERROR.findall(response.text)}
+    said = error.get("message") or f"{xml.get('Message', '')} {xml.get('Details', '')}"
+    text = _ADDRESS.sub("(address)", " ".join(str(said).split()))
+    code = str(first.get("reason") or xml.get("Code") or "")
+    # A completion that takes long may have begun its answer, with the status of a success, before it failed.
+    status = max(int(response.status_code), 500) if xml and response.status_code < 300 else int(response.status_code)
+    return Refusal(operation, f"gs://{bucket}/{key}", bucket, connection, True, status, code, text)
 
 
 def read_error(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> Refusal:
@@ -67,6 +82,8 @@ def read_error(error: BaseException, operation: str, bucket: str, key: str, conn
     if type(error).__name__ == "RetryError" and isinstance(cause, BaseException):
         return read_error(cause, operation, bucket, key, connection)
     response = getattr(error, "response", None)
+    if type(error).__name__ == "DataCorruption":
+        return Refusal(operation, f"gs://{bucket}/{key}", bucket, connection, True, 400, "DataCorruption")
     token_service = type(error).__name__ in _TOKEN_ERRORS and _token_service_is_unreachable(error)
     if hasattr(response, "status_code") and not token_service:
         return read_response(response, operation, bucket, key, connection)
@@ -80,13 +97,14 @@ def read_error(error: BaseException, operation: str, bucket: str, key: str, conn
 
 def is_worth_another_call(refusal: Refusal) -> bool:
     """Return whether the same call may succeed a little later: the server is busy, or no answer came."""
-    return refusal.status in {0, 408, 429} or refusal.status >= 500 or refusal.code in _BUSY_REASONS
+    busy = refusal.status in {0, 408, 429} or (refusal.status >= 500 and not _has_no_xml_api(refusal))
+    return busy or refusal.code in _BUSY_REASONS
 
 
 def bucket_is_missing(refusal: Refusal) -> bool:
     """Return whether there is no such bucket, rather than no such object."""
-    return refusal.status == 404 and (
-        refusal.operation in {"create", "list"} or "bucket does not exist" in refusal.text
+    return refusal.code == "NoSuchBucket" or (
+        refusal.status == 404 and (refusal.operation in {"create", "list"} or "bucket does not exist" in refusal.text)
     )
 
 
@@ -95,14 +113,14 @@ def refusal_error(refusal: Refusal) -> StorageError:
     return storage_error(refusal, _RULES)
 
 
-def changed_error(changed: ObjectChangedError, *, create_only: bool) -> StorageError:
-    """Return the error for an object that changed meanwhile, which with `create_only` means that one exists."""
-    if not create_only:
-        return changed
+def changed_error(error: StorageError, *, create_only: bool) -> StorageError:
+    """Return the error, or for an object that changed meanwhile, with `create_only`, that one exists."""
+    if not create_only or not isinstance(error, ObjectChangedError):
+        return error
     return ObjectExistsError(
         "Something else was written at this name since this try began, and replace=False. Remove it, choose "
         "another name, or set replace=True.",
-        details=changed.details,
+        details=error.details,
     )
 
 
@@ -135,8 +153,14 @@ def _token_service_is_unreachable(error: BaseException) -> bool:
     return getattr(error, "retryable", False) is True or type(cause).__name__ == "TransportError"
 
 
+def _has_no_xml_api(refusal: Refusal) -> bool:
+    return refusal.operation in _OF_THE_XML_API and (
+        refusal.status in {405, 501} or (refusal.status == 404 and not refusal.code.startswith("NoSuch"))
+    )
+
+
 def _requester_pays(refusal: Refusal) -> bool:
-    return refusal.code == "userProjectMissing" or "requester pays" in refusal.text.lower()
+    return refusal.code.lower() == "userprojectmissing" or "requester pays" in refusal.text.lower()
 
 
 def _is_forbidden_by_policy(refusal: Refusal) -> bool:
@@ -144,7 +168,8 @@ def _is_forbidden_by_policy(refusal: Refusal) -> bool:
 
 
 def _arrived_changed(refusal: Refusal) -> bool:
-    return refusal.status == 400 and re.search(r"(?i)crc32c|md5|checksum|hash", refusal.text) is not None
+    changed = re.search(r"(?i)crc|md5|checksum|hash|digest|corruption", f"{refusal.code} {refusal.text}")
+    return refusal.status == 400 and changed is not None
 
 
 def _with_effect(advice: str) -> Text:
@@ -153,7 +178,7 @@ def _with_effect(advice: str) -> Text:
     def text(refusal: Refusal) -> str:
         uncertain = refusal.status in {0, 408} or refusal.status >= 500
         unknown = ". Whether it took effect is not known; another try finds out"
-        effect = unknown if uncertain and refusal.operation in {"create", "delete"} else ""
+        effect = unknown if uncertain and refusal.operation in {"create", "complete", "delete"} else ""
         return f"{advice.format(connection=refusal.connection)}{effect}"
 
     return text
@@ -216,6 +241,23 @@ _RULES = (
         StorageError,
         bucket_is_missing,
         "There is no bucket {bucket!r} for {connection}. Create it or correct bucket_name",
+    ),
+    Rule(
+        StorageError,
+        has_code("NoSuchUpload"),
+        "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it",
+    ),
+    Rule(
+        StorageUnavailableError,
+        lambda refusal: refusal.operation == "send" and refusal.status in {404, 410},
+        "The upload session is gone: it was cancelled, or is older than a week. Nothing was published. A retry opens a "
+        "new one",
+    ),
+    Rule(
+        StorageUnsupportedError,
+        _has_no_xml_api,
+        "The endpoint of {connection} has no multipart uploads of Cloud Storage's XML API, which objects of several "
+        "parts are. Use Cloud Storage itself, or an emulator that has them",
     ),
     Rule(
         ObjectChangedError,

@@ -1,8 +1,8 @@
 """Google Cloud Storage, through a client that the caller builds (Airflow's `GCSHook.get_conn()`).
 
-An object is a resumable upload, which is sent from the buffers that its bytes are in; an object that is held in memory
-is one request. Every completion carries the generation that was there when the object was begun, so that of two writers
-of a name the later one is refused, and the CRC32C of the whole, so that GCS itself refuses other bytes.
+Objects of several parts are multipart uploads of the XML API, as in S3: parts go side by side, each with its CRC32C,
+and what killed tries left is listed and aborted. They take no preconditions, so what must not overwrite is a resumable
+upload instead.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any
 import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
-from labelbox_export_provider.errors import ObjectChangedError, StorageDeniedError, StorageError
+from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
     ListedObject,
     NewObject,
     ObjectWriter,
+    Part,
     PartBody,
     Sink,
     StoredObject,
@@ -29,10 +30,11 @@ from labelbox_export_provider.sinks.base import (
     check_relative_prefix,
 )
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, QUANTUM, GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
-from labelbox_export_provider.sinks.gcs.writer import GCSWriter
+from labelbox_export_provider.sinks.gcs.writers import CreateOnlyWriter, MultipartWriter
+from labelbox_export_provider.sinks.part_account import crc32c_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +44,10 @@ class GCSSink(Sink):
 
     `user_project` pays for a bucket whose requester pays. A call that the service answers with "busy", or not at all,
     is repeated for `retry_timeout` seconds. `connection` is how errors name the connection with the client's settings.
-
-    GCS cannot list the resumable uploads that a killed try left. They are not visible, cost nothing and expire after a
-    week. A try that still runs fails at its completion once a later one has published under the same name; until then
-    it may still publish, and with other options also under names that the later one does not use.
     """
 
-    minimum_part_bytes = QUANTUM
+    minimum_part_bytes = MIN_PART_BYTES
     maximum_part_bytes = MAX_PART_BYTES
-    maximum_parts = 1_000_000
-    """Requests of one session; GCS documents no limit."""
-    parts_at_once = 1
-    kept_bytes = QUANTUM
     maximum_key_bytes = MAX_KEY_BYTES
 
     def __init__(
@@ -63,7 +57,7 @@ class GCSSink(Sink):
         sink_args: Mapping[str, Any] | None = None,
         *,
         user_project: str | None = None,
-        retry_timeout: float = 120.0,
+        retry_timeout: float = 300.0,
         connection: str = "the Google Cloud connection",
     ) -> None:
         check_gcs_bucket("bucket_name", bucket)
@@ -75,27 +69,30 @@ class GCSSink(Sink):
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Open a resumable upload and cancel it. Where the key exists and may not be overwritten, nothing is checked.
+        """Open a multipart upload, upload one byte and abort it, which needs the permissions of a landing.
 
-        The service refuses to open an upload there, and a retry that finds its own object must not fail because of it.
+        It makes no object, so it needs no right to overwrite one. Where an emulator has no multipart uploads, that is
+        logged: small objects are written without.
         """
         check_relative_key(key)
+        part = Part(1, 0, PartBody([b"\n"]), last=True)
         try:
-            session = self._calls.open_session(NewObject(key, NDJSON), None)
-        except StorageDeniedError:
-            if self.head(key) is None:
-                raise
-            logger.info("%s is there already and may not be overwritten.", self._calls.uri(key))
+            upload = self._calls.xml.create_upload(NewObject(key, NDJSON))
+        except StorageUnsupportedError as error:
+            logger.warning("%s Only objects of one part can be written.", error)
             return
         try:
-            session.cancel()
-        except StorageError as error:
-            logger.info("The upload that checked whether %s can be written was not cancelled: %s", key, error)
+            self._calls.xml.upload_part(key, upload, part, crc32c_of(part))
+        finally:
+            try:
+                self._calls.xml.abort_upload(key, upload)
+            except StorageError as error:
+                logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
-        """Return a writer that may replace only the generation of the object that is there now."""
+        """Return a writer; it calls the store with the first part."""
         check_relative_key(new.key)
-        return GCSWriter(self._calls, new, 0 if new.create_only else self._generation(new.key))
+        return CreateOnlyWriter(self._calls, new) if new.create_only else MultipartWriter(self._calls, new)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small object with one request, over what is there unless `create_only` is set.
@@ -103,18 +100,16 @@ class GCSSink(Sink):
         Where that is not permitted, what an earlier try of the same export wrote is accepted: it differs in times only.
         """
         check_relative_key(new.key)
-        expected, uri = ExpectedObject(len(content), google_crc32c.value(content)), self._calls.uri(new.key)
+        expected = ExpectedObject(len(content), google_crc32c.value(content))
         try:
-            made = self._calls.upload(new, PartBody([content]), expected, 0 if new.create_only else None)
-        except ObjectChangedError as refused:
-            raise changed_error(refused, create_only=new.create_only) from None
+            return self._calls.put_object(new, PartBody([content]), expected)
         except StorageDeniedError:
-            there = self._calls.head_of_same_export(new)
+            there = self._calls.own_object(new)
             if there is None:
                 raise
-            logger.info("%s is there already, written by an earlier try, and may not be overwritten.", uri)
-            return WrittenObject(new.key, uri, there.size, expected.crc32c, there.etag, there.version_id)
-        return WrittenObject(new.key, uri, expected.size, expected.crc32c, made["etag"], str(made["generation"]))
+            return there
+        except StorageError as error:
+            raise changed_error(error, create_only=new.create_only) from None
 
     def read(self, key: str, *, limit: int) -> bytes | None:
         """Return the start of an object; None when there is none, or when this identity may only write."""
@@ -143,11 +138,17 @@ class GCSSink(Sink):
         check_relative_key(key)
         self._calls.delete(key)
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:  # noqa: ARG002  the contract's signature
-        """Do nothing and return 0: GCS cannot list open uploads. See the class for why that is safe."""
-        check_relative_prefix(prefix)
-        return 0
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        """Abort the multipart uploads of all keys with this prefix; log a warning where listing them is not permitted.
 
-    def _generation(self, key: str) -> int:
-        there = self.head(key)
-        return 0 if there is None else int(there.version_id or 0)
+        Sessions of objects that must not overwrite cannot be listed. See `CreateOnlyWriter` for why that is safe.
+        """
+        check_relative_prefix(prefix)
+        aborted = 0
+        try:
+            for key, upload in [*self._calls.xml.open_uploads(prefix)]:
+                if key == prefix or not exact:
+                    aborted += self._calls.xml.abort_upload(key, upload)
+        except (StorageDeniedError, StorageUnsupportedError) as error:
+            logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
+        return aborted

@@ -64,6 +64,16 @@ class StrictGCS(gcs_multipart.MultipartUploads):
     quantum: int = 256 * 1024
     takes_overlaps: bool = False
 
+    def open_uploads(self) -> list[str]:
+        """Return the keys of unfinished multipart uploads, which stay and are paid for until somebody aborts them."""
+        return sorted(each.key for each in self.uploads.values() if isinstance(each, gcs_multipart.PartsUpload))
+
+    def open_sessions(self) -> list[str]:
+        """Return the keys of unfinished resumable uploads, which cost nothing and expire by themselves."""
+        return sorted(
+            each.key for each in self.uploads.values() if isinstance(each, ResumableUpload) and each.is_open()
+        )
+
     def expire_uploads(self, status: int = 410) -> None:
         """End all open uploads; requests for them are answered with this status, 410 or 404."""
         with self.lock:

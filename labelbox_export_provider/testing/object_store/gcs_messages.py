@@ -156,6 +156,7 @@ def resource(found: StoredObject) -> dict[str, Any]:
         "kind": "storage#object",
         "id": f"{found.bucket}/{found.key}/{found.generation}",
         "bucket": found.bucket,
+        "name": found.key,
         "generation": str(found.generation),
         "metageneration": "1",
         "size": str(len(found.content)),

@@ -129,12 +129,11 @@ def test_a_path_that_leaves_its_place_is_refused(options: dict[str, str], word: 
 
 
 def test_part_bytes_below_the_least_of_the_store_are_refused() -> None:
-    """S3 takes 5 MiB at least; the other stores take less."""
-    gcs = {"bucket_name": "lake", "object_prefix": "a"}
-    assert "part_bytes=204800" in refusal(LabelboxExportToGCSOperator, part_bytes=200 * 1024, **gcs)
-    reported = refusal(LabelboxExportToS3Operator, s3_bucket="lake", s3_prefix="a", part_bytes=4 * 1024**2)
-    assert "part_bytes=4194304 must be 5242880" in reported
-    LabelboxExportToGCSOperator(task_id="land", export="{{ x }}", part_bytes=4 * 1024**2, **gcs)
+    """S3 and Google Cloud Storage take 5 MiB at least."""
+    gcs, s3 = {"bucket_name": "lake", "object_prefix": "a"}, {"s3_bucket": "lake", "s3_prefix": "a"}
+    for operator, target in ((LabelboxExportToGCSOperator, gcs), (LabelboxExportToS3Operator, s3)):
+        assert "part_bytes=4194304 must be 5242880" in refusal(operator, part_bytes=4 * 1024**2, **target)
+        operator(task_id="land", export="{{ x }}", part_bytes=5 * 1024**2, **target)
 
 
 @pytest.mark.parametrize(

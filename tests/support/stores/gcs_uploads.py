@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import google_crc32c
+import pytest
 from support.stores.servers import BUCKET, gcs_client
 
 from labelbox_export_provider.sinks.base import (
@@ -17,11 +18,11 @@ from labelbox_export_provider.sinks.base import (
     Part,
     PartBody,
 )
-from labelbox_export_provider.sinks.gcs.arguments import QUANTUM
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.testing.object_store import Call, Fault, StrictGCS
 
-CONTENT = random.Random(1).randbytes(5 * QUANTUM + 12_345)
+PART = 64 * 1024
+CONTENT = random.Random(1).randbytes(5 * PART + 12_345)
 
 
 MINE = {EXPORT_ID: "e1"}
@@ -35,14 +36,14 @@ def expected(content: bytes = CONTENT) -> ExpectedObject:
     return ExpectedObject(len(content), google_crc32c.value(content))
 
 
-def parts(content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> Iterator[Part]:
+def parts(content: bytes = CONTENT, part_bytes: int = PART * 3 // 2) -> Iterator[Part]:
     starts = range(0, len(content), part_bytes)
     for number, start in enumerate(starts, 1):
         body = PartBody([content[start : start + part_bytes]])
         yield Part(number, start, body, last=number == len(starts))
 
 
-def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = QUANTUM * 3 // 2) -> None:
+def put(writer: ObjectWriter, content: bytes = CONTENT, part_bytes: int = PART * 3 // 2) -> None:
     for part in parts(content, part_bytes):
         writer.put_part(part)
 
@@ -62,3 +63,12 @@ def inject(operation: str, fault: Fault, *, turn: int = 0, for_ever: bool = Fals
 def put_and_complete(writer: ObjectWriter) -> None:
     put(writer)
     writer.complete(expected())
+
+
+def use_small_chunks(patch: pytest.MonkeyPatch, size: int) -> None:
+    """Let the library send streams in chunks of this size, which need not be a multiple of 256 KiB."""
+    from google.cloud.storage import blob
+
+    patch.setattr("labelbox_export_provider.sinks.gcs.calls.CHUNK_BYTES", size)
+    patch.setattr(blob.Blob, "_CHUNK_SIZE_MULTIPLE", size)
+    patch.setitem(blob.ResumableUpload.__init__.__globals__, "UPLOAD_CHUNK_SIZE", size)

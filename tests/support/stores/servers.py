@@ -208,6 +208,8 @@ def strict_gcs_store(server: StrictGCS, *, retry_timeout: float = 10.0) -> Store
     """A bucket of our own server for Google Cloud Storage, inspected from inside."""
 
     def sink(bucket: str = BUCKET) -> GCSSink:
-        return GCSSink(gcs_client(server.address), bucket, retry_timeout=retry_timeout)
+        made = GCSSink(gcs_client(server.address), bucket, retry_timeout=retry_timeout)
+        made.minimum_part_bytes = server.minimum_part_bytes
+        return made
 
     return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))

@@ -71,6 +71,8 @@ class WireFault:
                 "half kept": Fault("half"),
                 "500": Fault("before", 500, "backendError"),
                 "slow down": Fault("before", 429, "rateLimitExceeded"),
+                "error in the body": Fault("before", code="InternalError", in_body=True),
+                "error in the body after": Fault("after", code="InternalError", in_body=True),
             }[self.case.how.removesuffix(" for ever")]
         return {
             "reset before": Fault("before"),

@@ -1,0 +1,241 @@
+"""The writers of one object into GCS: in parts side by side, or in order where nothing may be overwritten.
+
+An object that is one part, and may be held in memory, is one request.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ClassVar
+
+from labelbox_export_provider.errors import ObjectChangedError, StorageDeniedError, StorageError
+from labelbox_export_provider.sinks.base import (
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+    WrittenObject,
+)
+from labelbox_export_provider.sinks.gcs.calls import GCSCalls
+from labelbox_export_provider.sinks.gcs.errors import changed_error
+from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
+
+MAX_IN_ONE_REQUEST = 8 * 1024**2
+"""Up to this size the client library writes an object with one request."""
+
+
+class _Writer(ObjectWriter):
+    """Holds an object of one part, and accepts this very object where it is there already.
+
+    A completion whose answer was lost is refused when it is repeated, and an identity that may create but not delete,
+    or a retention policy, refuses to write over what an earlier try made.
+    """
+
+    def __init__(self, calls: GCSCalls, new: NewObject) -> None:
+        self._calls = calls
+        self._new = new
+        self._account = PartAccount()
+        self._whole: PartBody | None = None
+
+    def put_part(self, part: Part) -> None:
+        """Upload the part, or hold it when it is the whole object."""
+        self._account.require_open()
+        small = len(part.body) <= MAX_IN_ONE_REQUEST
+        crc32c = crc32c_of(part)
+        if part.last and part.number == 1 and self._new.hold_small and small:
+            self._whole = part.body
+        else:
+            self._send(part, crc32c)
+        self._account.note(part, crc32c)
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Make the object visible, and verify its checksum as the service reports it."""
+        self._account.check(expected, self._calls.uri(self._new.key))
+        failure: StorageError
+        try:
+            written = self._finish(expected)
+        except StorageError as error:
+            there = self._calls.own_object(self._new, expected)
+            if there is None:
+                failure = changed_error(error, create_only=self._new.create_only)
+                raise failure from None
+            written = there
+            # An earlier try may have made it, and then this upload is still open.
+            self.abort()
+        self._account.close()
+        self._whole = None
+        return written
+
+    def abort(self) -> None:
+        """Discard what is held or sent."""
+        self._account.close()
+        self._whole = None
+        self._discard()
+
+    @abstractmethod
+    def _send(self, part: Part, crc32c: int) -> None: ...
+
+    @abstractmethod
+    def _finish(self, expected: ExpectedObject) -> WrittenObject: ...
+
+    @abstractmethod
+    def _discard(self) -> None: ...
+
+    def _put_whole(self, expected: ExpectedObject) -> WrittenObject:
+        return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
+
+
+class MultipartWriter(_Writer):
+    """A multipart upload, which is opened with the first part; its completion overwrites what is there."""
+
+    def __init__(self, calls: GCSCalls, new: NewObject) -> None:
+        super().__init__(calls, new)
+        self._lock = threading.Lock()
+        self._upload: str | None = None
+        self._etags: dict[int, str] = {}
+
+    def _send(self, part: Part, crc32c: int) -> None:
+        with self._lock:
+            if self._upload is None:
+                self._upload = self._calls.xml.create_upload(self._new)
+        etag = self._calls.xml.upload_part(self._new.key, self._upload, part, crc32c)
+        with self._lock:
+            self._etags[part.number] = etag
+
+    def _finish(self, expected: ExpectedObject) -> WrittenObject:
+        if self._upload is None:
+            return self._put_whole(expected)
+        written = self._calls.complete_upload(self._new, self._upload, self._etags, expected)
+        self._upload = None
+        return written
+
+    def _discard(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            self._calls.xml.abort_upload(self._new.key, upload)
+
+
+class CreateOnlyWriter(_Writer):
+    """A resumable upload of the client library, the only kind for large objects that takes a precondition.
+
+    It is one connection, so parts go in the order of their numbers, and one that is put early waits for its turn. The
+    session of a writer that is killed or aborted cannot be listed. It is not visible, costs nothing and expires after a
+    week; a process that still has it can only create the object, not replace one.
+    """
+
+    def __init__(self, calls: GCSCalls, new: NewObject) -> None:
+        super().__init__(calls, new)
+        self._lock = threading.Lock()
+        self._stream = PartStream()
+        self._upload: Future[object] | None = None
+        self._is_own: bool | None = None
+
+    def _send(self, part: Part, crc32c: int) -> None:  # noqa: ARG002  the library computes its own
+        with self._lock:
+            if self._upload is None:
+                thread = ThreadPoolExecutor(1, thread_name_prefix="labelbox-create")
+                self._upload = thread.submit(self._run)
+                thread.shutdown(wait=False)
+        try:
+            self._stream.put(part)
+        except (ObjectChangedError, StorageDeniedError) as refused:
+            # The name is taken. If it is by an earlier try of the same export, `complete` compares the bytes.
+            with self._lock:
+                if self._is_own is None:
+                    self._is_own = self._calls.own_object(self._new) is not None
+            if not self._is_own:
+                raise changed_error(refused, create_only=True) from None
+
+    def _run(self) -> object:
+        try:
+            return self._calls.put_stream(self._new, self._stream)
+        except BaseException as error:
+            self._stream.fail(error)
+            raise
+
+    def _finish(self, expected: ExpectedObject) -> WrittenObject:
+        if self._upload is None:
+            return self._put_whole(expected)
+        self._stream.end()
+        return self._calls.checked(self._new, expected, self._upload.result())
+
+    def _discard(self) -> None:
+        self._stream.fail(StorageError("The object was aborted. Nothing was published."))
+
+
+class PartStream(io.RawIOBase):
+    """The parts of an object as one file, which another thread reads while they are put, in the order of their numbers.
+
+    A part is returned from `put` when it was read, and its memory can be used again. Until `end` is called the file has
+    no end: its reader waits, so that it never takes an object for whole that is not.
+    """
+
+    max_gap: ClassVar[float] = 4.0
+    """Seconds after which a part fails while it waits for an earlier one that no thread puts."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._turn = 1
+        self._body: PartBody | None = None
+        self._position = 0
+        self._ended = False
+        self._failure: BaseException | None = None
+
+    def put(self, part: Part) -> None:
+        """Wait for the part's turn, and until it was read; one that was read before is ignored."""
+        with self._changed:
+            while not self._wait_for(lambda: self._body is None and part.number <= self._turn, self.max_gap):
+                if self._body is None:
+                    raise StorageError(f"Part {self._turn} was never put, so part {part.number} was not sent.")
+            if part.number == self._turn:
+                part.body.seek(0)
+                self._body = part.body
+                self._changed.notify_all()
+                self._wait_for(lambda: self._turn > part.number)
+
+    def end(self) -> None:
+        """Let the file end behind the last part."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        """Let everything that waits or comes fail with this error, unless something has failed before."""
+        with self._changed:
+            self._failure = self._failure or error
+            self._changed.notify_all()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return exactly `size` bytes, fewer only at the end."""
+        pieces: list[bytes] = []
+        with self._changed:
+            while size > 0:
+                self._wait_for(lambda: self._body is not None or self._ended)
+                if self._body is None:
+                    break
+                pieces.append(self._body.read(size))
+                size -= len(pieces[-1])
+                self._position += len(pieces[-1])
+                if self._body.tell() == len(self._body):
+                    self._body, self._turn = None, self._turn + 1
+                    self._changed.notify_all()
+        return b"".join(pieces)
+
+    def _wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        found = self._changed.wait_for(lambda: self._failure is not None or condition(), seconds)
+        if self._failure is not None:
+            raise self._failure
+        return found

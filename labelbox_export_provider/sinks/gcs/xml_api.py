@@ -1,0 +1,189 @@
+"""Multipart uploads by the XML API of Google Cloud Storage, over the HTTP session of Google's client library.
+
+The library has these calls too, but its parts are read from a file. They are few and public, so this module makes them
+itself and sends parts from the buffers that their bytes are in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+from xml.etree import ElementTree
+
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.sinks import checksum
+from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
+from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
+from labelbox_export_provider.sinks.gcs.errors import is_store_error, read_error, read_response, refusal_error
+
+_TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
+_TIMEOUT_OF_COMPLETION = (61.0, 300.0)  # Google documents several minutes
+_PIECE = 1 << 20
+
+
+class _Body:
+    """The bytes of a part in pieces, without a copy; can be sent more than once."""
+
+    def __init__(self, body: PartBody) -> None:
+        self._buffers = body.buffers()
+        self._size = len(body)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for buffer in self._buffers:
+            for start in range(0, len(buffer), _PIECE):
+                yield buffer[start : start + _PIECE]
+
+
+class XmlApi:
+    """The multipart uploads of one bucket. Every failure is one of this package's errors.
+
+    It uses two private names of the client: `_http`, the HTTP session with the connection's credentials, and
+    `_connection`, which knows the address; the library's own multipart uploads use both. `retry` is the library's
+    policy. All calls may be repeated: an upload that was opened twice is found by `open_uploads`, and a completion
+    whose answer was lost is answered with "no such upload".
+    """
+
+    def __init__(  # noqa: PLR0917  one caller
+        self,
+        client: Any,
+        bucket: str,
+        arguments: GCSArguments,
+        user_project: str | None,
+        retry: Any,
+        connection: str,
+    ) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._properties = arguments.headers()
+        self._billed = {"x-goog-user-project": user_project} if user_project else {}
+        self._retry = retry.with_predicate(lambda error: type(error) is StorageUnavailableError)
+        self._name = connection
+
+    def create_upload(self, new: NewObject) -> str:
+        """Open a multipart upload and return its id."""
+        own = {f"x-goog-meta-{name}": value for name, value in new.metadata.items()}
+        headers = {"Content-Type": new.content_type, **own, **self._properties}
+        answer = self._send("upload", new.key, "POST", "uploads", headers=headers)
+        return self._text(self._parse(answer, new.key), "UploadId", new.key)
+
+    def upload_part(self, key: str, upload: str, part: Part, crc32c: int) -> str:
+        """Upload a part, whose checksum the service compares, and return its ETag."""
+        headers = {"x-goog-hash": f"crc32c={checksum.base64_text(crc32c)}"}
+        query = urlencode({"partNumber": part.number, "uploadId": upload})
+        answer = self._send("upload", key, "PUT", query, body=_Body(part.body), headers=headers)
+        if "ETag" not in answer.headers:
+            raise self._malformed("took a part without naming it", key)
+        return str(answer.headers["ETag"])
+
+    def complete_upload(self, key: str, upload: str, etags: Mapping[int, str]) -> Mapping[str, str]:
+        """Make the object of all parts, over what is there, and return the headers of the answer."""
+        root = ElementTree.Element("CompleteMultipartUpload")
+        for number in sorted(etags):
+            part = ElementTree.SubElement(root, "Part")
+            ElementTree.SubElement(part, "PartNumber").text = str(number)
+            ElementTree.SubElement(part, "ETag").text = etags[number]
+        answer = self._send(
+            *("complete", key, "POST", urlencode({"uploadId": upload})),
+            body=ElementTree.tostring(root),
+            headers={"Content-Type": "application/xml"},
+            timeout=_TIMEOUT_OF_COMPLETION,
+        )
+        headers: Mapping[str, str] = answer.headers
+        return headers
+
+    def abort_upload(self, key: str, upload: str) -> bool:
+        """Abort an upload with all its parts; return whether there was one."""
+        return self._send("abort", key, "DELETE", urlencode({"uploadId": upload}), missing="NoSuchUpload") is not None
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield key and id of the open uploads whose keys start with `prefix`, page by page."""
+        marker: dict[str, str] = {}
+        while True:
+            query = urlencode({"prefix": prefix, **marker}, quote_via=quote)
+            page = self._parse(self._send("list uploads", "", "GET", f"uploads&{query}"), prefix)
+            for upload in page.iterfind("{*}Upload"):
+                yield self._text(upload, "Key", prefix), self._text(upload, "UploadId", prefix)
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            before, names = marker, {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
+            marker = {name: self._text(page, element, prefix) for name, element in names.items()}
+            if marker == before:
+                raise self._malformed("listed the same open uploads again", prefix)
+
+    # --- requests and answers
+
+    def _send(
+        self,
+        operation: str,
+        key: str,
+        method: str,
+        query: str,
+        *,
+        body: _Body | bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] = _TIMEOUT,
+        missing: str | None = None,
+    ) -> Any:
+        """Return the answer; None where the service's answer is `missing`. Repeats what the service is too busy for."""
+        path = "/".join(quote(each, safe="~") for each in (self._bucket, key) if each)
+        url = f"{self._client._connection.get_api_base_url_for_mtls()}/{path}?{query}"  # noqa: SLF001  see the class
+        failure: StorageError
+
+        def request() -> Any:
+            return self._client._http.request(  # noqa: SLF001  see the class
+                *(method, url),
+                data=body,
+                headers={**self._billed, **(headers or {})},
+                timeout=timeout,
+                allow_redirects=False,
+            )
+
+        def send() -> Any:
+            found: StorageError
+            try:
+                answer = request()
+            except Exception as error:
+                if not (is_store_error(error) or isinstance(error, OSError)):
+                    raise
+                found = refusal_error(read_error(error, operation, self._bucket, key, self._name))
+            else:
+                # A completion that takes long may begin its answer before it fails.
+                if answer.status_code < 300 and b"<Error>" not in answer.content[:500]:
+                    return answer
+                refusal = read_response(answer, operation, self._bucket, key, self._name)
+                if refusal.code == missing:
+                    return None
+                found = refusal_error(refusal)
+            raise found
+
+        try:
+            return self._retry(send)()
+        except Exception as error:
+            # The policy's own error, when its time is over, holds the last one.
+            last = getattr(error, "cause", None) or error
+            if not isinstance(last, StorageError):
+                raise
+            failure = last
+        raise failure
+
+    def _parse(self, answer: Any, key: str) -> ElementTree.Element:
+        try:
+            return ElementTree.fromstring(answer.content)  # noqa: S314  the service itself wrote it
+        except ElementTree.ParseError:
+            raise self._malformed("sent no XML", key) from None
+
+    def _text(self, element: ElementTree.Element, name: str, key: str) -> str:
+        text = element.findtext(f"{{*}}{name}")
+        if not text:
+            raise self._malformed(f"sent no {name}", key)
+        return text
+
+    def _malformed(self, what: str, key: str) -> StorageUnavailableError:
+        return StorageUnavailableError(
+            f"Cloud Storage {what}. Retrying may help; if not, check the proxy and the endpoint of {self._name}.",
+            details=f"gs://{self._bucket}/{key}",
+        )
