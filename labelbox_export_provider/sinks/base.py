@@ -219,6 +219,10 @@ class Sink(ABC):
     """How many parts of one object the store takes at the same time; None is any number."""
     kept_bytes: int = 0
     """The most that a writer keeps in memory, until it completes, of an object without `hold_small`."""
+    put_leaves_nothing: bool = False
+    """Whether a killed `put` leaves nothing for `abort_open_uploads` to find, since it is one call of the store."""
+    heads_without_list: bool = False
+    """Whether `head` says for certain that there is no object, also where listing is not permitted."""
     maximum_key_bytes: int | None = None
     """Longest key in UTF-8; None where the store names no limit of its own."""
     connections: int | None = None

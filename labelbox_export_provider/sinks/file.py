@@ -54,6 +54,7 @@ class FileSink(Sink):
     maximum_parts = 1_000_000_000
     """Parts are written into place, so their number is of no account."""
     maximum_object_bytes = None
+    heads_without_list = True
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)

@@ -217,7 +217,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     def _land(self, context: Context, handle: ExportHandle | None, job: ExportJob | None) -> dict[str, Any]:
         from labelbox_export_provider.streaming.landing.land import land_export
-        from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
+        from labelbox_export_provider.streaming.landing.progress import LandingProgress
 
         progress = LandingProgress()
         begun = time.monotonic()

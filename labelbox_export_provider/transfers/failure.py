@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from labelbox_export_provider.domain.records.handle import ExportHandle
     from labelbox_export_provider.execution.export_job import ExportJob
-    from labelbox_export_provider.streaming.pipeline.progress import LandingProgress
+    from labelbox_export_provider.streaming.landing.progress import LandingProgress
 
 
 def landing_report(
@@ -37,7 +37,9 @@ def landing_report(
             # What the export holds will not change. A retry still reads it again, but whoever clears the task after
             # that wants a new one.
             mark_consumed(context)
-        return job.report(error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store)
+        return job.report(
+            error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store.describe()
+        )
     return FailureReport(
         error,
         handle=handle,
@@ -45,6 +47,6 @@ def landing_report(
         start_task_id=upstream_start_task(task),
         **({} if handle is not None else known_of(export)),
         moved=progress.describe(),
-        in_store=progress.in_store,
+        in_store=progress.in_store.describe(),
         **tries(context),
     )

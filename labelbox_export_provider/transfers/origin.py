@@ -24,7 +24,7 @@ from labelbox_export_provider.execution.default_args import written_first
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 
 if TYPE_CHECKING:
-    from labelbox_export_provider.streaming.landing.options import Rerun
+    from labelbox_export_provider.domain.records.manifest import Rerun
 
 _REFUSED_RERUN = (
     "rerun={rerun!r} compares what was asked with what older exports asked, which is unknown of an export that no task "

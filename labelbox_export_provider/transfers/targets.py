@@ -13,8 +13,8 @@ from labelbox_export_provider.errors import ConfigurationError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from labelbox_export_provider.domain.records.manifest import Rerun
     from labelbox_export_provider.execution.start import ExportStart
-    from labelbox_export_provider.streaming.landing.options import Rerun
 
 _UNKNOWN = "not-started-yet-not-known"
 """As long as Labelbox's own ids, so that names that hold one have their final length."""

@@ -15,11 +15,11 @@ from support.stores.servers import files
 from support.streaming.exports import LandingClient, landing_client, rows_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.manifest import LandedSummary, ResultCounts
+from labelbox_export_provider.domain.records.manifest import LandedSummary, Rerun, ResultCounts
 from labelbox_export_provider.domain.records.object_names import Compression, explicit_names, layout_names
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.streaming.landing.options import OnEmpty, Rerun
+from labelbox_export_provider.streaming.landing.options import OnEmpty
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "in-the-bucket.md").read_text()

@@ -38,7 +38,8 @@ DOCUMENTED = f"""
  "result": {json.dumps(RESULT)},
  "errors": {{"rows": 0, "bytes": 0, "uri": null}},
  "objects": [{json.dumps(OBJECT)}],
- "uris": "s3://lake/labels/uris/x.txt", "compression": "gzip", "max_object_bytes": null,
+ "uris": "s3://lake/labels/uris/x.txt", "compression": "gzip", "max_object_bytes": null, "rerun": "add",
+ "replaces": ["g11d54ba9"],
  "started_at": "2026-11-23T02:05:00Z",
  "exported_at": "2026-11-23T02:07:00.120000Z", "landed_at": "2026-11-23T02:09:00Z",
  "versions": {{"provider": "0.1.0", "airflow": "3.3.0"}}}}

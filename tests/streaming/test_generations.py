@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import generation
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.errors import ObjectExistsError, StorageError
+from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageDeniedError, StorageError
 from labelbox_export_provider.sinks.base import ListedObject, NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
@@ -42,6 +42,11 @@ def at(shared_client: LandingClient) -> LandingClient:
 
 def later(handle: ExportHandle, **difference: float) -> ExportHandle:
     return handle.model_copy(update={"started_at": handle.started_at + timedelta(**difference)})
+
+
+def soon(**after: float) -> datetime:
+    """So long after this moment, by the clock that stamps objects."""
+    return datetime.now(timezone.utc) + timedelta(**after)
 
 
 def generations_in(seen: dict[str, bytes]) -> set[str]:
@@ -115,13 +120,31 @@ def test_replace_without_a_window_replaces_the_same_utc_day(at: LandingClient, t
     assert generations_in(files(tmp_path)) == {generation(each.export_id) for each in (yesterday, evening)}
 
 
-def test_replace_spares_an_export_that_was_started_later(at: LandingClient, store: Store) -> None:
-    """An old task that is cleared by mistake must not take the place of what is newer."""
-    newer = later(at.export(window=WEEK), hours=1)
-    at.land(newer, store.sink)
+@pytest.mark.parametrize(("older", "newer"), [("replace", "add"), ("add", "replace"), ("replace", "replace")])
+def test_an_older_export_gives_way_to_a_newer_one(at: LandingClient, store: Store, older: Any, newer: Any) -> None:
+    """An old task that is cleared by mistake must not take the place of what is newer, nor come back beside it."""
+    late, early = later(at.export(window=WEEK), hours=1), at.export(window=WEEK)
+    with pytest.raises(Killed):
+        at.land(early, KilledAt(store.sink, "manifests/"), compression=None, rerun=older)
+    landed = at.land(late, store.sink, rerun=newer)
+    at.fake.requests.clear()
+    with pytest.raises(ObjectExistsError, match=f"(?s)newer export.*{generation(late.export_id)}") as caught:
+        at.land(early, store.sink, rerun=older)
+    assert landed.manifest_uri in str(caught.value)
+    assert not caught.value.retryable
+    assert at.fake.requests.files == []
+    assert generations_in(store.visible()) == {generation(late.export_id)}
+
+
+def test_an_export_that_is_landed_stays_beside_a_newer_one(at: LandingClient, store: Store) -> None:
+    """Re-running never removes a row: what was landed before a newer export was added to it is not a leftover."""
+    early = at.export(window=WEEK)
+    at.land(early, store.sink)
+    at.land(later(at.export(window=WEEK), hours=1), store.sink)
     before = store.visible()
-    at.land(at.export(window=WEEK), store.sink, rerun="replace")
-    assert before.items() < store.visible().items()
+    with pytest.raises(ObjectExistsError, match="stays"):
+        at.land(early, store.sink, rerun="replace")
+    assert store.visible() == before
 
 
 def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: LandingClient, store: Store) -> None:
@@ -133,13 +156,23 @@ def test_replace_spares_a_newer_landing_that_has_no_manifest_yet(at: LandingClie
     assert before.items() < store.visible().items()
 
 
-def test_replace_removes_an_older_killed_landing(at: LandingClient, store: Store) -> None:
-    """`replace` removes what an older killed landing left without a manifest."""
+def test_replace_removes_what_nobody_lands_any_more(
+    at: LandingClient, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`replace` removes what an older killed landing left without a manifest, an hour after its last object.
+
+    Until then somebody may be about to publish it.
+    """
+    old = at.export(window=WEEK)
     with pytest.raises(Killed):
-        at.land(at.export(window=WEEK), KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES)
+        at.land(old, KilledAt(store.sink, "manifests/"), max_object_bytes=OBJECT_BYTES)
     handle = later(at.export(window=WEEK), minutes=5)
-    at.land(handle, store.sink, rerun="replace")
-    assert generations_in(store.visible()) == {generation(handle.export_id)}
+    at.land(handle, store.sink, rerun="replace", now=soon(minutes=50))
+    assert generations_in(store.visible()) == {generation(handle.export_id), generation(old.export_id)}
+    assert "has no manifest and stays" in caplog.text
+    again = later(at.export(window=WEEK), minutes=6)
+    at.land(again, store.sink, rerun="replace", now=soon(minutes=70))
+    assert generations_in(store.visible()) == {generation(again.export_id)}
 
 
 @pytest.mark.parametrize("store", ["file"], indirect=True)
@@ -211,14 +244,30 @@ def test_refuse_ignores_leftovers_of_a_killed_try(at: LandingClient, store: Stor
     assert at.land(handle, store.sink, rerun="refuse").manifest.export.export_id == handle.export_id
 
 
-def test_a_window_over_another_field_is_another_window(at: LandingClient, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rerun", ["refuse", "replace"])
+@pytest.mark.parametrize("other", ["field", "filters", "organization"])
+def test_another_question_below_one_prefix_is_refused(at: LandingClient, store: Store, rerun: Any, other: str) -> None:
+    """Two tasks that ask different things of one source and window must not delete each other's rows.
+
+    Neither starts to: the message says to give each its own prefix, before a byte moves. `add` keeps both.
+    """
     created = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z", field="label_created_at")
-    handle = at.export(window=created)
-    at.land(handle, FileSink(tmp_path))
-    at.land(at.export(window=WEEK), FileSink(tmp_path), rerun="refuse")
-    at.land(later(at.export(window=WEEK), minutes=5), FileSink(tmp_path), rerun="replace")
-    assert generation(handle.export_id) in generations_in(files(tmp_path))
-    assert len(manifests_in(files(tmp_path))) == 2
+    there = at.export(window=created if other == "field" else WEEK)
+    if other == "filters":
+        there = there.model_copy(update={"filters_digest": f"sha256:{1:064}"})
+    if other == "organization":
+        there = there.model_copy(update={"organization_id": "clanother"})
+    landed = at.land(there, store.sink)
+    before = store.visible()
+    at.fake.requests.clear()
+    handle = later(at.export(window=WEEK), minutes=5)
+    with pytest.raises(ConfigurationError, match="its own prefix") as caught:
+        at.land(handle, store.sink, rerun=rerun)
+    assert landed.manifest_uri in str(caught.value)
+    assert store.visible() == before
+    assert at.fake.requests.files == []
+    at.land(handle, store.sink)
+    assert before.items() < store.visible().items()
 
 
 # --- stores that may not be listed
@@ -226,7 +275,7 @@ def test_a_window_over_another_field_is_another_window(at: LandingClient, tmp_pa
 
 class Unlisted(KilledAt):
     def list(self, prefix: str) -> Iterator[ListedObject]:
-        raise StorageError(f"s3:ListBucket is not permitted below {prefix}")
+        raise StorageDeniedError(f"s3:ListBucket is not permitted below {prefix}")
 
 
 def test_add_needs_no_permission_to_list(at: LandingClient, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_an_explicit_key_that_is_taken_is_refused(
 ) -> None:
     """An explicit key at which something else is, is refused before bytes move."""
     if owner == "another export":
-        at.land(at.export(), store.sink, key="rows.gz")
+        at.land(at.export(days=-1), store.sink, key="rows.gz")
     else:
         store.sink.put(NewObject("rows.gz", "text/plain"), b"theirs")
     before = store.visible()
@@ -123,5 +123,7 @@ def test_without_file_attributes_the_bytes_decide(
     assert not at.land(handle, sink, key="rows.gz").moved
     before = files(tmp_path)
     with pytest.raises(ObjectExistsError, match="replace=True"):
-        at.land(at.export(window=FixedWindow("2024-05-07T00:00:00Z", "2024-05-08T00:00:00Z")), sink, key="rows.gz")
+        at.land(
+            at.export(window=FixedWindow("2024-05-07T00:00:00Z", "2024-05-08T00:00:00Z"), days=1), sink, key="rows.gz"
+        )
     assert files(tmp_path) == before

@@ -99,7 +99,7 @@ def test_a_failure_report_has_what_was_moved(at: LandingClient, tmp_path: Path) 
     moved = progress.describe()
     assert moved is not None
     assert "of 150 rows read" in moved
-    assert progress.in_store == "nothing of this export"
+    assert progress.in_store.describe() == "nothing of this export"
 
 
 def test_a_missing_bucket_fails_before_any_request(at: LandingClient, moto: str) -> None:

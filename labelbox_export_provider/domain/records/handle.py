@@ -142,6 +142,19 @@ class ExportHandle(TolerantRecord):
         """Whether no task of this package started this export, so that it is unknown what was asked."""
         return self.filters_digest is None
 
+    @property
+    def question(self) -> tuple[object, ...]:
+        """What was asked, and of whom: of two exports of one question the later may take the place of the earlier.
+
+        What was asked for an external export is unknown, so it has the question of no other.
+        """
+        return (self.source, self.organization_id, self.window, self.filters_digest or self.export_id)
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """The order of exports, the newest last; never the same for two of them, so that all agree on it."""
+        return (self.started_at, self.export_id)
+
     def describe(self) -> str:
         """Return the export's name in one line for logs and errors."""
         window = "no window" if self.window is None else f"[{iso_utc(self.window.start)}, {iso_utc(self.window.end)})"

@@ -14,6 +14,8 @@ from typing_extensions import Self
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
 from labelbox_export_provider.domain.records.object_names import Compression, State
 
+Rerun = Literal["add", "replace", "refuse"]
+
 
 class ResultCounts(Record):
     """The content of the result stream: `rows` are those of the export, `rows_trimmed` of them included.
@@ -64,7 +66,9 @@ class Versions(Record):
 class Manifest(Record):
     """The whole record of one landed export; its JSON schema is in `docs/`.
 
-    `max_object_bytes` is how many bytes of the source went into each object, None where the rows were not split. Counts
+    `max_object_bytes` is how many bytes of the source went into each object, None where the rows were not split.
+    `rerun` is what this landing does with older exports of the same question, which give way to one that replaces;
+    `replaces` names the generations that it takes the place of: they may be gone, or still be on their way out. Counts
     that contradict each other are refused, also when a manifest is read: rows of objects and rows trimmed make up the
     rows of the stream, and the state is what they say.
     """
@@ -80,6 +84,8 @@ class Manifest(Record):
     uris: str | None
     compression: Compression | None
     max_object_bytes: int | None = None
+    rerun: Rerun = "add"
+    replaces: tuple[str, ...] = ()
     started_at: UtcText
     exported_at: UtcText | None
     landed_at: UtcText

@@ -49,6 +49,7 @@ class GCSSink(Sink):
     minimum_part_bytes = MIN_PART_BYTES
     maximum_part_bytes = MAX_PART_BYTES
     maximum_key_bytes = MAX_KEY_BYTES
+    put_leaves_nothing = True
 
     def __init__(
         self,

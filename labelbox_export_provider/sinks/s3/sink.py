@@ -59,6 +59,7 @@ class S3Sink(Sink):
     minimum_part_bytes = MIN_PART_BYTES
     maximum_part_bytes = MAX_PART_BYTES
     maximum_key_bytes = MAX_KEY_BYTES
+    put_leaves_nothing = True
     more_connections = (
         "raise max_pool_connections: write "
         '{{"config_kwargs": {{"max_pool_connections": {count}}}}} in the extra of the AWS connection'

@@ -1,61 +1,85 @@
-"""The decision about an object that is already at an explicit key."""
+"""An explicit key as a destination: one object, which an older export never takes from a newer one.
+
+The object's metadata names the export that it is of. Where the store keeps none, the manifests beside the key decide.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import datetime
 
-from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import ObjectExistsError
-from labelbox_export_provider.sinks.base import ENCODING, EXPORT_ID, Sink
-from labelbox_export_provider.streaming.landing.manifests import Landed, own_manifest
+from labelbox_export_provider.sinks.base import ENCODING, EXPORT_ID, STARTED_AT, StoredObject
+from labelbox_export_provider.streaming.landing.destination import Destination
+from labelbox_export_provider.streaming.landing.generations import Generation
+from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.landing.manifests import Landed
 
 
-@dataclass(frozen=True, slots=True)
-class OverwriteDecision:
-    """`landed` when there is nothing to do; `create_only` when the store must refuse what appears meanwhile."""
+class ExplicitKey(Destination):
+    """One export at one key."""
 
-    landed: Landed | None
-    create_only: bool
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._key = job.names.data()
+        self._encoding = encoding(job.handle, job.options)
+        self._there: StoredObject | None = None
 
+    def _judge(self, others: tuple[Generation, ...], own: list[Landed]) -> None:
+        del own
+        self._there = self._sink.head(self._key)
+        self._refuse(others)
+        # Without metadata the store compares the bytes before it makes the object visible.
+        unknown = self._there is None or self._there.metadata is None
+        self.create_only = unknown and not self._job.options.replace
 
-def decide_overwrite(
-    sink: Sink, names: ObjectNames, handle: ExportHandle, *, encoding: str, replace: bool
-) -> OverwriteDecision:
-    """Decide, before bytes move, whether to write at the key; fail with `ObjectExistsError` if that is not allowed.
+    def before_completion(self) -> None:
+        """Look once more at the key; an object that another export has put there meanwhile is judged as at first."""
+        there = None if self.create_only else self._sink.head(self._key)
+        if there is not None and there != self._there:
+            self._there = there
+            look = self._look()
+            self._refuse(() if look is None else look.others)
 
-    The same export and encoding make the same bytes, so an object of both may be written again, and counts as done when
-    its manifest is there. In the layout every export has names of its own, so nothing is read.
-    """
-    key = names.explicit_key
-    if key is None or replace:
-        return OverwriteDecision(None, create_only=False)
-    there = sink.head(key)
-    if there is None:
-        return OverwriteDecision(None, create_only=True)
-    landed = own_manifest(sink, names)
-    same_encoding = there.metadata is None or there.metadata.get(ENCODING) == encoding
-    if landed is not None and same_encoding and _names(landed.manifest, sink.uri(key), there.size, handle):
-        return OverwriteDecision(landed, create_only=False)
-    if there.metadata is None:
-        # The store keeps no metadata; it compares the bytes before it makes the object visible.
-        return OverwriteDecision(None, create_only=True)
-    origin = there.metadata.get(EXPORT_ID)
-    if origin == handle.export_id and there.metadata.get(ENCODING) == encoding:
-        return OverwriteDecision(None, create_only=False)
-    whose = f"An object of export {origin}" if origin else "An object that is not of this package"
-    if origin == handle.export_id:
-        whose = "An object of this export, landed with other options"
-    raise ObjectExistsError(
-        f"{whose} is at this key ({there.size} bytes), and replace=False. No bytes were moved and nothing was changed. "
-        "Remove the object, choose a key that names the window (for instance {window_start:%Y-%m-%d}), or set "
-        "replace=True.",
-        details=f"{sink.uri(key)}, for {handle.describe()}",
-    )
+    def _has_this_form(self, landed: Landed) -> bool:
+        if not landed.manifest.objects or self._there is None:
+            return not landed.manifest.objects
+        metadata = self._there.metadata
+        return metadata is None or (self._is_own(metadata.get(EXPORT_ID)) and metadata.get(ENCODING) == self._encoding)
 
+    def _refuse(self, others: tuple[Generation, ...]) -> None:
+        """Fail with `ObjectExistsError` if what is at the key must not be overwritten."""
+        there, handle = self._there, self._job.handle
+        if there is None:
+            return
+        newer = [each for each in others if each.export is not None and each.rows and each.export.order > handle.order]
+        if there.metadata is None:
+            if newer:
+                raise self._newer_error(newer[-1].describe())
+            return
+        origin, started = there.metadata.get(EXPORT_ID), there.metadata.get(STARTED_AT)
+        if origin is not None and started is not None and not self._is_own(origin):
+            moment = datetime.fromisoformat(started.replace("Z", "+00:00"))
+            if (moment, origin) > handle.order:
+                raise self._newer_error(f"export {origin}, started {started}")
+        if self._job.options.replace or (self._is_own(origin) and there.metadata.get(ENCODING) == self._encoding):
+            return
+        whose = f"An object of export {origin}" if origin else "An object that is not of this package"
+        if self._is_own(origin):
+            whose = "An object of this export, landed with other options"
+        raise ObjectExistsError(
+            f"{whose} is at this key ({there.size} bytes), and replace=False. No bytes were moved and nothing was "
+            "changed. Remove the object, choose a key that names the window (for instance {window_start:%Y-%m-%d}), "
+            "or set replace=True.",
+            details=f"{self._sink.uri(self._key)}, for {handle.describe()}",
+        )
 
-def _names(manifest: Manifest, uri: str, size: int, handle: ExportHandle) -> bool:
-    return manifest.export.export_id == handle.export_id and any(
-        landed.uri == uri and landed.bytes == size for landed in manifest.objects
-    )
+    def _is_own(self, origin: str | None) -> bool:
+        return origin == self._job.handle.export_id
+
+    def _newer_error(self, whose: str) -> ObjectExistsError:
+        return ObjectExistsError(
+            f"A newer export is at this key ({whose}), and an older one never overwrites it, whatever replace says. "
+            "Nothing was changed. Mark this task as success, or choose a key that names the window (for instance "
+            "{window_start:%Y-%m-%d}). To land this export all the same, remove the object and its manifest first.",
+            details=f"{self._sink.uri(self._key)}, for {self._job.handle.describe()}",
+        )

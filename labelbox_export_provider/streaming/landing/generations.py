@@ -1,163 +1,141 @@
-"""The generations of one source and window that are in a store: this export's own, and those of other exports.
+"""The landed exports of one source and window, or at one explicit key, as their manifests show them.
 
-Readers of `data/` read whatever is there, so rows must not be there twice by accident: a generation is never written in
-two forms, what a killed try left and no manifest names is removed, and `rerun` decides about other generations. What a
-manifest names is never removed, except older generations that are to be replaced; of these the manifest is removed
-first, so that whatever is killed and when, a manifest names whole objects. Listing a store is not a lock: two landings
-that run at the same moment may not see each other.
+A generation counts from its manifest on. A listing is not a lock, so a landing looks twice: before it moves a byte, and
+again after its own manifest is there. Of two landings at the same moment, the one whose second look comes last sees the
+other's manifest; exports have one order, so both agree which of them is the newer.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import get_args
 
+from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.object_names import Compression, Kind, ObjectNames, WindowNames
-from labelbox_export_provider.errors import (
-    ConfigurationError,
-    ObjectExistsError,
-    StorageError,
-    StorageUnavailableError,
-)
-from labelbox_export_provider.sinks.base import STARTED_AT, Sink
-from labelbox_export_provider.streaming.landing.manifests import Landed, own_manifest, read_manifest
+from labelbox_export_provider.domain.records.manifest import Rerun
+from labelbox_export_provider.domain.records.object_names import Kind, State
+from labelbox_export_provider.sinks.base import STARTED_AT, ListedObject
+from labelbox_export_provider.streaming.landing.job import Job
+from labelbox_export_provider.streaming.landing.manifests import Landed, read_manifest
 
 logger = logging.getLogger(__name__)
 
 _IN_ORDER_OF_REMOVAL: tuple[Kind, ...] = get_args(Kind)
 """Manifests first: they must not name missing objects. Then lists that point to data, then data, then errors."""
+ABANDONED_AFTER = timedelta(hours=1)
+"""How long the newest object without a manifest is old when nobody is still landing that generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Another export that is landed. `export` is None where its manifest cannot be read; `rows` are those landed."""
+
+    name: str
+    uri: str
+    keys: tuple[str, ...]
+    export: ExportHandle | None
+    rerun: Rerun | None
+    rows: int
+
+    def is_newer_than(self, handle: ExportHandle) -> bool:
+        """Return whether it answers the same question as this export, which was started before it."""
+        return self.answers(handle) and self.export is not None and self.export.order > handle.order
+
+    def answers(self, handle: ExportHandle) -> bool:
+        """Return whether it answers the question of this export."""
+        return self.export is not None and self.export.question == handle.question
+
+    def describe(self) -> str:
+        """Return its name, how many rows it has, and when its export was started."""
+        if self.export is None:
+            return f"generation {self.name}"
+        return f"generation {self.name} with {self.rows} rows, started {iso_utc(self.export.started_at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the manifests: keys of those of this export, whatever their state, and the other exports."""
+
+    own: tuple[str, ...]
+    others: tuple[Generation, ...]
 
 
 class LandedGenerations:
-    """The generations in one store, found through the names of one export in the layout."""
+    """Finds the generations that are beside that of one job. Each manifest is read once."""
 
-    def __init__(self, sink: Sink, names: ObjectNames, window: WindowNames, handle: ExportHandle) -> None:
-        self._sink = sink
-        self._names = names
-        self._window = window
-        self._handle = handle
-        self._own: Landed | None = None
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._sink = job.sink
+        self._window = job.names.window
+        self._known: dict[ListedObject, Generation] = {}
 
-    def refuse_others(self) -> None:
-        """Fail with `ObjectExistsError` when the manifest of another export of this window is there."""
-        for key, generation in self._keys("manifests"):
-            if generation == self._names.generation:
-                continue
-            landed = read_manifest(self._sink, key)
-            if landed is not None and not self._is_same_window(landed):
-                continue
-            rows = "" if landed is None else f" with {landed.manifest.rows_landed} rows"
-            raise ObjectExistsError(
-                f"Another export of this source and window is landed already (generation {generation}{rows}), and "
-                "rerun='refuse'. No bytes were moved. Keep that one and mark this task as success, set "
-                "rerun='add' to land this one beside it or 'replace' to land it instead, or remove that generation, "
-                "its manifest first.",
-                details=self._sink.uri(key),
-            )
+    def look(self) -> Look:
+        """List the manifests and read those of other exports; raises where listing is not permitted."""
+        found: dict[str, list[ListedObject]] = {}
+        for listed in self._sink.list(self._window.prefix("manifests")):
+            if (name := self._window.generation_of("manifests", listed.key)) is not None:
+                found.setdefault(name, []).append(listed)
+        own = tuple(each.key for each in found.pop(self._job.names.generation, ()))
+        # The states of one generation are those of one export; a second one is what a killed landing left.
+        newest = {name: max(many, key=lambda each: each.key) for name, many in found.items()}
+        unknown = [(name, each) for name, each in newest.items() if each not in self._known]
+        for (_, listed), read in zip(unknown, self._job.calls.map(self._read, unknown), strict=True):
+            self._known[listed] = read
+        return Look(own, tuple(self._with_keys(self._known[newest[name]], found[name]) for name in sorted(found)))
 
-    def read_own_manifest(self) -> Landed | None:
-        """Read and return the manifest of this export, where an earlier try has landed it; the next calls need it."""
-        self._own = own_manifest(self._sink, self._names)
-        return self._own
-
-    def refuse_another_form(self, compression: Compression | None, object_bytes: int | None) -> None:
-        """Fail with `ConfigurationError` when this export is already landed, compressed or split in another way."""
-        landed = self._own
-        if landed is None or not landed.manifest.objects:
-            return
-        there = (landed.manifest.compression, landed.manifest.max_object_bytes)
-        if there != (compression, object_bytes):
-            raise ConfigurationError(
-                f"This export is landed already with compression={there[0]!r} and max_object_bytes={there[1]!r}. "
-                f"Landed again with compression={compression!r} and max_object_bytes={object_bytes!r}, its rows would "
-                "be there twice for readers of data/. Use those options again, or remove its manifest first: "
-                "the objects that it names are then replaced.",
-                details=landed.uri,
-            )
-
-    def remove_unnamed(self, written: Collection[str]) -> None:
-        """Remove objects of this export that are not in `written`, where it has no manifest yet.
-
-        A killed try with other options leaves them. Where listing is not permitted, a warning is logged instead.
-        """
-        if self._own is None:
-            self._remove_but(written)
-
-    def remove_no_longer_named(self, written: Collection[str]) -> None:
-        """Remove objects of this export that its older manifest named and its new one does not."""
-        if self._own is not None:
-            self._remove_but(written)
+    def own_manifests(self, keys: Iterable[str] | None) -> list[Landed]:
+        """Read the manifests of this export; None for `keys` tries every state, where they could not be listed."""
+        every = [self._job.names.manifest(state) for state in get_args(State)] if keys is None else keys
+        return [each for each in self._job.calls.map(lambda key: read_manifest(self._sink, key), every) if each]
 
     def check_listing(self) -> None:
-        """Fail before bytes move if the store does not permit to list other generations."""
-        for kind in _IN_ORDER_OF_REMOVAL:
-            next(iter(self._sink.list(self._window.prefix(kind))), None)
+        """Fail before bytes move if the store does not permit to list the objects of other generations."""
+        prefixes = [self._window.prefix(kind) for kind in _IN_ORDER_OF_REMOVAL[1:]]
+        self._job.calls.map(lambda prefix: next(iter(self._sink.list(prefix)), None), prefixes)
 
-    def remove_older(self) -> None:
-        """Remove the generations of exports that were started before this one, and what a killed removal left."""
-        found: dict[str, dict[Kind, list[str]]] = {}
-        # Manifests are listed last: a landing that runs at the same moment writes its own after its objects.
-        for kind in reversed(_IN_ORDER_OF_REMOVAL):
-            for key, generation in self._keys(kind):
-                if generation != self._names.generation:
-                    found.setdefault(generation, {}).setdefault(kind, []).append(key)
-        for generation, keys in sorted(found.items()):
-            if not self._is_older(keys):
-                continue
-            for kind in _IN_ORDER_OF_REMOVAL:
-                for key in keys.get(kind, ()):
-                    self._sink.delete(key)
-            logger.info("Removed generation %s, which %s replaces.", generation, self._names.generation)
+    def objects(self) -> dict[str, dict[Kind, list[ListedObject]]]:
+        """List the objects of other generations without their manifests."""
+        found: dict[str, dict[Kind, list[ListedObject]]] = {}
+        kinds = _IN_ORDER_OF_REMOVAL[1:]
+        listings = self._job.calls.map(lambda kind: list(self._sink.list(self._window.prefix(kind))), kinds)
+        for kind, listing in zip(kinds, listings, strict=True):
+            for listed in listing:
+                name = self._window.generation_of(kind, listed.key)
+                if name is not None and name != self._job.names.generation:
+                    found.setdefault(name, {}).setdefault(kind, []).append(listed)
+        return found
 
-    def _keys(self, kind: Kind) -> Iterator[tuple[str, str]]:
-        for listed in self._sink.list(self._window.prefix(kind)):
-            if (generation := self._window.generation_of(kind, listed.key)) is not None:
-                yield listed.key, generation
-
-    def _remove_but(self, written: Collection[str]) -> None:
-        try:
-            kinds = _IN_ORDER_OF_REMOVAL[1:]
-            with ThreadPoolExecutor(len(kinds), thread_name_prefix="labelbox-list") as pool:
-                found = [
-                    key
-                    for keys in pool.map(lambda kind: list(self._keys(kind)), kinds)
-                    for key, generation in keys
-                    if generation == self._names.generation and key not in written
-                ]
-        except StorageUnavailableError:
-            raise
-        except StorageError as error:
-            logger.warning("%s Objects that killed tries with other options left are not removed.", error)
-            return
-        for key in found:
-            logger.info("%s: removed, an earlier try with other options left it.", self._sink.uri(key))
-            self._sink.delete(key)
-
-    def _is_same_window(self, landed: Landed) -> bool:
-        window, ours = landed.manifest.export.window, self._handle.window
-        return (window and window.field) == (ours and ours.field)
-
-    def _is_older(self, keys: dict[Kind, list[str]]) -> bool:
-        if manifests := keys.get("manifests"):
-            landed = [read_manifest(self._sink, key) for key in manifests]
-            for each in landed:
-                if each is None:
-                    logger.warning("%s stays: its manifest cannot be read.", self._sink.uri(manifests[0]))
-                    return False
-                if not self._is_same_window(each):
-                    return False
-                if each.manifest.started_at > self._handle.started_at:
-                    logger.warning("%s stays: its export was started after this one.", each.uri)
-                    return False
-            return True
-        # No manifest: a killed try, a killed removal, or a landing that still runs.
-        for key in (each for kind in keys.values() for each in kind):
-            there = self._sink.head(key)
+    def is_abandoned(self, objects: dict[Kind, list[ListedObject]], now: datetime) -> bool:
+        """Return whether a generation without manifest is certainly of an older export that nobody lands any more."""
+        every = [each for of_kind in objects.values() for each in of_kind]
+        if any(each.modified_at is None or now - each.modified_at <= ABANDONED_AFTER for each in every):
+            return False
+        for each in every:
+            there = self._sink.head(each.key)
             started_at = (there.metadata or {}).get(STARTED_AT) if there is not None else None
             if started_at is not None:
-                return datetime.fromisoformat(started_at.replace("Z", "+00:00")) <= self._handle.started_at
-        return True
+                return datetime.fromisoformat(started_at.replace("Z", "+00:00")) < self._job.handle.started_at
+        return False
+
+    def remove(self, name: str, manifests: Iterable[str], objects: dict[Kind, list[ListedObject]]) -> None:
+        """Remove a generation that this export replaces."""
+        for key in manifests:
+            self._sink.delete(key)
+        for kind in _IN_ORDER_OF_REMOVAL[1:]:
+            self._job.calls.map(self._sink.delete, [each.key for each in objects.get(kind, ())])
+        logger.info("Removed generation %s, which %s replaces.", name, self._job.names.generation)
+
+    def _read(self, found: tuple[str, ListedObject]) -> Generation:
+        name, listed = found
+        landed, uri = read_manifest(self._sink, listed.key), self._sink.uri(listed.key)
+        if landed is None:
+            return Generation(name, uri, (), None, None, 0)
+        manifest = landed.manifest
+        return Generation(name, uri, (), manifest.export, manifest.rerun, manifest.rows_landed)
+
+    @staticmethod
+    def _with_keys(generation: Generation, manifests: list[ListedObject]) -> Generation:
+        return replace(generation, keys=tuple(each.key for each in manifests))

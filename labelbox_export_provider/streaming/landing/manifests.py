@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import get_args
 
 from pydantic import ValidationError
 
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts
-from labelbox_export_provider.domain.records.object_names import ObjectNames, State
+from labelbox_export_provider.domain.records.object_names import State
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import Sink, WrittenObject
 from labelbox_export_provider.streaming.pipeline.staged import StagedStream
@@ -27,6 +25,7 @@ class Landed:
     """A landing that is in the store."""
 
     manifest: Manifest
+    key: str
     uri: str
 
 
@@ -36,17 +35,10 @@ def read_manifest(sink: Sink, key: str) -> Landed | None:
     if content is None:
         return None
     try:
-        return Landed(Manifest.model_validate_json(content), sink.uri(key))
+        return Landed(Manifest.model_validate_json(content), key, sink.uri(key))
     except ValidationError:
         logger.warning("%s is not a manifest of this version; it is treated as missing.", sink.uri(key))
         return None
-
-
-def own_manifest(sink: Sink, names: ObjectNames) -> Landed | None:
-    """Return the manifest that an earlier landing of the same export left, whatever its state."""
-    keys = [names.manifest(state) for state in get_args(State)]
-    with ThreadPoolExecutor(len(keys), thread_name_prefix="labelbox-read") as pool:
-        return next((landed for landed in pool.map(lambda key: read_manifest(sink, key), keys) if landed), None)
 
 
 def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:

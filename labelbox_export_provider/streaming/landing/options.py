@@ -6,14 +6,13 @@ from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Literal, get_args
 
-from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest
+from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest, Rerun
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY, check_memory_options
 from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW
 
 OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
-Rerun = Literal["add", "replace", "refuse"]
 
 DEFAULT_MAX_OBJECT_BYTES = 512 * 1024**2
 _MIN_OBJECT_BYTES = 64 * 1024

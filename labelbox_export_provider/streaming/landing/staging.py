@@ -6,28 +6,16 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
-from labelbox_export_provider.domain.options.dates import iso_utc
-from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.sinks.base import (
-    ENCODING,
-    EXPORT_ID,
-    SOURCE_RANGE,
-    STARTED_AT,
-    NewObject,
-    ObjectWriter,
-    Sink,
-    WrittenObject,
-)
+from labelbox_export_provider.sinks.base import ENCODING, SOURCE_RANGE, NewObject, ObjectWriter, WrittenObject
 from labelbox_export_provider.streaming.download.file_host import FileHost
-from labelbox_export_provider.streaming.landing.options import LandingOptions
+from labelbox_export_provider.streaming.landing.destination import Destination
+from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
@@ -36,60 +24,19 @@ from labelbox_export_provider.streaming.pipeline.pipeline import (
     OutputFormat,
     StagedStream,
     Stream,
-    TransferHooks,
     stage_stream,
 )
-from labelbox_export_provider.streaming.pipeline.progress import LandingProgress, Progress
+from labelbox_export_provider.streaming.pipeline.progress import Progress
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The inputs of one landing."""
-
-    client: LabelboxClient
-    handle: ExportHandle
-    names: ObjectNames
-    sink: Sink
-    options: LandingOptions
-    progress: LandingProgress
-    transfer_hooks: TransferHooks
-    calls: CallPool
-    """Its token is cancelled with the first failure, or by whoever ends the landing; all threads and waits know it."""
-
-    def object_bytes(self, totals: StreamTotals | None) -> int | None:
-        """Return how many bytes of the source go into one data object; None where all of them do."""
-        limit = self.options.max_object_bytes
-        if limit is None or self.names.explicit_key is not None or totals is None or totals.size <= limit:
-            return None
-        return limit
-
-    def metadata(self) -> dict[str, str]:
-        """Return the metadata about its origin that every object carries."""
-        return {EXPORT_ID: self.handle.export_id, STARTED_AT: iso_utc(self.handle.started_at)}
-
-
-def encoding(handle: ExportHandle, options: LandingOptions, object_bytes: int | None = None) -> str:
-    """Return the name of all that decides the bytes of a data object besides the export itself."""
-    packed = compression.encoding(options.compression, MEMBER_BYTES)
-    split = "whole" if object_bytes is None else f"split-{object_bytes}"
-    window = handle.window
-    if window is None or not window.trim:
-        return f"1;{packed};{split};untrimmed"
-    ends = ",".join(
-        "-" if end is None else iso_utc(end)
-        for end in (window.queried_start, window.start, window.end, window.queried_end)
-    )
-    return f"1;{packed};{split};{window.field},{ends},{options.max_trim_row}"
 
 
 class Stager:
     """Stages the streams of one job; `abort` aborts what is staged and not completed."""
 
-    def __init__(self, job: Job, host: FileHost, *, create_only: bool) -> None:
+    def __init__(self, job: Job, host: FileHost, destination: Destination) -> None:
         self._job = job
         self._host = host
-        self._create_only = create_only
+        self._destination = destination
         self._staged: list[StagedStream] = []
         self._first_files: dict[StreamType, Future[ExportFile]] = {}
 
@@ -139,7 +86,7 @@ class Stager:
         if stream is not StreamType.RESULT:
             return OutputFormat(options.compression, max_trim_row=options.max_trim_row)
         rule = window.trim_rule() if window is not None else None
-        return OutputFormat(options.compression, rule, options.max_trim_row, self._job.object_bytes(totals))
+        return OutputFormat(options.compression, rule, options.max_trim_row, self._job.object_bytes(totals.size))
 
     def _plan(self, totals: StreamTotals, output_format: OutputFormat) -> MemoryPlan:
         options, sink, object_bytes = self._job.options, self._job.sink, output_format.object_bytes
@@ -161,7 +108,7 @@ class Stager:
     def new_object(self, stream: StreamType, totals: StreamTotals, number: int = 0) -> NewObject:
         """Return the description of one object of a stream."""
         job, is_result = self._job, stream is StreamType.RESULT
-        object_bytes = job.object_bytes(totals) if is_result else None
+        object_bytes = job.object_bytes(totals.size) if is_result else None
         first = number * (object_bytes or 0)
         end = totals.size if object_bytes is None else min(totals.size, first + object_bytes)
         return NewObject(
@@ -172,7 +119,7 @@ class Stager:
                 SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",
                 ENCODING: encoding(job.handle, job.options, object_bytes),
             },
-            create_only=is_result and self._create_only,
+            create_only=is_result and self._destination.create_only,
             hold_small=object_bytes is None,
         )
 
@@ -185,6 +132,11 @@ class Stager:
             return 0
         return -(-totals.size // object_bytes) * min(object_bytes, self._job.sink.kept_bytes)
 
+    def discard(self, staged: StagedStream) -> None:
+        """Abort a stream that is not to be completed."""
+        self._staged.remove(staged)
+        self._job.calls.abort(staged.writers())
+
     def abort(self) -> None:
         """Abort what is not completed."""
         self._job.calls.abort(writer for staged in self._staged for writer in staged.writers())
@@ -195,8 +147,7 @@ def complete_all(
 ) -> list[tuple[StagedObject, WrittenObject]]:
     """Make the objects that have bytes visible, several at once, and return them in order.
 
-    When one fails, those that are not begun are left out; the first failure is raised. `notice` is called with how many
-    are visible, out of how many, at the beginning and after each.
+    `notice` is called with how many are visible, out of how many, at the beginning and after each.
     """
     ready = [each for each in staged.objects if each.size]
     done: list[WrittenObject] = []

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN
+from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
@@ -98,25 +96,3 @@ class Progress:
             sum(each.rows for each in all_units),
             self._clock() - self._begun,
         )
-
-
-@dataclass(slots=True)
-class LandingProgress:
-    """How far one landing got, for the message of a task that fails: what was read, and what is in the store."""
-
-    in_store: str = NOTHING_WRITTEN
-    _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
-
-    def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:
-        """Add a stream whose transfer starts."""
-        self._streams.append((stream, rows_total, progress))
-
-    def describe(self) -> str | None:
-        """Return how many bytes and rows were read, out of how many; None before the first stream."""
-        parts = []
-        for stream, rows_total, progress in self._streams:
-            state = progress.state()
-            parts.append(
-                f"{stream}: {state.bytes_done} of {state.bytes_total} bytes, {state.rows} of {rows_total} rows read"
-            )
-        return "; ".join(parts) or None

@@ -67,6 +67,8 @@ class FaultySink(Sink):
         self.kept_bytes = sink.kept_bytes
         self.maximum_key_bytes = sink.maximum_key_bytes
         self.connections = sink.connections
+        self.put_leaves_nothing = sink.put_leaves_nothing
+        self.heads_without_list = sink.heads_without_list
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import zstandard
@@ -47,8 +47,10 @@ class LandingClient:
     client: LabelboxClient
     waits: list[float]
 
-    def export(self, *, window: FixedWindow | None = None, project_id: str | None = None) -> ExportHandle:
-        """Start an export and return its handle; it is COMPLETE at once."""
+    def export(
+        self, *, window: FixedWindow | None = None, project_id: str | None = None, **later: float
+    ) -> ExportHandle:
+        """Start an export and return its handle; it is COMPLETE at once. `later` dates it: `days=1`, `minutes=-5`."""
         source = ProjectSource(project_id=project_id or self.fake.project_id)
         resolved = window.resolve(RunInterval(None, None)) if window is not None else None
         given = source.render_input(task_name="a test", owner_timezone=None, window=resolved)
@@ -63,7 +65,7 @@ class LandingClient:
             user_id=self.fake.user.user_id,
             organization_id=self.fake.organization_id,
             fingerprint=request_fingerprint(source.mutation, given, self.fake.endpoint, self.fake.organization_id),
-            started_at=NOW,
+            started_at=NOW + timedelta(**later),
             query=condensed_query(given),
         )
 
@@ -77,6 +79,7 @@ class LandingClient:
         sleep: Any = None,
         token: CancelToken | None = None,
         compression: Compression | None = "gzip",
+        now: datetime = NOW,
         **options: Any,
     ) -> LandedExport:
         """Land it; waits are noted instead of waited."""
@@ -88,7 +91,7 @@ class LandingClient:
             sink=sink,
             versions=VERSIONS,
             options=LandingOptions(compression=compression, **options),
-            now=lambda: NOW,
+            now=lambda: now,
             transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
             token=token,
         )

@@ -101,7 +101,9 @@ SOURCE += ["too long for ever", "expired", "refused for ever"]
 
 STORE_CALLS: list[tuple[str, Area]] = [
     ("abort_open_uploads", "data"),
-    ("abort_open_uploads", "manifests"),
+    ("abort_open_uploads", "errors"),
+    ("list", "manifests"),
+    ("list", "errors"),
     *itertools.product(("begin", "put_part", "complete"), _STREAMS),
     ("put", "uris"),
     ("put", "manifests"),

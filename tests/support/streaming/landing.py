@@ -47,6 +47,8 @@ class KilledAt(Sink):
         self.dead = False
         self.order: list[str] = []
         self.minimum_part_bytes = sink.minimum_part_bytes
+        self.put_leaves_nothing = sink.put_leaves_nothing
+        self.heads_without_list = sink.heads_without_list
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)
