@@ -77,8 +77,8 @@ def sink(server: StrictS3, **sink_args: Any) -> S3Sink:
     return made
 
 
-def land(at: LandingClient, server: StrictS3, **options: Any) -> list[bytes]:
-    handle = at.export()
+def land(at: LandingClient, server: StrictS3, *, minutes: float = 0, **options: Any) -> list[bytes]:
+    handle = at.export(minutes=minutes)
     at.land(handle, sink(server), prefix=PREFIX, compression=None, **options)
     assert rows_in(server.visible()) == at.fake.rows_for(like=handle.export_id)
     return rows_in(server.visible())
@@ -92,7 +92,7 @@ def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(
     with pytest.raises(KilledError):
         at.land(handle, killed, prefix=PREFIX, compression=None)
     at.land(handle, sink(server), prefix=PREFIX, compression=None)
-    at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="replace")
+    land(at, server, minutes=1, rerun="replace")
     at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
     at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", S3, re.MULTILINE))
@@ -112,9 +112,9 @@ def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(at: L
     server.denied = denied_by(block("The usual policy"))
     land(at, server)
     with pytest.raises(StorageError, match="needs s3:DeleteObject"):
-        at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="replace")
+        land(at, server, minutes=1, rerun="replace")
     server.denied = denied_by(block("The usual policy"), "s3:DeleteObject")
-    assert land(at, server, rerun="replace")
+    assert land(at, server, minutes=2, rerun="replace")
 
 
 def test_every_action_of_the_usual_policy_is_needed(at: LandingClient, server: StrictS3) -> None:

@@ -59,8 +59,8 @@ def sink(server: StrictGCS) -> GCSSink:
     return GCSSink(gcs_client(server.address), "lake")
 
 
-def land(at: LandingClient, server: StrictGCS, **options: object) -> None:
-    handle = at.export()
+def land(at: LandingClient, server: StrictGCS, *, minutes: float = 0, **options: object) -> None:
+    handle = at.export(minutes=minutes)
     at.land(handle, sink(server), prefix="labelbox", **options)  # type: ignore[arg-type]  # passed on as they are
     assert set(rows_in(server.visible())) == set(at.fake.rows_for(like=handle.export_id))
 
@@ -99,9 +99,9 @@ def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(
     server.denied = denied_by("The usual roles")
     land(at, server)
     with pytest.raises(StorageError, match=r"needs storage\.objects\.delete"):
-        land(at, server, rerun="replace")
+        land(at, server, minutes=1, rerun="replace")
     server.denied = frozenset()
-    land(at, server, rerun="replace")
+    land(at, server, minutes=2, rerun="replace")
 
 
 def test_exports_land_whole_with_the_right_to_create_alone(at: LandingClient, server: StrictGCS) -> None:
