@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         StoredObject,
         WrittenObject,
         check_relative_key,
-        check_relative_prefix,
     )
     from labelbox_export_provider.sinks.file import FileSink
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
@@ -46,7 +45,6 @@ __all__ = [
     "StoredObject",
     "WrittenObject",
     "check_relative_key",
-    "check_relative_prefix",
 ]
 
 _HOMES = {"FileSink": "file", "GCSSink": "gcs.sink", "PartAccount": "part_account", "S3Sink": "s3.sink"}

@@ -280,17 +280,10 @@ class Sink(ABC):
 
     @abstractmethod
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
-        """Remove what killed tries left under all keys that start with `prefix`, fence them, and return how many.
+        """Remove what killed tries left below a prefix, with one listing; fence them, and return how many there were.
 
-        It takes one listing, however many keys there are. With `exact`, what was left under this key alone: the key
-        `rows` is also a prefix of `rows.2`, which may be another task's. "" is refused.
+        With `exact`, only under this key: `rows` is also a prefix of `rows.2`, another task's. "" is refused.
         """
-
-
-def check_relative_prefix(prefix: str) -> str:
-    """Refuse a prefix that could leave the bucket or root, or that is all of it."""
-    check_relative_key(prefix.removesuffix("/"))
-    return prefix
 
 
 def check_relative_key(key: str) -> str:

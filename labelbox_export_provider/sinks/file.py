@@ -32,7 +32,6 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
-    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
 from labelbox_export_provider.sinks.file_errors import file_error, reported
@@ -146,7 +145,7 @@ class FileSink(Sink):
 
         They are found in one pass over the directory. A name of more than 96 bytes is found by its first 96, or whole.
         """
-        check_relative_prefix(prefix)
+        check_relative_key(prefix.removesuffix("/"))
         removed = 0
         for path, key in self._files_beside(prefix):
             if not is_leftover(key, prefix, exact=exact):

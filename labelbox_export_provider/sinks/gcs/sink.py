@@ -27,7 +27,6 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
-    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
@@ -144,7 +143,7 @@ class GCSSink(Sink):
 
         Sessions of objects that must not overwrite cannot be listed. See `CreateOnlyWriter` for why that is safe.
         """
-        check_relative_prefix(prefix)
+        check_relative_key(prefix.removesuffix("/"))
         aborted = 0
         try:
             for key, upload in [*self._calls.xml.open_uploads(prefix)]:

@@ -31,7 +31,6 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
     check_relative_key,
-    check_relative_prefix,
 )
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
@@ -154,7 +153,7 @@ class S3Sink(Sink):
 
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
         """Abort the multipart uploads below a prefix; log a warning where listing them is not permitted."""
-        check_relative_prefix(prefix)
+        check_relative_key(prefix.removesuffix("/"))
         aborted = 0
         try:
             for key, upload in self._calls.open_uploads(prefix):
