@@ -13,6 +13,7 @@ from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.client.types import ExportTaskState, Flow, Sleep, StreamTotals, StreamType, TaskStatus
 from labelbox_export_provider.errors import (
+    AccessError,
     ExportCanceledError,
     ExportFailedError,
     ExportNotReadyError,
@@ -27,6 +28,10 @@ VISIBILITY_GRACE = timedelta(seconds=60)
 """How long after its start a task can still be invisible."""
 EMPTY_AGAIN_AFTER = 5.0
 """Seconds until a missing header is read again, before the stream is treated as empty."""
+BELIEVED_AFTER = 120.0
+"""Seconds for which Labelbox must deny an export, or refuse the key, until a wait believes it."""
+ASKED_AGAIN_EVERY = 20.0
+"""Seconds between two of these answers."""
 LINE_EVERY = 60.0
 """Seconds after which a wait writes a line of progress although nothing changed."""
 
@@ -78,17 +83,15 @@ def poll(
     """Poll an export task once.
 
     A temporary failure of Labelbox and a new task that is not visible yet count as "still running": the time limit of
-    the wait bounds them. Unknown states count as running too, with a warning. An unknown id raises
-    `NotFoundError`, a refused key `AccessError`.
+    the wait bounds them. Unknown states count as running too, with a warning. An unknown id raises `NotFoundError`, a
+    refused key `AccessError`, once Labelbox has answered so for two minutes.
     """
     try:
-        state = yield from flows.task_state(export_id, user_id, policy)
+        state = yield from _believed_state(export_id, user_id, started_at, now, policy)
     except TemporaryError as error:
         log.warning("Export %s could not be polled, the wait continues: %s", export_id, error)
         return PollResult(None, f"Export {export_id}: Labelbox did not answer")
-    except NotFoundError:
-        if started_at is None or now() - started_at > VISIBILITY_GRACE:
-            raise
+    if state is None:
         return PollResult(None, f"Export {export_id}: not visible yet")
     ended = _ENDED.get(state.status)
     if ended is not None:
@@ -96,6 +99,37 @@ def poll(
     if state.status not in _RUNNING:
         log.warning("Export %s is in an unknown state: %r. The wait continues.", export_id, state.status)
     return PollResult(None, _running_line(state, started_at or state.created_at, now()), state)
+
+
+def _believed_state(
+    export_id: str,
+    user_id: str | None,
+    started_at: datetime | None,
+    now: Callable[[], datetime],
+    policy: RetryPolicy,
+) -> Flow[ExportTaskState | None]:
+    """Return the state of an export, or None while it may be too new to be visible.
+
+    One empty answer or one refused key does not end a wait of hours: a replica may lag, and an authentication service
+    may be restarting. Both are believed once Labelbox has given them for `BELIEVED_AFTER` seconds, or for as long as
+    the policy lasts.
+    """
+    waited = 0.0
+    while True:
+        try:
+            return (yield from flows.task_state(export_id, user_id, policy))
+        except (NotFoundError, AccessError) as error:
+            is_new = started_at is not None and now() - started_at <= VISIBILITY_GRACE
+            if is_new and isinstance(error, NotFoundError):
+                return None
+            if waited + ASKED_AGAIN_EVERY > min(BELIEVED_AFTER, policy.total_seconds):
+                raise
+            if waited == 0.0:
+                log.warning(
+                    "Export %s: %s The wait ends if Labelbox answers so for %.0f s.", export_id, error, BELIEVED_AFTER
+                )
+        yield Sleep(ASKED_AGAIN_EVERY, f"the answer about export {export_id} is not believed yet")
+        waited += ASKED_AGAIN_EVERY
 
 
 def ended_line(export_id: str, ended: Ended) -> str:

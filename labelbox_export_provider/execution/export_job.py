@@ -110,10 +110,11 @@ class ExportJob:
 
     def ended(self, handle: ExportHandle, context: Context) -> ExportEvent:
         """Return how an adopted export has ended; defer where it still runs, as one that was just started does."""
-        event: ExportEvent | None = None
-        if handle.adopted:
-            with self.reporting(context, handle=handle):
-                event = poll_once(self.start.hook, handle, ProgressLog(self.task.log.info))
+        return self._poll_or_wait(handle, context) if handle.adopted else self._wait(handle, context)
+
+    def _poll_or_wait(self, handle: ExportHandle, context: Context) -> ExportEvent:
+        with self.reporting(context, handle=handle):
+            event = poll_once(self.start.hook, handle, ProgressLog(self.task.log.info))
         return event or self._wait(handle, context)
 
     def _wait(self, handle: ExportHandle, context: Context) -> NoReturn:
@@ -134,8 +135,7 @@ class ExportJob:
     def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after its wait: return the handle that it kept, and what the trigger reported."""
         handle = self._kept_handle(context)
-        with self.reporting(context, handle=handle):
-            return handle, ExportEvent.parse(payload)
+        return handle, ExportEvent.parse(payload) or self._poll_or_wait(handle, context)
 
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after a wait that Airflow ended, since no trigger reported in time."""

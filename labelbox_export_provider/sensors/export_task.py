@@ -160,11 +160,8 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Return the result, or raise what the trigger's event stands for."""
-        try:
-            parsed = ExportEvent.parse(event)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
-        return self._finish(parsed, context)
+        parsed = ExportEvent.parse(event)
+        return self.execute(context) if parsed is None else self._finish(parsed, context)
 
     def _finish(self, event: ExportEvent, context: Context) -> dict[str, Any]:
         try:

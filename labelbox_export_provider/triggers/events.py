@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -21,6 +22,8 @@ from labelbox_export_provider.errors import (
     RefusedError,
     WaitTimeoutError,
 )
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal[
     "COMPLETE",
@@ -54,10 +57,14 @@ class ExportEvent:
         return asdict(self)
 
     @classmethod
-    def parse(cls, payload: Mapping[str, Any] | None) -> ExportEvent:
-        """Read a payload; anything unknown is a `ProtocolError`, never treated as success."""
+    def parse(cls, payload: Mapping[str, Any] | None) -> ExportEvent | None:
+        """Read a payload; None for one that this version does not know: then the task polls the export itself.
+
+        While a fleet is upgraded the trigger may be of another version than the worker. Unknown members are ignored.
+        """
         if payload is None or payload.get("outcome") not in get_args(Outcome) or not payload.get("export_id"):
-            raise ProtocolError(f"The trigger sent an event that this version does not know: {payload!r}.")
+            log.warning("The trigger sent an event that this version does not know. The export is polled instead.")
+            return None
         details = payload.get("details")
         return cls(
             payload["outcome"],

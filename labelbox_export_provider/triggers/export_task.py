@@ -34,8 +34,9 @@ class ExportTaskTrigger(BaseTrigger):
     polls start again within `poke_interval`, the connection is read again, and nothing is lost. While the trigger runs,
     the connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
     time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
-    back the first poll (see `deferral`). `cancel_on_kill` cancels the export when somebody marks the waiting task as
-    failed or successful; off by default, since the next try adopts the export.
+    back the first poll (see `deferral`). `newer` is what a worker of a newer version added to the row; it
+    is ignored. `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or successful; off by
+    default, since the next try adopts the export.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class ExportTaskTrigger(BaseTrigger):
         exponential_backoff: bool = True,
         cancel_on_kill: bool = False,
         not_before: str | None = None,
+        v: int = 1,
+        **newer: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.labelbox_conn_id = labelbox_conn_id
@@ -63,6 +66,8 @@ class ExportTaskTrigger(BaseTrigger):
         self.exponential_backoff = exponential_backoff
         self.cancel_on_kill = cancel_on_kill
         self.not_before = not_before
+        self.v = v
+        self._newer = newer
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another triggerer needs to continue the wait: no key, no URL."""
@@ -77,8 +82,10 @@ class ExportTaskTrigger(BaseTrigger):
             "exponential_backoff",
             "cancel_on_kill",
             "not_before",
+            "v",
         )
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+        known = {name: getattr(self, name) for name in names}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**self._newer, **known}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll, log progress and sleep; send exactly one event."""

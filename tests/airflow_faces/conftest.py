@@ -47,6 +47,12 @@ def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def errors_are_believed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a refused key or a missing export end a wait without the two minutes that real waits give it."""
+    monkeypatch.setattr("labelbox_export_provider.client.polling.BELIEVED_AFTER", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def the_nights_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the windows of the tests have settled, whenever the tests are run."""
     now = max(datetime.now(timezone.utc), datetime(2026, 11, 24, tzinfo=timezone.utc))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.airflow.project_exports import start_of
 from support.airflow.tasks import StateStore, TaskInstance, context_of
@@ -62,3 +64,17 @@ def test_cleared_after_success_it_starts_a_new_export(fake: FakeLabelbox) -> Non
             start.execute(context)
         resume(start, deferred.value, context)
     assert len(fake.exports) == 2
+
+
+@pytest.mark.parametrize("event", [None, {"outcome": "PAUSED", "export_id": "x"}])
+def test_an_unknown_event_has_the_task_poll_for_itself(fake: FakeLabelbox, event: Any) -> None:
+    """An event that this version does not know is neither success nor failure of the export."""
+    fake.change(polls_per_export=3)
+    start = start_of(fake, wait_for_completion=True, poke_interval=0.01)
+    context = context_of(store=StateStore())
+    with pytest.raises(TaskDeferred):
+        start.execute(context)
+    with pytest.raises(TaskDeferred) as again:
+        start.execute_complete(context, event)
+    assert resume(start, again.value, context)["export_id"] == fake.exports[0].export_id
+    assert len(fake.exports) == 1

@@ -258,3 +258,34 @@ def test_the_message_names_try_and_export(fake: FakeLabelbox) -> None:
     text = str(failure.value)
     assert f"export:    {handle['export_id']}, started" in text
     assert "try:       2 of 4" in text
+
+
+@every_mode
+@pytest.mark.parametrize("code", ["AUTHENTICATION_ERROR", "AUTHORIZATION_ERROR", "RESOURCE_NOT_FOUND"])
+@pytest.mark.parametrize("polled", [0, 2])
+def test_one_refusal_does_not_end_the_wait(
+    fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, mode: str, code: str, polled: int
+) -> None:
+    """A wait ends of a refused key or a missing export only when Labelbox has said so several times."""
+    monkeypatch.setattr("labelbox_export_provider.client.polling.BELIEVED_AFTER", 0.05)
+    monkeypatch.setattr("labelbox_export_provider.client.polling.ASKED_AGAIN_EVERY", 0.01)
+    fake.change(polls_per_export=3)
+    handle = handle_of(fake)
+    fake.faults.add(GraphQLErrorAnswer(operation="createdTasks", code=code, after=polled, times=2))
+    assert run(mode, handle)["totals"]["result"]["rows"] == len(fake.rows_for())
+
+
+UNKNOWN_EVENTS: list[dict[str, Any] | None] = [None, {}, {"outcome": "PAUSED", "export_id": "x"}, {"v": 2, "end": "ok"}]
+
+
+@pytest.mark.parametrize("event", UNKNOWN_EVENTS)
+def test_an_unknown_event_has_the_task_poll_for_itself(fake: FakeLabelbox, event: dict[str, Any] | None) -> None:
+    """An event of a newer triggerer is neither success nor failure: the sensor polls, and defers while it runs."""
+    fake.change(polls_per_export=3)
+    sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), poke_interval=0.01)
+    context = context_of("wait")
+    with pytest.raises(TaskDeferred):
+        sensor.execute(context)
+    with pytest.raises(TaskDeferred) as again:
+        sensor.execute_complete(context, cast("Any", event))
+    assert resume(sensor, again.value, context)["totals"]["result"]["rows"] == len(fake.rows_for())

@@ -18,7 +18,7 @@ from support.airflow.triggers import events_of, rebuilt
 from labelbox_export_provider import ExportTaskSensor
 from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.faults import SlowExport
+from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, SlowExport
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 from labelbox_export_provider.triggers.shared_client import clients_open
 
@@ -189,3 +189,22 @@ def test_first_polls_after_a_restart_are_spread(fake: FakeLabelbox, monkeypatch:
     assert len(slept) == 40
     assert 0 <= min(slept) < 1
     assert 4 < max(slept) <= 5
+
+
+def test_the_row_of_a_newer_worker_is_read(fake: FakeLabelbox) -> None:
+    """A triggerer that is upgraded later ignores options that it does not know, and hands them on."""
+    trigger = trigger_for(handle_of(fake), v=2, batch_key="eu", tick=5.0)
+    row = rebuilt(trigger).serialize()[1]
+    assert (row["v"], row["batch_key"], row["tick"]) == (2, "eu", 5.0)
+    assert events_of(trigger)[0]["outcome"] == "COMPLETE"
+    assert trigger_for(handle_of(fake)).serialize()[1]["v"] == 1
+
+
+@pytest.mark.parametrize("code", ["AUTHENTICATION_ERROR", "RESOURCE_NOT_FOUND"])
+def test_one_refusal_is_not_an_event(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """A triggerer believes a refused key or a missing export only when Labelbox has said so several times."""
+    monkeypatch.setattr("labelbox_export_provider.client.polling.BELIEVED_AFTER", 0.05)
+    monkeypatch.setattr("labelbox_export_provider.client.polling.ASKED_AGAIN_EVERY", 0.01)
+    handle = handle_of(fake)
+    fake.faults.add(GraphQLErrorAnswer(operation="createdTasks", code=code, times=4))
+    assert events_of(trigger_for(handle))[0]["outcome"] == "COMPLETE"

@@ -10,12 +10,14 @@ from support.client.waiter import RUNS_FOR, Waiter
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.polling import (
+    ASKED_AGAIN_EVERY,
+    BELIEVED_AFTER,
     VISIBILITY_GRACE,
     PollResult,
     poll,
     require_complete,
 )
-from labelbox_export_provider.client.retry import ONCE
+from labelbox_export_provider.client.retry import ONCE, RetryPolicy
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import (
     AnotherUsersExportError,
@@ -122,7 +124,7 @@ def test_missing_export_is_waited_for_only_when_new(waiter: Waiter, age: float, 
             waiter.poll()
 
 
-def test_a_bare_id_that_is_not_found_is_an_error_at_once(waiter: Waiter) -> None:
+def test_a_bare_id_that_is_not_found_ends_the_wait(waiter: Waiter) -> None:
     with pytest.raises(NotFoundError, match="clnowhere"):
         waiter.runner.run(waiter.settings, poll("clnowhere", None, None, waiter.clock, ONCE))
 
@@ -156,11 +158,47 @@ def test_temporary_failure_counts_as_running(waiter: Waiter, caplog: pytest.LogC
         (GraphQLErrorAnswer(code="AUTHORIZATION_ERROR", times=None), AuthorizationError),
     ],
 )
-def test_a_refused_key_ends_the_wait(waiter: Waiter, fault: Fault, error: type[LabelboxExportError]) -> None:
+def test_a_refused_key_ends_the_wait_after_two_minutes(
+    waiter: Waiter, fault: Fault, error: type[LabelboxExportError], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refused key is believed only after several answers over two minutes."""
     waiter.start()
     waiter.fake.faults.add(fault)
     with pytest.raises(error):
         waiter.poll()
+    assert waiter.runner.slept == [ASKED_AGAIN_EVERY] * 6
+    assert sum(waiter.runner.slept) == BELIEVED_AFTER == 120
+    assert caplog.text.count("The wait ends if Labelbox answers so for 120 s") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        GraphQLErrorAnswer(code="AUTHENTICATION_ERROR", status=401, times=6),
+        GraphQLErrorAnswer(code="AUTHORIZATION_ERROR", times=6),
+        GraphQLErrorAnswer(code="RESOURCE_NOT_FOUND", times=6),
+        HiddenExport(looks=4, by_id=True),
+    ],
+    ids=["authentication", "authorization", "not found", "empty answers"],
+)
+def test_answers_that_pass_do_not_end_the_wait(waiter: Waiter, fault: Fault) -> None:
+    """One empty answer, or some refusals of the key, do not end a wait of hours."""
+    hidden = isinstance(fault, HiddenExport)
+    waiter.fake.faults.add(*([fault] if hidden else []))
+    waiter.start()
+    waiter.clock.advance(RUNS_FOR)
+    waiter.fake.faults.add(*([] if hidden else [fault]))
+    assert waiter.poll().ended == "COMPLETE"
+    assert 0 < sum(waiter.runner.slept) <= BELIEVED_AFTER
+
+
+def test_a_short_wait_is_not_made_longer(waiter: Waiter) -> None:
+    """A wait whose policy lasts shorter than two minutes believes the answer when that time is over."""
+    waiter.start()
+    policy = RetryPolicy(attempts=1, total_seconds=30)
+    with pytest.raises(NotFoundError):
+        waiter.runner.run(waiter.settings, poll("clnowhere", None, None, waiter.clock, policy))
+    assert waiter.runner.slept == [ASKED_AGAIN_EVERY]
 
 
 def test_a_key_of_another_user_ends_the_wait_naming_both(waiter: Waiter) -> None:
