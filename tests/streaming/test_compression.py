@@ -6,12 +6,14 @@ import gzip
 import io
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import zstandard
 
 from labelbox_export_provider.domain.records.object_names import Compression
-from labelbox_export_provider.streaming.pipeline.compression import content_type, encoding, nothing, packer
+from labelbox_export_provider.errors import IntegrityError
+from labelbox_export_provider.streaming.pipeline.compression import _PACKERS, content_type, encoding, nothing, packer
 
 READERS: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: lambda data: data,
@@ -26,9 +28,9 @@ def rows(count: int = 30_000) -> bytes:
     return b"".join(b'{"id":%d,"text":"%s"}\n' % (chance.getrandbits(40), b"w " * (n % 30)) for n in range(count))
 
 
-def packed(compression: Compression | None, content: bytes, piece_bytes: int) -> bytes:
+def packed(compression: Compression | None, content: bytes, piece_bytes: int, *, verify: bool = False) -> bytes:
     out: list[bytes] = []
-    packing = packer(compression, out.append, block_bytes=100_000)
+    packing = packer(compression, out.append, block_bytes=100_000, verify=verify)
     for start in range(0, len(content), piece_bytes):
         packing.write(content[start : start + piece_bytes])
     packing.end_member()
@@ -80,3 +82,42 @@ def test_media_type_and_encoding_differ_by_compression() -> None:
     assert len({content_type(compression) for compression in READERS}) == 3
     assert len({encoding(compression, 1) for compression in READERS}) == 3
     assert encoding("gzip", 1) != encoding("gzip", 2)
+
+
+@in_every_compression
+def test_verifying_changes_no_byte(compression: Compression | None) -> None:
+    """G8: the same bytes with `verify` and without."""
+    assert packed(compression, rows(), 64 * 1024, verify=True) == packed(compression, rows(), 64 * 1024)
+
+
+class Faulty:
+    """A compressor of the library that gets one byte wrong, in what it takes or in what it returns."""
+
+    def __init__(self, compressor: Any, *, takes: bool) -> None:
+        self._compressor = compressor
+        self._takes = takes
+
+    def compress(self, data: memoryview) -> bytes:
+        """Compress other rows of the same length, or return other bytes."""
+        taken = bytearray(data)
+        taken[7] ^= self._takes
+        return self._returned(self._compressor.compress(bytes(taken)))
+
+    def flush(self) -> bytes:
+        """Return the rest, of which a byte in the middle may be wrong."""
+        return self._returned(self._compressor.flush())
+
+    def _returned(self, packed: bytes) -> bytes:
+        middle = len(packed) // 2
+        return packed if self._takes or len(packed) < 40 else packed[:middle] + b"\x5a" + packed[middle + 1 :]
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["other rows", "other bytes"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_packer_that_errs_is_noticed(compression: Compression, takes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G3: with `verify` what is packed is unpacked again, so that rows which a packer changed are never published."""
+    new = _PACKERS[compression].new_compressor
+    monkeypatch.setattr(_PACKERS[compression], "new_compressor", staticmethod(lambda: Faulty(new(), takes=takes)))
+
+    with pytest.raises(IntegrityError, match="do not unpack to the rows that were read"):
+        packed(compression, rows(), 64 * 1024, verify=True)

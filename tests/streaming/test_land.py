@@ -18,6 +18,7 @@ from labelbox_export_provider.errors import (
     UnreachableError,
 )
 from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.streaming.pipeline.compression import GzipPacker
 from labelbox_export_provider.testing import StreamLayout
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
@@ -173,6 +174,36 @@ def test_a_wrong_file_publishes_nothing_and_the_next_try_does(at: LandingClient,
     at.fake.faults.clear()
     at.land(handle, store.sink)
     assert rows_in(store.visible()) == expected_rows(at, handle)
+
+
+def test_rows_that_a_compressor_changed_are_not_published(
+    at: LandingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G3: with `verify_compression` a fault of the compressor publishes nothing, and the next try lands."""
+    handle = at.export()
+    compressor = GzipPacker.new_compressor()
+    other = compressor.compress(b"other rows\n") + compressor.flush()
+    monkeypatch.setattr(GzipPacker, "new_compressor", staticmethod(lambda: Fixed(other)))
+    with pytest.raises(IntegrityError, match="do not unpack to the rows"):
+        at.land(handle, FileSink(tmp_path), verify_compression=True)
+    assert files(tmp_path) == {}
+    monkeypatch.undo()
+    at.land(handle, FileSink(tmp_path), verify_compression=True)
+    assert rows_in(files(tmp_path)) == expected_rows(at, handle)
+
+
+class Fixed:
+    """A compressor that returns a sound member of other rows."""
+
+    def __init__(self, member: bytes) -> None:
+        self._member = member
+
+    def compress(self, data: memoryview) -> bytes:
+        del data
+        return b""
+
+    def flush(self) -> bytes:
+        return self._member
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class LandingOptions:
         never set.
     :param on_empty: what an export without rows leaves: its manifest; or "write_empty", an object without rows as well;
         or "skip_task", which skips the task after the manifest is written.
+    :param verify_compression: unpack what was compressed, and compare it with the rows that were read, before it is
+        published: for half a CPU second per GiB, a fault of memory or of the compressor costs a retry and not rows.
     :param max_error_rows: longest error stream with which the results are still landed.
     :param rerun: in the layout, when another export of the same source and window is there: add a generation beside it;
         or "replace" it, once the new manifest is there; or "refuse".
@@ -44,6 +46,7 @@ class LandingOptions:
     """
 
     compression: Compression | None = "gzip"
+    verify_compression: bool = False
     on_empty: OnEmpty = "manifest_only"
     max_error_rows: int = 0
     rerun: Rerun = "add"
@@ -66,8 +69,9 @@ class LandingOptions:
         _whole_number("max_error_rows", self.max_error_rows, least=0)
         _whole_number("max_trim_row", self.max_trim_row, least=1)
         _check_object_bytes(self.max_object_bytes)
-        if not isinstance(self.replace, bool):
-            raise ConfigurationError(f"replace={self.replace!r}: must be True or False.")
+        for name, value in (("replace", self.replace), ("verify_compression", self.verify_compression)):
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{name}={value!r}: must be True or False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
 
 

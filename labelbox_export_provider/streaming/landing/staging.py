@@ -84,9 +84,10 @@ class Stager:
     def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:
         options, window = self._job.options, self._job.handle.window
         if stream is not StreamType.RESULT:
-            return OutputFormat(options.compression, max_trim_row=options.max_trim_row)
+            return OutputFormat(options.compression, verify=options.verify_compression)
         rule = window.trim_rule() if window is not None else None
-        return OutputFormat(options.compression, rule, options.max_trim_row, self._job.object_bytes(totals.size))
+        object_bytes = self._job.object_bytes(totals.size)
+        return OutputFormat(options.compression, rule, options.max_trim_row, object_bytes, options.verify_compression)
 
     def _plan(self, totals: StreamTotals, output_format: OutputFormat) -> MemoryPlan:
         options, sink, object_bytes = self._job.options, self._job.sink, output_format.object_bytes

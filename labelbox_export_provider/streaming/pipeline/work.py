@@ -41,15 +41,17 @@ AccountT = TypeVar("AccountT", MemberAccount, SpanAccount)
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """How rows are stored. Every field decides the bytes of the objects; only tests change the last two.
+    """How rows are stored. Every field but `verify` decides the bytes of the objects; only tests change the last two.
 
     `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
+    With `verify` what is compressed is unpacked again and compared.
     """
 
     compression: Compression | None
     rule: RowPositions | None = None
     max_trim_row: int = MAX_TRIM_ROW
     object_bytes: int | None = None
+    verify: bool = False
     member_bytes: int = MEMBER_BYTES
     block_bytes: int = BLOCK_BYTES
 
@@ -121,7 +123,7 @@ class MemberWork(Work[Member, MemberAccount]):
         if output_format.rule is not None:
             memory = _RowMemory(stream_context.output_buffer, unit.number)
             rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, row_memory=memory)
-        pack = packer(output_format.compression, emit, output_format.block_bytes)
+        pack = packer(output_format.compression, emit, output_format.block_bytes, verify=output_format.verify)
         try:
             with closing(stream_context.reader.pieces(unit.start, unit.stop)) as pieces:
                 counted = self._counted(self._with_progress(pieces, unit, progress), rows, progress)

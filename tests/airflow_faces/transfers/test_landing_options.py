@@ -24,6 +24,7 @@ TARGETS: dict[type[LabelboxExportTransferOperator], dict[str, Any]] = {
 }
 OTHERS: dict[str, Any] = {
     "compression": None,
+    "verify_compression": True,
     "on_empty": "skip_task",
     "max_error_rows": 3,
     "rerun": "refuse",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import google_crc32c
@@ -46,6 +50,20 @@ def land_or_fail(scene: FaultScene, landing: Landing, sink: Any) -> bool:
     return True
 
 
+def _difference(key: str, content: bytes, expected: bytes) -> str:
+    """Keep both objects for whoever reads the failure, and return whether rows differ or their coding only."""
+    kept = Path(mkdtemp(prefix="labelbox-differs-"))
+    for name, each in (("found", content), ("expected", expected)):
+        (kept / name).write_bytes(each)
+    if not key.endswith(".gz"):
+        return f"its rows differ; both are in {kept}"
+    try:
+        same = gzip.decompress(content) == gzip.decompress(expected)
+    except (OSError, EOFError, zlib.error) as error:
+        return f"it does not unpack ({error}); both are in {kept}"
+    return f"its {'coding differs, its rows are the same' if same else 'rows differ'}; both are in {kept}"
+
+
 def check_store(expected: dict[str, bytes], store: Store, *, landed: bool) -> None:
     """Compare what a reader sees with what a landing without faults leaves."""
     seen = store.visible()
@@ -53,7 +71,7 @@ def check_store(expected: dict[str, bytes], store: Store, *, landed: bool) -> No
     assert set(seen) <= set(expected)
     for key, content in seen.items():
         if area_of(key) in {"data", "errors"}:
-            assert content == expected[key], f"{key} is not whole"
+            assert content == expected[key], f"{key} is not whole: {_difference(key, content, expected[key])}"
     manifests = [Manifest.model_validate_json(seen[key]) for key in seen if area_of(key) == "manifests"]
     assert len(manifests) == 1 or not landed
     for manifest in manifests:
