@@ -9,7 +9,7 @@ from typing import Any
 
 import google_crc32c
 import pytest
-from support.stores.s3_uploads import CONTENT, whole, write
+from support.stores.s3_uploads import CONTENT, leave_checksums_to_the_client, whole, write
 from support.stores.servers import s3_client
 from support.streaming.http import Reply, Request, http_server
 
@@ -29,15 +29,6 @@ CURED: Any = {"request_checksum_calculation": "when_required"}
 
 def cure_in(message: str) -> Any:
     return json.loads(message.partition("AWS connection's extra: ")[2].partition(", then")[0])
-
-
-def leave_checksums_to_the_client(client: Any) -> Any:
-    """Take out the checksums that are given to a client, so that it adds its own, framed, as a plain boto3 does."""
-    for operation in UPLOADS:
-        client.meta.events.register(
-            f"before-parameter-build.s3.{operation}", lambda params, **_: params.pop("ChecksumCRC32C", None)
-        )
-    return client
 
 
 @pytest.mark.parametrize("calculation", ["when_supported", "when_required"])

@@ -118,7 +118,6 @@ class S3Calls:
         """
         answer = self._create_upload(new, **(_WHOLE if self._asks_for_whole else {}))
         if self._asks_for_whole and isinstance(answer, Refusal) and may_be_about_checksums(answer):
-            self._asks_for_whole = False
             answer = self._create_upload(new)
         if isinstance(answer, Refusal):
             raise refusal_error(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import google_crc32c
 
@@ -30,3 +31,12 @@ def whole(content: bytes = CONTENT) -> ExpectedObject:
 
 def once(operation: str, fault: Fault) -> Callable[[Call], Fault | None]:
     return lambda call: fault if call.operation == operation and call.turn == 0 else None
+
+
+def leave_checksums_to_the_client(client: Any) -> Any:
+    """Take out the checksums that are given to a client, so that it adds its own, framed, as a plain boto3 does."""
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(
+            f"before-parameter-build.s3.{operation}", lambda params, **_: params.pop("ChecksumCRC32C", None)
+        )
+    return client

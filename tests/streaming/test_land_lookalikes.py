@@ -1,0 +1,36 @@
+"""Landing in stores that speak S3 and lack what AWS has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stores.s3_uploads import leave_checksums_to_the_client
+from support.stores.servers import BUCKET, s3_client
+from support.streaming.exports import LandingClient, rows_in
+from support.streaming.landing import expected_rows
+from support.streaming.tls import certificate
+
+from labelbox_export_provider.errors import StorageError
+from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.testing.object_store import strict_s3
+
+
+@pytest.mark.parametrize("place", [{"prefix": "labels"}, {"key": "data/rows.ndjson"}], ids=["layout", "explicit key"])
+def test_a_store_that_keeps_framing_gets_none(at: LandingClient, tmp_path: Path, place: Any) -> None:
+    """G3: over https, with boto3's defaults. Where framing is sent all the same, nothing of it is left."""
+    bundle, context = certificate(tmp_path)
+    handle = at.export()
+    with strict_s3(tls=context, keeps_framing=True, knows_whole=False, checks_size=False) as server:
+        client = s3_client(server.address, verify=str(bundle))
+        at.land(handle, S3Sink(client, BUCKET), compression=None, **place)
+        data = {name: content for name, content in server.visible().items() if name.endswith(".ndjson")}
+        assert rows_in(data) == expected_rows(at, handle)
+        server.reset()
+        framing = leave_checksums_to_the_client(s3_client(server.address, verify=str(bundle)))
+        with pytest.raises(StorageError, match=r"removed again.*request_checksum_calculation") as caught:
+            at.land(handle, S3Sink(framing, BUCKET), compression=None, **place)
+        assert not caught.value.retryable
+        assert server.visible() == {}
+        assert server.open_uploads() == []
