@@ -9,6 +9,7 @@ from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.reply_errors import Again, Fatal, Ok, classify
 from labelbox_export_provider.client.retry import Budget, RetryPolicy
 from labelbox_export_provider.client.types import Flow, Reply, Send, Sleep
+from labelbox_export_provider.errors import RateLimitedError
 
 
 def ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy) -> Flow[Mapping[str, Any]]:
@@ -28,7 +29,8 @@ def ask(document: Document, variables: Mapping[str, Any], policy: RetryPolicy) -
 
 def sleep_or_raise(budget: Budget, outcome: Again, so_far: str = "") -> Sleep:
     """Return the wait before the next try; raises the error when the policy is used up."""
-    seconds = budget.wait(outcome.after, outcome.most_tries)
+    limited = isinstance(outcome.error, RateLimitedError)
+    seconds = budget.wait(outcome.after, outcome.most_tries, limited=limited)
     if seconds is not None:
         return Sleep(seconds, str(outcome.error))
     times = "1 try" if budget.tries == 1 else f"{budget.tries} tries"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class ProgressLog:
         if self._written is None or self._written[0] != seen or now - self._written[1] >= LINE_EVERY:
             self._write(found.line)
             self._written = (seen, now)
+
+
+def pause_between_polls(polls: int, poke_interval: float, max_wait: float, exponential_backoff: bool) -> float:
+    """Return the seconds to wait after that many polls: `poke_interval`, doubled up to `max_wait`."""
+    pause = poke_interval
+    if exponential_backoff:
+        pause = min(pause * 2.0 ** min(polls - 1, 20), max(max_wait, pause))
+    # Exports that were started together must not be polled together for ever.
+    return pause * random.uniform(0.9, 1.1)  # noqa: S311  spreads load, keeps no secret
 
 
 def poll(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ class RetryPolicy:
     Waits start at `first_wait`, double up to `max_wait`, and are spread by `jitter` (0 to 1) over their upper half. A
     server's `Retry-After` is never shortened, and lengthened by up to half of it. A wait that would
     exceed `total_seconds`, the sum of the time that answers took and the waits between them, is not started: the last
-    error is raised instead.
+    error is raised instead. `limited_seconds` is the same bound for waits after too many requests, for callers that
+    wait elsewhere.
     """
 
     attempts: int = 24
     first_wait: float = 1.0
     max_wait: float = 30.0
     total_seconds: float = 300.0
+    limited_seconds: float = math.inf
     jitter: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
@@ -51,7 +54,7 @@ DEFAULT_RETRY = RetryPolicy()
 """The default of workers and triggers: about five minutes."""
 
 ONCE = RetryPolicy(attempts=1)
-"""One try only, for a person who waits at a form."""
+"""One try only, for a person who waits at a form, and for whoever looks again later."""
 
 
 class Budget:
@@ -73,12 +76,16 @@ class Budget:
         if elapsed > self._policy.total_seconds and not self._forgiven:
             self._forgiven = elapsed
 
-    def wait(self, after: float | None, most_tries: int | None = None) -> float | None:
-        """Count and return the seconds to wait before the next try; None when the policy or `most_tries` is used up."""
+    def wait(self, after: float | None, most_tries: int | None = None, *, limited: bool = False) -> float | None:
+        """Count and return the seconds to wait before the next try; None when the policy or `most_tries` is used up.
+
+        `limited`: the server refused the last try because there were too many.
+        """
         if self.tries >= min(self._policy.attempts, most_tries or self._policy.attempts):
             return None
         seconds = self._policy.wait_before(self.tries + 1, after)
-        if self.seconds - self._forgiven + seconds > self._policy.total_seconds:
+        most = self._policy.limited_seconds if limited else self._policy.total_seconds
+        if self.seconds - self._forgiven + seconds > min(most, self._policy.total_seconds):
             return None
         self.seconds += seconds
         return seconds

@@ -1,20 +1,20 @@
 """The export of one task: started or adopted, and waited for; operators and transfers share it.
 
-Whenever time has to pass, the task is deferred: it holds no worker slot and uses up no retry. It is deferred until its
-window has settled, while too many exports run, and while its own export runs.
+Time has to pass until the window has settled, while too many exports run, and while the task's own export runs. No
+retry is used up; a task that is deferrable holds no worker slot where that takes long (`WaitingTask`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import task_state_store
-from labelbox_export_provider.client.polling import CompletedTotals, ProgressLog, completed_totals
+from labelbox_export_provider.client.polling import CompletedTotals, completed_totals
 from labelbox_export_provider.client.retry import SPREAD
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN, FailureReport
@@ -29,11 +29,9 @@ from labelbox_export_provider.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.execution.deferral import delay_trigger, waiting_trigger
 from labelbox_export_provider.execution.failures import give_up, reporting, tries
-from labelbox_export_provider.execution.poll import poll_once
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
-from labelbox_export_provider.execution.waiting import WaitingTask
+from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
@@ -51,27 +49,16 @@ MAX_BACKOFF = 300.0
 
 @dataclass(frozen=True)
 class WaitLimits:
-    """How long a task waits, how often it polls, and whether marking it as failed or successful cancels the export.
-
-    Both limits hold per try.
-    """
+    """How long a task waits, and how often it polls. Both limits hold per try."""
 
     poke_interval: timedelta
     timeout: timedelta
     limit_timeout: timedelta
-    cancel_on_kill: bool
 
     @classmethod
-    def of(cls, poke_interval: object, timeout: object, limit_timeout: object, *, cancel_on_kill: object) -> WaitLimits:
-        """Read the four options; fails with `ConfigurationError`, which names the one that is wrong."""
-        if not isinstance(cancel_on_kill, bool):
-            raise ConfigurationError(f"cancel_on_kill={cancel_on_kill!r}: must be True or False.")
-        return cls(
-            duration("poke_interval", poke_interval),
-            duration("timeout", timeout),
-            duration("limit_timeout", limit_timeout),
-            cancel_on_kill,
-        )
+    def of(cls, **limits: object) -> WaitLimits:
+        """Read the three options; fails with `ConfigurationError`, which names the one that is wrong."""
+        return cls(**{option: duration(option, value) for option, value in limits.items()})
 
 
 class ExportJob:
@@ -82,7 +69,7 @@ class ExportJob:
     """
 
     def __init__(
-        self, task: WaitingTask, start: ExportStart, wait_limits: WaitLimits, refused: Mapping[str, Any] | None = None
+        self, task: WaitingTask, start: ExportStart, wait_limits: WaitLimits, refused: dict[str, Any] | None = None
     ) -> None:
         self.task = task
         self.start = start
@@ -95,47 +82,33 @@ class ExportJob:
         `keep_open` is for tasks that wait afterwards: they call `mark_consumed` when all is done.
         """
         with self.reporting(context):
-            window = self.start.resolve(context)
-            settled = None if window is None else wait_until(window, utc_now())
-            if window is not None and settled is not None:
-                self._defer_until(
-                    settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles", context
-                )
-            try:
-                handle = self.start.run(context, mark_consumed=not keep_open)
-            except (RunningExportLimitError, RateLimitedError) as refusal:
-                self._defer_at_limit(refusal, context)
+            self._settle(context)
+            handle = None
+            while handle is None:
+                try:
+                    handle = self.start.run(context, mark_consumed=not keep_open)
+                except (RunningExportLimitError, RateLimitedError) as refusal:
+                    self._rest_at_limit(refusal, context)
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
         return handle
 
-    def ended(self, handle: ExportHandle, context: Context) -> ExportEvent:
-        """Return how an adopted export has ended; defer where it still runs, as one that was just started does."""
-        return self._poll_or_wait(handle, context) if handle.adopted else self._wait(handle, context)
-
-    def _poll_or_wait(self, handle: ExportHandle, context: Context) -> ExportEvent:
-        with self.reporting(context, handle=handle):
-            event = poll_once(self.start.hook, handle, ProgressLog(self.task.log.info))
-        return event or self._wait(handle, context)
-
-    def _wait(self, handle: ExportHandle, context: Context) -> NoReturn:
+    def ended(self, handle: ExportHandle, context: Context, *, resumed: bool = False) -> ExportEvent:
+        """Return how an export has ended, or defer while it runs; one that was just started is not polled at once."""
         context["ti"].xcom_push(key=HANDLE_KEY, value=handle.to_json())
-        trigger, limit = waiting_trigger(
-            handle,
-            self.start.hook.labelbox_conn_id,
-            self.wait_limits.timeout,
-            {
-                "poke_interval": self.wait_limits.poke_interval.total_seconds(),
-                "max_wait": 60.0,
-                "exponential_backoff": True,
-                "cancel_on_kill": self.wait_limits.cancel_on_kill,
-            },
-        )
-        self.task.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
+        options: PollOptions = {
+            "poke_interval": self.wait_limits.poke_interval.total_seconds(),
+            "max_wait": 60.0,
+            "exponential_backoff": True,
+        }
+        with self.reporting(context, handle=handle):
+            return self.task.wait_for_end(
+                self.start.hook, handle, self.wait_limits.timeout, options, at_once=handle.adopted or resumed
+            )
 
     def awaited(self, context: Context, payload: Mapping[str, Any] | None) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after its wait: return the handle that it kept, and what the trigger reported."""
         handle = self._kept_handle(context)
-        return handle, ExportEvent.parse(payload) or self._poll_or_wait(handle, context)
+        return handle, ExportEvent.parse(payload) or self.ended(handle, context, resumed=True)
 
     def overdue(self, context: Context) -> tuple[ExportHandle, ExportEvent]:
         """Resume the task after a wait that Airflow ended, since no trigger reported in time."""
@@ -183,11 +156,9 @@ class ExportJob:
         self.task.log.info("%s is complete: %s", handle.describe(), totals.to_json())
         return totals
 
-    @contextmanager
-    def reporting(self, context: Context, **known: Any) -> Iterator[None]:
+    def reporting(self, context: Context, **known: Any) -> AbstractContextManager[None]:
         """Raise what fails inside with the report of this task."""
-        with reporting(self.task, lambda error: self.report(error, context, **known)):
-            yield
+        return reporting(self.task, lambda error: self.report(error, context, **known))
 
     def report(
         self,
@@ -224,21 +195,23 @@ class ExportJob:
         except LabelboxExportError:
             return None  # this window may be the failure that is reported
 
-    def _defer_until(
-        self, until: datetime, why: str, context: Context, refused: Mapping[str, Any] | None = None
-    ) -> NoReturn:
-        self.task.log.info("Nothing is started before %s: %s. Deferred until then.", iso_utc(until), why)
-        context["ti"].xcom_push(key=HANDLE_KEY, value={DEFERRED_UNTIL: iso_utc(until)})
-        trigger, limit = delay_trigger(until, utc_now(), self.wait_limits.limit_timeout)
-        self.task.defer(
-            trigger=trigger,
-            method_name="start_again",
-            kwargs=None if refused is None else {REFUSED: dict(refused)},
-            timeout=limit,
-        )
+    def _settle(self, context: Context) -> None:
+        window = self.start.resolve(context)
+        while window is not None and (settled := wait_until(window, self.task.now())) is not None:
+            self._rest_until(settled, f"the window [{iso_utc(window.start)}, {iso_utc(window.end)}) settles", context)
 
-    def _defer_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> NoReturn:
-        now = utc_now()
+    def _rest_until(self, until: datetime, why: str, context: Context) -> None:
+        deferred = self.task.will_defer(until)
+        if deferred:
+            context["ti"].xcom_push(key=HANDLE_KEY, value={DEFERRED_UNTIL: iso_utc(until)})
+        self.task.log.info(
+            "Nothing is started before %s: %s.%s", iso_utc(until), why, " Deferred until then." if deferred else ""
+        )
+        kept = None if self.refused is None else {REFUSED: self.refused}
+        self.task.rest_until(until, self.wait_limits.limit_timeout, kept)
+
+    def _rest_at_limit(self, refusal: RunningExportLimitError | RateLimitedError, context: Context) -> None:
+        now = self.task.now()
         before = self.refused or {"since": now.isoformat(), "times": 0}
         since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
         left = self.wait_limits.limit_timeout - (now - since)
@@ -253,12 +226,12 @@ class ExportJob:
         # Starts that were refused together must not come back together, however long the pause that Labelbox asks for.
         spread = random.random()  # noqa: S311  spreads load only
         pause = max(pause * (0.5 + spread), (refusal.retry_after or 0.0) * (1.0 + SPREAD * spread))
-        self._defer_until(
+        self.refused = {"since": since.isoformat(), "times": times}
+        self._rest_until(
             now + min(timedelta(seconds=pause), left),
             f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "
             "(limit_timeout), and no retry is used up",
             context,
-            {"since": since.isoformat(), "times": times},
         )
 
 
@@ -269,8 +242,3 @@ def duration(option: str, value: object) -> timedelta:
     if not isinstance(length, timedelta) or length <= timedelta(0):
         raise ConfigurationError(f"{option}={value!r}: must be a timedelta or a number of seconds above 0.")
     return length
-
-
-def utc_now() -> datetime:
-    """Return the moment that decides whether a window has settled."""
-    return datetime.now(timezone.utc)

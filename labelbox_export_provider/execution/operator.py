@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
@@ -35,7 +35,7 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     task_name: str | None
     window: Any
     wait_limits: WaitLimits
-    start_refused: Mapping[str, Any] | None = None
+    start_refused: dict[str, Any] | None = None
     """Since when, and how often, the start of this try was refused at a limit; kept in the deferral, since Airflow logs
     an error when an XCom is read that does not exist."""
 

@@ -1,10 +1,11 @@
-"""One poll of an export by a worker: the sensor's first poll, its pokes, and the poll of an adopted export."""
+"""One poll of an export by a worker."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 from labelbox_export_provider.client.polling import ProgressLog, poll
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.domain.records.external_export import ExternalExport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import AccessError, NotFoundError
@@ -12,13 +13,18 @@ from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
 
-def poll_once(hook: LabelboxHook, export: ExportHandle | ExternalExport, progress: ProgressLog) -> ExportEvent | None:
+def poll_once(
+    hook: LabelboxHook,
+    export: ExportHandle | ExternalExport,
+    progress: ProgressLog,
+    policy: RetryPolicy = DEFAULT_RETRY,
+) -> ExportEvent | None:
     """Return the event that a trigger would send now, or None while the export runs; logs its progress.
 
     Errors that are not events are raised as they are: a bad connection, a reply that the protocol does not know.
     """
     export_id = export.export_id
-    flow = poll(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc))
+    flow = poll(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc), policy)
     try:
         found = hook.run(flow)
     except (NotFoundError, AccessError) as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import api_base_url, never_expire, task_state_store
 from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.retry import DEFAULT_RETRY
 from labelbox_export_provider.client.start_or_adopt import start_or_adopt
 from labelbox_export_provider.client.start_request import StartedExport, StartRequest, saving
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
@@ -18,6 +20,7 @@ from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.execution.dag_run import resolved
+from labelbox_export_provider.execution.waiting import MAX_HELD
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ STATE_KEY = "labelbox_export"
 """Key of the start record in the task state store."""
 SOURCE_LINK_KEY = "labelbox_source_link"
 """XCom key of the source's address in Labelbox's web app."""
+
+
+_PATIENCE = replace(DEFAULT_RETRY, limited_seconds=MAX_HELD.total_seconds())
+"""Past this much rest after too many requests the task is deferred, instead of sleeping on in its worker slot."""
 
 
 class ExportStart:
@@ -64,13 +71,13 @@ class ExportStart:
 
         `mark_consumed=False` leaves the record open for a task that waits afterwards: cleared while it waits, or after
         its wait failed, it adopts. Such a task calls `mark_consumed` when it is done. While too many exports run,
-        nothing is started and `RunningExportLimitError` is raised at once.
+        nothing is started and `RunningExportLimitError` is raised at once; `RateLimitedError` after a short rest.
         """
         window = self.resolve(context)
         ti = context["ti"]
         store = task_state_store(context)
         with self.hook.get_conn() as client:
-            owner = client.run(flows.who_am_i())
+            owner = client.run(flows.who_am_i(_PATIENCE))
             mutation_input = self.source.render_input(task_name="", owner_timezone=owner.timezone, window=window)
             fingerprint = request_fingerprint(
                 self.source.mutation, mutation_input, self.hook.settings.endpoint, owner.organization_id
@@ -99,7 +106,8 @@ class ExportStart:
                 has_store=store is not None,
                 wait_at_limit=False,
             )
-            started = client.run(saving(start_or_adopt(request, _stored(store)), _saver(store), lambda: _stored(store)))
+            start = start_or_adopt(request, _stored(store), _PATIENCE)
+            started = client.run(saving(start, _saver(store), lambda: _stored(store)))
         url = self.web_url()
         if url is not None:
             ti.xcom_push(key=SOURCE_LINK_KEY, value=url)

@@ -36,7 +36,8 @@ class ExportOperator(PhasedOperator):
     Why: the start is not idempotent, so a plain retry would run the export twice. This operator names the export after
     the task, remembers it in the task state store, and looks before it starts (docs/never-twice.md).
     What it does not do: read results; give `export=<task>.output` to a sensor and a transfer. It holds no worker slot
-    while waiting: for its window to settle, while too many exports run, and for its export (`wait_for_completion`).
+    while waiting for long (`deferrable`): for its window to settle, while too many exports run, and for its export
+    (`wait_for_completion`).
     How it fails: wrong options while the DAG is parsed, or before the first call where they are templated; a run
     without a usable interval with the timetable to use; refusals of Labelbox without a retry, passing ones with.
 
@@ -51,6 +52,8 @@ class ExportOperator(PhasedOperator):
     :param poke_interval: time between two polls of the export, growing to a minute.
     :param timeout: longest wait for the export's end, per try.
     :param limit_timeout: longest wait for the start while too many exports run, per try; deferred, without a retry.
+    :param deferrable: False sleeps in the worker where time has to pass: no triggerer is needed, a worker slot is held,
+        and `execution_timeout` counts the waits. Airflow's `default_deferrable` does not matter.
     :param cancel_on_kill: with `wait_for_completion`: cancel the export when somebody marks the task as failed or
         successful while it is deferred (Airflow 3.3 and newer).
     """
@@ -91,6 +94,7 @@ class ExportOperator(PhasedOperator):
         poke_interval: float | timedelta = 5.0,
         timeout: float | timedelta = timedelta(days=7),
         limit_timeout: float | timedelta = timedelta(hours=6),
+        deferrable: bool = True,
         cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -107,7 +111,8 @@ class ExportOperator(PhasedOperator):
         self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
-        self.wait_limits = WaitLimits.of(poke_interval, timeout, limit_timeout, cancel_on_kill=cancel_on_kill)
+        self.wait_limits = WaitLimits.of(poke_interval=poke_interval, timeout=timeout, limit_timeout=limit_timeout)
+        self._set_waiting(deferrable=deferrable, cancel_on_kill=cancel_on_kill, by_default=by_default)
         if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
             raise ConfigurationError(
                 "cancel_on_kill=True works with wait_for_completion=True only: set it, or set cancel_on_kill on the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,9 +21,9 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
 from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.default_args import came_by_default
-from labelbox_export_provider.execution.deferral import waiting_trigger
-from labelbox_export_provider.execution.failures import give_up, upstream_start_task, web_url
+from labelbox_export_provider.execution.failures import reporting, upstream_start_task, web_url
 from labelbox_export_provider.execution.poll import poll_once
+from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
+class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperatorMeta):
     """Waits until an export is COMPLETE and returns its handle with the totals of both streams.
 
     Why: `deferrable=True` (the default here, whatever Airflow's configuration says) waits in the triggerer and holds no
@@ -79,14 +80,9 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
             )
         if self.poke_interval <= 0:
             raise ConfigurationError(f"poke_interval={poke_interval!r}: must be a timedelta or seconds above 0.")
-        if not deferrable and "cancel_on_kill" in by_default:
-            cancel_on_kill = False
-        if cancel_on_kill and not deferrable:
-            raise ConfigurationError("cancel_on_kill=True works with deferrable=True only: set it, or leave it out.")
+        self._set_waiting(deferrable=deferrable, cancel_on_kill=cancel_on_kill, by_default=by_default)
         self.export = export
         self.labelbox_conn_id = LabelboxHook.default_conn_name if labelbox_conn_id is None else labelbox_conn_id
-        self.deferrable = deferrable
-        self.cancel_on_kill = cancel_on_kill
 
     def _check_options(self) -> None:
         check_export(self.export)
@@ -94,50 +90,34 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
 
     def execute(self, context: Context) -> Any:
         """Poll once; then defer, or poke in the chosen mode."""
-        try:
+        with self._reporting(context):
             export = parse_export(self.export)
-            if self.deferrable:
-                event = self._poll(export)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
-        if self.deferrable:
-            if event is not None:
-                return self._finish(event, context)
-            self._defer(export)
-        try:
-            event = super().execute(context)
-        except AirflowSensorTimeout:
-            event = ExportEvent("TIMEOUT", export.export_id)
-        except AirflowSkipException:
-            if not self.soft_fail:
-                raise
-            event = ExportEvent("TIMEOUT", export.export_id)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
+            event = self._waited(export) if self.deferrable else self._poked(export, context)
         return self._finish(event, context)
 
-    def _defer(self, export: ExportHandle | ExternalExport) -> NoReturn:
-        trigger, limit = waiting_trigger(
-            export,
-            self._conn_id(export),
-            timedelta(seconds=self.timeout),
-            {
-                "poke_interval": self.poke_interval,
-                "max_wait": self.max_wait.total_seconds() if self.max_wait else self.timeout,
-                "exponential_backoff": bool(self.exponential_backoff),
-                "cancel_on_kill": self.cancel_on_kill,
-            },
-        )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit)
+    def _waited(self, export: ExportHandle | ExternalExport) -> ExportEvent:
+        options: PollOptions = {
+            "poke_interval": self.poke_interval,
+            "max_wait": self.max_wait.total_seconds() if self.max_wait else self.timeout,
+            "exponential_backoff": bool(self.exponential_backoff),
+        }
+        return self.wait_for_end(self._hook(export), export, timedelta(seconds=self.timeout), options, at_once=True)
+
+    def _poked(self, export: ExportHandle | ExternalExport, context: Context) -> ExportEvent:
+        try:
+            event: ExportEvent = super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException) as timeout:
+            if isinstance(timeout, AirflowSkipException) and not self.soft_fail:
+                raise
+            return ExportEvent("TIMEOUT", export.export_id)
+        return event
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once; an export that failed ends the pokes as well, and `execute` raises it past soft_fail."""
         del context
-        event = self._poll(parse_export(self.export))
+        export = parse_export(self.export)
+        event = poll_once(self._hook(export), export, self._progress)
         return PokeReturnValue(is_done=event is not None, xcom_value=event)
-
-    def _poll(self, export: ExportHandle | ExternalExport) -> ExportEvent | None:
-        return poll_once(LabelboxHook(self._conn_id(export)), export, self._progress)
 
     @cached_property
     def _progress(self) -> ProgressLog:
@@ -152,10 +132,8 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
             return self._overdue(context)
 
     def _overdue(self, context: Context) -> Any:
-        try:
+        with self._reporting(context):
             export = parse_export(self.export)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
         return self._finish(ExportEvent("UNREPORTED", export.export_id), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -164,18 +142,16 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
         return self.execute(context) if parsed is None else self._finish(parsed, context)
 
     def _finish(self, event: ExportEvent, context: Context) -> dict[str, Any]:
-        try:
+        with self._reporting(context):
             export = parse_export(self.export)
             error = event.error(timedelta(seconds=self.timeout))
             if isinstance(error, WaitTimeoutError):
                 self._time_out(error, context)
             if error is not None:
                 raise error
-            hook = LabelboxHook(self._conn_id(export))
+            hook = self._hook(export)
             totals = hook.run(completed_totals(event.export_id))
             plain = _plain(export, hook)
-        except LabelboxExportError as error:
-            self._give_up(error, context)
         self.log.info("Export %s is complete: %s", event.export_id, totals.to_json())
         return {**plain, "totals": totals.to_json()}
 
@@ -204,12 +180,12 @@ class ExportTaskSensor(BaseSensorOperator, metaclass=CheckedOperatorMeta):
             in_store="not touched by this task",
         )
 
-    def _give_up(self, error: LabelboxExportError, context: Context) -> NoReturn:
-        give_up(self._report(error, context))
+    def _reporting(self, context: Context) -> AbstractContextManager[None]:
+        return reporting(self, lambda error: self._report(error, context))
 
-    def _conn_id(self, export: ExportHandle | ExternalExport) -> str:
+    def _hook(self, export: ExportHandle | ExternalExport) -> LabelboxHook:
         own = read_rendered("labelbox_conn_id", self.labelbox_conn_id, self._late, text=True)
-        return export.labelbox_conn_id or str(own)
+        return LabelboxHook(export.labelbox_conn_id or str(own), token=self.cancel_token)
 
 
 def _plain(export: ExportHandle | ExternalExport, hook: LabelboxHook) -> dict[str, Any]:

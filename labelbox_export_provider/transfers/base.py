@@ -61,7 +61,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
     :param export: handle of an export that other tasks started: `export=wait.output` or `export=start.output`. Either
         this or `source`.
     :param source: what to export: `ProjectSource(project_id=...)` or any other source, or its plain dict. This one task
-        then starts the export, waits for it without a worker slot, and lands it.
+        then starts the export, waits for it without a worker slot (`deferrable`), and lands it.
     :param window: with `source`: which rows, such as `DataIntervalWindow()` for last night's changes or
         `FixedWindow(start, end)`; None for no date filter.
     :param labelbox_conn_id: with `source`, or with id and source of an export: the Labelbox connection; a handle names
@@ -72,6 +72,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
     :param timeout: with `source`: longest wait for the export's end, per try; 7 days by default.
     :param limit_timeout: with `source`: longest wait for the start while too many exports run, per try; 6 hours by
         default.
+    :param deferrable: with `source`: False sleeps in the worker where time has to pass: no triggerer is needed, a
+        worker slot is held, and `execution_timeout` counts the waits. Airflow's `default_deferrable` does not matter.
     :param cancel_on_kill: with `source`: cancel the export when somebody marks the task as failed or successful while
         it waits for it, deferred (Airflow 3.3 and newer).
     :param sink_args: extra arguments for the store's calls: encryption, storage class, tags.
@@ -100,6 +102,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         limit_timeout: float | timedelta | None = None,
+        deferrable: bool = True,
         cancel_on_kill: bool = False,
         sink_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
@@ -126,11 +129,12 @@ class LabelboxExportTransferOperator(PhasedOperator):
         self.labelbox_conn_id = of_source["labelbox_conn_id"]
         self.task_name = of_source["task_name"]
         self.wait_limits = WaitLimits.of(
-            _or(of_source["poke_interval"], 5.0),
-            _or(of_source["timeout"], timedelta(days=7)),
-            _or(of_source["limit_timeout"], timedelta(hours=6)),
-            cancel_on_kill=_or(of_source["cancel_on_kill"], False),
+            poke_interval=_or(of_source["poke_interval"], 5.0),
+            timeout=_or(of_source["timeout"], timedelta(days=7)),
+            limit_timeout=_or(of_source["limit_timeout"], timedelta(hours=6)),
         )
+        cancel_on_kill = _or(of_source["cancel_on_kill"], False)
+        self._set_waiting(deferrable=deferrable, cancel_on_kill=cancel_on_kill, by_default=self._by_default)
         self.sink_args: Any = {} if sink_args is None else sink_args
 
     def _read_rendered(self) -> None:

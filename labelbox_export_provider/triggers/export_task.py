@@ -11,7 +11,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.polling import ProgressLog, poll
+from labelbox_export_provider.client.polling import ProgressLog, pause_between_polls, poll
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AuthenticationError, LabelboxExportError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -34,7 +34,7 @@ class ExportTaskTrigger(BaseTrigger):
     polls start again within `poke_interval`, the connection is read again, and nothing is lost. While the trigger runs,
     the connection is read again only when the key is refused, so a rotated key of the same user interrupts nothing. The
     time-out and every error of this package are events, too; anything else is a bug and propagates. `not_before` holds
-    back the first poll (see `deferral`). `newer` is what a worker of a newer version added to the row; it
+    back the first poll (`MIN_DEFERRAL`). `newer` is what a worker of a newer version added to the row; it
     is ignored. `cancel_on_kill` cancels the export when somebody marks the waiting task as failed or successful; off by
     default, since the next try adopts the export.
     """
@@ -131,17 +131,11 @@ class ExportTaskTrigger(BaseTrigger):
                 if (left := self._seconds_left()) <= 0:
                     return ExportEvent("TIMEOUT", self.export_id, found.line)
                 polls += 1
-                await asyncio.sleep(min(self._pause(polls), left))
+                pause = pause_between_polls(polls, self.poke_interval, self.max_wait, self.exponential_backoff)
+                await asyncio.sleep(min(pause, left))
 
     def _seconds_left(self) -> float:
         return (_instant(self.deadline) - _now()).total_seconds()
-
-    def _pause(self, polls: int) -> float:
-        pause = self.poke_interval
-        if self.exponential_backoff:
-            pause = min(pause * 2.0 ** min(polls - 1, 20), max(self.max_wait, pause))
-        # Exports that were started together must not be polled together for ever.
-        return pause * random.uniform(0.9, 1.1)  # noqa: S311  spreads load, keeps no secret
 
     async def on_kill(self) -> None:
         """Cancel the export if `cancel_on_kill` is set and the task no longer waits for it.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.airflow.versions import makes_partitioned_runs
+from support.airflow.worker_clock import WorkerClock
 
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.data.dataset import generate_rows
@@ -41,9 +42,10 @@ def a_store_on_every_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_quiet_after_deferral(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let triggers poll at once: the pause is for what happens between processes, and these tests have only one."""
-    monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(0))
+def deferred_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tasks be deferred for any time and poll at once: the pauses are for what happens between processes."""
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.MIN_DEFERRAL", timedelta(0))
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.MAX_HELD", timedelta(0))
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +57,9 @@ def errors_are_believed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def the_nights_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the windows of the tests have settled, whenever the tests are run."""
-    now = max(datetime.now(timezone.utc), datetime(2026, 11, 24, tzinfo=timezone.utc))
-    monkeypatch.setattr("labelbox_export_provider.execution.export_job.utc_now", lambda: now)
+    morning = datetime(2026, 11, 24, tzinfo=timezone.utc)
+    now = lambda _: max(datetime.now(timezone.utc), morning)  # noqa: E731  named for the line below
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.WaitingTask.now", now)
 
 
 @pytest.fixture
@@ -66,3 +69,12 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelbox]:
         for name, value in running.airflow_environment().items():
             monkeypatch.setenv(name, value)
         yield running
+
+
+@pytest.fixture
+def clock(deferred_at_once: None, monkeypatch: pytest.MonkeyPatch) -> WorkerClock:
+    """Time that passes only while tasks sleep, and the pauses that real processes need."""
+    del deferred_at_once
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.MIN_DEFERRAL", timedelta(seconds=30))
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.MAX_HELD", timedelta(seconds=20))
+    return WorkerClock(monkeypatch)

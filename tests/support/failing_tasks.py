@@ -34,7 +34,7 @@ from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.object_store import StrictS3, strict_s3
 
-JOB = "labelbox_export_provider.execution.export_job"
+TASK = "labelbox_export_provider.execution.waiting.WaitingTask"
 CONNECTION = "AIRFLOW_CONN_LABELBOX_DEFAULT"
 
 
@@ -55,7 +55,7 @@ class DagHarness:
         self.has_triggerer = True
         self.is_killed = False
         self.happens_in_between: dict[str, Callable[[], object]] = {}
-        patch.setattr(f"{JOB}.utc_now", lambda: self.now)
+        patch.setattr(f"{TASK}.now", lambda _: self.now)
 
     def store(self, name: str) -> StateStore:
         """The state store of a task."""

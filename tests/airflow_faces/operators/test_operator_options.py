@@ -164,7 +164,7 @@ def test_cancel_on_kill_needs_a_wait() -> None:
     with pytest.raises(ConfigurationError, match="wait_for_completion=True only"):
         ProjectExportOperator(task_id="start", project_id="clp1", cancel_on_kill=True)
     with some_dag(default_args={"cancel_on_kill": True}):
-        assert ProjectExportOperator(task_id="start", project_id="clp1").wait_limits.cancel_on_kill
+        assert ProjectExportOperator(task_id="start", project_id="clp1").cancel_on_kill
 
 
 def test_an_option_of_no_operator_is_refused_by_name() -> None:

@@ -65,7 +65,7 @@ def test_a_trigger_reports_missing_certificates(fake: FakeLabelbox, monkeypatch:
 
 def test_a_trigger_sends_nothing_before_not_before(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trigger sends no event until Airflow has recorded the deferral."""
-    monkeypatch.setattr("labelbox_export_provider.execution.deferral.MIN_DEFERRAL", timedelta(seconds=0.5))
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.MIN_DEFERRAL", timedelta(seconds=0.5))
     fake.change(polls_per_export=3)
     sensor = ExportTaskSensor(task_id="wait", export=handle_of(fake), poke_interval=0.01)
     began = datetime.now(timezone.utc)

@@ -21,8 +21,7 @@ from labelbox_export_provider.testing import FakeLabelbox
 
 START = "exportDataRowsInProject"
 
-
-JOB = "labelbox_export_provider.execution.export_job"
+TASK = "labelbox_export_provider.execution.waiting.WaitingTask"
 
 
 class Run:
@@ -34,7 +33,7 @@ class Run:
         self.ti = TaskInstance(task_id="land", max_tries=3)
         self.now = datetime(2026, 11, 24, tzinfo=timezone.utc)
         self.deferred_until: list[datetime] = []
-        monkeypatch.setattr(f"{JOB}.utc_now", lambda: self.now)
+        monkeypatch.setattr(f"{TASK}.now", lambda _: self.now)
 
     def context(self) -> Context:
         return context_of("land", store=self.store, ti=self.ti)

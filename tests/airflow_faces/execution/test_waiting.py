@@ -1,0 +1,295 @@
+"""Waits of a task: short ones are slept in the worker, long ones deferred, and all slept with `deferrable=False`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk.execution_time.timeout import TimeoutPosix
+from support.airflow.started import handle_of
+from support.airflow.tasks import NIGHT, StateStore, context_of
+from support.airflow.worker_clock import WorkerClock
+
+from labelbox_export_provider import (
+    DataIntervalWindow,
+    ExportTaskSensor,
+    LabelboxExportToFileOperator,
+    ProjectExportOperator,
+)
+from labelbox_export_provider.airflow_compat import AirflowException, AirflowTaskTimeout, TaskDeferred
+from labelbox_export_provider.domain.request.sources import ProjectSource
+from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowExport
+from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+
+Make = Callable[..., Any]
+ENDED = NIGHT[1]
+
+
+def start_and_wait(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
+    """An export operator that waits."""
+    del root
+    values = {"project_id": fake.project_id, "wait_for_completion": True, "window": DataIntervalWindow(), **options}
+    return ProjectExportOperator(task_id="start", **values)
+
+
+def all_in_one(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
+    """A transfer that starts its export."""
+    source = ProjectSource(project_id=fake.project_id)
+    values = {"source": source, "root": str(root), "window": DataIntervalWindow(), **options}
+    return LabelboxExportToFileOperator(task_id="land", **values)
+
+
+def sensor(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
+    """A sensor that waits for an export which another task started."""
+    del root
+    return ExportTaskSensor(task_id="wait", export=handle_of(fake), **options)
+
+
+starting = pytest.mark.parametrize("make", [start_and_wait, all_in_one])
+waiting = pytest.mark.parametrize("make", [start_and_wait, all_in_one, sensor])
+
+
+@pytest.fixture
+def deferred(clock: WorkerClock) -> Callable[[Any], TaskDeferred]:
+    """Execute a task that must be deferred, for no less than half a minute and soon enough."""
+
+    def execute(task: Any) -> TaskDeferred:
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute(context_of(task.task_id, store=StateStore()))
+        trigger = deferred.value.trigger
+        wakes = trigger.moment if isinstance(trigger, DateTimeTrigger) else datetime.fromisoformat(trigger.not_before)
+        assert wakes - clock.now >= timedelta(seconds=30)
+        assert sum(clock.slept) <= 50
+        return deferred.value
+
+    return execute
+
+
+# --- deferrable
+
+
+@waiting
+def test_a_short_export_needs_no_triggerer(fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, make: Make) -> None:
+    """An export that ends within seconds is waited for in the worker."""
+    fake.change(polls_per_export=2)
+    task = make(fake, tmp_path)
+    task.execute(context_of(task.task_id))
+    assert 4 < sum(clock.slept) <= 20
+
+
+@waiting
+def test_a_long_export_gives_the_slot_back(
+    fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, deferred: Callable[[Any], TaskDeferred], make: Make
+) -> None:
+    """After twenty seconds the task is deferred; the deadline counts from the beginning of the wait."""
+    fake.faults.add(SlowExport(times=None))
+    begun = clock.now
+    trigger = deferred(make(fake, tmp_path, timeout=3600)).trigger
+    assert isinstance(trigger, ExportTaskTrigger)
+    assert sum(clock.slept) <= 20
+    assert datetime.fromisoformat(trigger.deadline) - begun == timedelta(hours=1)
+
+
+@waiting
+@pytest.mark.parametrize("poke_interval", [0.5, 20])
+@pytest.mark.parametrize("timeout", [1, 31, 49, 51, 90])
+def test_no_deferral_is_short(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    clock: WorkerClock,
+    tmp_path: Path,
+    deferred: Callable[[Any], TaskDeferred],
+    make: Make,
+    poke_interval: float,
+    timeout: float,
+) -> None:
+    """What is left of `timeout` is slept where it is less than the shortest deferral."""
+    fake.change(polls_per_export=10**6)
+    task = make(fake, tmp_path, poke_interval=poke_interval, timeout=timeout)
+    if timeout >= 50:
+        deferred(task)
+        return
+    with pytest.raises((AirflowException, TaskDeferred)) as ended:
+        task.execute(context_of(task.task_id))
+    if isinstance(ended.value, TaskDeferred):
+        assert sum(clock.slept) + 30 <= timeout
+    else:
+        assert f"Waited {timedelta(seconds=timeout)} (timeout)" in str(ended.value)
+        assert sum(clock.slept) == pytest.approx(timeout)
+
+
+@starting
+@pytest.mark.parametrize(("seconds", "is_deferred"), [(1, False), (29, False), (30, True), (900, True)])
+def test_a_short_rest_before_the_start_is_slept(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    clock: WorkerClock,
+    tmp_path: Path,
+    deferred: Callable[[Any], TaskDeferred],
+    make: Make,
+    seconds: float,
+    is_deferred: bool,
+) -> None:
+    clock.now = ENDED
+    task = make(fake, tmp_path, window=DataIntervalWindow(settle=seconds))
+    if is_deferred:
+        assert deferred(task).trigger.moment == ENDED + timedelta(seconds=seconds)
+        assert fake.exports == []
+    else:
+        task.execute(context_of(task.task_id))
+        assert clock.slept[0] == seconds
+
+
+@starting
+@pytest.mark.parametrize("operation", ["WhoAmI", "CreatedTasks", "exportDataRowsInProject"])
+def test_refused_requests_of_a_start_rest_deferred(
+    fake: FakeLabelbox, deferred: Callable[[Any], TaskDeferred], tmp_path: Path, make: Make, operation: str
+) -> None:
+    """Too many requests, in a look before the start as in the start itself, do not hold the slot for minutes."""
+    names = {"WhoAmI": "user", "CreatedTasks": "createdTasks"}
+    fake.faults.add(RateLimited(operation=names.get(operation, operation), retry_after=None, times=None))
+    deferred(make(fake, tmp_path))
+    assert fake.exports == []
+
+
+@waiting
+def test_an_outage_is_not_slept_through_in_the_slot(
+    fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, deferred: Callable[[Any], TaskDeferred], make: Make
+) -> None:
+    """A poll that is not answered counts as one, and the next ones are the triggerer's."""
+    fake.change(polls_per_export=9)
+    task = make(fake, tmp_path)
+
+    def outage() -> None:
+        fake.faults.add(ErrorStatus(status=503, times=None))
+
+    clock.meanwhile = outage
+    deferred(task)
+    assert sum(clock.slept) <= 20
+
+
+# --- deferrable=False
+
+
+@starting
+@pytest.mark.parametrize("configured", ["True", "False"])
+def test_without_deferral_every_wait_is_slept(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    clock: WorkerClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Make,
+    configured: str,
+) -> None:
+    """Settling, a limit and the export itself are slept through, whatever Airflow's configuration says."""
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", configured)
+    fake.change(polls_per_export=9, running_exports_per_project=0)
+    clock.now = ENDED
+
+    def lift_the_limit() -> None:
+        if clock.now > ENDED + timedelta(hours=1):
+            fake.change(running_exports_per_project=10)
+
+    clock.meanwhile = lift_the_limit
+    task = make(fake, tmp_path, deferrable=False)
+    task.execute(context_of(task.task_id))
+    assert clock.slept[0] == 900
+    assert clock.now > ENDED + timedelta(hours=1)
+    assert len(fake.exports) == 1
+
+
+@starting
+def test_without_deferral_limit_timeout_holds(
+    fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, make: Make
+) -> None:
+    """Past `limit_timeout` the try fails, and the next one counts anew."""
+    fake.change(running_exports_per_project=0)
+    for _ in range(2):
+        begun = clock.now
+        task = make(fake, tmp_path, deferrable=False, limit_timeout=600)
+        with pytest.raises(AirflowException, match=r"longer than limit_timeout \(0:10:00\)"):
+            task.execute(context_of(task.task_id))
+        assert timedelta(minutes=10) <= clock.now - begun < timedelta(minutes=11)
+
+
+@starting
+def test_without_deferral_timeout_holds(fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, make: Make) -> None:
+    fake.faults.add(SlowExport(times=None))
+    begun = clock.now
+    task = make(fake, tmp_path, deferrable=False, timeout=7200)
+    with pytest.raises(AirflowException, match=r"Waited 2:00:00 \(timeout\)"):
+        task.execute(context_of(task.task_id))
+    assert clock.now - begun == timedelta(hours=2)
+
+
+@starting
+def test_execution_timeout_counts_a_wait_without_deferral(
+    fake: FakeLabelbox, tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without deferral `execution_timeout` ends a wait, and the log names the export that continues."""
+    fake.faults.add(SlowExport(times=None))
+    task = make(fake, tmp_path, deferrable=False, execution_timeout=timedelta(seconds=0.5))
+    with pytest.raises(AirflowTaskTimeout), TimeoutPosix(0.5):
+        task.execute(context_of(task.task_id))
+    reported = capsys.readouterr().out
+    assert "ran longer than its execution_timeout" in reported
+    assert fake.exports[0].export_id in reported.split("ran longer than its execution_timeout")[1]
+
+
+@waiting
+def test_only_true_and_false_are_deferrable(fake: FakeLabelbox, tmp_path: Path, make: Make) -> None:
+    """A word is refused, and so is a cancellation that only a triggerer makes."""
+    with pytest.raises(ConfigurationError, match="deferrable='no': must be True or False"):
+        make(fake, tmp_path, deferrable="no")
+    with pytest.raises(ConfigurationError, match="cancel_on_kill=True works with deferrable=True only"):
+        make(fake, tmp_path, deferrable=False, cancel_on_kill=True)
+
+
+# --- stopped
+
+
+def stops() -> Iterator[Any]:
+    """Where a task may be when Airflow stops it, with what makes it wait there."""
+    yield pytest.param({"now": ENDED}, None, {}, id="settles")
+    yield pytest.param({}, None, {"running_exports_per_project": 0}, id="at a limit")
+    yield pytest.param({}, RateLimited(retry_after=9.0, times=None), {}, id="between two tries of a request")
+    yield pytest.param({}, None, {"polls_per_export": 3}, id="waits for its export")
+
+
+@starting
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(("clocked", "fault", "behaviour"), stops())
+def test_a_stop_ends_every_wait(  # noqa: PLR0917  fixtures and columns of the table
+    fake: FakeLabelbox,
+    clock: WorkerClock,
+    tmp_path: Path,
+    make: Make,
+    deferrable: bool,
+    clocked: dict[str, datetime],
+    fault: Any,
+    behaviour: dict[str, Any],
+) -> None:
+    """The wait is over at once, and another try adopts what was started."""
+    clock.now = clocked.get("now", clock.now)
+    if fault is not None:
+        fake.faults.add(fault)
+    fake.change(**behaviour)
+    store = StateStore()
+    window = DataIntervalWindow(settle=20)
+    task = make(fake, tmp_path, deferrable=deferrable, window=window)
+    clock.meanwhile = task.on_kill
+    with pytest.raises(AirflowException, match="Airflow stopped this task"):
+        task.execute(context_of(task.task_id, store=store))
+    assert len(clock.slept) == 1
+    started = [each.export_id for each in fake.exports]
+    clock.meanwhile = lambda: None
+    fake.faults.clear()
+    fake.change(running_exports_per_project=10)
+    again = make(fake, tmp_path, deferrable=False, window=window)
+    again.execute(context_of(task.task_id, store=store))
+    assert [each.export_id for each in fake.exports][: len(started)] == started
+    assert len(fake.exports) == 1
