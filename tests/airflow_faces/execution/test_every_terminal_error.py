@@ -24,10 +24,12 @@ from labelbox_export_provider import errors
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowSkipException
 from labelbox_export_provider.client.certificates import create_ssl_context
 from labelbox_export_provider.client.http_clients import LabelboxClient
+from labelbox_export_provider.client.retry import RetryPolicy
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import WIDTH
 from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.streaming.download.stream_reader import StreamReader
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
 _SSL = create_ssl_context(ConnectionSettings(api_key="key"))
@@ -101,7 +103,7 @@ def night(fake: FakeLabelbox, short_path: Path, monkeypatch: pytest.MonkeyPatch)
     defaults = LabelboxClient.__init__.__kwdefaults__ or {}
     monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
     monkeypatch.setitem(defaults, "ssl_context", _SSL)
-    monkeypatch.setattr("labelbox_export_provider.streaming.download.stream_reader.MAX_WAIT", 0.0)
+    monkeypatch.setitem(StreamReader.__init__.__kwdefaults__ or {}, "policy", RetryPolicy(first_wait=0.0, max_wait=0.0))
     return DagHarness(fake, short_path, monkeypatch)
 
 

@@ -20,7 +20,7 @@ from labelbox_export_provider.airflow_compat import AirflowException, AirflowFai
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import SlowFile
 
-STALL = 2.0
+STALL = 20.0
 
 
 @contextmanager
