@@ -89,11 +89,14 @@ def test_the_checksum_of_the_whole_is_given_at_completion(strict: StrictS3) -> N
     assert completion.headers["x-amz-checksum-type"] == "FULL_OBJECT"
 
 
-@pytest.mark.parametrize("refused", [True, False], ids=["refused", "ignored"])
-def test_a_store_without_it_is_asked_once(refused: bool, strict: StrictS3) -> None:
-    """Objects are completed without a checksum of the whole, and their size is compared instead."""
-    strict.knows_whole = False
-    if refused:
+@pytest.mark.parametrize("reaction", ["refused", "ignored", "of parts"])
+def test_a_store_without_it_is_asked_once(reaction: str, strict: StrictS3) -> None:
+    """Objects are completed without a checksum of the whole, and their size is compared instead.
+
+    A store that makes a checksum of the parts' checksums instead would want those at completion.
+    """
+    strict.checksum_type = "COMPOSITE" if reaction == "of parts" else ""
+    if reaction == "refused":
         strict.fault = lambda call: (
             Fault("before", 501, "NotImplemented", message="Header 'x-amz-checksum-algorithm' not implemented")
             if "x-amz-checksum-algorithm" in call.headers
@@ -106,6 +109,7 @@ def test_a_store_without_it_is_asked_once(refused: bool, strict: StrictS3) -> No
     asked = [call for call in strict.calls if "x-amz-checksum-algorithm" in call.headers]
     assert len(asked) == 1
     assert [call.key for call in strict.calls if call.operation == "HeadObject"] == ["one", "two"]
+    assert strict.open_uploads() == []
 
 
 def test_stores_that_know_no_trailers_need_no_setting(secure: tuple[StrictS3, str]) -> None:
@@ -113,7 +117,7 @@ def test_stores_that_know_no_trailers_need_no_setting(secure: tuple[StrictS3, st
     server, bundle = secure
     for lack in ("takes_trailers", "keeps_framing"):
         setattr(server, lack, lack == "keeps_framing")
-        server.knows_whole = False
+        server.checksum_type = ""
         sink = S3Sink(s3_client(server.address, verify=bundle), "lake")
         sink.check_writable("rows")
         sink.put(NewObject("small", "text/plain"), b"content")
@@ -126,7 +130,7 @@ def test_stores_that_know_no_trailers_need_no_setting(secure: tuple[StrictS3, st
 def test_framing_in_an_object_is_noticed(small: bool, secure: tuple[StrictS3, str]) -> None:
     """Should framing be sent all the same: the object is removed, and the message names the setting that cures it."""
     server, bundle = secure
-    server.keeps_framing, server.checks_size, server.knows_whole = True, False, False
+    server.keeps_framing, server.checks_size, server.checksum_type = True, False, ""
     client = leave_checksums_to_the_client(s3_client(server.address, verify=bundle))
     sink = S3Sink(client, "lake")
     with pytest.raises(StorageError, match="removed again") as caught:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from labelbox_export_provider.testing.http.server import HttpAnswer, HttpRequest
 from labelbox_export_provider.testing.object_store import s3_messages as messages
@@ -25,11 +25,12 @@ from labelbox_export_provider.testing.object_store.store import (
 class MultipartUpload(Upload):
     """A multipart upload: content and ETag of each part by its number.
 
-    With `checks_whole` it was created for a CRC32C of the whole object, so that parts and completion have no other.
+    `checksum_type` is what was asked for and is confirmed: a CRC32C of the whole object or of its parts' checksums, so
+    that parts and completion have no other.
     """
 
     parts: dict[int, tuple[bytes, str]] = field(default_factory=dict)
-    checks_whole: bool = False
+    checksum_type: str = ""
 
 
 @dataclass
@@ -38,8 +39,9 @@ class StrictS3(ObjectStore[MultipartUpload]):
 
     Operations, and the members of `denied`, have the names of S3's API. Some stores lack what AWS has:
     `takes_trailers=False` refuses aws-chunked bodies and `keeps_framing` keeps their framing in the object;
-    `knows_checksums=False` refuses headers with checksums, `knows_whole=False` ignores a checksum of the whole object,
-    `checks_size=False` the size that a completion states. `unprotected` holds the operations that sent bytes without
+    `knows_checksums=False` refuses headers with checksums, `checksum_type` is what it makes of the checksum of a whole
+    object: "COMPOSITE" wants one of each part at completion, "" none; `checks_size=False` ignores the size that a
+    completion states. `unprotected` holds the operations that sent bytes without
     any checksum.
     """
 
@@ -47,7 +49,7 @@ class StrictS3(ObjectStore[MultipartUpload]):
     takes_trailers: bool = True
     keeps_framing: bool = False
     knows_checksums: bool = True
-    knows_whole: bool = True
+    checksum_type: Literal["FULL_OBJECT", "COMPOSITE", ""] = "FULL_OBJECT"
     checks_size: bool = True
     unprotected: list[str] = field(default_factory=list)
 
@@ -119,16 +121,18 @@ class StrictS3(ObjectStore[MultipartUpload]):
 
     def _create_upload(self, request: ParsedRequest) -> HttpAnswer:
         name = f"u{next(self.numbers)}"
-        whole = self.knows_whole and request.headers.get("x-amz-checksum-type") == "FULL_OBJECT"
-        self.uploads[name] = MultipartUpload(request.key, messages.kept_headers(request), checks_whole=whole)
+        asked = messages.checksums_of(request) if self.checksum_type else {}
+        confirmed = {**asked, "x-amz-checksum-type": self.checksum_type} if asked else {}
+        kept = messages.kept_headers(request)
+        self.uploads[name] = MultipartUpload(request.key, kept, checksum_type=self.checksum_type if asked else "")
         answer = messages.xml("InitiateMultipartUploadResult", f"<UploadId>{name}</UploadId>")
-        return replace(answer, headers={**answer.headers, **(messages.checksums_of(request) if whole else {})})
+        return replace(answer, headers={**answer.headers, **confirmed})
 
     def _upload_part(self, request: ParsedRequest) -> HttpAnswer:
         content = self._checked_body(request)
         etag = messages.md5_of(content)
         upload = self._upload(request)
-        if upload.checks_whole and messages.checksums_of(request).keys() - {"x-amz-checksum-crc32c"}:
+        if upload.checksum_type and messages.checksums_of(request).keys() - {"x-amz-checksum-crc32c"}:
             raise RefusedError(400, "InvalidRequest", "Checksum Type mismatch occurred, expected type: crc32c")
         upload.parts[int(request.query["partNumber"])] = (content, etag)
         return HttpAnswer(200, b"", {"etag": f'"{etag}"'})
@@ -140,7 +144,9 @@ class StrictS3(ObjectStore[MultipartUpload]):
         content = self.spoil(b"".join(parts))
         if self.checks_size and int(request.headers.get("x-amz-mp-object-size", len(content))) != len(content):
             raise RefusedError(400, "InvalidRequest")
-        whole = {name: value for name, value in messages.checksums_of(request).items() if upload.checks_whole}
+        if upload.checksum_type == "COMPOSITE" and b"<ChecksumCRC32C>" not in request.body:
+            raise RefusedError(400, "InvalidRequest", "The complete request must include the checksum for each part.")
+        whole = messages.checksums_of(request) if upload.checksum_type == "FULL_OBJECT" else {}
         messages.check_whole(content, whole)
         self._check_creation(request)
         of_parts = messages.md5_of(b"".join(bytes.fromhex(etag) for _, etag in named))
