@@ -108,8 +108,7 @@ class NewObject:
     With `create_only` the store must refuse the completion when something is there by then; a sink whose store cannot
     promise that without a race documents it. `metadata` is kept with the object where the store has room for it.
     `hold_small` lets a writer keep a part that is the whole object in memory and write it with one plain call in
-    `complete`; without it every part goes to the store at once, so that of many open objects no more than
-    `Sink.kept_bytes` each are held.
+    `complete`; without it every part goes to the store at once, so that of many open objects nothing is held.
     """
 
     key: str
@@ -215,10 +214,6 @@ class Sink(ABC):
     maximum_parts: int = 10_000
     maximum_object_bytes: int | None = 5 * 1024**4
     """Largest object, as S3 and Google Cloud Storage have it; None where the store names no limit of its own."""
-    parts_at_once: int | None = None
-    """How many parts of one object the store takes at the same time; None is any number."""
-    kept_bytes: int = 0
-    """The most that a writer keeps in memory, until it completes, of an object without `hold_small`."""
     put_leaves_nothing: bool = False
     """Whether a killed `put` leaves nothing for `abort_open_uploads` to find, since it is one call of the store."""
     heads_without_list: bool = False

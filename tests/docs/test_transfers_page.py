@@ -23,7 +23,6 @@ from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.streaming.pipeline.memory_plan import (
     DEFAULT_WORKERS,
     MAX_PART,
-    MAX_PART_ALONE,
     MIB,
 )
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -66,7 +65,7 @@ def test_defaults_that_are_set_later_are_those_of_the_table() -> None:
     task = LabelboxExportToFileOperator(task_id="t", source={"kind": "project", "project_id": "p"}, root="/")
     assert shown["labelbox_conn_id"] == f'`"{LabelboxHook.default_conn_name}"`'
     assert shown["workers"] == f"up to {DEFAULT_WORKERS}"
-    assert shown["part_bytes"] == f"up to {MAX_PART // MIB} MiB (GCS: {MAX_PART_ALONE // MIB} MiB)"
+    assert shown["part_bytes"] == f"up to {MAX_PART // MIB} MiB"
     wait_limits = task.wait_limits
     assert (shown["poke_interval"], wait_limits.poke_interval) == ("5 seconds", timedelta(seconds=5))
     assert (shown["timeout"], wait_limits.timeout) == ("7 days", timedelta(days=7))

@@ -83,8 +83,6 @@ def test_a_landing_of_300_gib_has_four_workers() -> None:
                 minimum_part_bytes=GCSSink.minimum_part_bytes,
                 maximum_part_bytes=GCSSink.maximum_part_bytes,
                 maximum_parts=GCSSink.maximum_parts,
-                parts_at_once=GCSSink.parts_at_once,
-                reserved=size // DEFAULT_MAX_OBJECT_BYTES * GCSSink.kept_bytes,
                 passthrough=passthrough,
             )
             assert (plan.workers, plan.part_bytes) == (4, 16 * 1024**2)

@@ -84,7 +84,6 @@ def small_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART_ALONE", PART_BYTES)
         patch.setattr("labelbox_export_provider.sinks.gcs.sink.GCSSink.minimum_part_bytes", PART_BYTES)
         use_small_chunks(patch, PART_BYTES)
         quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
@@ -227,7 +226,6 @@ PROGRAM = """
     from support.stores.servers import gcs_client, s3_client
 
     memory_plan.MIN_PART = memory_plan.MAX_PART = {part_bytes}
-    memory_plan.MAX_PART_ALONE = {part_bytes}
     sink = {sink}
     sink.minimum_part_bytes = {part_bytes}
     with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:

@@ -63,21 +63,20 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
     assert part_bytes in {None, plan.part_bytes}
 
 
-@pytest.mark.parametrize(("parts_at_once", "parts"), [(None, 4), (1, 3)])
-def test_an_unchanged_stream_is_not_read_far_ahead(parts_at_once: int | None, parts: int) -> None:
-    """A stream that is stored unchanged is not read further ahead than the store takes parts.
+def test_an_unchanged_stream_is_not_read_far_ahead() -> None:
+    """A stream that is stored unchanged is not read further ahead than a part for each worker.
 
     G5: so exports of any size take the same memory.
     """
-    plan = plan_memory(size=10 * 1024 * MIB, parts_at_once=parts_at_once, passthrough=True)
+    plan = plan_memory(size=10 * 1024 * MIB, passthrough=True)
     assert plan.workers == 4
-    assert plan.held_bytes == parts * plan.part_bytes + SLACK_BYTES
+    assert plan.held_bytes == 4 * plan.part_bytes + SLACK_BYTES
 
 
-def test_many_workers_halve_the_parts_of_a_serial_store() -> None:
-    """Many workers for a store that takes one part at a time halve the parts as often as needed."""
-    plan = plan_memory(size=1024 * MIB, workers=16, minimum_part_bytes=MIB // 4, parts_at_once=1)
-    assert (plan.workers, plan.part_bytes) == (16, 3 * MIB)
+def test_many_workers_halve_the_parts() -> None:
+    """Many workers halve the parts as often as needed, where the store takes small ones."""
+    plan = plan_memory(size=1024 * MIB, workers=12, minimum_part_bytes=MIB // 4)
+    assert (plan.workers, plan.part_bytes) == (12, 2 * MIB)
 
 
 def test_little_memory_means_smaller_parts_and_fewer_workers() -> None:

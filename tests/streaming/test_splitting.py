@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -240,18 +239,3 @@ def test_an_object_that_is_no_longer_named_is_removed(at: LandingClient, tmp_pat
     assert len(files(tmp_path)) == 3
     at.land(handle, FileSink(tmp_path), on_empty="manifest_only")
     assert [name.split("/")[1] for name in files(tmp_path)] == ["manifests"]
-
-
-def test_bytes_kept_by_writers_are_part_of_max_memory(at: LandingClient, tmp_path: Path) -> None:
-    """What a store makes its writers keep of every object is part of `max_memory`."""
-
-    class KeepingSink(FileSink):
-        kept_bytes = 256 * 1024
-
-    handle = at.export()
-    with pytest.raises(ConfigurationError) as refused:
-        at.land(handle, FileSink(tmp_path / "a"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=2**20)
-    least = int(re.findall(r"max_memory=(\d+) at least", str(refused.value))[0])
-    at.land(handle, FileSink(tmp_path / "a"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=least)
-    with pytest.raises(ConfigurationError, match=r"262144 bytes of it for objects .* a larger max_object_bytes"):
-        at.land(handle, KeepingSink(tmp_path / "b"), max_object_bytes=OBJECT_BYTES, workers=1, max_memory=least)

@@ -84,7 +84,7 @@ def shown(name: str, default: Any) -> str:
 def shared_options() -> str:
     from labelbox_export_provider import LabelboxHook
     from labelbox_export_provider.streaming.landing.options import LandingOptions
-    from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_WORKERS, MAX_PART, MAX_PART_ALONE, MIB
+    from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_WORKERS, MAX_PART, MIB
     from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
     return options(
@@ -92,7 +92,7 @@ def shared_options() -> str:
         LandingOptions,
         labelbox_conn_id=f'`"{LabelboxHook.default_conn_name}"`',
         workers=f"up to {DEFAULT_WORKERS}",
-        part_bytes=f"up to {MAX_PART // MIB} MiB (GCS: {MAX_PART_ALONE // MIB} MiB)",
+        part_bytes=f"up to {MAX_PART // MIB} MiB",
     )
 
 

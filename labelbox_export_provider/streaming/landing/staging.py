@@ -100,10 +100,9 @@ class Stager:
             maximum_part_bytes=sink.maximum_part_bytes,
             maximum_parts=sink.maximum_parts,
             maximum_object_bytes=sink.maximum_object_bytes,
-            parts_at_once=sink.parts_at_once,
             members=-(-totals.size // MEMBER_BYTES),
             passthrough=output_format.passthrough,
-            reserved=sum(staged.kept_in_memory for staged in self._staged) + self._kept(totals, object_bytes),
+            reserved=sum(staged.kept_in_memory for staged in self._staged),
         )
 
     def new_object(self, stream: StreamType, totals: StreamTotals, number: int = 0) -> NewObject:
@@ -126,12 +125,6 @@ class Stager:
 
     def _ask(self, stream: StreamType, offset: int, policy: RetryPolicy = DEFAULT_RETRY) -> ExportFile:
         return self._job.client.run(flows.file_at(self._job.handle.export_id, stream, offset, policy))
-
-    def _kept(self, totals: StreamTotals, object_bytes: int | None) -> int:
-        """Return how many bytes the writers of a split stream may keep together."""
-        if object_bytes is None:
-            return 0
-        return -(-totals.size // object_bytes) * min(object_bytes, self._job.sink.kept_bytes)
 
     def discard(self, staged: StagedStream) -> None:
         """Abort a stream that is not to be completed."""

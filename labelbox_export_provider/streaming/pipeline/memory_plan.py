@@ -22,8 +22,6 @@ SLACK_BYTES = 2 * MIB
 MIN_PART = MIB
 """For stores that take parts of any size, where calls would cost more than bytes."""
 MAX_PART = 16 * MIB
-MAX_PART_ALONE = 24 * MIB
-"""For stores that take one part at a time, where nothing is sent while an answer is awaited."""
 _PLANNED_PARTS = 0.9
 """Share of a store's parts to plan with, since compression can make the bytes a little larger."""
 
@@ -76,7 +74,6 @@ def plan_memory(
     maximum_part_bytes: int = 5 * 1024 * MIB,
     maximum_parts: int = 10_000,
     maximum_object_bytes: int | None = None,
-    parts_at_once: int | None = None,
     members: int | None = None,
     reserved: int = 0,
     passthrough: bool = False,
@@ -84,9 +81,9 @@ def plan_memory(
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
     Values that are passed are kept; the others are made to fit `max_memory`: fewer workers first, then parts of half
-    the size. `parts_at_once` is how many parts the store takes at the same time, None for any number, and `reserved`
-    bytes are held for objects until all are published. A stream that is stored unchanged (`passthrough`) gains nothing
-    from reading further ahead than the parts that the store takes, so no more of it is held, whatever its size.
+    the size. `reserved` bytes are held for objects until all are published. A stream that is stored unchanged
+    (`passthrough`) gains nothing from reading further ahead than a part for each worker, so no more of it is held,
+    whatever its size.
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
@@ -102,23 +99,19 @@ def plan_memory(
             f"{maximum_part_bytes} (at most {maximum_parts} parts). Leave it out to have it derived."
         )
     smallest = part_bytes if part_bytes is not None else needed_part
-    largest = min(MAX_PART, max_memory // 8) if parts_at_once != 1 else min(MAX_PART_ALONE, max_memory // 4)
-    wanted = part_bytes if part_bytes is not None else max(needed_part, largest)
+    wanted = part_bytes if part_bytes is not None else max(needed_part, min(MAX_PART, max_memory // 8))
     most_workers = workers if workers is not None else min(DEFAULT_WORKERS, max(1, members or DEFAULT_WORKERS))
     fewest_workers = workers if workers is not None else 1
     budget = int((max_memory - BASE_BYTES) / SAFETY) - reserved
 
     def planned(count: int, part: int) -> MemoryPlan:
         held = budget - count * WORKER_BYTES
-        if passthrough:
-            # Where parts are sent one by one: the one that is sent, the next one, and the one that is filled.
-            held = min(held, max(2, min(count, (parts_at_once or count) + 2)) * part + SLACK_BYTES)
-        return MemoryPlan(count, part, held)
+        return MemoryPlan(count, part, min(held, max(2, count) * part + SLACK_BYTES) if passthrough else held)
 
     for part in _part_sizes(wanted, smallest):
         for count in range(most_workers, fewest_workers - 1, -1):
             # While each worker's part is sent, another is filled; two parts are the least for progress.
-            if _needed(count, part, parts=min(count, parts_at_once or count) + 1) <= budget:
+            if _needed(count, part, parts=count + 1) <= budget:
                 return planned(count, part)
     if _needed(fewest_workers, smallest, parts=2) <= budget:
         return planned(fewest_workers, smallest)
@@ -126,9 +119,7 @@ def plan_memory(
     given = [f"max_memory={max_memory}"]
     given += [f"workers={workers}"] if workers is not None else []
     given += [f"part_bytes={part_bytes}"] if part_bytes is not None else []
-    held = ""
-    if reserved:
-        held = f", {reserved} bytes of it for objects until all are published; a larger max_object_bytes makes fewer"
+    held = f", {reserved} bytes of it for objects until all are published" if reserved else ""
     raise ConfigurationError(
         f"{', '.join(given)} do not fit together: {fewest_workers} worker(s) with parts of {smallest} bytes need "
         f"max_memory={enough} at least ({-(-enough // MIB)} MiB{held}). Raise max_memory, or lower workers or "

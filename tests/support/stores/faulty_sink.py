@@ -63,8 +63,6 @@ class FaultySink(Sink):
         self.minimum_part_bytes = sink.minimum_part_bytes
         self.maximum_part_bytes = sink.maximum_part_bytes
         self.maximum_parts = sink.maximum_parts
-        self.parts_at_once = sink.parts_at_once
-        self.kept_bytes = sink.kept_bytes
         self.maximum_key_bytes = sink.maximum_key_bytes
         self.connections = sink.connections
         self.put_leaves_nothing = sink.put_leaves_nothing
