@@ -22,7 +22,8 @@
     ├── ProtocolError                   an answer of Labelbox or of a host of files that is not part of the protocol
     ├── ExportEndedError                the export ended without a result: clear the start task
     │   ├── ExportFailedError
-    │   └── ExportCanceledError
+    │   ├── ExportCanceledError
+    │   └── ExportPurgedError           it ended long ago, and its results may have been removed since
     ├── ExportNotReadyError             results were asked for before the export ended
     ├── WaitTimeoutError                the wait ended, the export continues
     │   └── NoTriggererError            no triggerer reported for that long: start one
@@ -146,6 +147,10 @@ class ExportFailedError(ExportEndedError):
 
 class ExportCanceledError(ExportEndedError):
     """Somebody canceled the export."""
+
+
+class ExportPurgedError(ExportEndedError):
+    """The export ended long ago and reads empty, or its files are refused: its results may have been removed."""
 
 
 class ExportNotReadyError(LabelboxExportError):

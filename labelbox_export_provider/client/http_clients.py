@@ -65,6 +65,11 @@ class LabelboxClient:
         self._sockets = OpenSockets()
         self._forget = token.call_on_cancel(self._sockets.shut_down) if token is not None else None
 
+    @property
+    def token(self) -> CancelToken | None:
+        """What ends the requests of this client; None where nothing does."""
+        return self._token
+
     def bound_to(self, token: CancelToken) -> LabelboxClient:
         """Return a client of the same settings, with connections of its own; close it.
 

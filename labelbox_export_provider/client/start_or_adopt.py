@@ -62,8 +62,8 @@ def start_or_adopt(
     Raises `AnotherUsersExportError` when the recorded export belongs to an organization or user whose tasks this key
     cannot see, `StartUncertainError` when a lost start stays invisible, and what the start itself raises.
     """
-    seen = set(request.not_believed)
     while True:
+        seen = set(request.not_believed)
         usable = yield from usable_record(record, request, policy)
         found = yield from _find(request, usable, seen, policy)
         if found is not None:
@@ -137,7 +137,7 @@ def _unrecorded(request: StartRequest, seen: set[str], policy: RetryPolicy) -> F
 def _oldest_alive(tasks: tuple[ExportTaskState, ...], seen: set[str]) -> ExportTaskState | None:
     """Choose the export to adopt, and log once for each other one why not; `seen` collects them all."""
     for task in tasks:
-        if task.status not in _DEAD:
+        if task.status not in _DEAD and task.export_id not in seen:
             return task
         if task.export_id not in seen:
             log.warning("Export %s of an earlier try is %s: starting a new one.", task.export_id, task.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,13 +19,18 @@ from labelbox_export_provider.domain.records.start_record import StartRecord, st
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow
-from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.errors import ExportPurgedError, LabelboxExportError
 from labelbox_export_provider.execution.dag_run import resolved
+from labelbox_export_provider.execution.kept_results import require_results
 from labelbox_export_provider.execution.waiting import MAX_HELD
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from labelbox_export_provider.client.http_clients import LabelboxClient
+
+log = logging.getLogger(__name__)
 
 STATE_KEY = "labelbox_export"
 """Key of the start record in the task state store."""
@@ -106,14 +112,29 @@ class ExportStart:
                 has_store=store is not None,
                 wait_at_limit=False,
             )
-            start = start_or_adopt(request, _stored(store), _PATIENCE)
-            started = client.run(saving(start, _saver(store), lambda: _stored(store)))
+            started = self._run_start(client, request, store)
         url = self.web_url()
         if url is not None:
             ti.xcom_push(key=SOURCE_LINK_KEY, value=url)
         if store is not None and mark_consumed:
             _save(store, started.record.model_copy(update={"state": "consumed"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
+
+    def _run_start(self, client: LabelboxClient, request: StartRequest, store: Any) -> StartedExport:
+        """Start or adopt; an adopted export whose results are gone is replaced by a new one."""
+        while True:
+            flow = start_or_adopt(request, _stored(store), _PATIENCE)
+            started = client.run(saving(flow, _saver(store), lambda: _stored(store)))
+            if not started.adopted:
+                return started
+            state = client.run(flows.task_state(started.export_id, started.record.user_id))
+            try:
+                require_results(client, state, self.now())
+            except ExportPurgedError as purged:
+                log.warning("%s A new export is started.", purged)
+                request = replace(request, not_believed=request.not_believed | {started.export_id})
+            else:
+                return started
 
     def _handle(
         self,

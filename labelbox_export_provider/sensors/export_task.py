@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator, BaseSensorOperator, PokeReturnValue
 
 from labelbox_export_provider.airflow_compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferralTimeout
 from labelbox_export_provider.client.external_export import handle_of
-from labelbox_export_provider.client.polling import ProgressLog, completed_totals
+from labelbox_export_provider.client.polling import CompletedTotals, ProgressLog, completed_totals, require_complete
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.templates import late_paths
 from labelbox_export_provider.domain.records.external_export import ExternalExport, check_export, parse_export
@@ -22,6 +22,7 @@ from labelbox_export_provider.errors import ConfigurationError, LabelboxExportEr
 from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.failures import reporting, upstream_start_task, web_url
+from labelbox_export_provider.execution.kept_results import require_results
 from labelbox_export_provider.execution.poll import poll_once
 from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -150,10 +151,17 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
             if error is not None:
                 raise error
             hook = self._hook(export)
-            totals = hook.run(completed_totals(event.export_id))
+            totals = self._totals(hook, export)
             plain = _plain(export, hook)
         self.log.info("Export %s is complete: %s", event.export_id, totals.to_json())
         return {**plain, "totals": totals.to_json()}
+
+    def _totals(self, hook: LabelboxHook, export: ExportHandle | ExternalExport) -> CompletedTotals:
+        with hook.get_conn() as client:
+            state = client.run(require_complete(export.export_id, export.user_id))
+            require_results(client, state, datetime.now(timezone.utc))
+            totals: CompletedTotals = client.run(completed_totals(export.export_id))
+            return totals
 
     def _time_out(self, error: WaitTimeoutError, context: Context) -> NoReturn:
         text = self._report(error, context).text()

@@ -83,6 +83,10 @@ class Behaviour:
     """How streams are cut into files."""
     empty_header: Literal["null", "zero", "null_members"] = "null"
     """The `exportMetadataHeader` of an empty stream."""
+    results_kept_seconds: float | None = None
+    """How long after its end an export's results are kept, by the fake's clock; None keeps them."""
+    removed_results: Literal["empty", "refused"] = "empty"
+    """How an export whose results are removed looks: as one without rows, or as before with files that are refused."""
     url_seconds: float = 900.0
     """How long a signed file URL is valid, by the fake's clock."""
     file_ranges: bool = True

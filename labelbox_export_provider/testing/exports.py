@@ -96,6 +96,12 @@ class Export:
                 return "FAILED"
             return "CANCELED" if isinstance(self.faults.ends, CanceledExport) else "COMPLETE"
 
+    def is_removed(self, now: datetime, kept_seconds: float | None) -> bool:
+        """Return whether its results are not kept any more."""
+        if kept_seconds is None or self.status_at(now) != "COMPLETE":
+            return False
+        return now >= self.started_at + timedelta(seconds=self.run_seconds + kept_seconds)
+
     def is_running(self, now: datetime) -> bool:
         """Return whether it counts for the running-export limits."""
         return self.status_at(now) not in ("COMPLETE", "FAILED", "CANCELED")

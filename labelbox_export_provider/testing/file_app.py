@@ -120,7 +120,7 @@ class FileApp:
     def _content(self, path: str) -> bytes | None:
         match = _PATH.fullmatch(path)
         export = self._service.export(match[1]) if match else None
-        if match is None or export is None:
+        if match is None or export is None or self._service.removed_as(export):
             return None
         stream = export.streams[match[2]]
         index = int(match[3])

@@ -118,6 +118,11 @@ class Service:
         everyone = self.behaviour.tasks_of_other_users
         return [export for export in self.exports if everyone or export.user.user_id == user.user_id]
 
+    def removed_as(self, export: Export) -> str | None:
+        """Return how an export whose results are removed looks; None for one that still has them."""
+        removed = export.is_removed(self.clock(), self.behaviour.results_kept_seconds)
+        return self.behaviour.removed_results if removed else None
+
     def sign(self, export: Export, stream: str, piece: FilePiece) -> str:
         """Return a signed URL of one file."""
         path = f"/labelbox-exports/{export.export_id}/{stream}/{piece.index}.ndjson"

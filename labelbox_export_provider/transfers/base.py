@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
@@ -23,6 +23,7 @@ from labelbox_export_provider.errors import ConfigurationError, LabelboxExportEr
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import reporting
+from labelbox_export_provider.execution.kept_results import require_results
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
@@ -236,6 +237,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
             hook = LabelboxHook(handle.labelbox_conn_id, token=self.cancel_token)
             with hook.get_conn() as client:
                 state = client.run(require_complete(handle.export_id, handle.user_id))
+                require_results(client, state, datetime.now(timezone.utc))
                 names, sink = self._names(handle), self._open_sink()
                 check_target(sink, names, options)
                 landed = land_export(

@@ -75,6 +75,7 @@ WAIT = AFTER_THE_LAST + "clear this task"
         ),
         ("ExportFailedError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export helps"),
         ("ExportCanceledError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export helps"),
+        ("ExportPurgedError", ENDS_THE_SAME, "clear task 'start' with downstream: only a new export helps"),
         (
             "ExportNotReadyError",
             ENDS_THE_SAME,
@@ -143,7 +144,7 @@ def test_before_an_export_is_known_a_retry_adopts_or_starts(error: str) -> None:
     assert "retry:     adopts the export if one was started, else starts it" in report(error).text()
 
 
-@pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError"])
+@pytest.mark.parametrize("error", ["ExportFailedError", "ExportCanceledError", "ExportPurgedError"])
 def test_own_retry_replaces_a_dead_export(error: str) -> None:
     """A task that starts the export itself replaces a dead one by its own retry."""
     assert report(error, starts_export=True).retryable

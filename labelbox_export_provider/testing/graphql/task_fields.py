@@ -81,6 +81,8 @@ def _stream(context: Context, export: Export, arguments: Arguments) -> Stream | 
     """Return the stream, once the export is COMPLETE and the stream not empty."""
     if export.status_at(context.service.clock()) != "COMPLETE":
         return None
+    if context.service.removed_as(export) == "empty":
+        return None
     stream = export.streams[arguments["streamType"]]
     return stream if stream.pieces else None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from support.airflow.tasks import NIGHT
 from support.failing_tasks import DagHarness
 from support.terminal_errors.registry import situation, still_running
@@ -53,6 +55,14 @@ def wait_for_an_export_that_is_canceled(night: DagHarness) -> None:
 def start_and_wait_for_an_export_that_is_canceled(night: DagHarness) -> None:
     night.fake.faults.add(CanceledExport())
     night.start(wait_for_completion=True)
+
+
+@situation(errors.ExportPurgedError)
+def land_an_export_whose_results_are_gone(night: DagHarness) -> None:
+    handle = night.start()
+    night.fake.change(results_kept_seconds=0.0)
+    night.patch.setattr("labelbox_export_provider.execution.kept_results.BELIEVED_FOR", timedelta(0))
+    night.land(handle)
 
 
 @situation(errors.ExportNotReadyError)
