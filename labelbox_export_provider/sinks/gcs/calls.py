@@ -35,7 +35,10 @@ Answer = TypeVar("Answer")
 
 
 class GCSCalls:
-    """One bucket through one client; every failure is one of this package's errors. `xml` has its multipart uploads."""
+    """One bucket through one client; every failure is one of this package's errors."""
+
+    maximum_put_bytes = 8 * 1024**2
+    """Up to this size the client library writes an object with one request."""
 
     def __init__(
         self,
@@ -58,7 +61,11 @@ class GCSCalls:
         endpoint = getattr(client, "api_endpoint", "")
         self._connection = with_endpoint(connection, endpoint, GOOGLE_HOSTS)
         self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
-        self.xml = XmlApi(client, bucket, arguments, user_project, self._retry, self._connection)
+        self._xml = XmlApi(client, bucket, arguments, user_project, self._retry, self._connection)
+        self.create_upload = self._xml.create_upload
+        self.upload_part = self._xml.upload_part
+        self.abort_upload = self._xml.abort_upload
+        self.open_uploads = self._xml.open_uploads
 
     def uri(self, key: str) -> str:
         """Return the `gs://` address."""
@@ -89,7 +96,7 @@ class GCSCalls:
 
         It is in the answer, or else read. Where it may not be read this does not fail: each part was compared.
         """
-        headers = self.xml.complete_upload(new.key, upload, etags)
+        headers = self._xml.complete_upload(new.key, upload, etags)
         crc32c = checksum.from_storage_headers([headers.get("x-goog-hash", "")]).get("crc32c")
         generation: str | None = headers.get("x-goog-generation")
         made = WrittenObject(new.key, self.uri(new.key), expected.size, expected.crc32c, None, generation)

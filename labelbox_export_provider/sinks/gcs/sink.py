@@ -16,12 +16,10 @@ import google_crc32c
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
-    NDJSON,
     ExpectedObject,
     ListedObject,
     NewObject,
     ObjectWriter,
-    Part,
     PartBody,
     Sink,
     StoredObject,
@@ -32,8 +30,8 @@ from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
-from labelbox_export_provider.sinks.gcs.writers import CreateOnlyWriter, MultipartWriter
-from labelbox_export_provider.sinks.part_account import crc32c_of
+from labelbox_export_provider.sinks.gcs.writers import CreateOnlyWriter
+from labelbox_export_provider.sinks.multipart import MultipartWriter, check_uploads
 
 logger = logging.getLogger(__name__)
 
@@ -69,25 +67,9 @@ class GCSSink(Sink):
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Open a multipart upload, upload one byte and abort it, which needs the permissions of a landing.
-
-        It makes no object, so it needs no right to overwrite one. Where an emulator has no multipart uploads, that is
-        logged: small objects are written without.
-        """
+        """Create a multipart upload, upload one byte and abort it; that needs no right to overwrite an object."""
         check_relative_key(key)
-        part = Part(1, 0, PartBody([b"\n"]), last=True)
-        try:
-            upload = self._calls.xml.create_upload(NewObject(key, NDJSON))
-        except StorageUnsupportedError as error:
-            logger.warning("%s Only objects of one part can be written.", error)
-            return
-        try:
-            self._calls.xml.upload_part(key, upload, part, crc32c_of(part))
-        finally:
-            try:
-                self._calls.xml.abort_upload(key, upload)
-            except StorageError as error:
-                logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
+        check_uploads(self._calls, key)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Return a writer; it calls the store with the first part."""
@@ -146,9 +128,9 @@ class GCSSink(Sink):
         check_relative_key(prefix.removesuffix("/"))
         aborted = 0
         try:
-            for key, upload in [*self._calls.xml.open_uploads(prefix)]:
+            for key, upload in [*self._calls.open_uploads(prefix)]:
                 if key == prefix or not exact:
-                    aborted += self._calls.xml.abort_upload(key, upload)
+                    aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
             logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
         return aborted

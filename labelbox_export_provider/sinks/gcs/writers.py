@@ -1,126 +1,21 @@
-"""The writers of one object into GCS: in parts side by side, or in order where nothing may be overwritten.
-
-An object that is one part, and may be held in memory, is one request.
-"""
+"""The writer of an object into GCS that must not overwrite anything: one connection, so parts in their order."""
 
 from __future__ import annotations
 
 import io
 import threading
-from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar
 
 from labelbox_export_provider.errors import ObjectChangedError, StorageDeniedError, StorageError
-from labelbox_export_provider.sinks.base import (
-    ExpectedObject,
-    NewObject,
-    ObjectWriter,
-    Part,
-    PartBody,
-    WrittenObject,
-)
+from labelbox_export_provider.sinks.base import ExpectedObject, NewObject, Part, PartBody, WrittenObject
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
-from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
-
-MAX_IN_ONE_REQUEST = 8 * 1024**2
-"""Up to this size the client library writes an object with one request."""
+from labelbox_export_provider.sinks.multipart import HoldingWriter
 
 
-class _Writer(ObjectWriter):
-    """Holds an object of one part, and accepts this very object where it is there already.
-
-    A completion whose answer was lost is refused when it is repeated, and an identity that may create but not delete,
-    or a retention policy, refuses to write over what an earlier try made.
-    """
-
-    def __init__(self, calls: GCSCalls, new: NewObject) -> None:
-        self._calls = calls
-        self._new = new
-        self._account = PartAccount()
-        self._whole: PartBody | None = None
-
-    def put_part(self, part: Part) -> None:
-        """Upload the part, or hold it when it is the whole object."""
-        self._account.require_open()
-        small = len(part.body) <= MAX_IN_ONE_REQUEST
-        crc32c = crc32c_of(part)
-        if part.last and part.number == 1 and self._new.hold_small and small:
-            self._whole = part.body
-        else:
-            self._send(part, crc32c)
-        self._account.note(part, crc32c)
-
-    def complete(self, expected: ExpectedObject) -> WrittenObject:
-        """Make the object visible, and verify its checksum as the service reports it."""
-        self._account.check(expected, self._calls.uri(self._new.key))
-        failure: StorageError
-        try:
-            written = self._finish(expected)
-        except StorageError as error:
-            there = self._calls.own_object(self._new, expected)
-            if there is None:
-                failure = changed_error(error, create_only=self._new.create_only)
-                raise failure from None
-            written = there
-            # An earlier try may have made it, and then this upload is still open.
-            self.abort()
-        self._account.close()
-        self._whole = None
-        return written
-
-    def abort(self) -> None:
-        """Discard what is held or sent."""
-        self._account.close()
-        self._whole = None
-        self._discard()
-
-    @abstractmethod
-    def _send(self, part: Part, crc32c: int) -> None: ...
-
-    @abstractmethod
-    def _finish(self, expected: ExpectedObject) -> WrittenObject: ...
-
-    @abstractmethod
-    def _discard(self) -> None: ...
-
-    def _put_whole(self, expected: ExpectedObject) -> WrittenObject:
-        return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
-
-
-class MultipartWriter(_Writer):
-    """A multipart upload, which is opened with the first part; its completion overwrites what is there."""
-
-    def __init__(self, calls: GCSCalls, new: NewObject) -> None:
-        super().__init__(calls, new)
-        self._lock = threading.Lock()
-        self._upload: str | None = None
-        self._etags: dict[int, str] = {}
-
-    def _send(self, part: Part, crc32c: int) -> None:
-        with self._lock:
-            if self._upload is None:
-                self._upload = self._calls.xml.create_upload(self._new)
-        etag = self._calls.xml.upload_part(self._new.key, self._upload, part, crc32c)
-        with self._lock:
-            self._etags[part.number] = etag
-
-    def _finish(self, expected: ExpectedObject) -> WrittenObject:
-        if self._upload is None:
-            return self._put_whole(expected)
-        written = self._calls.complete_upload(self._new, self._upload, self._etags, expected)
-        self._upload = None
-        return written
-
-    def _discard(self) -> None:
-        upload, self._upload = self._upload, None
-        if upload is not None:
-            self._calls.xml.abort_upload(self._new.key, upload)
-
-
-class CreateOnlyWriter(_Writer):
+class CreateOnlyWriter(HoldingWriter):
     """A resumable upload of the client library, the only kind for large objects that takes a precondition.
 
     It is one connection, so parts go in the order of their numbers, and one that is put early waits for its turn. The
@@ -130,10 +25,18 @@ class CreateOnlyWriter(_Writer):
 
     def __init__(self, calls: GCSCalls, new: NewObject) -> None:
         super().__init__(calls, new)
+        self._calls = calls
         self._lock = threading.Lock()
         self._stream = PartStream()
         self._upload: Future[object] | None = None
         self._is_own: bool | None = None
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Make the object visible, and verify its checksum as the service reports it."""
+        try:
+            return super().complete(expected)
+        except StorageError as error:
+            raise changed_error(error, create_only=True) from None
 
     def _send(self, part: Part, crc32c: int) -> None:  # noqa: ARG002  the library computes its own
         with self._lock:

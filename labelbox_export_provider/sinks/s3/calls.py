@@ -10,13 +10,12 @@ from typing import Any
 
 from labelbox_export_provider.errors import (
     LabelboxExportError,
-    StorageDeniedError,
     StorageError,
-    StorageUnsupportedError,
 )
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
+    EXPORT_ID,
     ExpectedObject,
     ListedObject,
     NewObject,
@@ -28,7 +27,7 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
 from labelbox_export_provider.sinks.s3 import checksums
-from labelbox_export_provider.sinks.s3.arguments import SinkArguments
+from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, SinkArguments
 from labelbox_export_provider.sinks.s3.body import UncopiedBody
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.errors import refusal_error
@@ -49,6 +48,8 @@ class Upload:
 
 class S3Calls:
     """One bucket; every failure is one of this package's errors."""
+
+    maximum_put_bytes = MAX_PART_BYTES
 
     def __init__(self, bucket: S3Bucket, arguments: SinkArguments) -> None:
         self._bucket = bucket
@@ -97,6 +98,18 @@ class S3Calls:
             answer.get("VersionId"),
         )
 
+    def own_object(self, new: NewObject, expected: ExpectedObject) -> WrittenObject | None:
+        """Return what is there if it is this very object; its export's id, form and size are enough."""
+        try:
+            there = self.head_object(new.key)
+        except StorageError:
+            return None
+        if there is None or there.size != expected.size or EXPORT_ID not in new.metadata:
+            return None
+        if any((there.metadata or {}).get(name.lower()) != value for name, value in new.metadata.items()):
+            return None
+        return self._written(new, expected, {"ETag": there.etag, "VersionId": there.version_id})
+
     def list_objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
         for page in self._pages("ListObjectsV2", prefix, ContinuationToken="NextContinuationToken"):
@@ -120,6 +133,7 @@ class S3Calls:
         if self._asks_for_whole and isinstance(answer, Refusal) and may_be_about_checksums(answer):
             answer = self._create_upload(new)
         if isinstance(answer, Refusal):
+            self._abort_unanswered(new.key)
             raise refusal_error(answer)
         upload = Upload(answer["UploadId"], answer.get("ChecksumType") == _WHOLE["ChecksumType"])
         if not self._asks_for_whole or upload.checks_whole:
@@ -171,26 +185,26 @@ class S3Calls:
         written = self._written(new, expected, answer)
         if not self._is_checked(expected, answer):
             self._check_size(written)
-        self.abort_unanswered(new.key)
+        self._abort_unanswered(new.key)
         return written
 
     def abort_upload(self, key: str, upload: Upload) -> bool:
         """Abort a multipart upload with all its parts; return whether there was one."""
-        return self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._arguments.bucket) is not None
+        was_open = self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._arguments.bucket)
+        self._abort_unanswered(key)
+        return was_open is not None
 
-    def abort_unanswered(self, key: str) -> None:
+    def _abort_unanswered(self, key: str) -> None:
         """Abort the uploads of this key whose creation was carried out but not answered, so that nobody knows them."""
         if key not in self._unanswered:
             return
+        self._unanswered.discard(key)
         try:
             for found, upload in self.open_uploads(key):
                 if found == key:
                     self.abort_upload(key, upload)
-        except (StorageDeniedError, StorageUnsupportedError) as error:
-            logger.warning(
-                "%s An upload whose creation got no answer may stay until a lifecycle rule removes it.", error
-            )
-        self._unanswered.discard(key)
+        except StorageError as error:
+            logger.warning("%s An upload whose creation got no answer may stay.", error)
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, Upload]]:
         """Yield key and upload of the multipart uploads whose keys start with `prefix`."""

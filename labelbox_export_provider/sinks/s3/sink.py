@@ -16,16 +16,13 @@ from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
 from labelbox_export_provider.errors import (
     LabelboxExportError,
     StorageDeniedError,
-    StorageError,
     StorageUnsupportedError,
 )
 from labelbox_export_provider.sinks.base import (
-    NDJSON,
     ExpectedObject,
     ListedObject,
     NewObject,
     ObjectWriter,
-    Part,
     PartBody,
     Sink,
     StoredObject,
@@ -33,14 +30,14 @@ from labelbox_export_provider.sinks.base import (
     check_relative_key,
 )
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
+from labelbox_export_provider.sinks.multipart import MultipartWriter, check_uploads
 from labelbox_export_provider.sinks.s3.arguments import (
     MAX_PART_BYTES,
     MIN_PART_BYTES,
     SinkArguments,
 )
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
-from labelbox_export_provider.sinks.s3.calls import S3Calls, Upload
-from labelbox_export_provider.sinks.s3.writer import S3Writer
+from labelbox_export_provider.sinks.s3.calls import S3Calls
 
 logger = logging.getLogger(__name__)
 
@@ -81,35 +78,17 @@ class S3Sink(Sink):
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
+        """Create a multipart upload, upload one byte and abort it.
 
-        A part needs `kms:Decrypt` where the upload needs `kms:GenerateDataKey`, and shows whether the store takes the
-        client's checksums. It makes no object version and nothing that a retention rule keeps.
+        A part needs `kms:Decrypt` where the upload needs `kms:GenerateDataKey`.
         """
         check_relative_key(key)
-        upload: Upload | None = None
-        try:
-            upload = self._calls.create_upload(NewObject(key, NDJSON))
-            self._calls.upload_part(key, upload, Part(1, 0, PartBody([b"\n"]), last=True), google_crc32c.value(b"\n"))
-        except StorageUnsupportedError as error:
-            if upload is not None:
-                raise
-            logger.warning("%s Only objects of one part can be written.", error)
-        finally:
-            self._abort_upload(key, upload)
-
-    def _abort_upload(self, key: str, upload: Upload | None) -> None:
-        try:
-            if upload is not None:
-                self._calls.abort_upload(key, upload)
-            self._calls.abort_unanswered(key)
-        except StorageError as error:
-            logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
+        check_uploads(self._calls, key)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Return a writer; it calls the store with the first part."""
         check_relative_key(new.key)
-        return S3Writer(self._calls, new)
+        return MultipartWriter(self._calls, new)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small object with one plain PUT."""

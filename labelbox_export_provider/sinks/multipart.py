@@ -1,0 +1,176 @@
+"""Multipart uploads, for the stores that have them: the writer of an object, and the check before a landing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+from labelbox_export_provider.errors import StorageError, StorageUnsupportedError
+from labelbox_export_provider.sinks.base import (
+    NDJSON,
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    Part,
+    PartBody,
+    WrittenObject,
+)
+from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
+
+logger = logging.getLogger(__name__)
+
+UploadT = TypeVar("UploadT")
+"""What a store knows an upload by."""
+
+
+class ObjectCalls(Protocol):
+    """The calls of a store for objects that are written at once."""
+
+    @property
+    def maximum_put_bytes(self) -> int:
+        """The largest object of one call."""
+
+    def uri(self, key: str) -> str:
+        """Return the address that readers use."""
+
+    def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
+        """Write an object with one call."""
+
+    def own_object(self, new: NewObject, expected: ExpectedObject) -> WrittenObject | None:
+        """Return what is there if it is this very object; None also where that cannot be read."""
+
+
+class MultipartCalls(ObjectCalls, Protocol[UploadT]):
+    """The calls of a store for multipart uploads."""
+
+    def create_upload(self, new: NewObject) -> UploadT:
+        """Open an upload."""
+
+    def upload_part(self, key: str, upload: UploadT, part: Part, crc32c: int) -> str:
+        """Upload a part and return its ETag."""
+
+    def complete_upload(
+        self, new: NewObject, upload: UploadT, etags: Mapping[int, str], expected: ExpectedObject
+    ) -> WrittenObject:
+        """Make the object of all parts, and verify it."""
+
+    def abort_upload(self, key: str, upload: UploadT) -> bool:
+        """Abort an upload with all its parts; return whether there was one."""
+
+
+class HoldingWriter(ObjectWriter):
+    """Holds an object of one part, and accepts this very object where it is there already.
+
+    A completion whose answer was lost is refused when it is repeated, and an identity that may create but not delete,
+    or a retention policy, refuses to write over what an earlier try made. The same export makes the same bytes.
+    """
+
+    def __init__(self, calls: ObjectCalls, new: NewObject) -> None:
+        self._objects = calls
+        self._new = new
+        self._account = PartAccount()
+        self._whole: PartBody | None = None
+
+    def put_part(self, part: Part) -> None:
+        """Upload the part, or hold it when it is the whole object."""
+        self._account.require_open()
+        crc32c = crc32c_of(part)
+        small = len(part.body) <= self._objects.maximum_put_bytes
+        if part.last and part.number == 1 and self._new.hold_small and small:
+            self._whole = part.body
+        else:
+            self._send(part, crc32c)
+        self._account.note(part, crc32c)
+
+    def complete(self, expected: ExpectedObject) -> WrittenObject:
+        """Make the object visible, whole."""
+        self._account.check(expected, self._objects.uri(self._new.key))
+        try:
+            written = self._finish(expected)
+        except StorageError as error:
+            there = self._objects.own_object(self._new, expected)
+            if there is None:
+                raise
+            logger.info("%s is there already, written by an earlier call or try: %s", there.uri, error)
+            written = there
+            # An earlier try may have made it, and then this upload is still open.
+            self.abort()
+        self._whole = None
+        self._account.close()
+        return written
+
+    def abort(self) -> None:
+        """Discard what is held or sent."""
+        self._account.close()
+        self._whole = None
+        self._discard()
+
+    @abstractmethod
+    def _send(self, part: Part, crc32c: int) -> None: ...
+
+    @abstractmethod
+    def _finish(self, expected: ExpectedObject) -> WrittenObject: ...
+
+    @abstractmethod
+    def _discard(self) -> None: ...
+
+    def _put_whole(self, expected: ExpectedObject) -> WrittenObject:
+        return self._objects.put_object(self._new, self._whole or PartBody([]), expected)
+
+
+class MultipartWriter(HoldingWriter, Generic[UploadT]):
+    """A multipart upload, which is opened with the first part."""
+
+    def __init__(self, calls: MultipartCalls[UploadT], new: NewObject) -> None:
+        super().__init__(calls, new)
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._upload: UploadT | None = None
+        # One line a part, number and ETag: a dict would take five times as much, until the end.
+        self._etags = bytearray()
+
+    def _send(self, part: Part, crc32c: int) -> None:
+        with self._lock:
+            if self._upload is None:
+                self._upload = self._calls.create_upload(self._new)
+        etag = self._calls.upload_part(self._new.key, self._upload, part, crc32c)
+        with self._lock:
+            self._etags += f"{part.number} {etag}\n".encode()
+
+    def _finish(self, expected: ExpectedObject) -> WrittenObject:
+        if self._upload is None:
+            return self._put_whole(expected)
+        lines = (line.split(" ", 1) for line in self._etags.decode().splitlines())
+        etags = {int(number): etag for number, etag in lines}
+        written = self._calls.complete_upload(self._new, self._upload, etags, expected)
+        self._upload = None
+        return written
+
+    def _discard(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            self._calls.abort_upload(self._new.key, upload)
+
+
+def check_uploads(calls: MultipartCalls[UploadT], key: str) -> None:
+    """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
+
+    It makes no object, and nothing that a retention rule keeps, and shows whether the store takes checksums. A store
+    without multipart uploads is logged: it can take small objects.
+    """
+    try:
+        upload = calls.create_upload(NewObject(key, NDJSON))
+    except StorageUnsupportedError as error:
+        logger.warning("%s Only objects of one part can be written.", error)
+        return
+    part = Part(1, 0, PartBody([b"\n"]), last=True)
+    try:
+        calls.upload_part(key, upload, part, crc32c_of(part))
+    finally:
+        try:
+            calls.abort_upload(key, upload)
+        except StorageError as error:
+            logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
