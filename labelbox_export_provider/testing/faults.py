@@ -26,10 +26,12 @@ class RequestFault(Fault):
     """A fault of one GraphQL request.
 
     `operation` is the name of any field that the request asks for (`exportDataRowsInProject`, `createdTasks`,
-    `exportFileFromOffset`, ...) or its operation name; None means every request.
+    `exportFileFromOffset`, ...) or its operation name; None means every request. `stream` narrows it to requests with
+    this `streamType` among their variables.
     """
 
     operation: str | None = None
+    stream: StreamName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,14 @@ class SlowFile(FileFault):
     seconds: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrippingFile(FileFault):
+    """After this many bytes the rest of the answer comes byte by byte, with so many seconds before each."""
+
+    after_bytes: int = 1
+    seconds_per_byte: float = 0.5
+
+
 ANSWERING: tuple[type[RequestFault], ...] = (RateLimited, ErrorStatus, HtmlAnswer, GraphQLErrorAnswer, LostAnswer)
 KINDS: Mapping[str, type[Fault]] = {
     kind.__name__: kind
@@ -240,5 +250,6 @@ KINDS: Mapping[str, type[Fault]] = {
         RefusedFile,
         ExpiredFile,
         SlowFile,
+        DrippingFile,
     )
 }

@@ -14,6 +14,7 @@ import google_crc32c
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
     CorruptFile,
+    DrippingFile,
     ExpiredFile,
     FileFault,
     LongerFile,
@@ -27,7 +28,7 @@ from labelbox_export_provider.testing.service import Service
 
 _PATH = re.compile(r"/labelbox-exports/(\w+)/(RESULT|ERRORS)/(\d+)\.ndjson")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_BAD_FILES = (TruncatedFile, BrokenFile, LongerFile, CorruptFile, RefusedFile, ExpiredFile)
+_BAD_FILES = (TruncatedFile, BrokenFile, DrippingFile, LongerFile, CorruptFile, RefusedFile, ExpiredFile)
 
 
 class FileApp:
@@ -113,7 +114,8 @@ class FileApp:
             status,
             served,
             headers,
-            break_after=fault.after_bytes if isinstance(fault, BrokenFile) else None,
+            break_after=fault.after_bytes if isinstance(fault, (BrokenFile, DrippingFile)) else None,
+            drip=fault.seconds_per_byte if isinstance(fault, DrippingFile) else None,
             chunked=not behaviour.file_content_length,
         )
 

@@ -18,6 +18,7 @@ from labelbox_export_provider.testing.faults import (
     BrokenFile,
     CanceledExport,
     CorruptFile,
+    DrippingFile,
     ErrorRows,
     ErrorStatus,
     ExpiredFile,
@@ -257,6 +258,26 @@ def test_a_file_can_be_slow(fake: FakeLabelbox, url: str) -> None:
     begin = time.monotonic()
     assert HTTP.get(url).status_code == 200
     assert time.monotonic() - begin >= 0.2
+
+
+def test_a_file_can_drip(fake: FakeLabelbox, url: str) -> None:
+    """The rest of the answer comes byte by byte."""
+    whole = HTTP.get(url).content
+    fake.faults.add(DrippingFile(after_bytes=len(whole) - 4, seconds_per_byte=0.05))
+    begin = time.monotonic()
+    assert HTTP.get(url).content == whole
+    assert time.monotonic() - begin >= 0.2
+
+
+def test_a_fault_can_concern_one_stream(fake: FakeLabelbox, client: Client) -> None:
+    """A request for the other stream is answered at once."""
+    fake.faults.add(SlowAnswer(stream="RESULT", seconds=0.3))
+    export_id = client.start()
+    begin = time.monotonic()
+    client.header(export_id, "ERRORS")
+    assert time.monotonic() - begin < 0.3
+    client.header(export_id)
+    assert time.monotonic() - begin >= 0.3
 
 
 def test_a_fault_of_files_can_concern_one_of_them(fake: FakeLabelbox, client: Client) -> None:

@@ -54,8 +54,8 @@ class GraphQLApp:
         variables = {} if content is None else content.get("variables") or {}
         engine = _engine(self._service.behaviour)
         operation = _NOTHING if content is None else engine.read(query)
-        fault = self._fault(operation, ANSWERING)
-        slow = self._fault(operation, (SlowAnswer,))
+        fault = self._fault(operation, variables, ANSWERING)
+        slow = self._fault(operation, variables, (SlowAnswer,))
         user = self._authenticate(request.headers)
         carried_out = fault is None or (isinstance(fault, LostAnswer) and fault.carried_out)
         result: GraphQLAnswer | None = None
@@ -81,9 +81,12 @@ class GraphQLApp:
         )
         return answer
 
-    def _fault(self, operation: Operation, kinds: tuple[type[RequestFault], ...]) -> RequestFault | None:
+    def _fault(
+        self, operation: Operation, variables: Mapping[str, Any], kinds: tuple[type[RequestFault], ...]
+    ) -> RequestFault | None:
         names = {None, operation.name, *operation.fields}
-        return self._service.faults.take(kinds, lambda fault: fault.operation in names)
+        streams = {None, variables.get("streamType")}
+        return self._service.faults.take(kinds, lambda fault: fault.operation in names and fault.stream in streams)
 
     def _authenticate(self, headers: Mapping[str, str]) -> FakeUser | None:
         scheme, _, key = headers.get("authorization", "").partition(" ")

@@ -36,7 +36,8 @@ class HttpAnswer:
     """An answer and how it is sent.
 
     `delay` seconds pass before its first byte. With `break_after` the connection is reset after this many bytes of the
-    body, with `drop` before anything is sent. `chunked` sends no Content-Length.
+    body, with `drop` before anything is sent; with `drip` the rest comes byte by byte instead, with so many seconds
+    before each. `chunked` sends no Content-Length.
     """
 
     status: int
@@ -45,6 +46,7 @@ class HttpAnswer:
     delay: float = 0.0
     break_after: int | None = None
     drop: bool = False
+    drip: float | None = None
     chunked: bool = False
 
 
@@ -217,13 +219,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self._send_body(answer)
         self.wfile.flush()
-        if answer.break_after is not None:
+        if answer.break_after is not None and answer.drip is None:
             self._break()
 
     def _send_body(self, answer: HttpAnswer) -> None:
         body = answer.body if answer.break_after is None else answer.body[: answer.break_after]
         if not answer.chunked:
             self.wfile.write(body)
+            if answer.drip is not None:
+                self._drip(answer.body[len(body) :], answer.drip)
             return
         view = memoryview(body)
         for start in range(0, len(view), 1 << 16):
@@ -233,6 +237,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"\r\n")
         if answer.break_after is None:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for byte in body:
+            self.wfile.flush()
+            if self._server.stopping.wait(seconds):
+                self.close_connection = True
+                return
+            self.wfile.write(bytes([byte]))
 
     def _break(self) -> None:
         self.close_connection = True
