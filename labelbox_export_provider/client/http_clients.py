@@ -132,9 +132,11 @@ class LabelboxClient:
             self._sockets.add(details["return_value"].get_extra_info("socket"))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; calls of other threads end."""
         if self._forget is not None:
             self._forget()
+        # First, since the end of a thread that waits for a closed socket is its timeout.
+        self._sockets.shut_down()
         self._http.close()
 
     def __enter__(self) -> LabelboxClient:

@@ -83,10 +83,10 @@ class FileHost:
     ) -> None:
         install_log_filter()
         self._token = token or CancelToken()
-        sockets = OpenSockets()
-        self._forget = self._token.call_on_cancel(sockets.shut_down)
+        self._sockets = OpenSockets()
+        self._forget = self._token.call_on_cancel(self._sockets.shut_down)
         self.min_bytes_per_second = settings.min_bytes_per_second
-        self._pools = connection_pools(sockets, LeastRate(settings.min_bytes_per_second, settings.timeout))
+        self._pools = connection_pools(self._sockets, LeastRate(settings.min_bytes_per_second, settings.timeout))
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._connections = connections
@@ -130,8 +130,9 @@ class FileHost:
             )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; requests of other threads end."""
         self._forget()
+        self._sockets.shut_down()
         with self._lock:
             for manager in self._managers.values():
                 manager.clear()

@@ -25,6 +25,7 @@ class ObjectSplitter:
         self._open_object = open_object
         self._context = upload_context
         self._closed: list[StagedObject] = []
+        self._writers: list[ObjectWriter] = []
         self._uploads: list[Future[None]] = []
         self._counts = RowCounts()
         self._parts: PartUploader | None = None
@@ -35,7 +36,7 @@ class ObjectSplitter:
         """Append the next bytes to the object with this number."""
         self._close_before(number)
         if self._parts is None:
-            self._parts = PartUploader(self._open_object(number), self._context)
+            self._parts = PartUploader(self._begin(number), self._context)
         self._parts.append_output(data)
 
     def append_bytes(self, number: int, data: bytes) -> None:
@@ -61,8 +62,16 @@ class ObjectSplitter:
 
     def writers(self) -> list[ObjectWriter]:
         """Return the writers of all objects that were opened."""
-        closed = [each.writer for each in self._closed if each.writer is not None]
-        return [*closed, self._parts.writer] if self._parts is not None else closed
+        return list(self._writers)
+
+    def _begin(self, number: int) -> ObjectWriter:
+        def begin() -> ObjectWriter:
+            # Kept here, since nobody waits for it any more where the landing stops meanwhile.
+            self._writers.append(writer := self._open_object(number))
+            return writer
+
+        # Not in the task's thread: a signal has to reach it at any time, and a store may take long.
+        return self._context.calls.results(self._context.calls.submit(begin))[0]
 
     def _close_before(self, number: int) -> None:
         while len(self._closed) < number:

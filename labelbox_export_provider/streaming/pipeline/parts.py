@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,22 @@ class UploadContext:
     output_buffer: OrderedBuffer
     pool: BlockPool
     part_bytes: int
+
+
+class _StoppableBody(PartBody):
+    """Ends the request of a store's client, which reads it, when the landing is over."""
+
+    def __init__(self, token: CancelToken, pieces: list[Output]) -> None:
+        super().__init__(piece.view for piece in pieces)
+        self._token = token
+
+    def readinto(self, target: WriteableBuffer) -> int:
+        self._token.check()
+        return super().readinto(target)
+
+    def read_piece(self) -> memoryview:
+        self._token.check()
+        return super().read_piece()
 
 
 class PartUploader:
@@ -63,7 +84,7 @@ class PartUploader:
             missing -= len(buffer)
         self._pending -= size
         self.number += 1
-        part = Part(self.number, self._sent, PartBody(piece.view for piece in pieces), last)
+        part = Part(self.number, self._sent, _StoppableBody(self._context.calls.token, pieces), last)
         self._sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
         self.uploads.append(self._context.uploaders.submit(self._put_part, part, pieces, size))

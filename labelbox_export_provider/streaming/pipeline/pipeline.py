@@ -8,10 +8,10 @@ them up in one place (`verifier`). The first error stops all threads, the object
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
@@ -73,8 +73,8 @@ def stage_stream(
 ) -> StagedStream:
     """Move a stream into its objects and verify it; abort all of them and raise when anything fails.
 
-    `open_object` begins the object with a number, counted from 0. This thread calls it when the object's first bytes
-    are ready, and never for an object without bytes. Cancelling the token of `calls` ends all of it with the
+    `open_object` begins the object with a number, counted from 0. It is called when the object's first bytes are ready,
+    and never for an object without bytes. Cancelling the token of `calls` ends all of it with the
     token's error; a failure cancels the token.
     """
     calls = calls or CallPool(CancelToken())
@@ -117,6 +117,7 @@ class _Run:
         token = calls.token
         self.output_buffer = OrderedBuffer(token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         self._calls = calls
+        self._forget: Callable[[], object] = lambda: None
         self._stream = stream
         self._plan = plan
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
@@ -156,15 +157,17 @@ class _Run:
         )
 
     def run(self) -> StagedStream:
-        running: deque[tuple[Member | Span, Future[Any]]] = deque()
-        units = self._work.units()
-        while True:
-            while len(running) < 2 * self._plan.workers and (unit := next(units, None)) is not None:
-                progress = self._progress.start_unit(unit.number)
-                running.append((unit, self._workers.submit(self._process, unit, progress)))
-            if not running:
-                break
-            self._join_unit(*running.popleft())
+        # A signal handler may cancel: of all queues and semaphores, it may put into this kind only.
+        planned: SimpleQueue[tuple[Member | Span, Future[Any]] | None] = SimpleQueue()
+        free: SimpleQueue[None] = SimpleQueue()
+        self._forget = self._calls.token.call_on_cancel(lambda: [each.put(None) for each in (planned, free)])
+        for _ in range(2 * self._plan.workers):
+            free.put(None)
+        planning = self._calls.submit(lambda: self._plan_units(planned, free))
+        while (unit := planned.get()) is not None:
+            self._join_unit(*unit)
+            free.put(None)
+        self._calls.results(planning)
         self._work.close_stream()
         objects = self._objects.close_objects()
         self._verifier.verify_totals()
@@ -183,10 +186,27 @@ class _Run:
 
     def close(self) -> None:
         """End all threads. Workers end at once, an upload that its store keeps waiting when its client gives it up."""
+        self._forget()
         self._index.close()
         self.output_buffer.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._uploaders.shutdown(wait=False, cancel_futures=True)
+
+    def _plan_units(
+        self, planned: SimpleQueue[tuple[Member | Span, Future[Any]] | None], free: SimpleQueue[None]
+    ) -> None:
+        """Start workers on the units; not in the task's thread, since spans wait for the files that Labelbox names."""
+        try:
+            for unit in self._work.units():
+                free.get()
+                self._calls.token.check()
+                progress = self._progress.start_unit(unit.number)
+                planned.put((unit, self._workers.submit(self._process, unit, progress)))
+        except BaseException as error:
+            self._calls.token.cancel(error)
+            raise
+        finally:
+            planned.put(None)
 
     def _join_unit(self, unit: Member | Span, future: Future[Any]) -> None:
         report = self._progress.report_if_due

@@ -74,9 +74,10 @@ class StopCase:
         hosts, ways = list(HOSTS), [*OUTSIDE, *INSIDE]
         way = ways[seed % len(ways)]
         host = chance.choice(hosts)
+        workers = 1 if way in INSIDE else chance.choice([1, 3])
         objects = 65536 if way in INSIDE else chance.choice([None, 65536])
         compression = chance.choice(["gzip", None, "zstd"])
-        return cls(host, way, chance.uniform(0, 0.6), compression, chance.choice([1, 3]), objects)
+        return cls(host, way, chance.uniform(0, 0.6), compression, workers, objects)
 
     @property
     def expected(self) -> type[BaseException]:
@@ -87,7 +88,7 @@ class StopCase:
         wrong = [LongerFile(file_index=0)] if self.way == "longer file" else []
         fault = HOSTS[self.host]
         # A landing that is to fail by itself needs enough of the first object.
-        return [*wrong, fault if self.way in OUTSIDE else replace(fault, after=fault.after + 16)]
+        return [*wrong, fault if self.way in OUTSIDE else replace(fault, after=fault.after + 30)]
 
     def land(self, client: LabelboxClient, handle: ExportHandle, sink: Sink, token: CancelToken) -> LandedExport:
         return land_export(
@@ -134,18 +135,22 @@ def stopping(case: StopCase, token: CancelToken) -> Iterator[Callable[[], float]
 
     def send() -> None:
         begun[0] = time.monotonic()
+        # Python ignores what a handler raises while it runs a finalizer: then the user presses again.
+        again.start()
         if case.way == "token":
             on_kill()
         else:
             os.kill(os.getpid(), number)
 
     timer = threading.Timer(case.moment, send)
+    again = threading.Timer(2, lambda: os.kill(os.getpid(), number))
     if case.way in OUTSIDE:
         timer.start()
     try:
         yield lambda: time.monotonic() - begun[0]
     finally:
         timer.cancel()
+        again.cancel()
         signal.signal(number, before)
 
 
