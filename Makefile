@@ -17,13 +17,15 @@ WORKERS ?= auto
 LINE ?=
 # Only `make campaign` takes this.
 SEEDS ?= 2000
+# Only `make interleave` takes this.
+HISTORIES ?= 3000
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
 SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign constraints clean
+.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign interleave constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +100,10 @@ docs: $(STAMP) ## write the tables of docs/ that are made from the code
 campaign: $(STAMP) ## many seeds of every generated campaign (SEEDS=2000), with their outcome in benchmarks/results/
 	@LABELBOX_SEEDS=$(SEEDS) LABELBOX_CAMPAIGN=benchmarks/results/campaign-$$(date -u +%Y-%m-%d).json \
 	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/property tests/streaming
+
+interleave: $(STAMP) ## histories of overlapping landings (HISTORIES=3000), with their outcome in benchmarks/results/
+	@LABELBOX_HISTORIES=$(HISTORIES) LABELBOX_CAMPAIGN=benchmarks/results/interleave-$$(date -u +%Y-%m-%d).json \
+	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/streaming/test_interleavings.py
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)

@@ -24,7 +24,7 @@ def write_campaign(file: Path, outcomes: Iterable[tuple[str, str]], seconds: flo
         module, _, case = node.partition("::")
         counts.setdefault(module, Counter())[outcome] += 1
         seed = case.rpartition("[")[2].rstrip("]")
-        if seed.isdecimal() and "property" in module:
+        if seed.isdecimal() and ("property" in module or "interleavings" in module):
             seeds.setdefault(module, []).append(int(seed))
         if outcome == "failed":
             failed.append(node)

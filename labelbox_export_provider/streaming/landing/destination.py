@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
 from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError
-from labelbox_export_provider.sinks.base import WrittenObject
+from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageUnsupportedError
+from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.streaming.landing.generations import Generation, LandedGenerations, Look
 from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.manifests import Landed
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Destination(ABC):
-    """What one landing asks of its place, in this order: `prepare`, `before_completion`, `check`, `after_publish`.
+    """What one landing asks of its place: `prepare`, `before_completion`, `check`, `publish`, `after_publish`.
 
     `create_only` says whether the store must refuse what appears under the key meanwhile, `replaces` which generations
     the manifest records as replaced.
@@ -36,6 +37,7 @@ class Destination(ABC):
         self._objects = OwnObjects(job)
         self._generations = LandedGenerations(job)
         self._own_keys: tuple[str, ...] = ()
+        self._written: Mapping[str, WrittenObject] = {}
 
     def prepare(self) -> Landed | None:
         """Keep earlier tries from publishing, and look: refuse, give way, or return what needs not be landed again."""
@@ -79,6 +81,7 @@ class Destination(ABC):
         Objects in another form, and manifests of another state, are removed, unless another try of this export has
         landed them meanwhile: then this one gives way.
         """
+        self._written = written
         listed = self._objects.listed()
         self._objects.check(written, listed)
         others = [key for key in listed or () if key not in written]
@@ -90,6 +93,23 @@ class Destination(ABC):
         # Where objects go, so does a manifest of the same name that may name them.
         self._objects.remove(key for key in stale if others or key != manifest_key)
         self._objects.remove(others)
+
+    def publish(self, new: NewObject, content: bytes) -> str:
+        """Write the manifest and return its address.
+
+        Where this export had none, it is created: another try that came first must not be overwritten unseen, since one
+        of the two may have removed the objects of the other.
+        """
+        if not self._own_keys:
+            try:
+                return self._sink.put(replace(new, create_only=True), content).uri
+            except StorageUnsupportedError as error:
+                logger.info("%s The manifest is written without this condition.", error)
+            except ObjectExistsError:
+                # It may be this very one, where the answer was lost and the client sent it again.
+                if self._sink.read(new.key, limit=len(content) + 1) != content:
+                    self._give_way_to_other_form([new.key], (), self._written)
+        return self._sink.put(new, content).uri
 
     def after_publish(self, landed: Landed, now: datetime) -> None:
         """Look again once the manifest is there, and settle with landings that ran at the same moment."""
@@ -124,6 +144,15 @@ class Destination(ABC):
         newer = [each for each in others if each.is_newer_than(handle) and (replaces or each.rerun == "replace")]
         return newer[-1] if newer else None
 
+    def _remove_leftovers(self) -> None:
+        """Remove what killed tries of this export left, before it is refused; not where one has landed it."""
+        if self._own_keys:
+            return
+        try:
+            self._objects.remove_all(())
+        except NOT_PERMITTED as error:
+            logger.warning("%s What a killed try of this export has left stays.", error)
+
     def _give_way(self, newer: Generation, *, removed: bool) -> NoReturn:
         """Fail; remove this export unless an earlier try has landed it and the newer one was put beside it."""
         if removed:
@@ -138,13 +167,15 @@ class Destination(ABC):
         )
 
     def _give_way_to_other_form(
-        self, manifests: Iterable[str], others: list[str], written: Mapping[str, WrittenObject]
+        self, manifests: Iterable[str], others: Iterable[str], written: Mapping[str, WrittenObject]
     ) -> None:
+        """Fail if one of these manifests of this export names other objects than this landing, and they are whole."""
         for landed in self._generations.own_manifests(manifests):
-            named = self._objects.named_by(landed.manifest, [*others, *written])
-            sizes = self._objects.sizes(named or (), None)
-            if not landed.manifest.rows_landed or named is None or not any(key in named for key in others):
+            listed = others or self._objects.listed() or ()
+            named = self._objects.named_by(landed.manifest, [*listed, *written])
+            if not landed.manifest.rows_landed or named is None or named.keys() <= written.keys():
                 continue
+            sizes = self._objects.sizes(named, None)
             if all(key in sizes and size in {None, sizes[key]} for key, size in named.items()):
                 self._objects.remove(key for key in written if key not in named)
                 self._job.progress.in_store = StoreState(manifest=landed.uri, earlier=True)

@@ -235,10 +235,10 @@ class _Landing:
         self._destination.check(self._written, key)
         self._job.calls.token.check()
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
-        written = self._sink.put(self._small_object(key, JSON), content)
-        self._in_store(manifest=written.uri, earlier=False)
-        self._destination.after_publish(Landed(manifest, key, written.uri), self._now())
-        return LandedExport(manifest, written.uri, skip=self._skips(manifest))
+        uri = self._destination.publish(self._small_object(key, JSON), content)
+        self._in_store(manifest=uri, earlier=False)
+        self._destination.after_publish(Landed(manifest, key, uri), self._now())
+        return LandedExport(manifest, uri, skip=self._skips(manifest))
 
     def _note(self, written: WrittenObject) -> WrittenObject:
         self._written[written.key] = written

@@ -32,10 +32,10 @@ class Layout(Destination):
     def _judge(self, others: tuple[Generation, ...], own: list[Landed]) -> None:
         handle, rerun = self._job.handle, self._job.options.rerun
         for other in others if rerun != "add" else ():
-            if other.export is not None and not other.answers(handle):
-                raise _other_question_error(other, rerun)
-            if rerun == "refuse":
-                raise _refused_error(other)
+            unlike = other.export is not None and not other.answers(handle)
+            if unlike or rerun == "refuse":
+                self._remove_leftovers()
+                raise _other_question_error(other, rerun) if unlike else _refused_error(other)
         if (newer := self._newer(others)) is not None:
             self._give_way(newer, removed=newer.rerun == "replace" or not self._own_keys)
         older = [each.name for each in others if rerun == "replace" and each.export is not None]

@@ -1,0 +1,153 @@
+"""Landings that overlap in every order, stop anywhere and come late leave what they promise (G2, G8)."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stores.servers import file_store, s3_store, strict_gcs_store, strict_store
+from support.streaming.exports import landing_client, rows_in
+from support.streaming.interleaving import History, generate_history
+from support.streaming.overlapping import Exports, check_aftermath, describe, run_history
+
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.windows.windows import FixedWindow
+from labelbox_export_provider.sinks.base import STARTED_AT, ListedObject
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.sinks.s3.sink import S3Sink
+from labelbox_export_provider.streaming.landing.destination import Destination
+from labelbox_export_provider.streaming.landing.generations import LandedGenerations
+from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
+from labelbox_export_provider.testing.sink_conformance import Store
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
+
+HISTORIES = int(os.environ.get("LABELBOX_HISTORIES", "300"))
+MOST_SEEDS = 200
+PART_BYTES = 64 * 1024
+WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MIN_PART", "MAX_PART", "MAX_PART_ALONE"):
+            patch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+        patch.setattr("labelbox_export_provider.streaming.pipeline.call_pool.STOP_SECONDS", 0.2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exports]:
+    with FakeLabelbox(generate_rows(100)) as fake, landing_client(fake) as client:
+        handles = [[client.export(window=WEEK, minutes=age) for age in range(3)] for _ in range(2)]
+        handles[1] = [each.model_copy(update={"filters_digest": f"sha256:{1:064}"}) for each in handles[1]]
+        root = tmp_path_factory.mktemp("expected")
+        client.land(handles[0][0], FileSink(root), compression=None)
+        rows = rows_in(file_store(root).visible())
+        yield Exports(client, handles, rows)
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[StrictS3]:
+    with strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def gcs_server() -> Iterator[StrictGCS]:
+    with strict_gcs(minimum_part_bytes=PART_BYTES, quantum=PART_BYTES, takes_overlaps=True, page=1000) as served:
+        yield served
+
+
+@pytest.fixture
+def open_store(
+    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, s3_server: StrictS3, gcs_server: StrictGCS
+) -> Callable[[History], Store]:
+    numbers = itertools.count()
+
+    def open_it(history: History) -> Store:
+        if history.store == "file":
+            root = tmp_path / str(next(numbers))
+            root.mkdir()
+            return file_store(root)
+        if history.store == "strict":
+            s3_server.reset()
+            return strict_store(s3_server, attempts=1)
+        if history.store == "gcs":
+            gcs_server.reset()
+            return strict_gcs_store(gcs_server, retry_timeout=0.3)
+        client, bucket = new_bucket(request.getfixturevalue("rclone"))
+
+        def sink() -> S3Sink:
+            made = S3Sink(client, bucket)
+            made.minimum_part_bytes = PART_BYTES
+            return made
+
+        seen = s3_store(client, bucket)
+        return Store(sink(), seen.visible, seen.litter, again=sink)
+
+    return open_it
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_overlapping_landings_keep_what_they_promise(
+    seed: int, exports: Exports, open_store: Callable[[History], Store]
+) -> None:
+    """After one more try of each killed landing every promise holds, whatever the order of the calls was."""
+    history = generate_history(seed)
+    after = run_history(history, exports, open_store(history))
+    faults = check_aftermath(after)
+    assert not faults, describe(after, faults)
+
+
+# --- bugs that the campaign has to find
+
+
+def _dates_nothing(self: LandedGenerations, objects: Mapping[Any, list[ListedObject]], now: datetime) -> bool:
+    """Take what cannot be dated for abandoned, and what is older at once."""
+    del now
+    for each in (each for of_kind in objects.values() for each in of_kind):
+        there = self._sink.head(each.key)
+        if there is not None and STARTED_AT in (there.metadata or {}):
+            return datetime.fromisoformat(there.metadata[STARTED_AT]) < self._job.handle.started_at  # type: ignore[index]  # it has metadata
+    return True
+
+
+def _fences_exact_keys(self: OwnObjects) -> None:
+    names = self._job.names
+    for key in (*map(names.data, range(8)), names.errors):
+        self._sink.abort_open_uploads(key, exact=True)
+
+
+PLANTED: dict[str, tuple[type, str, Any]] = {
+    "what cannot be dated is removed": (LandedGenerations, "is_abandoned", _dates_nothing),
+    "nobody looks after the manifest": (Destination, "_settle", lambda self, landed: ()),
+    "windows are compared, not questions": (
+        ExportHandle,
+        "question",
+        property(lambda self: (self.source, self.window)),
+    ),
+    "exact keys are fenced": (OwnObjects, "fence", _fences_exact_keys),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_the_campaign_finds_a_planted_bug(
+    bug: str, exports: Exports, open_store: Callable[[History], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A campaign that could not fail would show nothing."""
+    monkeypatch.setattr(*PLANTED[bug])
+    for seed in range(MOST_SEEDS):
+        history = generate_history(seed)
+        if history.store != "rclone" and check_aftermath(run_history(history, exports, open_store(history))):
+            print(f"found with seed {seed}")
+            return
+    pytest.fail(f"{MOST_SEEDS} histories do not show that {bug}")

@@ -1,0 +1,253 @@
+"""Running a history of overlapping landings in a real store, and what must hold when all of them are over."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import google_crc32c
+import pytest
+from support.stores.faulty_sink import KilledError
+from support.streaming.exports import LandingClient, unpacked
+from support.streaming.interleaving import KEY, GatedSink, History, Schedule, Seen, StoppedByHandError
+
+from labelbox_export_provider.cancellation import CancelToken
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.domain.records.object_names import generation
+from labelbox_export_provider.errors import LabelboxExportError, StorageError
+from labelbox_export_provider.sinks.base import EXPORT_ID
+from labelbox_export_provider.testing.sink_conformance import Store
+
+Outcome = BaseException | None
+
+
+@dataclass
+class Exports:
+    """The exports of all histories: by question and age, with their rows in order."""
+
+    client: LandingClient
+    handles: list[list[ExportHandle]]
+    rows: list[bytes]
+
+
+@dataclass
+class Aftermath:
+    """What a history left, and how each landing ended: the last of its tries."""
+
+    history: History
+    exports: Exports
+    store: Store
+    seen: Seen
+    outcomes: list[Outcome]
+
+    def handle(self, landing: int) -> ExportHandle:
+        plan = self.history.landings[landing]
+        return self.exports.handles[plan.question][plan.export]
+
+
+def run_history(history: History, exports: Exports, store: Store) -> Aftermath:
+    """Run all landings as the history says, then each that was killed, stopped or may be retried once more."""
+    schedule, seen = Schedule(history.turns, len(history.landings)), Seen()
+    after = Aftermath(history, exports, store, seen, [None] * len(history.landings))
+
+    def land(landing: int, run: Schedule, *, again: bool = False) -> None:
+        token = CancelToken()
+        sink = GatedSink(store.again(), landing, run, token, seen, listed=history.listed)
+        plan = history.landings[landing]
+        try:
+            exports.client.land(
+                after.handle(landing),
+                sink,
+                token=token,
+                now=datetime.now(timezone.utc) + timedelta(hours=plan.hours_later),
+                **plan.options(explicit=history.explicit, again=again),
+            )
+            after.outcomes[landing] = None
+        except BaseException as error:  # noqa: BLE001  however it ends
+            after.outcomes[landing] = error
+        finally:
+            run.finish(landing)
+
+    with attributes(kept=history.attributes):
+        threads = [threading.Thread(target=land, args=(each, schedule)) for each in range(len(history.landings))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        for landing, outcome in enumerate(after.outcomes):
+            if may_be_retried(outcome):
+                land(landing, _only(landing), again=True)
+    return after
+
+
+def _only(landing: int) -> Schedule:
+    schedule = Schedule((), landing + 1)
+    for other in range(landing):
+        schedule.finish(other)
+    return schedule
+
+
+def may_be_retried(outcome: Outcome) -> bool:
+    """Return whether Airflow would try the task again; everything else is a fault of the product."""
+    if outcome is None or isinstance(outcome, (KilledError, StoppedByHandError)):
+        return outcome is not None
+    assert isinstance(outcome, LabelboxExportError), repr(outcome)
+    return outcome.retryable
+
+
+@contextmanager
+def attributes(*, kept: bool) -> Iterator[None]:
+    """Let a directory be on a file system without extended attributes, as most network shares are."""
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not kept:
+            patch.setattr(os, "setxattr", refuse)
+        yield
+
+
+def check_aftermath(after: Aftermath) -> list[str]:
+    """Return what does not hold, in words; nothing where all is well."""
+    visible = after.store.visible()
+    manifests = {key: Manifest.model_validate_json(content) for key, content in visible.items() if "manifests/" in key}
+    faults = [f"a second try ended with {each!r}" for each in after.outcomes if may_be_retried(each)]
+    newest = _newest(manifests, after) if after.history.explicit else None
+    for key, manifest in manifests.items():
+        if newest is None or key == newest:
+            faults += _not_whole(key, manifest, visible, after.store.sink.uri)
+    generations = [manifest.generation for manifest in manifests.values()]
+    faults += [f"{each} has two manifests" for each in set(generations) if generations.count(each) > 1]
+    if after.history.listed:
+        faults += [f"{key} is open" for key in after.store.litter()]
+    check = _explicit_faults if after.history.explicit else _layout_faults
+    return faults + check(after, visible, manifests)
+
+
+def _newest(manifests: Mapping[str, Manifest], after: Aftermath) -> str | None:
+    del after
+    with_rows = [key for key, manifest in manifests.items() if manifest.objects]
+    return max(with_rows, key=lambda key: manifests[key].export.order, default=None)
+
+
+def _not_whole(key: str, manifest: Manifest, visible: Mapping[str, bytes], uri: Callable[[str], str]) -> list[str]:
+    there = {uri(each): content for each, content in visible.items()}
+    faults = []
+    for entry in manifest.objects:
+        content = there.get(entry.uri)
+        if content is None:
+            faults.append(f"{key} names {entry.uri}, which is not there")
+        elif (len(content), f"{google_crc32c.value(content):08x}") != (entry.bytes, entry.crc32c):
+            faults.append(f"{key} names {entry.uri}, which is another object")
+    if manifest.uris is not None and manifest.uris not in there:
+        faults.append(f"{key} names {manifest.uris}, which is not there")
+    return faults
+
+
+def _layout_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Mapping[str, Manifest]) -> list[str]:
+    faults = []
+    landed = {manifest.generation: manifest for manifest in manifests.values()}
+    plans = after.history.landings
+    handles = {generation(after.handle(each).export_id): after.handle(each) for each in range(len(plans))}
+    # Nothing that a manifest names goes, but by `replace` of the same question.
+    ever = {name for name in handles for key in after.seen.manifests if f".{name}." in key}
+    replaced = {
+        name
+        for name, handle in handles.items()
+        for each, plan in enumerate(plans)
+        if after.handle(each).question == handle.question
+        and after.handle(each).order > handle.order
+        and (plan.rerun == "replace" or _replaces(name, after))
+    }
+    faults += [f"{name} is gone, and nothing replaced it" for name in ever - landed.keys() - replaced]
+    for landing, key in sorted(after.seen.removed):
+        name, own = next(each for each in handles if f".{each}." in key), after.handle(landing)
+        # What nobody has touched for an hour goes without having a manifest, which alone holds the question.
+        same = handles[name].question == own.question or (name not in ever and plans[landing].hours_later)
+        may_go = same and handles[name].order < own.order
+        if name != generation(own.export_id) and not (may_go and plans[landing].rerun == "replace"):
+            faults.append(f"landing {landing} removed {key}")
+    # What no manifest names is gone too, but for what a killed removal of a generation left.
+    named = {each.uri for manifest in landed.values() for each in manifest.objects}
+    for key in visible:
+        name = next(each for each in handles if f".{each}." in key)
+        is_left = after.store.sink.uri(key) not in named and name not in ever and not _taken_over(name, after)
+        if "data/" in key and is_left and after.history.listed:
+            faults.append(f"{key} is there, and no manifest names it")
+    for question in {plan.question for plan in plans}:
+        faults += _newest_faults(after, question, landed, visible)
+    return faults
+
+
+def _taken_over(name: str, after: Aftermath) -> bool:
+    """Return whether a try of this export ended because a later one had aborted its uploads, and so will be no more."""
+    of = [each for each in range(len(after.outcomes)) if generation(after.handle(each).export_id) == name]
+    return any(type(after.outcomes[each]) is StorageError for each in of)
+
+
+def _replaces(name: str, after: Aftermath) -> bool:
+    """Return whether a landing of this generation gives way to every newer one."""
+    own = [
+        plan
+        for each, plan in enumerate(after.history.landings)
+        if f"{name}" == generation(after.handle(each).export_id)
+    ]
+    return any(plan.rerun == "replace" for plan in own)
+
+
+def _newest_faults(
+    after: Aftermath, question: int, landed: Mapping[str, Manifest], visible: Mapping[str, bytes]
+) -> list[str]:
+    """Compare the rows of the newest export of a question that a landing succeeded with, and look for older ones."""
+    of = [each for each, plan in enumerate(after.history.landings) if plan.question == question]
+    done = [each for each in of if after.outcomes[each] is None]
+    if not done:
+        return []
+    newest = max(done, key=lambda each: after.history.landings[each].export)
+    name = generation(after.handle(newest).export_id)
+    rows = [row for key in sorted(visible) if "data/" in key and f".{name}." in key for row in _rows(key, visible)]
+    faults = []
+    if rows != after.exports.rows:
+        faults.append(f"{name}, the newest of question {question}, has {len(rows)} of {len(after.exports.rows)} rows")
+    if landed[name].rerun == "replace" if name in landed else False:
+        others = [each for each in landed.values() if each.export.question == after.handle(newest).question]
+        faults += [f"{each.generation} stays beside {name}" for each in others if each.generation != name]
+    return faults
+
+
+def _rows(key: str, visible: Mapping[str, bytes]) -> list[bytes]:
+    return unpacked(key, visible[key]).splitlines()
+
+
+def _explicit_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Mapping[str, Manifest]) -> list[str]:
+    """The object is that of the newest export with which a landing succeeded."""
+    done = [each for each, outcome in enumerate(after.outcomes) if outcome is None]
+    if not done:
+        return []
+    newest = max(done, key=lambda each: after.handle(each).order)
+    handle = after.handle(newest)
+    there = after.store.sink.head(KEY)
+    if there is None:
+        return [f"nothing is at {KEY}"]
+    faults = []
+    if there.metadata and there.metadata.get(EXPORT_ID) != handle.export_id:
+        faults.append(f"an older export is at {KEY}")
+    named = [each for each in manifests.values() if each.export.export_id == handle.export_id]
+    if len(named) != 1:
+        faults.append(f"{len(named)} manifests are of the newest export")
+    return faults
+
+
+def describe(after: Aftermath, faults: list[str]) -> str:
+    """Return a history and its faults for somebody who has to understand them."""
+    lines: list[Any] = [f"seed {after.history.seed}: {'; '.join(faults)}", after.history, *map(repr, after.outcomes)]
+    return "\n".join(map(str, [*lines, *sorted(after.store.visible())]))
