@@ -6,8 +6,10 @@ import inspect
 
 import pytest
 from support.docs_tables import DOCS, TABLES, as_code, params_of, tables_in, with_tables
+from support.format_tables import METADATA
 
 from labelbox_export_provider import ExportTaskSensor, LabelboxExportToFileOperator
+from labelbox_export_provider.sinks import base
 
 PAGES = {path.name: path.read_text() for path in sorted(DOCS.glob("*.md"))}
 
@@ -43,3 +45,9 @@ def test_docstrings_describe_only_options_that_exist(kind: type) -> None:
     constructors = [vars(base)["__init__"] for base in kind.__mro__[:-1] if "__init__" in vars(base)]
     taken = {name for constructor in constructors for name in inspect.signature(constructor).parameters}
     assert described <= taken
+
+
+def test_every_metadata_key_is_described() -> None:
+    """docs/formats.md lists every key that objects carry."""
+    keys = {value for value in vars(base).values() if isinstance(value, str) and value.startswith("labelbox-")}
+    assert set(METADATA) == keys

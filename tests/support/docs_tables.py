@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from support import format_tables
+
 from labelbox_export_provider.domain.request.sources import SOURCES
 from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
 
@@ -165,6 +167,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "export_params": by_source("export_params"),
     "filters": by_source("filters"),
     "windows": by_window,
+    **format_tables.TABLES,
 }
 
 

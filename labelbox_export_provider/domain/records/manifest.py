@@ -11,13 +11,19 @@ from typing import Any, Literal
 from pydantic import model_validator
 from typing_extensions import Self
 
-from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, Record, SourceName, UtcText
+from labelbox_export_provider.domain.records.handle import (
+    ExportHandle,
+    HandleWindow,
+    SourceName,
+    TolerantRecord,
+    UtcText,
+)
 from labelbox_export_provider.domain.records.object_names import Compression, State
 
 Rerun = Literal["add", "replace", "refuse"]
 
 
-class ResultCounts(Record):
+class ResultCounts(TolerantRecord):
     """The content of the result stream: `rows` are those of the export, `rows_trimmed` of them included.
 
     `rows_trimmed` were in a window's margin and were left out; how many were landed is the sum of `objects[].rows`.
@@ -36,7 +42,7 @@ class ResultCounts(Record):
     crc32c: str
 
 
-class ErrorCounts(Record):
+class ErrorCounts(TolerantRecord):
     """The content of the error stream, and where it was landed; `uri` is None when it was empty."""
 
     rows: int
@@ -44,7 +50,7 @@ class ErrorCounts(Record):
     uri: str | None
 
 
-class LandedObject(Record):
+class LandedObject(TolerantRecord):
     """One data object: `rows` landed in it, `bytes` as stored, `source_bytes` of its rows, CRC32C of what is stored."""
 
     uri: str
@@ -56,14 +62,14 @@ class LandedObject(Record):
     version_id: str | None
 
 
-class Versions(Record):
+class Versions(TolerantRecord):
     """The versions of the programs that landed it."""
 
     provider: str
     airflow: str | None
 
 
-class Manifest(Record):
+class Manifest(TolerantRecord):
     """The whole record of one landed export; its JSON schema is in `docs/`.
 
     `max_object_bytes` is how many bytes of the source went into each object, None where the rows were not split.
@@ -114,7 +120,7 @@ class Manifest(Record):
         return self
 
 
-class LandedSummary(Record):
+class LandedSummary(TolerantRecord):
     """The manifest in short: what a transfer returns and puts on its asset event. Stays under 4 KiB at any size.
 
     `rows` are those landed, `errors` those of the error stream.
