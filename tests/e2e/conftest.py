@@ -5,12 +5,13 @@ Tests that start an Airflow of their own come first, so that no two run at a tim
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage
+from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, LATE, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "LABELBOX_PROJECT_ID": NIGHTLY,
             "LABELBOX_BUCKET": NIGHTLY_BUCKET,
             "LABELBOX_START_DATE": "2100-01-01",
+            "AIRFLOW__CORE__EXECUTOR": "support.e2e.late_executor.LateExecutor",
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         with AirflowCluster(home / "airflow", dags, env=settings, parallelism=3, log_level="DEBUG") as airflow:
-            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home)
+            late_report = start(airflow, "late_report", project_id=LATE)
+            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home, late_report)
             airflow.check()

@@ -12,6 +12,10 @@ from labelbox_export_provider import (
     LabelboxExportToS3Operator,
     ProjectExportOperator,
 )
+from labelbox_export_provider.execution import waiting
+
+# So that tests wait for seconds; `late_report.py` has the pauses of a real task.
+waiting.MIN_DEFERRAL, waiting.MAX_HELD = timedelta(seconds=7), timedelta(0)
 
 with DAG(
     "chain",

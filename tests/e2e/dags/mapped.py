@@ -18,7 +18,6 @@ with DAG(
     "mapped",
     schedule=None,
     start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it for UTC
-    # A busy scheduler may hear of a deferral only after the trigger has fired, and then fails the try.
     default_args={"retries": 2, "retry_delay": timedelta(seconds=1)},
     params={
         "projects": Param([], type="array"),

@@ -7,6 +7,10 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, AssetAlias, Param
 
 from labelbox_export_provider import LabelboxExportToFileOperator, ProjectExportOperator
+from labelbox_export_provider.execution import waiting
+
+# So that tests wait for seconds; `late_report.py` has the pauses of a real task.
+waiting.MIN_DEFERRAL, waiting.MAX_HELD = timedelta(seconds=7), timedelta(0)
 
 with DAG(
     "single",

@@ -12,6 +12,10 @@ from labelbox_export_provider import (
     LabelboxExportToFileOperator,
     ProjectExportOperator,
 )
+from labelbox_export_provider.execution import waiting
+
+# So that tests wait for seconds; `late_report.py` of the other tests has the pauses of a real task.
+waiting.MIN_DEFERRAL, waiting.MAX_HELD = timedelta(seconds=7), timedelta(0)
 
 OF_ONE_WINDOW = {
     "project_id": Param("", type="string"),
@@ -63,7 +67,7 @@ with DAG(
         return list(context["params"]["projects"])  # type: ignore[index]  # the context is a mapping of anything
 
     # No retries: a start that is refused must not need one.
-    ProjectExportOperator.partial(task_id="start", poke_interval=4, retries=0).expand(project_id=projects())
+    ProjectExportOperator.partial(task_id="start", poke_interval=8, retries=0).expand(project_id=projects())
 
 with DAG(
     "pooled",

@@ -21,10 +21,11 @@ DAYS = 5
 BUCKET = "lake"
 NIGHTLY_BUCKET = "nightly-lake"
 API_KEY = "e2e-key-4fd1c27a90b64c3e8d55"
-NIGHTLY, FIRST, SECOND, FAILING, SLOW, TALKING = (
-    f"clproject{name}00000000000000000000"[:25] for name in ("nightly", "first", "second", "failing", "slow", "talking")
+NAMES = ("nightly", "first", "second", "failing", "slow", "talking", "late", "large")
+NIGHTLY, FIRST, SECOND, FAILING, SLOW, TALKING, LATE, LARGE = (
+    f"clproject{name}00000000000000000000"[:25] for name in NAMES
 )
-ROWS = {NIGHTLY: 600, FIRST: 80, SECOND: 60, FAILING: 20, SLOW: 40, TALKING: 120}
+ROWS = {NIGHTLY: 600, FIRST: 80, SECOND: 60, FAILING: 20, SLOW: 40, TALKING: 120, LATE: 10, LARGE: 7000}
 """Projects and how many rows are in each, spread over `DAYS` days from `FIRST_DAY`."""
 
 
@@ -37,6 +38,8 @@ class Stage:
     store: ObjectStore
     nightly_store: ObjectStore
     home: Path
+    late_report: str
+    """A run that was started with the stage, since it takes a minute (`late_report.py`)."""
 
     def run(self, dag_id: str, *, timeout: float = 180, **params: Any) -> str:
         """Run a DAG to its end, whichever, and return the run's id."""
@@ -46,9 +49,7 @@ class Stage:
 
     def start(self, dag_id: str, **params: Any) -> str:
         """Start a run of a DAG."""
-        self.airflow.api.wait_for_dag(dag_id)
-        self.airflow.api.unpause(dag_id)
-        return self.airflow.api.trigger(dag_id, conf=params)
+        return start(self.airflow, dag_id, **params)
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """Return the states of a run's tasks; those of mapped ones under `task[index]`."""
@@ -71,6 +72,13 @@ class Stage:
     def stored_rows(self, prefix: str) -> list[bytes]:
         """Return the lines of all objects below a prefix."""
         return lines_of(self.store.read(key) for key in self.store.objects(prefix))
+
+
+def start(airflow: AirflowCluster, dag_id: str, **params: Any) -> str:
+    """Start a run of a DAG, once Airflow has read it."""
+    airflow.api.wait_for_dag(dag_id)
+    airflow.api.unpause(dag_id)
+    return airflow.api.trigger(dag_id, conf=params)
 
 
 def lines_of(contents: Iterable[bytes]) -> list[bytes]:
