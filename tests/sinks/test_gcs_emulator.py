@@ -26,7 +26,7 @@ def sink(emulator: str) -> GCSSink:
 
 
 def seen(sink: GCSSink) -> dict[str, bytes]:
-    return gcs_objects(sink._calls._client, sink._calls._name)
+    return gcs_objects(sink._gcs._client, sink._gcs._name)
 
 
 def test_small_objects_are_written_read_listed_and_removed(sink: GCSSink) -> None:

@@ -119,7 +119,7 @@ class GCSCalls:
             return WrittenObject(new.key, uri, expected.size, expected.crc32c, made.etag, str(generation))
         removed = "It was removed again."
         try:
-            self.delete(new.key, generation)
+            self.delete_object(new.key, generation)
         except StorageError as error:
             removed = f"It could not be removed: {error.message}"
         raise IntegrityError(
@@ -128,14 +128,14 @@ class GCSCalls:
             details=uri,
         )
 
-    def delete(self, key: str, generation: int | None = None) -> None:
+    def delete_object(self, key: str, generation: int | None = None) -> None:
         """Remove an object, or exactly this generation of it; a missing one is not an error."""
         blob = self._bucket.blob(key, generation=generation)
         self._call("delete", key, lambda: blob.delete(client=self._client, retry=self._retry), answers={404: None})
 
     # --- reading
 
-    def read(self, key: str, limit: int) -> bytes | None:
+    def get_object(self, key: str, limit: int) -> bytes | None:
         """Return at most `limit` bytes of an object; None when there is none."""
         blob = self._bucket.blob(key)
         content: bytes | None = self._call(
@@ -149,7 +149,7 @@ class GCSCalls:
         )
         return content
 
-    def head(self, key: str) -> StoredObject | None:
+    def head_object(self, key: str) -> StoredObject | None:
         """Return what the store knows of an object; None when there is none."""
         blob = self._bucket.blob(key)
         if not self._reload(blob):
@@ -177,7 +177,7 @@ class GCSCalls:
         logger.info("%s is there already, written by an earlier call or try.", uri)
         return WrittenObject(new.key, uri, int(blob.size or 0), crc32c, blob.etag, generation)
 
-    def list(self, prefix: str) -> Iterator[ListedObject]:
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
         found = self._client.list_blobs(
             self._bucket, prefix=prefix or None, fields="items(name,size,etag,updated),nextPageToken", retry=self._retry

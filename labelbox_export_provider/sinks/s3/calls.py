@@ -200,7 +200,7 @@ class S3Calls:
             return
         self._unanswered.discard(key)
         try:
-            for found, upload in self.open_uploads(key):
+            for found, upload in [*self.open_uploads(key)]:
                 if found == key:
                     self.abort_upload(key, upload)
         except StorageError as error:
@@ -209,8 +209,7 @@ class S3Calls:
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, Upload]]:
         """Yield key and upload of the multipart uploads whose keys start with `prefix`."""
         markers = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
-        # All pages before the first is used: uploads are aborted meanwhile, and a marker may be one of them.
-        for page in list(self._pages("ListMultipartUploads", prefix, **markers)):
+        for page in self._pages("ListMultipartUploads", prefix, **markers):
             for found in page.get("Uploads", ()):
                 if found["Key"].startswith(prefix):  # some stores list more than was asked for
                     yield found["Key"], Upload(found["UploadId"])

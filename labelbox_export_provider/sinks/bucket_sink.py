@@ -1,0 +1,118 @@
+"""What stores with buckets and multipart uploads have in common, over the calls of each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Generic, Protocol
+
+import google_crc32c
+
+from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
+from labelbox_export_provider.errors import StorageDeniedError, StorageUnsupportedError
+from labelbox_export_provider.sinks.base import (
+    ExpectedObject,
+    ListedObject,
+    NewObject,
+    ObjectWriter,
+    PartBody,
+    Sink,
+    StoredObject,
+    WrittenObject,
+    check_relative_key,
+)
+from labelbox_export_provider.sinks.multipart import MultipartCalls, MultipartWriter, UploadT, check_uploads
+
+logger = logging.getLogger(__name__)
+
+
+class BucketCalls(MultipartCalls[UploadT], Protocol[UploadT]):
+    """The calls of a store for objects that are there, and for open uploads."""
+
+    def get_object(self, key: str, limit: int) -> bytes | None:
+        """Return at most `limit` bytes of an object; None when there is none."""
+
+    def head_object(self, key: str) -> StoredObject | None:
+        """Return what the store knows of an object; None when there is none."""
+
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`, page by page."""
+
+    def delete_object(self, key: str) -> None:
+        """Remove an object; a missing one is no error."""
+
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
+        """Yield key and upload of the open uploads whose keys start with `prefix`."""
+
+
+class BucketSink(Sink, Generic[UploadT]):
+    """One bucket. An identity that may only write can land: what it cannot read is treated as missing."""
+
+    maximum_key_bytes = MAX_KEY_BYTES
+    put_leaves_nothing = True
+
+    def __init__(self, calls: BucketCalls[UploadT]) -> None:
+        self._calls = calls
+
+    def uri(self, key: str) -> str:
+        """Return the address, in the scheme of the store."""
+        return self._calls.uri(key)
+
+    def check_writable(self, key: str) -> None:
+        """Create a multipart upload, upload one byte and abort it."""
+        check_relative_key(key)
+        check_uploads(self._calls, key)
+
+    def begin(self, new: NewObject) -> ObjectWriter:
+        """Return a writer; it calls the store with the first part."""
+        check_relative_key(new.key)
+        return MultipartWriter(self._calls, new)
+
+    def put(self, new: NewObject, content: bytes) -> WrittenObject:
+        """Write a small object with one call."""
+        check_relative_key(new.key)
+        expected = ExpectedObject(len(content), google_crc32c.value(content))
+        return self._calls.put_object(new, PartBody([content]), expected)
+
+    def read(self, key: str, *, limit: int) -> bytes | None:
+        """Return the start of an object; None when there is none, or when this identity may only write."""
+        check_relative_key(key)
+        try:
+            return self._calls.get_object(key, limit)
+        except StorageDeniedError as denied:
+            logger.warning("%s It is treated as missing.", denied)
+            return None
+
+    def head(self, key: str) -> StoredObject | None:
+        """Return what the store knows of the object; None also for "denied".
+
+        That is AWS's answer for a missing object where listing is not granted.
+        """
+        check_relative_key(key)
+        try:
+            return self._calls.head_object(key)
+        except StorageDeniedError as denied:
+            logger.warning("%s The object is treated as missing.", denied)
+            return None
+
+    def list(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`."""
+        return self._calls.list_objects(prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; where the bucket keeps versions, or deletes softly, it can be restored."""
+        check_relative_key(key)
+        self._calls.delete_object(key)
+
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+        """Abort the multipart uploads below a prefix; log a warning where listing them is not permitted."""
+        check_relative_key(prefix.removesuffix("/"))
+        aborted = 0
+        try:
+            # All pages before the first is used: uploads are aborted meanwhile, and the next page may begin at one.
+            for key, upload in [*self._calls.open_uploads(prefix)]:
+                if key == prefix or not exact:
+                    aborted += self._calls.abort_upload(key, upload)
+        except (StorageDeniedError, StorageUnsupportedError) as error:
+            logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
+        return aborted
