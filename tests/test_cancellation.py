@@ -91,3 +91,35 @@ def test_a_signal_handler_may_cancel_while_its_thread_waits() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_call_ends_with_its_result_or_as_soon_as_it_is_cancelled() -> None:
+    """A call that nothing can wake is left behind; its own error is raised where it fails."""
+    token, held = CancelToken(), threading.Event()
+    assert token.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        token.call(lambda: 1 // 0)
+    threading.Timer(0.05, lambda: token.cancel(ValueError())).start()
+    begun = time.monotonic()
+    with pytest.raises(StoppedError):
+        token.call(lambda: held.wait(10))
+    assert time.monotonic() - begun < 2
+    held.set()
+    with pytest.raises(StoppedError):
+        token.call(lambda: 7)
+
+
+def test_a_part_ends_with_the_whole_and_with_its_block() -> None:
+    """A part is cancelled with the reason of the whole; its own end or failure does not cancel the whole."""
+    whole, error = CancelToken(), ValueError("all of it")
+    with whole.part() as part:
+        part.check()
+    with pytest.raises(StoppedError):
+        part.check()
+    with pytest.raises(ZeroDivisionError), whole.part() as part:
+        part.wait(1 // 0)
+    assert isinstance(part.error, ZeroDivisionError)
+    assert not whole.cancelled
+    with whole.part() as part:
+        whole.cancel(error)
+        assert part.error is error

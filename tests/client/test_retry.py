@@ -78,3 +78,15 @@ def test_nonsense_policy_is_refused(numbers: dict[str, Any]) -> None:
     """A policy that makes no sense is refused with its numbers."""
     with pytest.raises(ValueError, match="attempts must be at least 1"):
         RetryPolicy(**numbers)
+
+
+def test_a_call_longer_than_the_budget_is_made_again_once() -> None:
+    """A machine that was suspended asks again instead of giving up after one try of 414 s; a second time ends it."""
+    budget = Budget(RetryPolicy(jitter=lambda: 1.0))
+    budget.spend(414)
+    assert budget.wait(None) == 1.0
+    budget.spend(20)
+    assert budget.wait(None) == 2.0
+    assert budget.seconds == 437
+    budget.spend(414)
+    assert budget.wait(None) is None

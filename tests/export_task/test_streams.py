@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from support.export_tasks import prompt
+from support.streaming.stops import sockets_to, threads_left, until_none
 
 from labelbox_export_provider import StreamType
 from labelbox_export_provider.errors import IntegrityError
@@ -13,8 +15,10 @@ from labelbox_export_provider.testing import StreamLayout
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
     CorruptFile,
+    DrippingFile,
     ErrorRows,
     ExpiredFile,
+    SlowAnswer,
     TruncatedFile,
     WrongTotals,
 )
@@ -94,3 +98,20 @@ def test_a_difference_from_the_totals_is_an_integrity_error(
         task = someone.start()
         with pytest.raises(IntegrityError, match=message):
             task.get_buffered_stream().start()
+
+
+def test_leaving_the_loop_early_ends_all_requests() -> None:
+    """A question ahead does not outlive the loop: neither its thread nor a connection is left."""
+    with prompt(streams=StreamLayout(file_bytes=5_000)) as someone:
+        task = someone.start()
+        someone.fake.faults.add(
+            SlowAnswer(operation="exportFileFromOffset", seconds=20, times=None, after=1),
+            DrippingFile(after_bytes=4_000, times=None),
+        )
+        begun = time.monotonic()
+        for row in task.get_buffered_stream():
+            assert row.json
+            break
+        assert time.monotonic() - begun < 5
+        assert until_none(threads_left) == []
+        assert until_none(lambda: sockets_to(someone.fake) > 1) is False
