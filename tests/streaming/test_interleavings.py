@@ -38,7 +38,7 @@ WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("MIN_PART", "MAX_PART", "MAX_PART_ALONE"):
+        for name in ("MIN_PART", "MAX_PART"):
             patch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.pipeline.call_pool.STOP_SECONDS", 0.2)
         yield
