@@ -189,10 +189,7 @@ class GatedSink(Sink):
         self._token = token
         self._seen = seen
         self._listed = listed
-        for name in (
-            *("minimum_part_bytes", "maximum_part_bytes", "maximum_parts", "parts_at_once", "kept_bytes"),
-            *("maximum_key_bytes", "connections", "put_leaves_nothing", "heads_without_list", "maximum_object_bytes"),
-        ):
+        for name in Sink.__annotations__:
             setattr(self, name, getattr(sink, name))
 
     def uri(self, key: str) -> str:

@@ -58,10 +58,9 @@ def run_history(history: History, exports: Exports, store: Store) -> Aftermath:
     after = Aftermath(history, exports, store, seen, [None] * len(history.landings))
 
     def land(landing: int, run: Schedule, *, again: bool = False) -> None:
-        token = CancelToken()
-        sink = GatedSink(store.again(), landing, run, token, seen, listed=history.listed)
-        plan = history.landings[landing]
+        token, plan = CancelToken(), history.landings[landing]
         try:
+            sink = GatedSink(store.again(), landing, run, token, seen, listed=history.listed)
             exports.client.land(
                 after.handle(landing),
                 sink,
