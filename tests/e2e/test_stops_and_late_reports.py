@@ -66,7 +66,7 @@ def test_a_landing_that_is_stopped_publishes_nothing(stage: Stage, run_id: str) 
 
 
 def test_a_deferral_outlasts_a_late_executor(stage: Stage) -> None:
-    """An executor that reports a deferral twenty seconds late costs no try: the trigger's event comes later still."""
+    """An executor that reports a deferral twelve seconds late costs no try: the trigger's event comes later still."""
     api = stage.airflow.api
     api.wait_for_run("late_report", stage.late_report, timeout=240)
     assert stage.states("late_report", stage.late_report) == {"start": "success"}, stage.explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from airflow.sdk import DAG, Param
@@ -16,5 +17,11 @@ with DAG(
 ):
     # So long between two polls that it is deferred at once. No retry: a deferral must not need one.
     ProjectExportOperator(
-        task_id="start", project_id="{{ params.project_id }}", wait_for_completion=True, poke_interval=25, retries=0
+        task_id="start",
+        project_id="{{ params.project_id }}",
+        wait_for_completion=True,
+        poke_interval=25,
+        retries=0,
+        # A report that is later than the deferral is long would come while this works.
+        pre_execute=lambda _: time.sleep(8),
     )
