@@ -53,6 +53,7 @@ class BucketSink(Sink, Generic[UploadT]):
 
     def __init__(self, calls: BucketCalls[UploadT]) -> None:
         self._calls = calls
+        self._warned = False
 
     def uri(self, key: str) -> str:
         """Return the address, in the scheme of the store."""
@@ -105,7 +106,7 @@ class BucketSink(Sink, Generic[UploadT]):
         self._calls.delete_object(key)
 
     def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
-        """Abort the multipart uploads below a prefix; log a warning where listing them is not permitted."""
+        """Abort the multipart uploads below a prefix; log a warning, once, where listing them is not permitted."""
         check_relative_key(prefix.removesuffix("/"))
         aborted = 0
         try:
@@ -114,5 +115,9 @@ class BucketSink(Sink, Generic[UploadT]):
                 if key == prefix or not exact:
                     aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
-            logger.warning("%s Uploads that a killed try left open stay until a lifecycle rule removes them.", error)
+            if not self._warned:
+                logger.warning(
+                    "%s Uploads that killed tries left open stay until a lifecycle rule removes them.", error
+                )
+            self._warned = True
         return aborted

@@ -108,6 +108,14 @@ def test_a_bucket_that_does_not_exist_is_named(server: StrictGCS) -> None:
         GCSSink(gcs_client(server.address), "no-such-lake").put(NewObject("rows", "text/plain"), b"x")
 
 
+def test_uploads_that_may_not_be_listed_are_logged_once(server: StrictGCS, caplog: pytest.LogCaptureFixture) -> None:
+    """A landing looks below several prefixes, and the usual roles lack this permission."""
+    server.denied = frozenset({"storage.multipartUploads.list"})
+    store = sink(server)
+    assert [store.abort_open_uploads(prefix) for prefix in ("data/", "errors/", "manifests/")] == [0, 0, 0]
+    assert caplog.text.count("needs storage.multipartUploads.list") == 1
+
+
 def test_an_identity_that_may_only_create_can_land(server: StrictGCS) -> None:
     """An identity that may only create can land, and treats what it may not read as missing."""
     server.denied = frozenset({"storage.objects.get", "storage.objects.list", "storage.objects.delete"})
