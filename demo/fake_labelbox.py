@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from demo.processes import Processes
 
 SECONDS_PER_EXPORT = 8
-"""Long enough for every sensor to be deferred for a while, whatever the machine is busy with."""
+"""Long enough to see tasks wait for their exports, and short enough for them to wait in the worker."""
 
 
 class FakeLabelboxServer:

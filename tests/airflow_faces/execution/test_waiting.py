@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.execution_time.timeout import TimeoutPosix
+from support.airflow.sigterm import sigterm_when
 from support.airflow.started import handle_of
 from support.airflow.tasks import NIGHT, StateStore, context_of
 from support.airflow.worker_clock import WorkerClock
@@ -24,7 +26,7 @@ from labelbox_export_provider.airflow_compat import AirflowException, AirflowTas
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowExport
+from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowAnswer, SlowExport
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
 Make = Callable[..., Any]
@@ -293,3 +295,27 @@ def test_a_stop_ends_every_wait(  # noqa: PLR0917  fixtures and columns of the t
     again.execute(context_of(task.task_id, store=store))
     assert [each.export_id for each in fake.exports][: len(started)] == started
     assert len(fake.exports) == 1
+
+
+@starting
+def test_a_stop_during_the_start_loses_no_export(fake: FakeLabelbox, tmp_path: Path, make: Make) -> None:
+    """SIGTERM while the request that starts is under way ends it; another try finds the export that it had started."""
+    fake.faults.add(SlowAnswer(operation="exportDataRowsInProject", seconds=20.0))
+    store = StateStore()
+    task = make(fake, tmp_path)
+    begun = time.monotonic()
+    with sigterm_when(task, lambda: fake.exports), pytest.raises(AirflowException, match="Airflow stopped this task"):
+        task.execute(context_of(task.task_id, store=store))
+    assert time.monotonic() - begun < 4
+    make(fake, tmp_path, deferrable=False, poke_interval=0.01).execute(context_of(task.task_id, store=store))
+    assert len(fake.exports) == 1
+
+
+def test_a_stop_ends_the_wait_of_a_sensor(fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path) -> None:
+    """A sensor that polls in the worker ends, with soft_fail too: a stop is no time-out."""
+    fake.change(polls_per_export=9)
+    task = sensor(fake, tmp_path, soft_fail=True)
+    clock.meanwhile = task.on_kill
+    with pytest.raises(AirflowException, match="Airflow stopped this task"):
+        task.execute(context_of("wait"))
+    assert len(clock.slept) == 1

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from airflow.sdk.execution_time.timeout import TimeoutPosix
+from support.airflow.sigterm import sigterm_when
 from support.airflow.tasks import context_of
 from support.airflow.transfer_stores import Store, expected_rows, in_every_store, start
 
@@ -23,28 +18,6 @@ from labelbox_export_provider.testing.faults import SlowFile
 STALL = 20.0
 
 
-@contextmanager
-def sigterm_as_airflow(task: Any, fake: FakeLabelbox) -> Iterator[None]:
-    """Send a SIGTERM once a file was asked for; its handler calls `on_kill`, as that of Airflow does."""
-    before = signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
-    over = threading.Event()
-
-    def send() -> None:
-        while not fake.requests.files and not over.wait(0.02):
-            pass
-        if not over.wait(0.2):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        yield
-    finally:
-        over.set()
-        sender.join()
-        signal.signal(signal.SIGTERM, before)
-
-
 @in_every_store
 def test_a_landing_that_is_killed_publishes_nothing(fake: FakeLabelbox, store: Store) -> None:
     """SIGTERM ends a landing within four seconds; the message says what is in the store, and another try lands."""
@@ -52,7 +25,7 @@ def test_a_landing_that_is_killed_publishes_nothing(fake: FakeLabelbox, store: S
     fake.faults.add(SlowFile(seconds=STALL))
     task = store.operator(export=handle)
     begun = time.monotonic()
-    with sigterm_as_airflow(task, fake), pytest.raises(AirflowException) as failure:
+    with sigterm_when(task, lambda: fake.requests.files), pytest.raises(AirflowException) as failure:
         task.execute(context_of("land"))
     assert time.monotonic() - begun < 4
     assert not isinstance(failure.value, AirflowFailException)
