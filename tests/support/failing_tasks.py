@@ -196,6 +196,9 @@ class DagHarness:
 
         def respond(request: Request) -> Reply:
             status = reads if request.method == "GET" else writes
+            if status == 404 and "prefix=" in request.query:  # an empty listing, of uploads or of objects
+                empty = b"<ListMultipartUploadsResult/>" if "uploads" in request.query else b"{}"
+                return Reply(200, empty, {"Content-Type": "application/json"})
             error = {"error": {"code": status, "message": message}}
             return Reply(status, json.dumps(error).encode(), {"Content-Type": "application/json"})
 

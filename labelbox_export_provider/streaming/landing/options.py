@@ -34,7 +34,7 @@ class LandingOptions:
     :param max_error_rows: longest error stream with which the results are still landed.
     :param rerun: in the layout, when another export of the same question (source, window, filters, details) is there:
         add a generation beside it; or "replace" it, once the new manifest is there; or "refuse".
-    :param replace: with an explicit key: overwrite what is there, unless it is this very export already, or a newer one.
+    :param replace: with an explicit key: overwrite what is there, unless it is this very export already or a newer one.
     :param max_object_bytes: bytes of the source that go into one object of the layout, split at the ends of rows; None
         never splits. An explicit key is always one object.
     :param max_memory: bytes that the transfer may hold above what its process needs by itself, whatever the size of the
