@@ -93,7 +93,7 @@ def _data(query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
     if "exportMetadataHeader" in query:
         return {"header": True, "result": is_result}
     if "createdTasks" in query:
-        return {"user": {"createdTasks": [_task(_only_text(variables))]}}
+        return {"user": {"createdTasks": [complete_task(_only_text(variables))]}}
     if "user" in query:
         user = {"id": "user1", "email": "someone@example.com", "timezone": "UTC", "name": "someone"}
         return {"user": {**_absent_fields(query), **user}, "organization": {"id": "org1", "name": "an organization"}}
@@ -111,7 +111,8 @@ def _absent_fields(query: str) -> dict[str, None]:
     return dict.fromkeys(re.findall(r"\b[a-z]\w*\b", query.partition("user")[2]))
 
 
-def _task(export_id: str) -> dict[str, Any]:
+def complete_task(export_id: str) -> dict[str, Any]:
+    """Return an export that has ended, as a poll sees it."""
     return {
         "id": export_id,
         "name": "a benchmark",
