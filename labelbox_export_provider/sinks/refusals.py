@@ -71,15 +71,18 @@ def storage_error(refusal: Refusal, rules: Sequence[Rule]) -> StorageError:
 
 
 def wrong_size(
-    uri: str, remove: Callable[[], None], *, found: int, sent: int, why: str | None = None
+    uri: str, remove: Callable[[], None], *, found: int, sent: int, why: str | None = None, crc32c: str = ""
 ) -> LabelboxExportError:
-    """Remove an object of another size than was sent, and return the error: no retry helps where it is known why."""
+    """Remove an object of another size or checksum than was sent, and return the error.
+
+    No retry helps where it is known why. `crc32c` names both checksums, where the store reports its own.
+    """
     removed = "It was removed again."
     try:
         remove()
     except StorageError as error:
         removed = f"It could not be removed: {error.message}"
-    happened = f"The store made {found} bytes of {sent} that were sent. {removed} No manifest names it."
+    happened = f"The store made {found} bytes of {sent} that were sent{crc32c}. {removed} No manifest names it."
     if why is not None:
         return StorageError(f"{happened} {why}.", details=uri)
     return IntegrityError(f"{happened} A retry writes it again.", details=uri)

@@ -178,7 +178,7 @@ def test_an_object_of_other_bytes_is_removed(server: StrictGCS, reports_completi
     write(server).complete(expected())
     assert server.visible() == {"rows": CONTENT}
     server.spoil = lambda content: content[:-1]
-    with pytest.raises(IntegrityError, match=r"made 340024 bytes .* of 340025 bytes .* It was removed again"):
+    with pytest.raises(IntegrityError, match=r"made 340024 bytes of 340025 .* CRC32C .* It was removed again"):
         write(server).complete(expected())
     assert server.visible() == {}
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from labelbox_export_provider.errors import IntegrityError, StorageDeniedError, StorageError
+from labelbox_export_provider.errors import StorageDeniedError, StorageError
 from labelbox_export_provider.redaction import install_log_filter
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
@@ -25,6 +25,7 @@ from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_e
 from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
+from labelbox_export_provider.sinks.refusals import wrong_size
 
 logger = logging.getLogger(__name__)
 
@@ -112,21 +113,12 @@ class GCSCalls:
 
     def checked(self, new: NewObject, expected: ExpectedObject, made: Any) -> WrittenObject:
         """Compare size and checksum of the server's object with ours; remove an object that differs."""
-        uri, generation = self.uri(new.key), made.generation
-        found = (int(made.size or 0), made.crc32c)
-        wanted = (expected.size, checksum.base64_text(expected.crc32c))
-        if found == wanted:
+        uri, generation, crc32c = self.uri(new.key), made.generation, checksum.base64_text(expected.crc32c)
+        if (int(made.size or 0), made.crc32c) == (expected.size, crc32c):
             return WrittenObject(new.key, uri, expected.size, expected.crc32c, made.etag, str(generation))
-        removed = "It was removed again."
-        try:
-            self.delete_object(new.key, generation)
-        except StorageError as error:
-            removed = f"It could not be removed: {error.message}"
-        raise IntegrityError(
-            f"The store made {found[0]} bytes with the CRC32C {found[1]} of {wanted[0]} bytes with the CRC32C "
-            f"{wanted[1]} that were sent. {removed} No manifest names it. A retry writes it again.",
-            details=uri,
-        )
+        both = f", with the CRC32C {made.crc32c} instead of {crc32c}"
+        remove = lambda: self.delete_object(new.key, generation)  # noqa: E731  short
+        raise wrong_size(uri, remove, found=int(made.size or 0), sent=expected.size, crc32c=both)
 
     def delete_object(self, key: str, generation: int | None = None) -> None:
         """Remove an object, or exactly this generation of it; a missing one is not an error."""
