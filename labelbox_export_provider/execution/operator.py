@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
+from labelbox_export_provider.airflow_compat import TaskDeferralTimeout, task_state_store
+from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.execution.before_start import report_before_start
+from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow, parse_window
+from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.checked import CheckedOperatorMeta
+from labelbox_export_provider.execution.dag_run import resolved
 from labelbox_export_provider.execution.export_job import REFUSED, ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import reporting
+from labelbox_export_provider.execution.failures import project_web_url, reporting, tries
 from labelbox_export_provider.execution.start import ExportStart
 from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from labelbox_export_provider.domain.request.source import Source
-    from labelbox_export_provider.domain.windows.windows import AnyWindow
+
+_MAX_LENGTH = 80
 
 
 class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
@@ -70,11 +74,33 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
 
     def _job(self, context: Context) -> ExportJob:
         """Return the export of this task, once its options were rendered."""
-        with reporting(self, lambda error: report_before_start(error, self, context)):
+        with reporting(self, lambda error: self._report_before_start(error, context)):
             self._read_rendered()
             hook = LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name, token=self.cancel_token)
             start = ExportStart(hook=hook, source=self._source(), window=self._window(), task_name=self.task_name)
         return ExportJob(self, start, self.wait_limits, self.start_refused)
+
+    def _report_before_start(self, error: LabelboxExportError, context: Context) -> FailureReport:
+        """Return a report with what the options alone hold, each as given: one of them may be what is wrong."""
+        source = self.asked_source()
+        given = source if isinstance(source, Mapping) else {}
+        project_id = given.get("project_id")
+        window: ResolvedWindow | None = None
+        with suppress(LabelboxExportError):
+            window = None if self.window is None else resolved(parse_window(self.window), context)
+        link = (
+            project_web_url(self.labelbox_conn_id, project_id) if isinstance(project_id, str) and project_id else None
+        )
+        return FailureReport(
+            error,
+            source=_described(given),
+            link=link,
+            window=window,
+            starts_export=True,
+            forgets=task_state_store(context) is None,
+            start_task_id=self.task_id,
+            **tries(context),
+        )
 
     @abstractmethod
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:
@@ -99,3 +125,9 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
         except TaskDeferralTimeout:
             job = self._job(context)
             return self._finish(job, *job.overdue(context), context)
+
+
+def _described(source: Mapping[str, Any]) -> str | None:
+    parts = (value for name, value in source.items() if name not in {"export_params", "filters", "everything"})
+    text = " ".join(str(part) for part in parts if part is not None)
+    return (text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…") or None

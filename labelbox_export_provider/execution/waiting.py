@@ -13,10 +13,9 @@ from airflow.sdk import BaseOperator
 
 from labelbox_export_provider.airflow_compat import has_trigger_on_kill
 from labelbox_export_provider.cancellation import CancelToken
-from labelbox_export_provider.client.polling import ProgressLog, pause_between_polls
-from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE
-from labelbox_export_provider.errors import ConfigurationError, TaskStoppedError
-from labelbox_export_provider.execution.poll import poll_once
+from labelbox_export_provider.client.polling import ProgressLog, pause_between_polls, poll
+from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
+from labelbox_export_provider.errors import AccessError, ConfigurationError, NotFoundError, TaskStoppedError
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
@@ -172,3 +171,23 @@ class WaitingTask(BaseOperator):
             **options,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout + SAFETY)
+
+
+def poll_once(
+    hook: LabelboxHook,
+    export: ExportHandle | ExternalExport,
+    progress: ProgressLog,
+    policy: RetryPolicy = DEFAULT_RETRY,
+) -> ExportEvent | None:
+    """Return the event that a trigger would send now, or None while the export runs; logs its progress.
+
+    Errors that are not events are raised as they are: a bad connection, a reply that the protocol does not know.
+    """
+    export_id = export.export_id
+    flow = poll(export_id, export.user_id, export.started_at, lambda: datetime.now(timezone.utc), policy)
+    try:
+        found = hook.run(flow)
+    except (NotFoundError, AccessError) as error:
+        return ExportEvent.of(error, export_id)
+    progress.add(found)
+    return None if found.ended is None else ExportEvent(found.ended, export_id, found.line)

@@ -23,8 +23,7 @@ from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.failures import reporting, upstream_start_task, web_url
 from labelbox_export_provider.execution.kept_results import require_results
-from labelbox_export_provider.execution.poll import poll_once
-from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
+from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask, poll_once
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
 
