@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.stores.gcs_uploads import CONTENT, MINE, PART, expected, inject, parts, put_and_complete, sink, write
+from support.stores.servers import gcs_client
+from support.streaming.http import Reply, Request, http_server
 
 from labelbox_export_provider.errors import IntegrityError, ObjectExistsError, StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import EXPORT_ID, NewObject, Part, PartBody
+from labelbox_export_provider.sinks.gcs.sink import GCSSink
 from labelbox_export_provider.sinks.gcs.writers import PartStream
 from labelbox_export_provider.testing.object_store import Fault, StrictGCS
 
@@ -89,6 +92,23 @@ def test_a_session_that_is_gone_is_replaced_by_a_retry(server: StrictGCS) -> Non
         writer.complete(expected())
     write(server, create_only=True).complete(expected())
     assert server.visible() == {"rows": CONTENT}
+
+
+@pytest.mark.parametrize("kept", [{}, {"Range": "bytes=0-99"}], ids=["nothing", "a part"])
+def test_a_chunk_of_which_only_a_part_is_kept_is_retryable(kept: dict[str, str]) -> None:
+    """The library gives up then, with an error of Python's or one that names a success."""
+
+    def respond(request: Request) -> Reply:
+        if request.method == "POST":
+            return Reply(200, b"", {"Location": f"http://{request.headers['host']}/upload?upload_id=u1"})
+        return Reply(308, b"", kept)
+
+    with http_server(respond) as address:
+        writer = GCSSink(gcs_client(address), "lake", retry_timeout=0.2).begin(CREATED)
+        with pytest.raises(StorageUnavailableError, match="kept only a part of what was sent") as given_up:
+            put_and_complete(writer)
+        writer.abort()
+    assert "upload_id" not in str(given_up.value)
 
 
 def test_creation_over_an_object_is_refused_before_sending(server: StrictGCS) -> None:

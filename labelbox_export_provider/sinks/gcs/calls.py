@@ -25,7 +25,7 @@ from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_e
 from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
-from labelbox_export_provider.sinks.refusals import wrong_size
+from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,12 @@ class GCSCalls:
         """Write an object from a stream to its end, chunk by chunk, and return it for `checked`."""
         blob = self._new_blob(new, new.metadata)
         blob.chunk_size = CHUNK_BYTES
-        self._upload("send", new, blob, stream, checksum="crc32c")
+        try:
+            self._upload("send", new, blob, stream, checksum="crc32c")
+        except ValueError:
+            # The library has no other word for bytes that the service did not keep.
+            uri = self.uri(new.key)
+            raise refusal_error(Refusal("send", uri, self._name, self._connection, True, 308, "")) from None
         return blob
 
     def complete_upload(

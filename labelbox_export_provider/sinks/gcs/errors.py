@@ -254,6 +254,12 @@ _RULES = (
         "new one",
     ),
     Rule(
+        StorageUnavailableError,
+        lambda refusal: refusal.operation == "send" and refusal.status == 308,
+        "Cloud Storage kept only a part of what was sent, after which the client library gives up. Nothing was "
+        "published. Retrying sends it again",
+    ),
+    Rule(
         StorageUnsupportedError,
         _has_no_xml_api,
         "The endpoint of {connection} has no multipart uploads of Cloud Storage's XML API, which objects of several "
