@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -150,3 +151,20 @@ def test_too_many_requests_defer_the_start_as_well(
     with pytest.raises(TaskDeferred) as deferred:
         one.execute()
     assert deferred.value.trigger.moment - one.now >= timedelta(seconds=400)
+
+
+def test_starts_that_were_refused_together_come_back_apart(
+    fake: FakeLabelbox, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause that Labelbox asks for is lengthened by a share of it, so that deferred starts do not return together."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    random.seed(14)
+    fake.faults.add(RateLimited(operation=START, retry_after=400.0, times=None))
+    pauses = []
+    for _ in range(12):
+        one = run()
+        with pytest.raises(TaskDeferred) as deferred:
+            one.execute()
+        pauses.append((deferred.value.trigger.moment - one.now).total_seconds())
+    assert 400 <= min(pauses) < 450
+    assert 550 < max(pauses) <= 600
