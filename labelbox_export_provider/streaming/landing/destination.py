@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
+from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageUnsupportedError
+from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.streaming.landing.generations import Generation, LandedGenerations, Look
 from labelbox_export_provider.streaming.landing.job import Job
@@ -75,6 +76,16 @@ class Destination(ABC):
     def before_completion(self) -> None:  # noqa: B027  there is nothing to ask in the layout
         """Look again before the first object becomes visible, where it could take the place of another export's."""
 
+    def after_failure(self, written: Mapping[str, WrittenObject]) -> None:
+        """Remove what a burst that failed made visible, where another try has landed this export in another form."""
+        try:
+            look = self._look() if written else None
+            for landed in self._generations.own_manifests(look.own if look is not None else ()):
+                named = {landed.manifest.errors.uri, *(each.uri for each in landed.manifest.objects)}
+                self._objects.remove(key for key, each in written.items() if each.uri not in named)
+        except (StorageError, StoppedError) as error:
+            logger.info("What the failed landing made visible was not compared with other tries: %s", error)
+
     def check(self, written: Mapping[str, WrittenObject], manifest_key: str) -> None:
         """Check right before the manifest that all objects are there, and that nothing else of this export is.
 
@@ -124,8 +135,8 @@ class Destination(ABC):
             return ()
         self._objects.remove(key for key in look.own if key != landed.key)
         if (newer := self._newer(look.others)) is not None:
-            self._own_keys = (landed.key,)
-            self._give_way(newer, removed=True)
+            self._objects.remove_all([landed.key])
+            self._give_way(newer, stays=False)
         return look.others
 
     def _look(self) -> Look | None:
@@ -149,16 +160,18 @@ class Destination(ABC):
         if self._own_keys:
             return
         try:
-            self._objects.remove_all(())
+            left = self._objects.listed()
+            # Another try of this export may have landed it since the first look.
+            look = self._look() if left else None
+            if look is not None and not look.own:
+                self._objects.remove(left or ())
         except NOT_PERMITTED as error:
             logger.warning("%s What a killed try of this export has left stays.", error)
 
-    def _give_way(self, newer: Generation, *, removed: bool) -> NoReturn:
-        """Fail; remove this export unless an earlier try has landed it and the newer one was put beside it."""
-        if removed:
-            self._objects.remove_all(self._own_keys)
+    def _give_way(self, newer: Generation, *, stays: bool) -> NoReturn:
+        if not stays:
             self._job.progress.in_store = StoreState()
-        left = "Nothing of this one is left in the store" if removed else "This one stays as an earlier try landed it"
+        left = "This one stays as an earlier try landed it" if stays else "Nothing of this one is left in the store"
         raise ObjectExistsError(
             f"A newer export of the same question is landed ({newer.describe()}), so this one gives way. {left}. "
             "Mark this task as success. To land this export all the same, remove that generation first, its manifest "
@@ -173,8 +186,10 @@ class Destination(ABC):
         for landed in self._generations.own_manifests(manifests):
             listed = others or self._objects.listed() or ()
             named = self._objects.named_by(landed.manifest, [*listed, *written])
-            if not landed.manifest.rows_landed or named is None or named.keys() <= written.keys():
+            if not landed.manifest.rows_landed or named is None:
                 continue
+            if all(key in written and size in {None, written[key].size} for key, size in named.items()):
+                continue  # it names the objects of this landing
             sizes = self._objects.sizes(named, None)
             if all(key in sizes and size in {None, sizes[key]} for key, size in named.items()):
                 self._objects.remove(key for key in written if key not in named)

@@ -132,6 +132,10 @@ class _Landing:
             self._destination.before_completion()
             landed_errors = self._complete_errors(totals.errors, errors)
             objects = self._complete_result(result)
+        except Exception:
+            self._stager.abort()
+            self._destination.after_failure(self._written)
+            raise
         except BaseException:
             self._stager.abort()
             raise
@@ -213,8 +217,8 @@ class _Landing:
 
     def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            completed = complete_all(staged, self._job.calls, lambda done, of: self._in_store(objects=done, planned=of))
-            objects = tuple(landed_object(self._note(written), each.counts) for each, written in completed)
+            completed = complete_all(staged, self._job.calls, self._note_completed)
+            objects = tuple(landed_object(written, each.counts) for each, written in completed)
         elif self._options.on_empty == "write_empty":
             new = self._stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._note(self._sink.put(new, compression.nothing(self._options.compression)))
@@ -243,6 +247,10 @@ class _Landing:
     def _note(self, written: WrittenObject) -> WrittenObject:
         self._written[written.key] = written
         return written
+
+    def _note_completed(self, written: WrittenObject, done: int, planned: int) -> None:
+        self._note(written)
+        self._in_store(objects=done, planned=planned)
 
     def _in_store(self, **known: Any) -> None:
         self._job.progress.in_store = replace(self._job.progress.in_store, **known)

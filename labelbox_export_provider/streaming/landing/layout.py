@@ -37,7 +37,11 @@ class Layout(Destination):
                 self._remove_leftovers()
                 raise _other_question_error(other, rerun) if unlike else _refused_error(other)
         if (newer := self._newer(others)) is not None:
-            self._give_way(newer, removed=newer.rerun == "replace" or not self._own_keys)
+            if newer.rerun == "replace":
+                self._objects.remove_all(self._own_keys)
+            else:
+                self._remove_leftovers()
+            self._give_way(newer, stays=newer.rerun != "replace" and bool(self._own_keys))
         older = [each.name for each in others if rerun == "replace" and each.export is not None]
         self.replaces = tuple(sorted({*older, *(name for each in own for name in each.manifest.replaces)}))
 

@@ -137,22 +137,21 @@ class Stager:
 
 
 def complete_all(
-    staged: StagedStream, calls: CallPool, notice: Callable[[int, int], object]
+    staged: StagedStream, calls: CallPool, notice: Callable[[WrittenObject, int, int], object]
 ) -> list[tuple[StagedObject, WrittenObject]]:
     """Make the objects that have bytes visible, several at once, and return them in order.
 
-    `notice` is called with how many are visible, out of how many, at the beginning and after each.
+    `notice` is called with each, how many are visible, and out of how many.
     """
     ready = [each for each in staged.objects if each.size]
     done: list[WrittenObject] = []
     lock = threading.Lock()
-    notice(0, len(ready))
 
     def complete(each: StagedObject) -> WrittenObject:
         written = each.complete()
         with lock:
             done.append(written)
-            notice(len(done), len(ready))
+            notice(written, len(done), len(ready))
         return written
 
     return list(zip(ready, calls.map(complete, ready), strict=True))
