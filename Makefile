@@ -19,13 +19,15 @@ LINE ?=
 SEEDS ?= 2000
 # Only `make interleave` takes this.
 HISTORIES ?= 3000
+# Only `make stops` takes this.
+MOMENTS ?= 200
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
 SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign interleave constraints clean
+.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign interleave stops constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +106,10 @@ campaign: $(STAMP) ## many seeds of every generated campaign (SEEDS=2000), with 
 interleave: $(STAMP) ## histories of overlapping landings (HISTORIES=3000), with their outcome in benchmarks/results/
 	@LABELBOX_HISTORIES=$(HISTORIES) LABELBOX_CAMPAIGN=benchmarks/results/interleave-$$(date -u +%Y-%m-%d).json \
 	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/streaming/test_interleavings.py
+
+stops: $(STAMP) ## landings that are stopped while hosts misbehave (MOMENTS=200), with their outcome in benchmarks/results/
+	@LABELBOX_STOP_MOMENTS=$(MOMENTS) LABELBOX_CAMPAIGN=benchmarks/results/stops-$$(date -u +%Y-%m-%d).json \
+	  $(VENV)/bin/python -m pytest -q -m thorough -n 1 tests/streaming/test_stop_campaign.py
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)

@@ -56,7 +56,9 @@ def seconds_until_stopped(endpoint: str, *, wait_for: Callable[[], bool] = lambd
     return ended
 
 
-@pytest.mark.parametrize("plays", [Hangs(), Hangs(drip=0.5), Plays(503)], ids=["silent", "drips", "down"])
+@pytest.mark.parametrize(
+    "plays", [Hangs(), Hangs(drip=0.5), Plays(503, "", {"Retry-After": "30"})], ids=["silent", "drips", "down"]
+)
 def test_whatever_the_api_does_a_stop_ends_it(server: ScriptedServer, plays: Hangs | Plays) -> None:
     """A request without answer, one that drips and the sleep between two tries end, and the request's thread too."""
     server.play(*[plays] * 30)

@@ -121,7 +121,8 @@ def test_a_host_that_only_drips_is_given_up() -> None:
 
 def test_a_slow_reader_does_not_make_its_host_slow() -> None:
     """Only time spent in reads counts: a host that waits for us is not left."""
-    with reading(CONTENT[:90_000], (), settings=IMPATIENT) as (reader, source, _):
+    settings = IMPATIENT.model_copy(update={"min_bytes_per_second": 500_000})
+    with reading(CONTENT[:90_000], (), settings=settings) as (reader, source, _):
         reader._chunk_bytes = 10_000
         data = b""
         for piece in reader.pieces(0, 90_000):
