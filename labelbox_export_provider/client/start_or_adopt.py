@@ -16,6 +16,7 @@ from typing import Any
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_BY_MUTATION
+from labelbox_export_provider.client.polling import BELIEVED_AFTER
 from labelbox_export_provider.client.recorded_start import another_owner, recorded_exports, usable_record
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, RetryPolicy
 from labelbox_export_provider.client.start_request import (
@@ -101,8 +102,8 @@ def _find(
     waited = 0.0
     visible_by = request.call_limit + VISIBLE_WITHIN - (request.now() - record.intent_at).total_seconds()
     if record.export_id is not None:
-        # This export was started: one empty answer is not enough to start another.
-        visible_by = max(visible_by, LOOK_EVERY)
+        # This export was started: it takes empty answers for as long as a wait does to start another.
+        visible_by = max(visible_by, BELIEVED_AFTER)
     while True:
         tasks = yield from recorded_exports(record, request, policy)
         found = _oldest_alive(tasks, seen)

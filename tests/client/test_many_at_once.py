@@ -34,6 +34,8 @@ def test_httpx_never_holds_more_requests_than_connections(server: ScriptedServer
 
     async def ask_at_once() -> None:
         async with AsyncLabelboxClient(settings, user_agent=USER_AGENT) as client:
+            pool = client._http._transport._pool  # type: ignore[attr-defined]
+            assert (pool._max_connections, pool._keepalive_expiry) == (MAX_IN_FLIGHT, 90.0)
             client._http.event_hooks = {"request": [sent], "response": [answered]}
             await asyncio.gather(*(client.run(flows.who_am_i()) for _ in range(100)))
 

@@ -13,11 +13,14 @@ from support.client.starts import (
 )
 
 from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.polling import BELIEVED_AFTER
+from labelbox_export_provider.client.start_or_adopt import LOOK_EVERY
 from labelbox_export_provider.testing import FakeLabelbox, ManualClock
 from labelbox_export_provider.testing.faults import (
     CanceledExport,
     ExportFault,
     FailedExport,
+    HiddenExport,
 )
 
 
@@ -130,3 +133,16 @@ def test_an_export_of_any_age_is_adopted(
     clock.advance(timedelta(days=8).total_seconds())
     assert task.run().export_id == first.export_id
     assert len(fake.exports) == 1
+
+
+def test_empty_answers_do_not_hide_a_recorded_export(
+    fake: FakeLabelbox, task: StartingTask, clock: ManualClock
+) -> None:
+    """An export that is recorded by its id is looked for, for two minutes, before another one is started."""
+    fake.faults.add(HiddenExport(looks=20, by_id=True))
+    first = task.run()
+    clock.advance(3600)
+    again = task.run()
+    assert again.export_id == first.export_id
+    assert len(fake.exports) == 1
+    assert LOOK_EVERY < sum(task.slept) <= BELIEVED_AFTER
