@@ -162,12 +162,16 @@ def test_parts_are_read_as_one_file_in_any_sizes() -> None:
     """Reads of any size cross the ends of parts, and a part that comes again is ignored."""
     stream, read = PartStream(), []
     bodies = [b"abc", b"", b"defgh", b"i"]
+    memory = bytearray(5)  # of all parts, one after the other
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(lambda: [stream.read(4) for _ in range(3)])
         offset = 0
         for number, body in enumerate(bodies, 1):
             for _ in range(2):
-                stream.put(Part(number, offset, PartBody([body]), last=False))
+                memory[: len(body)] = body
+                views = [memoryview(memory)[:2][: len(body)], memoryview(memory)[2 : max(2, len(body))]]
+                stream.put(Part(number, offset, PartBody(views), last=False))
+                memory[:] = bytes(5)
             offset += len(body)
         stream.end()
         read = reading.result()

@@ -122,20 +122,25 @@ class PartStream(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Return exactly `size` bytes, fewer only at the end."""
-        pieces: list[bytes] = []
+        """Return exactly `size` bytes, fewer only at the end; copied once, or twice where their part ends."""
+        pieces: list[bytes | memoryview] = []
         with self._changed:
             while size > 0:
                 self._wait_for(lambda: self._body is not None or self._ended)
                 if self._body is None:
                     break
-                pieces.append(self._body.read(size))
+                piece = self._body.read_piece()
+                if len(piece) > size:
+                    self._body.seek(size - len(piece), io.SEEK_CUR)
+                pieces.append(piece[:size])
                 size -= len(pieces[-1])
                 self._position += len(pieces[-1])
                 if self._body.tell() == len(self._body):
+                    # The memory of the part is used again from here on.
+                    pieces = [b"".join(pieces)]
                     self._body, self._turn = None, self._turn + 1
                     self._changed.notify_all()
-        return b"".join(pieces)
+            return b"".join(pieces)
 
     def _wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
         found = self._changed.wait_for(lambda: self._failure is not None or condition(), seconds)
