@@ -56,8 +56,10 @@ def test_a_landing_that_is_stopped_publishes_nothing(stage: Stage, run_id: str) 
         assert uploads(stage, task_id) == []
     assert stage.store.objects("stopped/") == {}
     stage.labelbox.faults.clear()
-    api.clear("stopped", run_id, ["marked", "late"])
     api.wait_for_run("stopped", run_id)
+    api.clear("stopped", run_id, ["marked", "late"])
+    for task_id in ("marked", "late"):
+        api.wait_for_task("stopped", run_id, task_id)
     assert set(stage.states("stopped", run_id).values()) == {"success"}, stage.explain("stopped", run_id)
     for task_id in ("marked", "late"):
         assert ids_of(stage.stored_rows(f"stopped/{task_id}/data/")) == sorted(stage.labelbox.row_ids(LARGE))
