@@ -33,8 +33,11 @@ class ExplicitKey(Destination):
         self.create_only = unknown and not self._job.options.replace
 
     def before_completion(self) -> None:
-        """Look once more at the key; an object that another export has put there meanwhile is judged as at first."""
-        there = None if self.create_only else self._sink.head(self._key)
+        """Look once more at the key; an object that another export has put there meanwhile is judged as at first.
+
+        Also where the store is asked not to overwrite: some ignore that.
+        """
+        there = self._sink.head(self._key)
         if there is not None and there != self._there:
             self._there = there
             look = self._look()
