@@ -217,6 +217,7 @@ class _Landing:
 
     def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
+            self._in_store(planned=sum(1 for each in staged.objects if each.size))
             completed = complete_all(staged, self._job.calls, self._note_completed)
             objects = tuple(landed_object(written, each.counts) for each, written in completed)
         elif self._options.on_empty == "write_empty":
