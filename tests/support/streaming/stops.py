@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,7 +61,7 @@ class StoppedByTestError(BaseException):
 
 @dataclass(frozen=True)
 class StopCase:
-    """One stopped landing: `moment` is in seconds after its start."""
+    """One stopped landing: `moment` is in seconds after its start, `sound` requests come before the host's fault."""
 
     host: str
     way: str
@@ -67,6 +69,7 @@ class StopCase:
     compression: Any
     workers: int
     objects: int | None
+    sound: int
 
     @classmethod
     def of(cls, seed: int) -> StopCase:
@@ -74,10 +77,12 @@ class StopCase:
         hosts, ways = list(HOSTS), [*OUTSIDE, *INSIDE]
         way = ways[seed % len(ways)]
         host = chance.choice(hosts)
+        # Some are to have uploads open by then; one that is to fail by itself needs enough of the first object.
+        sound = 30 if way in INSIDE else chance.choice([0, 8])
         workers = 1 if way in INSIDE else chance.choice([1, 3])
         objects = 65536 if way in INSIDE else chance.choice([None, 65536])
         compression = chance.choice(["gzip", None, "zstd"])
-        return cls(host, way, chance.uniform(0, 0.6), compression, workers, objects)
+        return cls(host, way, chance.uniform(0, 0.6), compression, workers, objects, sound)
 
     @property
     def expected(self) -> type[BaseException]:
@@ -87,8 +92,7 @@ class StopCase:
     def faults(self) -> list[Fault]:
         wrong = [LongerFile(file_index=0)] if self.way == "longer file" else []
         fault = HOSTS[self.host]
-        # A landing that is to fail by itself needs enough of the first object.
-        return [*wrong, fault if self.way in OUTSIDE else replace(fault, after=fault.after + 30)]
+        return [*wrong, replace(fault, after=fault.after + self.sound)]
 
     def land(self, client: LabelboxClient, handle: ExportHandle, sink: Sink, token: CancelToken) -> LandedExport:
         return land_export(
@@ -155,7 +159,10 @@ def stopping(case: StopCase, token: CancelToken) -> Iterator[Callable[[], float]
 
 
 def threads_left() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("labelbox-")]
+    """Return the threads of landings that run, each with where it is."""
+    frames = sys._current_frames()
+    running = [thread for thread in threading.enumerate() if thread.name.startswith("labelbox-")]
+    return [f"{each.name}: {traceback.format_stack(frames[each.ident])}" for each in running if each.ident in frames]
 
 
 def sockets_to(fake: FakeLabelbox) -> int:
