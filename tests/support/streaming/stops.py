@@ -82,7 +82,7 @@ class StopCase:
         workers = 1 if way in INSIDE else chance.choice([1, 3])
         objects = 65536 if way in INSIDE else chance.choice([None, 65536])
         compression = chance.choice(["gzip", None, "zstd"])
-        return cls(host, way, chance.uniform(0, 0.6), compression, workers, objects, sound)
+        return cls(host, way, chance.uniform(0.02, 0.6), compression, workers, objects, sound)
 
     @property
     def expected(self) -> type[BaseException]:
@@ -148,9 +148,9 @@ def stopping(case: StopCase, token: CancelToken) -> Iterator[Callable[[], float]
 
     timer = threading.Timer(case.moment, send)
     again = threading.Timer(2, lambda: os.kill(os.getpid(), number))
-    if case.way in OUTSIDE:
-        timer.start()
     try:
+        if case.way in OUTSIDE:
+            timer.start()
         yield lambda: time.monotonic() - begun[0]
     finally:
         timer.cancel()
