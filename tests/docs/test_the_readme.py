@@ -21,8 +21,9 @@ def test_every_guarantee_links_to_a_test_whose_first_sentence_it_is(number: str,
     assert re.search(docstring, (ROOT / file).read_text()), number
 
 
-def test_all_guarantees_but_the_one_that_is_not_claimed_are_in_the_table() -> None:
-    assert [number for number, _, _ in GUARANTEE.findall(README)] == [f"G{n}" for n in (*range(1, 9), 10, 11)]
+def test_all_guarantees_that_are_claimed_are_in_the_table() -> None:
+    """G9 and G13 are not claimed yet."""
+    assert [number for number, _, _ in GUARANTEE.findall(README)] == [f"G{n}" for n in (*range(1, 9), 10, 11, 12)]
 
 
 @pytest.mark.parametrize(("name", "block"), EXAMPLES)

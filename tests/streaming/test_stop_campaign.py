@@ -1,4 +1,6 @@
-"""G12: a stop is over within five seconds whatever hosts do, and leaves what G2 promises.
+"""Everything ends.
+
+G12: a stop is over within five seconds whatever hosts do, and leaves what G2 promises.
 
 `LABELBOX_STOP_MOMENTS=200` runs more moments.
 """
