@@ -152,7 +152,7 @@ def test_an_object_of_another_size_is_removed(listed: bool, strict: StrictS3) ->
     sink = S3Sink(s3_client(strict.address, **CURED), "lake")
     with pytest.raises(IntegrityError, match="removed again" if listed else "could not be removed"):
         sink.put(NewObject("manifest", "text/plain"), b"content")
-    assert strict.visible() == ({} if listed else {"manifest": b"conten"})
+    assert strict.visible() == ({} if listed else {"manifest": b"conten"})  # codespell:ignore conten
 
 
 def refusal(status: int, code: str, message: str, header: str = "") -> Reply:
@@ -164,7 +164,7 @@ def refusal(status: int, code: str, message: str, header: str = "") -> Reply:
 NO_CHECKSUMS = [
     (501, "NotImplemented", "Header 'x-amz-checksum-crc32c' with value 'a1uQAw==' not implemented"),
     (501, "NotImplemented", "AWS chunked encoding not supported."),
-    (501, "NotImplemented", "Transfering payloads in multiple chunks using aws-chunked is not supported."),
+    (501, "NotImplemented", "Payloads in multiple chunks using aws-chunked are not supported."),
     (400, "InvalidArgument", "Unsupported header 'x-amz-sdk-checksum-algorithm' received for this API call."),
     (400, "InvalidArgument", "aws-chunked encoding is not supported with the specified x-amz-content-sha256 value."),
     (400, "InvalidRequest", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value."),
