@@ -43,7 +43,8 @@ PROGRAM = """
         host.close()
         gc.collect()
         return staged
-    stage({objects}).abort()  # what is kept once, whatever the number of objects
+    for each in stage({objects}).objects:  # what is kept once, whatever the number of objects
+        each.writer.abort()
     tracemalloc.start()
     staged = stage({objects})
     ours = [tracemalloc.Filter(True, pattern) for pattern in ("*labelbox_export_provider*", "<string>")]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from labelbox_export_provider import DataIntervalWindow, LabelboxExportToFileOperator, ProjectSource
+from labelbox_export_provider.execution import waiting
+
+# So that an export of a second is waited for in the triggerer, and for seconds.
+waiting.MIN_DEFERRAL, waiting.MAX_HELD = timedelta(seconds=7), timedelta(0)
 
 with DAG(
     "one_task",
