@@ -22,7 +22,7 @@ BELIEVED_FOR = timedelta(hours=24)
 
 
 def require_results(client: LabelboxClient, state: ExportTaskState, now: datetime) -> None:
-    """Fail with `ExportPurgedError` where an export that ended long ago reads empty, or its files are refused anew."""
+    """Fail with `ExportPurgedError` where an export that ended long ago reads empty, or fresh URLs are refused."""
     ended = state.updated_at or state.created_at
     if state.status != TaskStatus.COMPLETE.value or ended is None or now - ended <= BELIEVED_FOR:
         return

@@ -30,7 +30,7 @@ from labelbox_export_provider.testing.sink_conformance import Store
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
 HISTORIES = int(os.environ.get("LABELBOX_HISTORIES", "300"))
-MOST_SEEDS = 200
+MAX_SEEDS = 200
 PART_BYTES = 64 * 1024
 WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
 
@@ -145,9 +145,9 @@ def test_the_campaign_finds_a_planted_bug(
 ) -> None:
     """A campaign that could not fail would show nothing."""
     monkeypatch.setattr(*PLANTED[bug])
-    for seed in range(MOST_SEEDS):
+    for seed in range(MAX_SEEDS):
         history = generate_history(seed)
         if history.store != "rclone" and check_aftermath(run_history(history, exports, open_store(history))):
             print(f"found with seed {seed}")
             return
-    pytest.fail(f"{MOST_SEEDS} histories do not show that {bug}")
+    pytest.fail(f"{MAX_SEEDS} histories do not show that {bug}")

@@ -48,7 +48,7 @@ def test_an_adopted_export_whose_results_are_gone_is_replaced(
     form: str,
     store: Callable[[], StateStore | None],
 ) -> None:
-    """An adopted export that ended long ago and reads empty, or whose files are refused anew, is not believed."""
+    """An adopted export that ended long ago and reads empty, or whose fresh URLs are refused, is not believed."""
     removed(fake, form)
     kept = store()
     first = start_of(fake).execute(context_of(store=kept))

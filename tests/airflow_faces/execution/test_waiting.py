@@ -208,7 +208,7 @@ def test_without_deferral_every_wait_is_slept(  # noqa: PLR0917  fixtures and co
 def test_without_deferral_limit_timeout_holds(
     fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, make: Make
 ) -> None:
-    """Past `limit_timeout` the try fails, and the next one counts anew."""
+    """Past `limit_timeout` the try fails, and the next one counts from 0."""
     fake.change(running_exports_per_project=0)
     for _ in range(2):
         begun = clock.now

@@ -72,7 +72,7 @@ def test_cleared_failure_adopts_the_export(fake: FakeLabelbox, task: StartingTas
 def test_a_retry_that_asks_for_something_else_warns(
     fake: FakeLabelbox, task: StartingTask, reported: pytest.LogCaptureFixture
 ) -> None:
-    """A retry whose rendered request differs from the recorded one warns, naming what moved, and starts anew."""
+    """A retry whose request differs from the recorded one warns, naming what moved, and starts a new export."""
     first = task.run()
     task.project_id = "clsecond"
     assert not task.run().adopted
