@@ -52,3 +52,22 @@ def test_new_directories_are_synced_into_their_parents(tmp_path: Path, monkeypat
     synced.clear()
     FileSink(tmp_path / "lake").put(NewObject("data/dt=1/rows", "text/plain"), b"1")
     assert [name for name in synced if ".labelbox-" not in name] == ["lake/data/dt=1"]
+
+
+def test_a_directory_is_read_once_for_all_leftovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What killed tries left of many objects is removed in one pass, not in one for each object."""
+    sink = FileSink(tmp_path)
+    for number in range(300):
+        sink.begin(NewObject(f"data/g1.{number:05d}.ndjson", "text/plain"))
+    sink.begin(NewObject("data/g2.00000.ndjson", "text/plain"))
+    passes: list[object] = []
+    scandir = os.scandir
+
+    def counted(path: str) -> object:
+        passes.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert sink.abort_open_uploads("data/g1.") == 300
+    assert len(passes) == 1
+    assert len(list((tmp_path / "data").iterdir())) == 1
