@@ -113,5 +113,5 @@ def test_leaving_the_loop_early_ends_all_requests() -> None:
             assert row.json
             break
         assert time.monotonic() - begun < 5
-        assert until_none(threads_left) == []
-        assert until_none(lambda: sockets_to(someone.fake) > 1) is False
+        assert until_none(threads_left, 5 - (time.monotonic() - begun)) == []
+        assert until_none(lambda: sockets_to(someone.fake) > 1, 5 - (time.monotonic() - begun)) is False

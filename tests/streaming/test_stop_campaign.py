@@ -83,8 +83,8 @@ def test_a_stop_is_over_soon_and_leaves_nothing(patient: LandingClient, any_stor
         with stopping(case, token) as seconds_since, pytest.raises(case.expected):
             case.land(patient.client, handle, sink, token)
         assert seconds_since() < LIMIT
-        assert until_none(threads_left) == []
-        assert until_none(lambda: max(0, sockets_to(fake) - sockets)) == 0
+        assert until_none(threads_left, LIMIT - seconds_since()) == []
+        assert until_none(lambda: max(0, sockets_to(fake) - sockets), LIMIT - seconds_since()) == 0
         assert open_uploads() == []
         seen = store.public()
         assert not [name for name in seen if "manifests/" in name]
@@ -105,7 +105,7 @@ def test_too_many_error_rows_wait_for_no_first_file(patient: LandingClient, tmp_
     with pytest.raises(TooManyErrorRowsError):
         StopCase.of(0).land(patient.client, handle, FileSink(tmp_path), CancelToken())
     assert time.monotonic() - begun < LIMIT
-    assert until_none(threads_left) == []
+    assert until_none(threads_left, LIMIT - (time.monotonic() - begun)) == []
     fake.faults.clear()
 
 

@@ -184,7 +184,7 @@ class MultipartUploads(ObjectStore[Any]):
         return upload
 
     def _check_overwriting(self, key: str, query: Mapping[str, str]) -> None:
-        raise NotImplementedError  # the JSON half has it
+        raise NotImplementedError("StrictGCS, which serves both APIs, has it")
 
 
 def _crc32c(content: bytes) -> str:

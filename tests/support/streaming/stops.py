@@ -172,8 +172,8 @@ def sockets_to(fake: FakeLabelbox) -> int:
     return sum(int(row[2].partition(":")[2], 16) in ports and row[3] in {"01", "08"} for row in rows)
 
 
-def until_none(count: Callable[[], Any], seconds: float = 4.0) -> Any:
-    """Return what is left after a moment, which a busy machine may need."""
+def until_none(count: Callable[[], Any], seconds: float) -> Any:
+    """Return what is left after that time, as soon as nothing is."""
     deadline = time.monotonic() + seconds
     while (left := count()) and time.monotonic() < deadline:
         time.sleep(0.01)
