@@ -32,7 +32,7 @@ State = Literal["ok", "empty", "errors"]
 Kind = Literal["manifests", "uris", "data", "errors"]
 _SUFFIX: dict[Compression | None, str] = {None: "", "gzip": ".gz", "zstd": ".zst"}
 _NDJSON = rf"ndjson(?:{'|'.join(re.escape(suffix) for suffix in _SUFFIX.values())})"
-_ENDS: dict[Kind, str] = {
+NAME_ENDS: dict[Kind, str] = {
     "manifests": rf"(?:{'|'.join(get_args(State))})\.json",
     "uris": "txt",
     "data": rf"\d{{5,}}\.{_NDJSON}",
@@ -64,7 +64,7 @@ class WindowNames:
     def generation_of(self, kind: Kind, key: str) -> str | None:
         """Return the generation that a key belongs to; None when it is not of this source and window."""
         folder, _, leaf = key.rpartition("/")
-        found = re.fullmatch(rf"{self._stem}\.(g[0-9a-f]{{8}})\.{_ENDS[kind]}", leaf, re.ASCII)
+        found = re.fullmatch(rf"{self._stem}\.(g[0-9a-f]{{8}})\.{NAME_ENDS[kind]}", leaf, re.ASCII)
         return found[1] if found is not None and folder == self.folders[kind] else None
 
 
