@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         PartitionWindow as PartitionWindow,
     )
     from labelbox_export_provider.errors import LabelboxExportError as LabelboxExportError
+    from labelbox_export_provider.execution.task_code import (
+        mark_consumed as mark_consumed,
+        start_or_adopt as start_or_adopt,
+    )
     from labelbox_export_provider.execution.window_params import window_params as window_params
     from labelbox_export_provider.export_task.task import ExportTask as ExportTask
     from labelbox_export_provider.hooks.labelbox import LabelboxHook as LabelboxHook
@@ -56,6 +60,7 @@ _PUBLIC_NAMES = {
         "SliceSource",
     ),
     "domain.windows.windows": ("DataIntervalWindow", "FixedWindow", "ParamsWindow", "PartitionWindow"),
+    "execution.task_code": ("mark_consumed", "start_or_adopt"),
     "execution.window_params": ("window_params",),
     "operators.base": ("ExportOperator",),
     "operators.export": (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATE_KEY = "labelbox_export"
-"""Key of the start record in the task state store."""
+"""Key of the start record in the task state store; followed by the request's digest where a task has several."""
 SOURCE_LINK_KEY = "labelbox_source_link"
 """XCom key of the source's address in Labelbox's web app."""
 
@@ -46,7 +46,8 @@ class ExportStart:
     """One start of one task instance.
 
     Without a task state store (`task_state_store` is new in Airflow 3.3) the export's name alone carries the logic: a
-    retry still finds the export, but a cleared task always starts a new one (docs/compatibility.md).
+    retry still finds the export, but a cleared task always starts a new one (docs/compatibility.md). `one_of_several`
+    gives each request of the task a record of its own, as a loop in Python code needs it.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class ExportStart:
         source: Source,
         window: AnyWindow | None,
         task_name: str | None,
+        one_of_several: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.hook = hook
         self.source = source
         self.window = window
         self.task_name = task_name
+        self.one_of_several = one_of_several
         self.now = now
 
     def resolve(self, context: Context) -> ResolvedWindow | None:
@@ -81,13 +84,13 @@ class ExportStart:
         """
         window = self.resolve(context)
         ti = context["ti"]
-        store = task_state_store(context)
         with self.hook.get_conn() as client:
             owner = client.run(flows.who_am_i(_PATIENCE))
             mutation_input = self.source.render_input(task_name="", owner_timezone=owner.timezone, window=window)
             fingerprint = request_fingerprint(
                 self.source.mutation, mutation_input, self.hook.settings.endpoint, owner.organization_id
             )
+            records = _Records(context, fingerprint if self.one_of_several else None)
             clear_count = _clear_count(context)
             map_index = -1 if ti.map_index is None else ti.map_index
             request = StartRequest(
@@ -109,22 +112,22 @@ class ExportStart:
                 call_limit=self.hook.settings.timeout,
                 now=self.now,
                 try_id=uuid.uuid4().hex[:16],
-                has_store=store is not None,
+                has_store=records.store is not None,
                 wait_at_limit=False,
             )
-            started = self._run_start(client, request, store)
+            started = self._run_start(client, request, records)
         url = self.web_url()
         if url is not None:
             ti.xcom_push(key=SOURCE_LINK_KEY, value=url)
-        if store is not None and mark_consumed:
-            _save(store, started.record.model_copy(update={"state": "consumed"}))
+        if mark_consumed:
+            records.save(started.record.model_copy(update={"state": "consumed"}))
         return self._handle(started, window, mutation_input, fingerprint, owner.organization_id)
 
-    def _run_start(self, client: LabelboxClient, request: StartRequest, store: Any) -> StartedExport:
+    def _run_start(self, client: LabelboxClient, request: StartRequest, records: _Records) -> StartedExport:
         """Start or adopt; an adopted export whose results are gone is replaced by a new one."""
         while True:
-            flow = start_or_adopt(request, _stored(store), _PATIENCE)
-            started = client.run(saving(flow, _saver(store), lambda: _stored(store)))
+            flow = start_or_adopt(request, records.load(), _PATIENCE)
+            started = client.run(saving(flow, records.save, records.load))
             if not started.adopted:
                 return started
             state = client.run(flows.task_state(started.export_id, started.record.user_id))
@@ -180,31 +183,37 @@ def _run_date(context: Context) -> str:
     return f"{moment:%Y-%m-%d}" if isinstance(moment, datetime) else ""
 
 
-def mark_consumed(context: Context) -> None:
-    """Record that the export was passed to downstream tasks, so that clearing the task from now on starts a new one."""
-    store = task_state_store(context)
-    record = _stored(store)
+def mark_consumed(context: Context, fingerprint: str | None = None) -> None:
+    """Record that the export was passed to downstream tasks, so that clearing the task from now on starts a new one.
+
+    `fingerprint` names one of several requests.
+    """
+    records = _Records(context, fingerprint)
+    record = records.load()
     if record is not None:
-        _save(store, record.model_copy(update={"state": "consumed"}))
+        records.save(record.model_copy(update={"state": "consumed"}))
 
 
-def _stored(store: Any) -> StartRecord | None:
-    value = None if store is None else store.get(STATE_KEY)
-    if value is None:
-        return None
-    try:
-        return StartRecord.model_validate(value)
-    except ValueError:
-        raise LabelboxExportError(
-            f"The task state {STATE_KEY!r} of this task was not written by this package, so it is unknown whether an "
-            "export already runs. Look for it in Labelbox, delete that key (task instance, State store), then clear "
-            "the task."
-        ) from None
+class _Records:
+    """The start record of one start in the task state store; where there is no store, nothing is kept."""
 
+    def __init__(self, context: Context, fingerprint: str | None) -> None:
+        self.store = task_state_store(context)
+        self.key = STATE_KEY if fingerprint is None else f"{STATE_KEY}_{fingerprint.rpartition(':')[2][:16]}"
 
-def _saver(store: Any) -> Callable[[StartRecord], None]:
-    return lambda record: None if store is None else _save(store, record)
+    def load(self) -> StartRecord | None:
+        value = None if self.store is None else self.store.get(self.key)
+        if value is None:
+            return None
+        try:
+            return StartRecord.model_validate(value)
+        except ValueError:
+            raise LabelboxExportError(
+                f"The task state {self.key!r} of this task was not written by this package, so it is unknown whether "
+                "an export already runs. Look for it in Labelbox, delete that key (task instance, State store), then "
+                "clear the task."
+            ) from None
 
-
-def _save(store: Any, record: StartRecord) -> None:
-    store.set(STATE_KEY, record.to_json(), retention=never_expire())
+    def save(self, record: StartRecord) -> None:
+        if self.store is not None:
+            self.store.set(self.key, record.to_json(), retention=never_expire())

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 KILLS = int(os.environ.get("LABELBOX_KILLS", "4"))
 START = "exportDataRowsInProject"
 WINDOW = (datetime(2026, 5, 4, 2, tzinfo=timezone.utc), datetime(2026, 5, 6, 2, tzinfo=timezone.utc))
-CLEARED, MARKED, CROWDED, *POOLED = (
-    f"clproject{name}0000000000000000000"[:25] for name in ("cleared", "marked", "crowd", *"abcdef")
+CLEARED, MARKED, CROWDED, CODED, *POOLED = (
+    f"clproject{name}0000000000000000000"[:25] for name in ("cleared", "marked", "crowd", "coded", *"abcdef")
 )
 HIT = [f"clprojecthit{number:013d}" for number in range(3 * KILLS)]
 """Every run that is to be hit has a project of its own, and some are left for those that were missed."""
@@ -95,7 +96,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     shutil.copytree(Path(__file__).parent / "dags_never_twice", dags, ignore=shutil.ignore_patterns("__pycache__"))
     rows = [
         row
-        for project_id in (*HIT, CLEARED, MARKED, CROWDED, *POOLED)
+        for project_id in (*HIT, CLEARED, MARKED, CROWDED, CODED, *POOLED)
         for row in generate_rows(40, start=date(2026, 5, 4), days=3, project_id=project_id)
     ]
     with FakeLabelbox(rows) as labelbox:
@@ -104,7 +105,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         connection["extra"] = {"timeout": 5}
         settings = {**LOSSES_SEEN_SOON, "AIRFLOW_CONN_LABELBOX_DEFAULT": json.dumps(connection)}
         with AirflowCluster(home / "airflow", dags, env=settings, parallelism=4) as airflow:
-            for dag_id in ("one_task", "three_tasks", "crowd", "pooled"):
+            for dag_id in ("one_task", "three_tasks", "task_code", "crowd", "pooled"):
                 airflow.api.wait_for_dag(dag_id)
                 airflow.api.unpause(dag_id)
             yield Cluster(airflow, labelbox, home)
@@ -162,6 +163,28 @@ def test_killed_task_starts_one_export_and_lands_once(scene: Cluster) -> None:
             wrong.append(line)
     assert wrong == []
     assert sum(hit for *_, hit in done) >= KILLS, "some kills came too late every time"
+
+
+def test_task_code_killed_while_it_starts_adopts(scene: Cluster) -> None:
+    """Code of a task that is killed while its request is answered has started one export, and adopts it.
+
+    A clear of the task with those after it starts a new one.
+    """
+    quick(scene.labelbox)
+    scene.labelbox.faults.add(SlowAnswer(operation=START, seconds=10.0, times=1))
+    run_id = scene.start("task_code", **scene.of_project(CODED))
+    deadline = time.monotonic() + 120
+    while not scene.exports(CODED):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert kill_task(scene.airflow, run_id, Plan("task_code", "start_in_code", False, "both", 0.0), timeout=10)
+    assert scene.airflow.api.wait_for_run("task_code", run_id, timeout=300)["state"] == "success"
+    tries = {task["task_id"]: task["try_number"] for task in scene.airflow.api.tasks("task_code", run_id)}
+    assert (len(scene.exports(CODED)), tries["start_in_code"]) == (1, 2)
+    assert scene.landed(CODED) == scene.expected_rows(CODED) != []
+    scene.airflow.api.clear("task_code", run_id, ["start_in_code", "wait", "land"])
+    assert scene.airflow.api.wait_for_run("task_code", run_id, timeout=300)["state"] == "success"
+    assert len(scene.exports(CODED)) == 2
 
 
 def test_cleared_success_starts_a_new_export(scene: Cluster) -> None:

@@ -35,13 +35,14 @@ LEADS_TO = {
 }
 
 
-def options(kind: type, *described_in: type, **defaults: str) -> str:
-    """One row per keyword option of a class: name, default, meaning.
+def options(kind: Callable[..., object], *described_in: type, **defaults: str) -> str:
+    """One row per keyword option of a class or a function: name, default, meaning.
 
     `described_in` are classes that describe some of the options in their docstring instead.
     `defaults` are those that the signature does not tell, since they are derived later.
     """
-    parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]  # of a class, not an instance
+    constructor = kind.__init__ if isinstance(kind, type) else kind  # type: ignore[misc]  # of a class, not an instance
+    parameters = inspect.signature(constructor).parameters.values()
     meanings = {
         name: text for doc in (*described_in, kind) for name, text in params_of(inspect.getdoc(doc) or "").items()
     }
@@ -99,7 +100,7 @@ def shared_options() -> str:
 
 
 def options_of(name: str) -> Callable[[], str]:
-    """The table of a public class, imported when it is needed: it brings Airflow."""
+    """The table of a public class or function, imported when it is needed: it brings Airflow."""
 
     def make() -> str:
         import labelbox_export_provider
@@ -164,6 +165,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "gcs": options_of("LabelboxExportToGCSOperator"),
     "file": options_of("LabelboxExportToFileOperator"),
     "operators": start_options,
+    "start-or-adopt": options_of("start_or_adopt"),
     "export_params": by_source("export_params"),
     "filters": by_source("filters"),
     "windows": by_window,

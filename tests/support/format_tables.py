@@ -151,6 +151,7 @@ def places() -> str:
             "| place | name | holds |",
             "|---|---|---|",
             f"| task state store | `{STATE_KEY}` | a start record |",
+            f"| task state store | `{STATE_KEY}_<16 hex digits>` | one of `start_or_adopt`, by its fingerprint |",
             f"| XCom of the task itself | `{HANDLE_KEY}` | a handle, or `{DEFERRED_UNTIL}` before there is one |",
             "| XCom of the task | `return_value` | a handle (start, sensor), the manifest in short (transfer) |",
             f"| keyword argument of a deferral | `{REFUSED}` | since when, and how often, a start was refused |",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_current_context
 
 from labelbox_export_provider import (
     CatalogExportOperator,
@@ -33,6 +33,8 @@ from labelbox_export_provider import (
     SliceExportOperator,
     SliceSource,
     StreamType,
+    mark_consumed,
+    start_or_adopt,
     window_params,
 )
 from labelbox_export_provider.client import ConnectionSettings, LabelboxClient
@@ -141,6 +143,23 @@ def read_in_a_task(handle: dict[str, Any]) -> int:
         raise RuntimeError(str(error)) from error
     except LabelboxExportError:
         return -1
+
+
+def start_in_a_task() -> dict[str, Any]:
+    """Start an export from task code, and mark it as consumed once it was read."""
+    context = get_current_context()
+    handle = start_or_adopt(
+        context,
+        source=ProjectSource(project_id="clp1", filters={"workflow_status": "Done"}),
+        window=DataIntervalWindow(),
+        labelbox_conn_id="labelbox_eu",
+        task_name="typed",
+        limit_timeout=timedelta(hours=1),
+        keep_open=True,
+    )
+    read_in_a_task(handle)
+    mark_consumed(context, handle)
+    return handle
 
 
 def wait_in_an_own_operator(handle: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from labelbox_export_provider import (
     ExportTaskSensor,
     FixedWindow,
     LabelboxExportToFileOperator,
     ProjectExportOperator,
+    start_or_adopt,
 )
 from labelbox_export_provider.execution import waiting
 
@@ -53,6 +54,25 @@ with DAG(
     # Poking holds a worker, so that there is one to be killed while it waits.
     wait = ExportTaskSensor(task_id="wait", export=start.output, deferrable=False, poke_interval=1)
     LabelboxExportToFileOperator(task_id="land", export=wait.output, root="{{ params.root }}", compression=None)
+
+with DAG(
+    "task_code",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it for UTC
+    params=OF_ONE_WINDOW,
+    default_args=PERSISTENT,
+):
+
+    @task
+    def start_in_code() -> dict[str, object]:
+        """Start the export of the project that the run names."""
+        context = get_current_context()
+        project_id, start, end = (context["params"][name] for name in ("project_id", "start", "end"))
+        source = {"kind": "project", "project_id": project_id}
+        return start_or_adopt(context, source=source, window=FixedWindow(start=start, end=end))
+
+    awaited = ExportTaskSensor(task_id="wait", export=start_in_code(), deferrable=False, poke_interval=1)
+    LabelboxExportToFileOperator(task_id="land", export=awaited.output, root="{{ params.root }}", compression=None)
 
 with DAG(
     "crowd",

@@ -22,8 +22,8 @@ Victim = Literal["supervisor", "child", "both"]
 class Plan:
     """Which form of the job is hit in which of its tasks, whom it hits, and how long into the task."""
 
-    dag_id: Literal["one_task", "three_tasks"]
-    task_id: Literal["start", "wait", "land"]
+    dag_id: Literal["one_task", "three_tasks", "task_code"]
+    task_id: Literal["start", "start_in_code", "wait", "land"]
     resumed: bool
     victim: Victim
     seconds: float
