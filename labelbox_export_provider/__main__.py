@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from labelbox_export_provider.check_account import command as check_account
 from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.commands import options as windows_options
 from labelbox_export_provider.errors import ConnectionSettingsError
 
 KEY_VARIABLE = "LABELBOX_API_KEY"
@@ -20,6 +21,10 @@ ENDPOINT_VARIABLE = "LABELBOX_ENDPOINT"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "windows":
+        from labelbox_export_provider.commands import ambient_stores, windows
+
+        return windows.run(options, ambient_stores.open_store)
     if options.connection is not None and options.endpoint is not None:
         return check_account.fail("--connection brings its own endpoint: leave out --endpoint.")
     whose = f"the Airflow connection {options.connection!r}" if options.connection else KEY_VARIABLE
@@ -28,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m labelbox_export_provider")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     check = commands.add_parser(
         "check-account",
         help="settle on your account what Labelbox's documentation leaves open",
@@ -39,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_connection_options(check)
     check_account.add_options(check)
+    windows = commands.add_parser(
+        "windows",
+        help=windows_options.HELP,
+        description=windows_options.DESCRIPTION,
+        epilog=windows_options.EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for flags, settings in windows_options.WINDOWS:
+        windows.add_argument(*flags, **settings)
     return parser
 
 

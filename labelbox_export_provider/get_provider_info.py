@@ -104,4 +104,6 @@ def get_provider_info() -> dict[str, Any]:
         "transfers": _TRANSFERS,
         "extra-links": ["labelbox_export_provider.links.source_page.LabelboxSourceLink"],
         "connection-types": [_CONNECTION_TYPE],
+        # Known from Airflow 3.2 on, and ignored before.
+        "cli": ["labelbox_export_provider.commands.airflow_cli.get_labelbox_commands"],
     }

@@ -80,6 +80,12 @@ class SourceReport:
         return sum(run.count for run in self.runs if run.state == state)
 
     @property
+    def rows(self) -> int | None:
+        """Rows landed in all windows, None where no manifest was read."""
+        known = [rows for run in self.runs for rows in run.rows or () if rows is not None]
+        return sum(known) if known else None
+
+    @property
     def gaps(self) -> tuple[Gap, ...]:
         """Missing and rejected windows, neighbours of one state as one gap."""
         found: list[Gap] = []
@@ -113,8 +119,9 @@ class WindowsReport:
 
     @property
     def all_landed(self) -> bool:
-        """Whether nothing is missing of what is expected, and there is something of each expected source."""
-        return not self.gaps and not any(source.expected and source.never_landed for source in self.sources)
+        """Whether there is something of every expected source, and no gap. False where nothing is expected at all."""
+        expected = [source for source in self.sources if source.expected]
+        return bool(expected) and not self.gaps and not any(source.never_landed for source in expected)
 
 
 def check_windows(names: Names, now: datetime, expected: Expected | None = None) -> WindowsReport:

@@ -19,10 +19,12 @@ def table(report: WindowsReport, fills: Sequence[Fill], *, most: int = MAX_FILLS
 
 
 def _sources(report: WindowsReport) -> Iterator[str]:
-    head = ["source", "state", *_SHOWN, "reruns", "landed until", "age"]
+    head = ["source", "state", *_SHOWN, "reruns", "rows", "landed until", "age"]
     rows = [head, *(_row(each, report.checked_at) for each in report.sources)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    numbers = range(2, 2 + len(_SHOWN) + 1)
+    if all(each.rows is None for each in report.sources):
+        rows = [[*row[:-3], *row[-2:]] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = range(2, len(widths) - 2)
     for row in rows:
         cells = (
             cell.rjust(width) if column in numbers else cell.ljust(width)
@@ -38,7 +40,15 @@ def _row(each: SourceReport, now: datetime) -> list[str]:
     if until is None and each.without_window:
         moment = f"{each.without_window} without a window"
     state = each.state if each.expected else f"{each.state}, not asked for"
-    return [str(each.source), state, *counts, str(each.reruns), moment, age]
+    return [
+        str(each.source),
+        state,
+        *counts,
+        str(each.reruns),
+        "" if each.rows is None else str(each.rows),
+        moment,
+        age,
+    ]
 
 
 def _age(age: timedelta) -> str:
