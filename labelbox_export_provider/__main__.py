@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from labelbox_export_provider.check_account import command as check_account
 from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.commands import estimate_options
 from labelbox_export_provider.commands import options as windows_options
 from labelbox_export_provider.errors import ConnectionSettingsError
 
@@ -25,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from labelbox_export_provider.commands import ambient_stores, windows
 
         return windows.run(options, ambient_stores.open_store)
+    if options.command == "estimate":
+        from labelbox_export_provider.commands import estimate
+
+        return estimate.run(options)
     if options.connection is not None and options.endpoint is not None:
         return check_account.fail("--connection brings its own endpoint: leave out --endpoint.")
     whose = f"the Airflow connection {options.connection!r}" if options.connection else KEY_VARIABLE
@@ -53,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     for flags, settings in windows_options.WINDOWS:
         windows.add_argument(*flags, **settings)
+    planned = commands.add_parser(
+        "estimate",
+        help=estimate_options.HELP,
+        description=estimate_options.DESCRIPTION,
+        epilog=estimate_options.EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for flags, settings in estimate_options.ESTIMATE:
+        planned.add_argument(*flags, **settings)
     return parser
 
 

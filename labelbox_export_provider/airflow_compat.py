@@ -6,13 +6,19 @@ imported from `airflow.sdk` directly. docs/compatibility.md lists what each vers
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
+    from datetime import datetime
+
+    from airflow.sdk import DAG, Connection
     from airflow.sdk.bases.operator import BaseOperatorMeta
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -60,6 +66,7 @@ __all__ = [
     "TaskDeferralTimeout",
     "TaskDeferred",
     "api_base_url",
+    "dags_folder",
     "get_async_connection",
     "get_async_extra",
     "get_connection",
@@ -67,6 +74,8 @@ __all__ = [
     "has_trigger_on_kill",
     "mask_secret_async",
     "never_expire",
+    "parse_dags",
+    "runs_between",
     "task_state_store",
 ]
 
@@ -161,3 +170,36 @@ def has_partition_dates() -> bool:
     from airflow.sdk.api.datamodels._generated import DagRun
 
     return "partition_date" in DagRun.model_fields
+
+
+def dags_folder() -> str:
+    """Return the folder in which this Airflow looks for DAG files."""
+    from airflow.settings import DAGS_FOLDER
+
+    return str(DAGS_FOLDER)
+
+
+def parse_dags(path: Path) -> tuple[list[DAG], dict[str, str]]:
+    """Return the DAGs of a file or a folder, and what failed while they were imported, by file."""
+    dag_bag = _first_of("airflow.dag_processing.dagbag", "airflow.models.dagbag").DagBag  # the first from 3.2 on
+    without = {"include_examples": False} if "include_examples" in inspect.signature(dag_bag).parameters else {}
+    bag = dag_bag(dag_folder=str(path), **without)
+    return list(bag.dags.values()), dict(bag.import_errors)
+
+
+def _first_of(*names: str) -> Any:
+    """Return the first of these modules that this Airflow has."""
+    for name in names:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            missing = error
+    raise missing
+
+
+def runs_between(dag: DAG, earliest: datetime, latest: datetime) -> Iterable[Any]:
+    """Return what a backfill between two dates would run, both included, as the scheduler calculates it."""
+    serialization: Any = import_module("airflow.serialization.serialized_objects")
+    kind = getattr(serialization, "DagSerialization", None) or serialization.SerializedDAG  # the first from 3.2 on
+    found: Iterable[Any] = kind.deserialize_dag(kind.serialize_dag(dag)).iter_dagrun_infos_between(earliest, latest)
+    return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
-from labelbox_export_provider.commands import options
+from labelbox_export_provider.commands import estimate_options, options
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
@@ -28,4 +28,12 @@ def get_labelbox_commands() -> list[CLICommand]:
         func=lazy_load_command("labelbox_export_provider.commands.airflow_windows.windows"),
         args=(*(Arg(flags=flags, **settings) for flags, settings in options.WINDOWS), _CONN_ID),
     )
-    return [GroupCommand(name="labelbox", help="Exports of Labelbox", subcommands=(windows,))]
+    estimate = ActionCommand(
+        name="estimate",
+        help=estimate_options.HELP,
+        description=estimate_options.DESCRIPTION,
+        epilog=estimate_options.EXIT_CODES,
+        func=lazy_load_command("labelbox_export_provider.commands.estimate.run_and_exit"),
+        args=tuple(Arg(flags=flags, **settings) for flags, settings in estimate_options.ESTIMATE),
+    )
+    return [GroupCommand(name="labelbox", help="Exports of Labelbox", subcommands=(windows, estimate))]

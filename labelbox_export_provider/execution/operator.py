@@ -39,6 +39,8 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     task_name: str | None
     window: Any
     wait_limits: WaitLimits
+    starts_export: bool = True
+    """Whether the task starts an export itself, instead of taking one that another task started."""
     start_refused: dict[str, Any] | None = None
     """Since when, and how often, the start of this try was refused at a limit; kept in the deferral, since Airflow logs
     an error when an XCom is read that does not exist."""
@@ -72,12 +74,17 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     def _window(self) -> AnyWindow | None:
         """Return the window, from options that were rendered."""
 
+    def asked(self) -> tuple[Source, AnyWindow | None]:
+        """Return what is exported, once the templates were rendered; fails with `ConfigurationError`."""
+        self._read_rendered()
+        return self._source(), self._window()
+
     def _job(self, context: Context) -> ExportJob:
         """Return the export of this task, once its options were rendered."""
         with reporting(self, lambda error: self._report_before_start(error, context)):
-            self._read_rendered()
+            source, window = self.asked()
             hook = LabelboxHook(self.labelbox_conn_id or LabelboxHook.default_conn_name, token=self.cancel_token)
-            start = ExportStart(hook=hook, source=self._source(), window=self._window(), task_name=self.task_name)
+            start = ExportStart(hook=hook, source=source, window=window, task_name=self.task_name)
         return ExportJob(self, start, self.wait_limits, self.start_refused)
 
     def _report_before_start(self, error: LabelboxExportError, context: Context) -> FailureReport:

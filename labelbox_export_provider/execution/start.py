@@ -103,7 +103,7 @@ class ExportStart:
                     fingerprint=fingerprint,
                     clear_count=clear_count,
                     deployment=self.hook.settings.deployment_id or api_base_url(),
-                    date=_run_date(context),
+                    date=run_date(context),
                 ),
                 fingerprint=fingerprint,
                 clear_count=clear_count,
@@ -176,7 +176,7 @@ def _clear_count(context: Context) -> str:
     return f"{max_tries}.{getattr(dict(context).get('dag_run'), 'clear_number', 0) or 0}"
 
 
-def _run_date(context: Context) -> str:
+def run_date(context: Context) -> str:
     """Return the date of the run, which the name shows to people: that of its interval, else that of its start."""
     values = dict(context)
     moment = values.get("data_interval_start") or getattr(values.get("dag_run"), "run_after", None)

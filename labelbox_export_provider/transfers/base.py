@@ -125,7 +125,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         )
         self.export, source, of_source = choose_origin(export, plain_source(source), self._by_default, of_source)
         self.source = source
-        self._starts = source is not None  # which a template that renders to None must not change
+        self.starts_export = source is not None  # which a template that renders to None must not change
         self.window = plain_window(of_source["window"])
         self.labelbox_conn_id = of_source["labelbox_conn_id"]
         self.task_name = of_source["task_name"]
@@ -182,7 +182,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Land the export and return the short form of its manifest; with `source=`, start it or adopt it before."""
-        if not self._starts:
+        if not self.starts_export:
             return self._land(context, None, None)
         job = self._job(context)
         self._ask_store(job, context)

@@ -33,12 +33,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def test_every_command_of_airflow_loads_three_small_modules() -> None:
+def test_every_command_of_airflow_loads_four_small_modules() -> None:
     """The provider's commands cost other commands of Airflow nothing."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(done.stdout.splitlines()[-1]) == [
         "labelbox_export_provider.commands",
         "labelbox_export_provider.commands.airflow_cli",
+        "labelbox_export_provider.commands.estimate_options",
         "labelbox_export_provider.commands.options",
     ]
 
