@@ -1,7 +1,8 @@
-"""The store behind an address, opened with an Airflow connection."""
+"""Stores opened with Airflow connections: the client of a hook, and the store behind an address."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labelbox_export_provider.airflow_compat import AirflowException
@@ -9,22 +10,41 @@ from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.windows_check.address import StoreAddress
 
+AWS_CONN_ID, GCP_CONN_ID = "aws_default", "google_cloud_default"
+
 _HOOK_ERRORS = (AirflowException, ValueError, TypeError, NotImplementedError, OSError, RuntimeError, LookupError)
 
 
-def open_store(address: StoreAddress, conn_id: str | None = None) -> Sink:
-    """Return the store of an address; `conn_id` is an AWS or Google Cloud connection, by default Airflow's own.
+def open_store(
+    address: StoreAddress,
+    *,
+    aws_conn_id: str | None = AWS_CONN_ID,
+    verify: str | bool | None = None,
+    gcp_conn_id: str = GCP_CONN_ID,
+    impersonation_chain: str | Sequence[str] | None = None,
+    user_project: str | None = None,
+) -> Sink:
+    """Return the store of an address, with the connection of its kind; a directory has none.
 
-    Fails with a `StorageError` that names what to fix in the connection. A directory takes no connection.
+    Fails with a `StorageError` that names what to fix in the connection.
     """
     if address.scheme == "file":
         from labelbox_export_provider.sinks.file import FileSink
 
-        if conn_id is not None:
-            raise ConfigurationError(f"{address} is a directory, which takes no connection: leave out {conn_id!r}.")
         return FileSink(address.directory())
     try:
-        return _s3(address.root, conn_id) if address.scheme == "s3" else _gcs(address.root, conn_id)
+        if address.scheme == "s3":
+            from labelbox_export_provider.sinks.s3.sink import S3Sink
+
+            return S3Sink(s3_client(aws_conn_id, verify), address.root, connection=aws_connection(aws_conn_id))
+        from labelbox_export_provider.sinks.gcs.sink import GCSSink
+
+        return GCSSink(
+            gcs_client(gcp_conn_id, impersonation_chain),
+            address.root,
+            user_project=user_project,
+            connection=gcp_connection(gcp_conn_id),
+        )
     except ImportError as error:
         extra = "amazon" if address.scheme == "s3" else "google"
         raise ConfigurationError(
@@ -34,38 +54,45 @@ def open_store(address: StoreAddress, conn_id: str | None = None) -> Sink:
         ) from None
 
 
-def _s3(bucket: str, conn_id: str | None) -> Sink:
+def aws_connection(aws_conn_id: str | None) -> str:
+    """Return what messages call an AWS connection."""
+    named = repr(aws_conn_id) if aws_conn_id else "(aws_conn_id=None: boto3's own credentials)"
+    return f"the AWS connection {named}"
+
+
+def gcp_connection(gcp_conn_id: str) -> str:
+    """Return what messages call a Google Cloud connection."""
+    return f"the Google Cloud connection {gcp_conn_id!r}"
+
+
+def s3_client(aws_conn_id: str | None, verify: str | bool | None = None) -> Any:
+    """Build the client of `S3Hook`, which may assume a role; a failure names what to fix in the connection."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
     from labelbox_export_provider.sinks.s3.errors import connection_error, is_store_error
-    from labelbox_export_provider.sinks.s3.sink import S3Sink
 
-    name = conn_id or S3Hook.default_conn_name
     try:
-        client: Any = S3Hook(aws_conn_id=name).get_conn()
+        return S3Hook(aws_conn_id=aws_conn_id, verify=verify).get_conn()
     except Exception as error:
         if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
             raise
-        failure = connection_error(error, name)
-    else:
-        return S3Sink(client, bucket, connection=f"the AWS connection {name!r}")
+        failure = connection_error(error, aws_conn_id)
     # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
     raise failure
 
 
-def _gcs(bucket: str, conn_id: str | None) -> Sink:
+def gcs_client(gcp_conn_id: str, impersonation_chain: str | Sequence[str] | None = None) -> Any:
+    """Build the client of `GCSHook`, which may ask for a token; a failure names what to fix in the connection."""
     from airflow.providers.google.cloud.hooks.gcs import GCSHook
 
     from labelbox_export_provider.sinks.gcs.errors import connection_error, is_store_error
-    from labelbox_export_provider.sinks.gcs.sink import GCSSink
 
-    name = conn_id or GCSHook.default_conn_name
     try:
-        client: Any = GCSHook(gcp_conn_id=name).get_conn()
+        # The hook reads the connection when it is constructed.
+        return GCSHook(gcp_conn_id=gcp_conn_id, impersonation_chain=impersonation_chain).get_conn()
     except Exception as error:
         if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
             raise
-        failure = connection_error(error, name)
-    else:
-        return GCSSink(client, bucket, connection=f"the Google Cloud connection {name!r}")
+        failure = connection_error(error, gcp_conn_id)
+    # Raised outside of the handler, so that the library's own error, which may quote a key, is not chained.
     raise failure

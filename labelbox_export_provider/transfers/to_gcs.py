@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
+from labelbox_export_provider.execution.extras import require_extra
+from labelbox_export_provider.execution.stores import gcp_connection, gcs_client
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
-from labelbox_export_provider.sinks.gcs.errors import connection_error, is_store_error
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
-from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
-    from airflow.providers.google.cloud.hooks.gcs import GCSHook
-
     from labelbox_export_provider.sinks.base import Sink
-
-_HOOK_ERRORS = (AirflowException, ValueError, TypeError, OSError, RuntimeError, LookupError)
 
 
 class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
@@ -135,31 +130,17 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
         return self._checked_prefix(), self._bucket_and_name()[1]
 
     def _open_sink(self) -> Sink:
-        from airflow.providers.google.cloud.hooks.gcs import GCSHook
-
         from labelbox_export_provider.sinks.gcs.sink import GCSSink
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
         return GCSSink(
-            self._client(GCSHook),
+            gcs_client(self.gcp_conn_id, self.impersonation_chain),
             self._bucket_and_name()[0],
             self.sink_args,
             user_project=self.user_project or None,
-            connection=f"the Google Cloud connection {self.gcp_conn_id!r}",
+            connection=gcp_connection(self.gcp_conn_id),
         )
-
-    def _client(self, hook: type[GCSHook]) -> Any:
-        """Build the client, which may ask for a token; a failure names what to fix in the connection."""
-        try:
-            # The hook reads the connection when it is constructed.
-            return hook(gcp_conn_id=self.gcp_conn_id, impersonation_chain=self.impersonation_chain).get_conn()
-        except Exception as error:
-            if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
-                raise
-            failure = connection_error(error, self.gcp_conn_id)
-        # Raised outside of the handler, so that the library's own error, which may quote a key, is not chained.
-        raise failure
 
 
 def _check_key(key: str) -> None:

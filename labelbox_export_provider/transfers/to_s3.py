@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelbox_export_provider.airflow_compat import AirflowException
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
+from labelbox_export_provider.execution.extras import require_extra
+from labelbox_export_provider.execution.stores import aws_connection, s3_client
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
     MAX_PART_BYTES,
     MIN_PART_BYTES,
     SinkArguments,
 )
-from labelbox_export_provider.sinks.s3.errors import connection_error, is_store_error
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
-from labelbox_export_provider.transfers.extras import require_extra
 
 if TYPE_CHECKING:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
     from labelbox_export_provider.sinks.base import Sink
-
-_HOOK_ERRORS = (AirflowException, ValueError, TypeError, NotImplementedError, RuntimeError, LookupError)
 
 
 class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
@@ -126,26 +121,13 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
         return self._checked_prefix(), self._bucket_and_key()[1]
 
     def _open_sink(self) -> Sink:
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-
         from labelbox_export_provider.sinks.s3.sink import S3Sink
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
-        named = repr(self.aws_conn_id) if self.aws_conn_id else "(aws_conn_id=None: boto3's own credentials)"
         bucket = self._bucket_and_key()[0]
-        return S3Sink(self._client(S3Hook), bucket, self.sink_args, connection=f"the AWS connection {named}")
-
-    def _client(self, hook: type[S3Hook]) -> Any:
-        """Build the client, which may assume a role; a failure names what to fix in the connection."""
-        try:
-            return hook(aws_conn_id=self.aws_conn_id, verify=self.verify).get_conn()
-        except Exception as error:
-            if not (is_store_error(error) or isinstance(error, _HOOK_ERRORS)):
-                raise
-            failure = connection_error(error, self.aws_conn_id)
-        # Raised outside of the handler, so that the client's own error, which may quote a request, is not chained.
-        raise failure
+        client = s3_client(self.aws_conn_id, self.verify)
+        return S3Sink(client, bucket, self.sink_args, connection=aws_connection(self.aws_conn_id))
 
 
 def _check_key(key: str) -> None:

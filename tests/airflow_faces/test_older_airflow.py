@@ -79,7 +79,7 @@ def test_a_missing_extra_is_told_while_parsing(
     """The message names the extra to install."""
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        "labelbox_export_provider.transfers.extras.find_spec",
+        "labelbox_export_provider.execution.extras.find_spec",
         lambda name: None if name == f"airflow.providers.{extra}" else find(name),
     )
     with pytest.raises(ConfigurationError, match=rf"airflow-provider-labelbox-export\[{extra}\]"):

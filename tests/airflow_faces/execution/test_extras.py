@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.transfers.extras import require_extra
+from labelbox_export_provider.execution.extras import require_extra
 
 
 @pytest.mark.parametrize("module", ["airflow.providers.no_such_vendor", "airflow.providers.no_such_vendor.cloud"])
