@@ -41,7 +41,6 @@ def main() -> None:
     settings = ConnectionSettings(api_key="bench", endpoint=given.graphql, allow_http=True)
     with LabelboxClient(settings) as client:
         notes = Notes()
-        state = client.run(require_complete(handle.export_id, handle.user_id))
         landed = land_export(
             client=client,
             handle=handle,
@@ -49,7 +48,7 @@ def main() -> None:
             sink=sink,
             options=LandingOptions(**options),
             versions=Versions(provider="benchmark", airflow="none"),
-            exported_at=state.updated_at,
+            ended=lambda client: client.run(require_complete(handle.export_id, handle.user_id)).updated_at,
         )
     result = landed.manifest.result
     notes.write(

@@ -39,6 +39,7 @@ from labelbox_export_provider.transfers.targets import check_one_target, handle_
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from labelbox_export_provider.client.http_clients import LabelboxClient
     from labelbox_export_provider.domain.records.failure_report import FailureReport
     from labelbox_export_provider.domain.request.source import Source
     from labelbox_export_provider.sinks.base import Sink
@@ -236,8 +237,6 @@ class LabelboxExportTransferOperator(PhasedOperator):
             options = replace(self.landing, rerun=rerun_of(handle, self.landing.rerun, self._by_default))
             hook = LabelboxHook(handle.labelbox_conn_id, token=self.cancel_token)
             with hook.get_conn() as client:
-                state = client.run(require_complete(handle.export_id, handle.user_id))
-                require_results(client, state, datetime.now(timezone.utc))
                 names, sink = self._names(handle), self._open_sink()
                 check_target(sink, names, options)
                 landed = land_export(
@@ -247,7 +246,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
                     sink=sink,
                     options=options,
                     versions=Versions(provider=provider_version(), airflow=airflow_version()),
-                    exported_at=state.updated_at,
+                    ended=lambda client: _ended(client, handle),
                     progress=progress,
                     token=self.cancel_token,
                 )
@@ -261,6 +260,13 @@ class LabelboxExportTransferOperator(PhasedOperator):
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
         return summary.model_dump(mode="json")
+
+
+def _ended(client: LabelboxClient, handle: ExportHandle) -> datetime | None:
+    """Return when an export ended; fail where its results may not be read, or are gone."""
+    state = client.run(require_complete(handle.export_id, handle.user_id))
+    require_results(client, state, datetime.now(timezone.utc))
+    return state.updated_at
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import google_crc32c
 import pytest
 from support.stores.servers import files
 from support.streaming.exports import LandingClient, manifest_in, rows_in
 from support.streaming.landing import Store, expected_rows
+from support.streaming.stops import until_none
 
+from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import (
+    ExportNotReadyError,
     IntegrityError,
     UnreachableError,
 )
@@ -60,6 +64,26 @@ def test_the_return_value_names_manifest_and_uris_and_is_small(at: LandingClient
     assert summary.manifest_uri.endswith(".ok.json")
     assert (summary.rows, summary.errors, summary.state) == (150, 0, "ok")
     assert len(summary.model_dump_json()) < 4096
+
+
+def test_no_byte_moves_before_the_export_is_known_to_have_ended(at: LandingClient, tmp_path: Path) -> None:
+    """The totals are asked for meanwhile, so that one round trip serves all first questions."""
+
+    def ended(client: LabelboxClient) -> NoReturn:
+        del client
+        assert until_none(lambda: not at.fake.requests.asking("exportMetadataHeader"), 10) is False
+        raise ExportNotReadyError("It still runs.")
+
+    handle = at.export()
+    with pytest.raises(ExportNotReadyError, match="It still runs"):
+        at.land(handle, FileSink(tmp_path), ended=ended)
+    assert at.fake.requests.files == []
+    assert files(tmp_path) == {}
+
+
+def test_the_manifest_records_when_the_export_ended(at: LandingClient, tmp_path: Path) -> None:
+    moment = datetime(2026, 11, 23, 2, 7, tzinfo=timezone.utc)
+    assert at.land(at.export(), FileSink(tmp_path), ended=lambda _: moment).manifest.exported_at == moment
 
 
 @pytest.mark.parametrize("cut", ["line", "anywhere", "character"])

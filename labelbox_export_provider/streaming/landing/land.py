@@ -1,11 +1,12 @@
 """The landing of one export: look, move, verify, and only then publish, the manifest last.
 
 Order: keep earlier tries of this export from publishing, and look at what is landed (`Destination.prepare`: refuse,
-give way, or be done); read the totals meanwhile; compare the error rows with their threshold; move both streams without
-completing them; ask for the error rows once more; complete the errors, then all data objects in one burst; write the
-list of URIs; check that all of them are there, and nothing else of this export; write the manifest, which is itself one
-whole object; look again, and remove what this export replaces, or itself where a newer one replaces it. Above the
-threshold of error rows, the errors are completed before the result is staged, and the landing fails.
+give way, or be done); meanwhile make sure that the export has ended, and read the totals; compare the error rows with
+their threshold; move both streams without completing them; ask for the error rows once more; complete the errors, then
+all data objects in one burst; write the list of URIs; check that all of them are there, and nothing else of this
+export; write the manifest, which is itself one whole object; look again, and remove what this export replaces, or
+itself where a newer one replaces it. Above the threshold of error rows, the errors are completed before the result is
+staged, and the landing fails.
 
 Whatever is killed and when, no object is ever partly visible, and a manifest names only whole, verified objects. After
 a failure some whole objects may be there that no manifest names; the next try writes them again, with the same bytes.
@@ -60,7 +61,7 @@ def land_export(
     sink: Sink,
     versions: Versions,
     options: LandingOptions | None = None,
-    exported_at: datetime | None = None,
+    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
     progress: LandingProgress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,
@@ -68,6 +69,8 @@ def land_export(
 ) -> LandedExport:
     """Land a COMPLETE export and return its manifest.
 
+    `ended` makes sure that the export is COMPLETE, fails where it must not be landed, and returns when it ended, if
+    that is known. It is called beside the landing's own first questions, and nothing is moved before it has returned.
     `names` must be made with the compression of `options`. Files are fetched with the client's settings, but without
     its key. `progress` is updated meanwhile, for the report of a failure. Raises `TooManyErrorRowsError` when the error
     stream is longer than allowed (errors are landed then, results are not), `ObjectExistsError` about an explicit key,
@@ -93,7 +96,7 @@ def land_export(
         )
         host = FileHost(client.settings, user_agent=client.user_agent, token=part)
         try:
-            return _Landing(job, host, versions, now).run(exported_at)
+            return _Landing(job, host, versions, now).run(ended)
         except BaseException as error:
             part.cancel(error)
             if part.error is error:
@@ -119,11 +122,13 @@ class _Landing:
         self._stager = Stager(job, host, self._destination)
         self._written: dict[str, WrittenObject] = {}
 
-    def run(self, exported_at: datetime | None) -> LandedExport:
+    def run(self, ended: Callable[[LabelboxClient], datetime | None]) -> LandedExport:
         job = self._job
+        end = job.calls.submit(lambda: ended(job.client))
         asked = job.calls.submit(lambda: ask_totals(job.client, job.handle.export_id, job.calls))
         self._stager.request_first_file(StreamType.RESULT)
         landed = self._destination.prepare()
+        (exported_at,) = job.calls.results(end)
         if landed is not None and not self._has_more_errors(landed.manifest, asked):
             return self._keep_landed(landed)
         (totals,) = job.calls.results(asked)

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -80,6 +80,7 @@ class LandingClient:
         token: CancelToken | None = None,
         compression: Compression | None = "gzip",
         now: datetime = NOW,
+        ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
         **options: Any,
     ) -> LandedExport:
         """Land it; waits are noted instead of waited."""
@@ -91,6 +92,7 @@ class LandingClient:
             sink=sink,
             versions=VERSIONS,
             options=LandingOptions(compression=compression, **options),
+            ended=ended,
             now=lambda: now,
             transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
             token=token,
