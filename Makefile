@@ -77,13 +77,14 @@ matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised 
 matrix-short: $(STAMP) ## the oldest line alone, with the tests of the faces: minutes
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session short
 
-lint: $(STAMP) ## ruff, mypy, the import rules, words, workflows, and what is in wheel and source distribution
+lint: $(STAMP) ## ruff, mypy, the import rules, words, the site, workflows, and what is in wheel and source distribution
 	@status=0; \
 	$(VENV)/bin/ruff check || status=$$?; \
 	$(VENV)/bin/ruff format --check || status=$$?; \
 	$(VENV)/bin/mypy || status=$$?; \
 	$(VENV)/bin/lint-imports || status=$$?; \
 	$(VENV)/bin/codespell $(SPELLED) || status=$$?; \
+	$(MAKE) --no-print-directory site || status=$$?; \
 	$(VENV)/bin/zizmor --offline --quiet .github || status=$$?; \
 	rm -rf build/lint; $(VENV)/bin/hatchling build --directory build/lint >/dev/null || status=$$?; \
 	$(VENV)/bin/twine check --strict build/lint/* || status=$$?; \
@@ -94,9 +95,19 @@ format: $(STAMP) ## let ruff format and fix what it can
 	@$(VENV)/bin/ruff format
 	@$(VENV)/bin/ruff check --fix
 
-docs: $(STAMP) ## write the tables of docs/ that are made from the code
+docs: $(STAMP) ## write the tables of docs/ that are made from the code, and the site in build/site
 	@PYTHONPATH=tests $(VENV)/bin/python -m support.docs_tables
-	@PYTHONPATH=tests $(RUN) -m support.kinds_of_run
+	@PYTHONPATH=tests $(VENV)/bin/python -m support.kinds_of_run
+	@$(MAKE) --no-print-directory site
+
+.PHONY: site pictures
+site: $(STAMP)
+	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs --quiet build --strict
+	@PYTHONPATH=tests $(RUN) -m support.site_links build/site
+
+# Needs `pip install playwright`, a Chromium (BROWSER=/usr/bin/chromium), and mermaid.min.js out of `npm pack mermaid`.
+pictures: $(STAMP)
+	@PYTHONPATH=tests $(RUN) -m support.docs_pictures '$(MERMAID)' $(BROWSER)
 
 # Kills under a real scheduler have a number of their own: LABELBOX_KILLS=20 in tests/e2e/test_never_twice.py.
 campaign: $(STAMP) ## many seeds of every generated campaign (SEEDS=2000), with their outcome in benchmarks/results/

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from support import format_tables
+from support import format_tables, guarantee_tables, message_tables
 
 from labelbox_export_provider.domain.request.sources import SOURCES
 from labelbox_export_provider.domain.windows.kinds import DataIntervalWindow, FixedWindow, PartitionWindow, Window
@@ -169,6 +169,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "export_params": by_source("export_params"),
     "filters": by_source("filters"),
     "windows": by_window,
+    "messages": message_tables.messages,
+    "guarantees": guarantee_tables.guarantees,
     **format_tables.TABLES,
 }
 
