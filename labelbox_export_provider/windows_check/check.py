@@ -249,8 +249,11 @@ class _Tiling:
             cursor = max(cursor, each.end)
 
     def _hole(self, start: datetime, end: datetime, index: int) -> Iterator[Run]:
-        if self._rules.next_border is not None:
-            missing = tiling.scheduled(start, end, self._rules.next_border, closed=True)
+        # Around a hole of former times may be windows of a former schedule.
+        neighbours = self.windows[max(0, index - 1) : index + 1]
+        follow = self._rules.next_border
+        if follow is not None and any(tiling.is_of(follow, each.start, each.end) for each in neighbours):
+            missing = tiling.scheduled(start, end, follow, closed=True)
         else:
             before = [each.length for each in self.windows[max(0, index - _NEAR) : index]]
             after = [each.length for each in self.windows[index : index + _NEAR]]

@@ -73,6 +73,11 @@ def calendar_days(days: int, zone: str) -> NextBorder:
     return next_border
 
 
+def is_of(next_border: NextBorder, start: datetime, end: datetime) -> bool:
+    """Return whether a window is one of a schedule."""
+    return next_border(start - timedelta(seconds=1)) == start and next_border(start) == end
+
+
 def due_step(lengths: Sequence[timedelta]) -> timedelta:
     """Return after what time the next window of a source is certainly over: the longest of its recent regular lengths.
 
