@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Generic, Protocol
+from typing import Generic
 
 import google_crc32c
 
@@ -21,28 +21,9 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.sinks.multipart import MultipartCalls, MultipartWriter, UploadT, check_uploads
+from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWriter, UploadT, check_uploads
 
 logger = logging.getLogger(__name__)
-
-
-class BucketCalls(MultipartCalls[UploadT], Protocol[UploadT]):
-    """The calls of a store for objects that are there, and for open uploads."""
-
-    def get_object(self, key: str, limit: int) -> bytes | None:
-        """Return at most `limit` bytes of an object; None when there is none."""
-
-    def head_object(self, key: str) -> StoredObject | None:
-        """Return what the store knows of an object; None when there is none."""
-
-    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
-        """Yield the objects whose keys start with `prefix`, page by page."""
-
-    def delete_object(self, key: str) -> None:
-        """Remove an object; a missing one is no error."""
-
-    def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
-        """Yield key and upload of the open uploads whose keys start with `prefix`."""
 
 
 class BucketSink(Sink, Generic[UploadT]):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from labelbox_export_provider.errors import StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
     NDJSON,
     ExpectedObject,
+    ListedObject,
     NewObject,
     ObjectWriter,
     Part,
     PartBody,
+    StoredObject,
     WrittenObject,
 )
 from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
@@ -26,12 +28,13 @@ UploadT = TypeVar("UploadT")
 """What a store knows an upload by."""
 
 
-class ObjectCalls(Protocol):
-    """The calls of a store for objects that are written at once."""
+class BucketCalls(Protocol[UploadT]):
+    """The calls of a store for objects, and for the multipart uploads that make them."""
 
-    @property
-    def maximum_put_bytes(self) -> int:
-        """The largest object of one call."""
+    maximum_put_bytes: int
+    """The largest object of one call."""
+    _unanswered: set[str]
+    """Keys of uploads whose opening got no answer, so that nobody knows the upload."""
 
     def uri(self, key: str) -> str:
         """Return the address that readers use."""
@@ -42,9 +45,17 @@ class ObjectCalls(Protocol):
     def own_object(self, new: NewObject, expected: ExpectedObject) -> WrittenObject | None:
         """Return what is there if it is this very object; None also where that cannot be read."""
 
+    def get_object(self, key: str, limit: int) -> bytes | None:
+        """Return at most `limit` bytes of an object; None when there is none."""
 
-class MultipartCalls(ObjectCalls, Protocol[UploadT]):
-    """The calls of a store for multipart uploads."""
+    def head_object(self, key: str) -> StoredObject | None:
+        """Return what the store knows of an object; None when there is none."""
+
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects whose keys start with `prefix`, page by page."""
+
+    def delete_object(self, key: str) -> None:
+        """Remove an object; a missing one is no error."""
 
     def create_upload(self, new: NewObject) -> UploadT:
         """Open an upload."""
@@ -60,16 +71,33 @@ class MultipartCalls(ObjectCalls, Protocol[UploadT]):
     def abort_upload(self, key: str, upload: UploadT) -> bool:
         """Abort an upload with all its parts; return whether there was one."""
 
+    def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
+        """Yield key and upload of the open uploads whose keys start with `prefix`."""
 
-class HoldingWriter(ObjectWriter):
+    def abort_unanswered(self, key: str) -> None:
+        """Abort the uploads of this key whose opening was carried out but not answered."""
+        if key not in self._unanswered:
+            return
+        self._unanswered.discard(key)
+        try:
+            for found, upload in [*self.open_uploads(key)]:
+                if found == key:
+                    self.abort_upload(key, upload)
+        except StorageError as error:
+            logger.warning(
+                "%s An upload whose opening got no answer may stay until a lifecycle rule removes it.", error
+            )
+
+
+class HoldingWriter(ObjectWriter, Generic[UploadT]):
     """Holds an object of one part, and accepts this very object where it is there already.
 
     A completion whose answer was lost is refused when it is repeated, and an identity that may create but not delete,
     or a retention policy, refuses to write over what an earlier try made. The same export makes the same bytes.
     """
 
-    def __init__(self, calls: ObjectCalls, new: NewObject) -> None:
-        self._objects = calls
+    def __init__(self, calls: BucketCalls[UploadT], new: NewObject) -> None:
+        self._calls = calls
         self._new = new
         self._account = PartAccount()
         self._whole: PartBody | None = None
@@ -78,7 +106,7 @@ class HoldingWriter(ObjectWriter):
         """Upload the part, or hold it when it is the whole object."""
         self._account.require_open()
         crc32c = crc32c_of(part)
-        small = len(part.body) <= self._objects.maximum_put_bytes
+        small = len(part.body) <= self._calls.maximum_put_bytes
         if part.last and part.number == 1 and self._new.hold_small and small:
             self._whole = part.body
         else:
@@ -87,11 +115,11 @@ class HoldingWriter(ObjectWriter):
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         """Make the object visible, whole."""
-        self._account.check(expected, self._objects.uri(self._new.key))
+        self._account.check(expected, self._calls.uri(self._new.key))
         try:
             written = self._finish(expected)
         except StorageError as error:
-            there = self._objects.own_object(self._new, expected)
+            there = self._calls.own_object(self._new, expected)
             if there is None:
                 raise
             logger.info("%s is there already, written by an earlier call or try: %s", there.uri, error)
@@ -118,15 +146,14 @@ class HoldingWriter(ObjectWriter):
     def _discard(self) -> None: ...
 
     def _put_whole(self, expected: ExpectedObject) -> WrittenObject:
-        return self._objects.put_object(self._new, self._whole or PartBody([]), expected)
+        return self._calls.put_object(self._new, self._whole or PartBody([]), expected)
 
 
-class MultipartWriter(HoldingWriter, Generic[UploadT]):
+class MultipartWriter(HoldingWriter[UploadT]):
     """A multipart upload, which is opened with the first part."""
 
-    def __init__(self, calls: MultipartCalls[UploadT], new: NewObject) -> None:
+    def __init__(self, calls: BucketCalls[UploadT], new: NewObject) -> None:
         super().__init__(calls, new)
-        self._calls = calls
         self._lock = threading.Lock()
         self._upload: UploadT | None = None
         # One line a part, number and ETag: a dict would take five times as much, until the end.
@@ -155,7 +182,7 @@ class MultipartWriter(HoldingWriter, Generic[UploadT]):
             self._calls.abort_upload(self._new.key, upload)
 
 
-def check_uploads(calls: MultipartCalls[UploadT], key: str) -> None:
+def check_uploads(calls: BucketCalls[UploadT], key: str) -> None:
     """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
 
     It makes no object, and nothing that a retention rule keeps, and shows whether the store takes checksums. A store

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelbox_export_provider.sinks.base import PartBody
-from labelbox_export_provider.sinks.s3.body import UncopiedBody
+from labelbox_export_provider.sinks.uncopied_body import UncopiedBody
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, BlockWriter, Output
 
 

@@ -35,7 +35,7 @@ CHUNK_BYTES = 8 * 1024**2
 Answer = TypeVar("Answer")
 
 
-class GCSCalls:
+class GCSCalls(XmlApi):
     """One bucket through one client; every failure is one of this package's errors."""
 
     maximum_put_bytes = 8 * 1024**2
@@ -55,18 +55,9 @@ class GCSCalls:
 
         # The libraries log the addresses of upload sessions, which are secret, at DEBUG.
         install_log_filter()
-        self._client = client
-        self._name = bucket
+        named = with_endpoint(connection, getattr(client, "api_endpoint", ""), GOOGLE_HOSTS)
+        super().__init__(client, bucket, arguments, user_project, DEFAULT_RETRY.with_timeout(retry_timeout), named)
         self._bucket = client.bucket(bucket, user_project=user_project)
-        self._arguments = arguments
-        endpoint = getattr(client, "api_endpoint", "")
-        self._connection = with_endpoint(connection, endpoint, GOOGLE_HOSTS)
-        self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
-        self._xml = XmlApi(client, bucket, arguments, user_project, self._retry, self._connection)
-        self.create_upload = self._xml.create_upload
-        self.upload_part = self._xml.upload_part
-        self.abort_upload = self._xml.abort_upload
-        self.open_uploads = self._xml.open_uploads
 
     def uri(self, key: str) -> str:
         """Return the `gs://` address."""
@@ -102,7 +93,7 @@ class GCSCalls:
 
         It is in the answer, or else read. Where it may not be read this does not fail: each part was compared.
         """
-        headers = self._xml.complete_upload(new.key, upload, etags)
+        headers = self._complete(new.key, upload, etags)
         crc32c = checksum.from_storage_headers([headers.get("x-goog-hash", "")]).get("crc32c")
         generation: str | None = headers.get("x-goog-generation")
         made = WrittenObject(new.key, self.uri(new.key), expected.size, expected.crc32c, None, generation)

@@ -15,7 +15,7 @@ from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.multipart import HoldingWriter
 
 
-class CreateOnlyWriter(HoldingWriter):
+class CreateOnlyWriter(HoldingWriter[str]):
     """A resumable upload of the client library, the only kind for large objects that takes a precondition.
 
     It is one connection, so parts go in the order of their numbers, and one that is put early waits for its turn. The
@@ -25,7 +25,7 @@ class CreateOnlyWriter(HoldingWriter):
 
     def __init__(self, calls: GCSCalls, new: NewObject) -> None:
         super().__init__(calls, new)
-        self._calls = calls
+        self._gcs = calls
         self._lock = threading.Lock()
         self._stream = PartStream()
         self._upload: Future[object] | None = None
@@ -50,13 +50,13 @@ class CreateOnlyWriter(HoldingWriter):
             # The name is taken. If it is by an earlier try of the same export, `complete` compares the bytes.
             with self._lock:
                 if self._is_own is None:
-                    self._is_own = self._calls.own_object(self._new) is not None
+                    self._is_own = self._gcs.own_object(self._new) is not None
             if not self._is_own:
                 raise changed_error(refused, create_only=True) from None
 
     def _run(self) -> object:
         try:
-            return self._calls.put_stream(self._new, self._stream)
+            return self._gcs.put_stream(self._new, self._stream)
         except BaseException as error:
             self._stream.fail(error)
             raise
@@ -65,7 +65,7 @@ class CreateOnlyWriter(HoldingWriter):
         if self._upload is None:
             return self._put_whole(expected)
         self._stream.end()
-        return self._calls.checked(self._new, expected, self._upload.result())
+        return self._gcs.checked(self._new, expected, self._upload.result())
 
     def _discard(self) -> None:
         self._stream.fail(StorageError("The object was aborted. Nothing was published."))

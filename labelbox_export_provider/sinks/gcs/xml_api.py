@@ -6,19 +6,12 @@ itself and sends parts from the buffers that their bytes are in.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
-from labelbox_export_provider.errors import (
-    StorageDeniedError,
-    StorageError,
-    StorageUnavailableError,
-    StorageUnsupportedError,
-)
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
 from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
@@ -29,46 +22,15 @@ from labelbox_export_provider.sinks.gcs.errors import (
     read_response,
     refusal_error,
 )
-
-logger = logging.getLogger(__name__)
+from labelbox_export_provider.sinks.multipart import BucketCalls
+from labelbox_export_provider.sinks.uncopied_body import UncopiedBody
 
 _TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
 _TIMEOUT_OF_COMPLETION = (61.0, 300.0)  # Google documents several minutes
-_PIECE = 1 << 20
 
 
-class _Body:
-    """The bytes of a part in pieces, without a copy; can be sent more than once."""
-
-    def __init__(self, body: PartBody) -> None:
-        self._buffers = body.buffers()
-        self._size = len(body)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[memoryview]:
-        for buffer in self._buffers:
-            for start in range(0, len(buffer), _PIECE):
-                yield buffer[start : start + _PIECE]
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A request about a key; the service's answer `missing` is None, not a failure."""
-
-    operation: str
-    key: str
-    method: str
-    query: str
-    body: _Body | bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    timeout: tuple[float, float] = _TIMEOUT
-    missing: str | None = None
-
-
-class XmlApi:
-    """The multipart uploads of one bucket. Every failure is one of this package's errors.
+class XmlApi(BucketCalls[str]):
+    """The multipart uploads of one bucket through one client. Every failure is one of this package's errors.
 
     It uses two private names of the client: `_http`, the HTTP session with the connection's credentials, and
     `_connection`, which knows the address; the library's own multipart uploads use both. `retry` is the library's
@@ -86,30 +48,30 @@ class XmlApi:
         connection: str,
     ) -> None:
         self._client = client
-        self._bucket = bucket
-        self._properties = arguments.headers()
+        self._name = bucket
+        self._arguments = arguments
         self._billed = {"x-goog-user-project": user_project} if user_project else {}
-        self._retry = retry.with_predicate(lambda error: type(error) is StorageUnavailableError)
-        self._name = connection
-        self._unanswered: set[str] = set()
+        self._retry = retry
+        self._connection = connection
+        self._unanswered = set()
 
     def create_upload(self, new: NewObject) -> str:
         """Open a multipart upload and return its id."""
         own = {f"x-goog-meta-{name}": value for name, value in new.metadata.items()}
-        headers = {"Content-Type": new.content_type, **own, **self._properties}
-        answer = self._send(_Request("upload", new.key, "POST", "uploads", headers=headers))
+        headers = {"Content-Type": new.content_type, **own, **self._arguments.headers()}
+        answer = self._send("upload", new.key, "POST", "uploads", headers=headers)
         return self._text(self._parse(answer, new.key), "UploadId", new.key)
 
     def upload_part(self, key: str, upload: str, part: Part, crc32c: int) -> str:
         """Upload a part, whose checksum the service compares, and return its ETag."""
         headers = {"x-goog-hash": f"crc32c={checksum.base64_text(crc32c)}"}
         query = urlencode({"partNumber": part.number, "uploadId": upload})
-        answer = self._send(_Request("upload", key, "PUT", query, _Body(part.body), headers))
+        answer = self._send("upload", key, "PUT", query, part.body, headers)
         if "ETag" not in answer.headers:
             raise self._malformed("took a part without naming it", key)
         return str(answer.headers["ETag"])
 
-    def complete_upload(self, key: str, upload: str, etags: Mapping[int, str]) -> Mapping[str, str]:
+    def _complete(self, key: str, upload: str, etags: Mapping[int, str]) -> Mapping[str, str]:
         """Make the object of all parts, over what is there, and return the headers of the answer."""
         root = ElementTree.Element("CompleteMultipartUpload")
         for number in sorted(etags):
@@ -118,38 +80,24 @@ class XmlApi:
             ElementTree.SubElement(part, "ETag").text = etags[number]
         query, typed = urlencode({"uploadId": upload}), {"Content-Type": "application/xml"}
         body = ElementTree.tostring(root)
-        answer = self._send(_Request("complete", key, "POST", query, body, typed, _TIMEOUT_OF_COMPLETION))
-        self._abort_unanswered(key)
+        answer = self._send("complete", key, "POST", query, body, typed, _TIMEOUT_OF_COMPLETION)
+        self.abort_unanswered(key)
         headers: Mapping[str, str] = answer.headers
         return headers
 
     def abort_upload(self, key: str, upload: str) -> bool:
         """Abort an upload with all its parts; return whether there was one."""
         query = urlencode({"uploadId": upload})
-        aborted = self._send(_Request("abort", key, "DELETE", query, missing="NoSuchUpload"))
-        self._abort_unanswered(key)
+        aborted = self._send("abort", key, "DELETE", query, missing="NoSuchUpload")
+        self.abort_unanswered(key)
         return aborted is not None
-
-    def _abort_unanswered(self, key: str) -> None:
-        """Abort the uploads of this key whose opening was carried out but not answered, so that nobody knows them."""
-        if key not in self._unanswered:
-            return
-        self._unanswered.discard(key)
-        try:
-            for found, upload in [*self.open_uploads(key)]:
-                if found == key:
-                    self.abort_upload(key, upload)
-        except (StorageDeniedError, StorageUnsupportedError) as error:
-            logger.warning(
-                "%s An upload whose opening got no answer may stay until a lifecycle rule removes it.", error
-            )
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Yield key and id of the open uploads whose keys start with `prefix`, page by page."""
         marker: dict[str, str] = {}
         while True:
             query = urlencode({"prefix": prefix, **marker}, quote_via=quote)
-            page = self._parse(self._send(_Request("list uploads", "", "GET", f"uploads&{query}")), prefix)
+            page = self._parse(self._send("list uploads", "", "GET", f"uploads&{query}"), prefix)
             for upload in page.iterfind("{*}Upload"):
                 yield self._text(upload, "Key", prefix), self._text(upload, "UploadId", prefix)
             if page.findtext("{*}IsTruncated") != "true":
@@ -161,11 +109,50 @@ class XmlApi:
 
     # --- requests and answers
 
-    def _send(self, request: _Request) -> Any:
-        """Return the answer. Repeats what the service is too busy for, or does not answer."""
+    def _send(  # noqa: PLR0917  each is named where it is not plain
+        self,
+        operation: str,
+        key: str,
+        method: str,
+        query: str,
+        body: PartBody | bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] = _TIMEOUT,
+        *,
+        missing: str | None = None,
+    ) -> Any:
+        """Return the answer; None for the service's answer `missing`. Repeats what it is too busy for, or leaves."""
+
+        def send() -> Any:
+            path = "/".join(quote(each, safe="~") for each in (self._name, key) if each)
+            base = self._client._connection.get_api_base_url_for_mtls()  # noqa: SLF001  see the class
+            try:
+                answer = self._client._http.request(  # noqa: SLF001  see the class
+                    method,
+                    f"{base}/{path}?{query}",
+                    data=UncopiedBody.of(body) if isinstance(body, PartBody) else body,
+                    headers={**self._billed, **(headers or {})},
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            except Exception as error:
+                if not (is_store_error(error) or isinstance(error, OSError)):
+                    raise
+                refusal = read_error(error, operation, self._name, key, self._connection)
+            else:
+                # A completion that takes long may begin its answer before it fails.
+                if answer.status_code < 300 and b"<Error>" not in answer.content[:500]:
+                    return answer
+                refusal = read_response(answer, operation, self._name, key, self._connection)
+                if refusal.code == missing:
+                    return None
+            if query == "uploads" and is_worth_another_call(refusal):
+                self._unanswered.add(key)
+            raise refusal_error(refusal)
+
         failure: StorageError
         try:
-            return self._retry(lambda: self._send_once(request))()
+            return self._retry.with_predicate(lambda error: type(error) is StorageUnavailableError)(send)()
         except Exception as error:
             # The policy's own error, when its time is over, holds the last one.
             last = getattr(error, "cause", None) or error
@@ -173,33 +160,6 @@ class XmlApi:
                 raise
             failure = last
         raise failure
-
-    def _send_once(self, request: _Request) -> Any:
-        path = "/".join(quote(each, safe="~") for each in (self._bucket, request.key) if each)
-        base = self._client._connection.get_api_base_url_for_mtls()  # noqa: SLF001  see the class
-        try:
-            answer = self._client._http.request(  # noqa: SLF001  see the class
-                request.method,
-                f"{base}/{path}?{request.query}",
-                data=request.body,
-                headers={**self._billed, **request.headers},
-                timeout=request.timeout,
-                allow_redirects=False,
-            )
-        except Exception as error:
-            if not (is_store_error(error) or isinstance(error, OSError)):
-                raise
-            refusal = read_error(error, request.operation, self._bucket, request.key, self._name)
-        else:
-            # A completion that takes long may begin its answer before it fails.
-            if answer.status_code < 300 and b"<Error>" not in answer.content[:500]:
-                return answer
-            refusal = read_response(answer, request.operation, self._bucket, request.key, self._name)
-            if refusal.code == request.missing:
-                return None
-        if request.query == "uploads" and is_worth_another_call(refusal):
-            self._unanswered.add(request.key)
-        raise refusal_error(refusal)
 
     def _parse(self, answer: Any, key: str) -> ElementTree.Element:
         try:
@@ -215,6 +175,6 @@ class XmlApi:
 
     def _malformed(self, what: str, key: str) -> StorageUnavailableError:
         return StorageUnavailableError(
-            f"Cloud Storage {what}. Retrying may help; if not, check the proxy and the endpoint of {self._name}.",
-            details=f"gs://{self._bucket}/{key}",
+            f"Cloud Storage {what}. Retrying may help; if not, check the proxy and the endpoint of {self._connection}.",
+            details=f"gs://{self._name}/{key}",
         )

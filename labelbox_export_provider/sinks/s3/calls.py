@@ -8,10 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labelbox_export_provider.errors import (
-    LabelboxExportError,
-    StorageError,
-)
+from labelbox_export_provider.errors import LabelboxExportError, StorageError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
@@ -25,13 +22,14 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
+from labelbox_export_provider.sinks.multipart import BucketCalls
 from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
 from labelbox_export_provider.sinks.s3 import checksums
 from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, SinkArguments
-from labelbox_export_provider.sinks.s3.body import UncopiedBody
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.errors import refusal_error
 from labelbox_export_provider.sinks.s3.unknown_headers import may_be_about_checksums
+from labelbox_export_provider.sinks.uncopied_body import UncopiedBody
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ class Upload:
     checks_whole: bool = False
 
 
-class S3Calls:
+class S3Calls(BucketCalls[Upload]):
     """One bucket; every failure is one of this package's errors."""
 
     maximum_put_bytes = MAX_PART_BYTES
@@ -133,7 +131,7 @@ class S3Calls:
         if self._asks_for_whole and isinstance(answer, Refusal) and may_be_about_checksums(answer):
             answer = self._create_upload(new)
         if isinstance(answer, Refusal):
-            self._abort_unanswered(new.key)
+            self.abort_unanswered(new.key)
             raise refusal_error(answer)
         upload = Upload(answer["UploadId"], answer.get("ChecksumType") == _WHOLE["ChecksumType"])
         if not self._asks_for_whole or upload.checks_whole:
@@ -185,26 +183,14 @@ class S3Calls:
         written = self._written(new, expected, answer)
         if not self._is_checked(expected, answer):
             self._check_size(written)
-        self._abort_unanswered(new.key)
+        self.abort_unanswered(new.key)
         return written
 
     def abort_upload(self, key: str, upload: Upload) -> bool:
         """Abort a multipart upload with all its parts; return whether there was one."""
         was_open = self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._arguments.bucket)
-        self._abort_unanswered(key)
+        self.abort_unanswered(key)
         return was_open is not None
-
-    def _abort_unanswered(self, key: str) -> None:
-        """Abort the uploads of this key whose creation was carried out but not answered, so that nobody knows them."""
-        if key not in self._unanswered:
-            return
-        self._unanswered.discard(key)
-        try:
-            for found, upload in [*self.open_uploads(key)]:
-                if found == key:
-                    self.abort_upload(key, upload)
-        except StorageError as error:
-            logger.warning("%s An upload whose creation got no answer may stay.", error)
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, Upload]]:
         """Yield key and upload of the multipart uploads whose keys start with `prefix`."""

@@ -1,4 +1,4 @@
-"""The body of a part as boto3 reads it: in the buffers that it consists of, without copies."""
+"""The body of a part as HTTP clients read it: in the buffers that it consists of, without copies."""
 
 from __future__ import annotations
 
