@@ -143,6 +143,7 @@ class StoredObject:
     """What the store reports about an object that is there.
 
     `metadata` has lower-case names; it is None where the store keeps none, so that the origin is unknown.
+    `crc32c` is None where the store does not report one of the whole object.
     """
 
     key: str
@@ -150,6 +151,7 @@ class StoredObject:
     metadata: Mapping[str, str] | None
     etag: str | None
     version_id: str | None
+    crc32c: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

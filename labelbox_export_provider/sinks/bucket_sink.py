@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Generic
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 import google_crc32c
 
@@ -24,6 +24,8 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWriter, UploadT, check_uploads
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class BucketSink(Sink, Generic[UploadT]):
@@ -58,21 +60,20 @@ class BucketSink(Sink, Generic[UploadT]):
 
     def read(self, key: str, *, limit: int) -> bytes | None:
         """Return the start of an object; None when there is none, or when this identity may only write."""
-        check_relative_key(key)
-        try:
-            return self._calls.get_object(key, limit)
-        except StorageDeniedError as denied:
-            logger.warning("%s It is treated as missing.", denied)
-            return None
+        return self._unless_denied(key, lambda: self._calls.get_object(key, limit))
 
     def head(self, key: str) -> StoredObject | None:
         """Return what the store knows of the object; None also for "denied".
 
         That is AWS's answer for a missing object where listing is not granted.
         """
+        return self._unless_denied(key, lambda: self._calls.head_object(key))
+
+    @staticmethod
+    def _unless_denied(key: str, call: Callable[[], T | None]) -> T | None:
         check_relative_key(key)
         try:
-            return self._calls.head_object(key)
+            return call()
         except StorageDeniedError as denied:
             logger.warning("%s The object is treated as missing.", denied)
             return None

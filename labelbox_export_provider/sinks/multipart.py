@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from labelbox_export_provider.errors import StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
+    EXPORT_ID,
     NDJSON,
     ExpectedObject,
     ListedObject,
@@ -42,9 +43,6 @@ class BucketCalls(Protocol[UploadT]):
     def put_object(self, new: NewObject, body: PartBody, expected: ExpectedObject) -> WrittenObject:
         """Write an object with one call."""
 
-    def own_object(self, new: NewObject, expected: ExpectedObject) -> WrittenObject | None:
-        """Return what is there if it is this very object; None also where that cannot be read."""
-
     def get_object(self, key: str, limit: int) -> bytes | None:
         """Return at most `limit` bytes of an object; None when there is none."""
 
@@ -73,6 +71,26 @@ class BucketCalls(Protocol[UploadT]):
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
         """Yield key and upload of the open uploads whose keys start with `prefix`."""
+
+    def own_object(self, new: NewObject, expected: ExpectedObject | None = None) -> WrittenObject | None:
+        """Return what is there if it is of the same export and form, and as far as known of the bytes, where given.
+
+        None also where that cannot be read.
+        """
+        try:
+            there = self.head_object(new.key)
+        except StorageError:
+            return None
+        if there is None or EXPORT_ID not in new.metadata:
+            return None
+        wanted = expected or ExpectedObject(there.size, there.crc32c or 0)
+        same_bytes = there.size == wanted.size and there.crc32c in {None, wanted.crc32c}
+        metadata = there.metadata or {}
+        if not same_bytes or any(metadata.get(name.lower()) != value for name, value in new.metadata.items()):
+            return None
+        uri = self.uri(new.key)
+        logger.info("%s is there already, written by an earlier call or try.", uri)
+        return WrittenObject(new.key, uri, wanted.size, wanted.crc32c, there.etag, there.version_id)
 
     def abort_unanswered(self, key: str) -> None:
         """Abort the uploads of this key whose opening was carried out but not answered."""
@@ -122,7 +140,7 @@ class HoldingWriter(ObjectWriter, Generic[UploadT]):
             there = self._calls.own_object(self._new, expected)
             if there is None:
                 raise
-            logger.info("%s is there already, written by an earlier call or try: %s", there.uri, error)
+            logger.info("So this is not written again: %s", error)
             written = there
             # An earlier try may have made it, and then this upload is still open.
             self.abort()

@@ -64,6 +64,13 @@ def has_status(*statuses: int) -> Test:
     return lambda refusal: refusal.status in statuses
 
 
+UPLOAD_IS_GONE = Rule(
+    StorageError,
+    has_code("NoSuchUpload"),
+    "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it",
+)
+
+
 def storage_error(refusal: Refusal, rules: Sequence[Rule]) -> StorageError:
     """Return the error of the first rule that matches; the last rule must match everything."""
     rule = next(rule for rule in rules if rule.matches(refusal))

@@ -12,7 +12,7 @@ from labelbox_export_provider.execution.default_args import came_by_default, wri
 from labelbox_export_provider.execution.extras import require_extra
 from labelbox_export_provider.execution.stores import gcp_connection, gcs_client
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
-from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, check_literals
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
@@ -94,7 +94,7 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
             _check_key(self.object_name)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
-            GCSArguments.check_literals(self.sink_args)
+            check_literals(self.sink_args)
 
     def _checked_prefix(self) -> str | None:
         if self.object_prefix is not None:

@@ -15,7 +15,7 @@ from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
     MAX_PART_BYTES,
     MIN_PART_BYTES,
-    SinkArguments,
+    check_literals,
 )
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -88,7 +88,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             _check_key(self.s3_key)
         # Templates are filled in values alone, so the names are final, unless the whole is one template.
         if isinstance(self.sink_args, Mapping):
-            SinkArguments.check_literals(self.sink_args)
+            check_literals(self.sink_args)
 
     def _checked_prefix(self) -> str | None:
         if self.s3_prefix is not None:

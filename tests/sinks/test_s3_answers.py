@@ -21,7 +21,6 @@ from labelbox_export_provider.sinks.base import (
     Part,
     PartBody,
 )
-from labelbox_export_provider.sinks.s3.arguments import SinkArguments
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.calls import S3Calls
 from labelbox_export_provider.sinks.s3.sink import S3Sink
@@ -79,7 +78,7 @@ def test_a_refused_value_is_named_but_not_quoted() -> None:
 def test_a_refused_bucket_is_not_blamed_on_sink_args() -> None:
     """What the client library refuses of a bucket's name leads to the option that holds the name."""
     bucket = S3Bucket(s3_client("http://127.0.0.1:9"), "My Bucket!", "the AWS connection")
-    calls = S3Calls(bucket, SinkArguments.parse({}))
+    calls = S3Calls(bucket, {})
     with pytest.raises(StorageError, match="Correct s3_bucket") as caught:
         calls.head_object("rows")
     assert "sink_args" not in str(caught.value)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
@@ -47,54 +46,39 @@ _WHY_NOT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class GCSArguments:
-    """Extra arguments of the calls that create an object, named as in Google's client library.
+def parse(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are set; fail with `ConfigurationError` on names and values that GCS does not take.
 
-    `custom_time` may be text in ISO 8601 with an offset, so that a template can set it.
+    They are named as in Google's client library. `custom_time` may be text in ISO 8601 with an offset, so that a
+    template can set it.
     """
+    for name in given:
+        if name not in _HEADERS:
+            near = difflib.get_close_matches(str(name), _HEADERS, n=1)
+            reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
+            hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
+            raise ConfigurationError(
+                f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(_HEADERS)}."
+            )
+    return {name: _checked(name, value) for name, value in given.items() if value is not None}
 
-    cache_control: str | None = None
-    content_disposition: str | None = None
-    content_language: str | None = None
-    custom_time: datetime | None = None
-    kms_key_name: str | None = None
-    predefined_acl: str | None = None
-    storage_class: str | None = None
 
-    def headers(self) -> dict[str, str]:
-        """Return the arguments as the headers of a request that opens a multipart upload."""
-        given = {name: getattr(self, name) for name in _HEADERS}
-        if self.custom_time is not None:
-            given["custom_time"] = self.custom_time.isoformat()
-        if self.predefined_acl is not None:
-            given["predefined_acl"] = _XML_ACLS[self.predefined_acl]
-        return {_HEADERS[name]: value for name, value in given.items() if value is not None}
+def check_literals(given: Mapping[str, Any]) -> None:
+    """Refuse wrong names, and wrong values as far as they are known while a DAG is parsed."""
+    parse({name: None if is_template(value) else value for name, value in given.items()})
 
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> GCSArguments:
-        """Return the arguments; fail with `ConfigurationError` on names and values that GCS does not take."""
-        allowed = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in allowed:
-                near = difflib.get_close_matches(str(name), allowed, n=1)
-                reason = f" ({_WHY_NOT[name]})" if name in _WHY_NOT else ""
-                hint = f" Did you mean {near[0]!r}?" if near and not reason else ""
-                raise ConfigurationError(
-                    f"sink_args: {name!r} cannot be set{reason}.{hint} It must be one of {', '.join(allowed)}."
-                )
-        return cls(**{name: _checked(name, value) for name, value in given.items()})
 
-    @classmethod
-    def check_literals(cls, given: Mapping[str, Any]) -> None:
-        """Refuse wrong names, and wrong values as far as they are known while a DAG is parsed."""
-        cls.parse({name: None if is_template(value) else value for name, value in given.items()})
+def headers(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return parsed arguments as the headers of a request that opens a multipart upload."""
+    as_text: dict[str, Callable[[Any], str]] = {
+        "custom_time": datetime.isoformat,
+        "predefined_acl": _XML_ACLS.__getitem__,
+    }
+    return {_HEADERS[name]: as_text.get(name, str)(value) for name, value in arguments.items()}
 
 
 def _checked(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    wanted = next(kind for kind in get_args(get_type_hints(GCSArguments)[name]) if kind is not type(None))
+    wanted = datetime if name == "custom_time" else str
     if wanted is datetime and isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.replace("Z", "+00:00"))
@@ -109,7 +93,7 @@ def _checked(name: str, value: Any) -> Any:
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
         raise ConfigurationError(f"sink_args: {name}={value!r} must be printable ASCII, since it becomes a header.")
     if name == "predefined_acl":
-        value = {xml: name for name, xml in _XML_ACLS.items()}.get(value, value)
+        value = next((each for each, xml in _XML_ACLS.items() if xml == value), value)
         if value not in PREDEFINED_ACLS:
             raise ConfigurationError(f"sink_args: {name}={value!r} must be one of {', '.join(PREDEFINED_ACLS)}.")
     if name == "kms_key_name" and _KMS_KEY.fullmatch(value) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from labelbox_export_provider.errors import StorageDeniedError, StorageError
@@ -12,7 +13,6 @@ from labelbox_export_provider.redaction import install_log_filter
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
-    EXPORT_ID,
     ExpectedObject,
     ListedObject,
     NewObject,
@@ -22,10 +22,9 @@ from labelbox_export_provider.sinks.base import (
     check_relative_key,
 )
 from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
-from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
-from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
+from labelbox_export_provider.sinks.refusals import wrong_size
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class GCSCalls(XmlApi):
         self,
         client: Any,
         bucket: str,
-        arguments: GCSArguments,
+        arguments: Mapping[str, Any],
         user_project: str | None,
         retry_timeout: float,
         *,
@@ -82,8 +81,7 @@ class GCSCalls(XmlApi):
             self._upload("send", new, blob, stream, checksum="crc32c")
         except ValueError:
             # The library has no other word for bytes that the service did not keep.
-            uri = self.uri(new.key)
-            raise refusal_error(Refusal("send", uri, self._name, self._connection, True, 308, "")) from None
+            raise refusal_error(replace(self._called("send", new.key), answered=True, status=308)) from None
         return blob
 
     def complete_upload(
@@ -143,27 +141,9 @@ class GCSCalls(XmlApi):
         if not self._reload(blob):
             return None
         metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
-        return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation))
-
-    def own_object(self, new: NewObject, expected: ExpectedObject | None = None) -> WrittenObject | None:
-        """Return what is there if it is of the same export and form, and if it has the expected bytes, where given.
-
-        None also where reading it fails.
-        """
-        blob = self._bucket.blob(new.key)
-        try:
-            if EXPORT_ID not in new.metadata or not self._reload(blob):
-                return None
-        except StorageError:
-            return None
-        there = {name.lower(): value for name, value in (blob.metadata or {}).items()}
-        crc32c = int.from_bytes(checksum.from_base64(str(blob.crc32c), 4) or b"", "big")
-        same = all(there.get(name.lower()) == value for name, value in new.metadata.items())
-        if not same or expected not in {None, ExpectedObject(int(blob.size or 0), crc32c)}:
-            return None
-        uri, generation = self.uri(new.key), str(blob.generation)
-        logger.info("%s is there already, written by an earlier call or try.", uri)
-        return WrittenObject(new.key, uri, int(blob.size or 0), crc32c, blob.etag, generation)
+        crc32c = checksum.from_base64(str(blob.crc32c), 4)
+        known = None if crc32c is None else int.from_bytes(crc32c, "big")
+        return StoredObject(key, int(blob.size or 0), metadata, blob.etag, str(blob.generation), known)
 
     def list_objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
@@ -179,17 +159,15 @@ class GCSCalls(XmlApi):
 
     def _upload(self, operation: str, new: NewObject, blob: Any, stream: Any, **options: Any) -> None:
         options |= {"client": self._client, "retry": self._retry, "content_type": new.content_type}
-        options |= {"predefined_acl": self._arguments.predefined_acl}
+        options |= {"predefined_acl": self._arguments.get("predefined_acl")}
         options |= {"if_generation_match": 0} if new.create_only else {}
         self._call(operation, new.key, lambda: blob.upload_from_file(stream, **options))
 
     def _new_blob(self, new: NewObject, metadata: Mapping[str, str]) -> Any:
-        given = self._arguments
-        blob = self._bucket.blob(new.key, kms_key_name=given.kms_key_name)
+        blob = self._bucket.blob(new.key, kms_key_name=self._arguments.get("kms_key_name"))
         blob.metadata = dict(metadata)
-        for name in ("cache_control", "content_disposition", "content_language", "custom_time", "storage_class"):
-            if (value := getattr(given, name)) is not None:
-                setattr(blob, name, value)
+        for name in self._arguments.keys() - {"kms_key_name", "predefined_acl"}:
+            setattr(blob, name, self._arguments[name])
         return blob
 
     def _reload(self, blob: Any) -> bool:
@@ -211,7 +189,7 @@ class GCSCalls(XmlApi):
         except Exception as error:
             if not is_store_error(error):
                 raise
-            refusal = read_error(error, operation, self._name, key, self._connection)
+            refusal = read_error(error, self._called(operation, key))
             if answers and refusal.status in answers and not bucket_is_missing(refusal):
                 return answers[refusal.status]
             failure = refusal_error(refusal)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from labelbox_export_provider.errors import (
@@ -22,6 +23,7 @@ from labelbox_export_provider.errors import (
 )
 from labelbox_export_provider.sinks.refusals import (
     MAX_QUOTED,
+    UPLOAD_IS_GONE,
     Refusal,
     Rule,
     Text,
@@ -57,8 +59,8 @@ def is_store_error(error: BaseException) -> bool:
     return any(name.startswith(("google.", "requests.", "urllib3.")) for name in modules)
 
 
-def read_response(response: Any, operation: str, bucket: str, key: str, connection: str) -> Refusal:
-    """Return what a `requests` response with an error reports, as JSON or as XML."""
+def read_response(response: Any, called: Refusal) -> Refusal:
+    """Return the call with what a `requests` response with an error reports of it, as JSON or as XML."""
     try:
         body = response.json()
     except ValueError:
@@ -73,26 +75,22 @@ def read_response(response: Any, operation: str, bucket: str, key: str, connecti
     code = str(first.get("reason") or xml.get("Code") or "")
     # A completion that takes long may have begun its answer, with the status of a success, before it failed.
     status = max(int(response.status_code), 500) if xml and response.status_code < 300 else int(response.status_code)
-    return Refusal(operation, f"gs://{bucket}/{key}", bucket, connection, True, status, code, text)
+    return replace(called, answered=True, status=status, code=code, text=text)
 
 
-def read_error(error: BaseException, operation: str, bucket: str, key: str, connection: str) -> Refusal:
-    """Return what an exception of the client library reports, or the one after which it stopped repeating a call."""
-    cause = getattr(error, "cause", None)
-    if type(error).__name__ == "RetryError" and isinstance(cause, BaseException):
-        return read_error(cause, operation, bucket, key, connection)
-    response = getattr(error, "response", None)
-    if type(error).__name__ == "DataCorruption":
-        return Refusal(operation, f"gs://{bucket}/{key}", bucket, connection, True, 400, "DataCorruption")
-    token_service = type(error).__name__ in _TOKEN_ERRORS and _token_service_is_unreachable(error)
-    if hasattr(response, "status_code") and not token_service:
-        return read_response(response, operation, bucket, key, connection)
-    code = getattr(error, "code", None)
-    uri = f"gs://{bucket}/{key}"
-    if isinstance(code, int) and not token_service:
-        return Refusal(operation, uri, bucket, connection, True, code, "")
-    name = "TransportError" if token_service else type(error).__name__
-    return Refusal(operation, uri, bucket, connection, False, 0, name)
+def read_error(error: BaseException, called: Refusal) -> Refusal:
+    """Return the call with what an exception of the client library reports, or the last one that it repeated it for."""
+    name, cause = type(error).__name__, getattr(error, "cause", None)
+    response, code = getattr(error, "response", None), getattr(error, "code", None)
+    if name == "RetryError" and isinstance(cause, BaseException):
+        return read_error(cause, called)
+    if name == "DataCorruption":
+        return replace(called, answered=True, status=400, code=name)
+    if name in _TOKEN_ERRORS and _token_service_is_unreachable(error):
+        return replace(called, code="TransportError")
+    if hasattr(response, "status_code"):
+        return read_response(response, called)
+    return replace(called, answered=True, status=code) if isinstance(code, int) else replace(called, code=name)
 
 
 def is_worth_another_call(refusal: Refusal) -> bool:
@@ -159,14 +157,6 @@ def _has_no_xml_api(refusal: Refusal) -> bool:
     )
 
 
-def _requester_pays(refusal: Refusal) -> bool:
-    return refusal.code.lower() == "userprojectmissing" or "requester pays" in refusal.text.lower()
-
-
-def _is_forbidden_by_policy(refusal: Refusal) -> bool:
-    return refusal.status == 403 and refusal.code not in _NO_PERMISSION
-
-
 def _arrived_changed(refusal: Refusal) -> bool:
     changed = re.search(r"(?i)crc|md5|checksum|hash|digest|corruption", f"{refusal.code} {refusal.text}")
     return refusal.status == 400 and changed is not None
@@ -176,10 +166,9 @@ def _with_effect(advice: str) -> Text:
     """Return the advice, and for a call that changes something and was perhaps carried out, that this is unknown."""
 
     def text(refusal: Refusal) -> str:
-        uncertain = refusal.status in {0, 408} or refusal.status >= 500
-        unknown = ". Whether it took effect is not known; another try finds out"
-        effect = unknown if uncertain and refusal.operation in {"create", "complete", "delete"} else ""
-        return f"{advice.format(connection=refusal.connection)}{effect}"
+        changes = refusal.is_uncertain() and refusal.operation in {"create", "complete", "delete"}
+        unknown = ". Whether it took effect is not known; another try finds out" if changes else ""
+        return f"{advice.format(connection=refusal.connection)}{unknown}"
 
     return text
 
@@ -227,12 +216,12 @@ _RULES = (
     ),
     Rule(
         StorageError,
-        _requester_pays,
+        lambda refusal: refusal.code.lower() == "userprojectmissing" or "requester pays" in refusal.text.lower(),
         "The bucket makes requesters pay. Set user_project= to the project that pays",
     ),
     Rule(
         StorageDeniedError,
-        _is_forbidden_by_policy,
+        lambda refusal: refusal.status == 403 and refusal.code not in _NO_PERMISSION,
         "Cloud Storage refused the call for the reason {code!r}. Check the bucket's retention policy, holds and public "
         "access settings, and the project's billing and organization policies",
     ),
@@ -242,11 +231,7 @@ _RULES = (
         bucket_is_missing,
         "There is no bucket {bucket!r} for {connection}. Create it or correct bucket_name",
     ),
-    Rule(
-        StorageError,
-        has_code("NoSuchUpload"),
-        "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it",
-    ),
+    UPLOAD_IS_GONE,
     Rule(
         StorageUnavailableError,
         lambda refusal: refusal.operation == "send" and refusal.status in {404, 410},

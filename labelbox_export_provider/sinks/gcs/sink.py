@@ -14,7 +14,7 @@ from labelbox_export_provider.errors import StorageDeniedError, StorageError
 from labelbox_export_provider.sinks.base import NewObject, ObjectWriter, WrittenObject, check_relative_key
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.bucket_sink import BucketSink
-from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, parse
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.gcs.writers import CreateOnlyWriter
@@ -43,8 +43,7 @@ class GCSSink(BucketSink[str]):
         connection: str = "the Google Cloud connection",
     ) -> None:
         check_gcs_bucket("bucket_name", bucket)
-        arguments = GCSArguments.parse(sink_args or {})
-        self._gcs = GCSCalls(client, bucket, arguments, user_project, retry_timeout, connection=connection)
+        self._gcs = GCSCalls(client, bucket, parse(sink_args or {}), user_project, retry_timeout, connection=connection)
         super().__init__(self._gcs)
 
     def begin(self, new: NewObject) -> ObjectWriter:

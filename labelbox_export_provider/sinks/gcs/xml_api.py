@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
-from labelbox_export_provider.sinks.gcs.arguments import GCSArguments
+from labelbox_export_provider.sinks.gcs.arguments import headers as as_headers
 from labelbox_export_provider.sinks.gcs.errors import (
     is_store_error,
     is_worth_another_call,
@@ -23,6 +23,7 @@ from labelbox_export_provider.sinks.gcs.errors import (
     refusal_error,
 )
 from labelbox_export_provider.sinks.multipart import BucketCalls
+from labelbox_export_provider.sinks.refusals import Refusal
 from labelbox_export_provider.sinks.uncopied_body import UncopiedBody
 
 _TIMEOUT = (61.0, 60.0)  # seconds to connect and between bytes, as in the client library
@@ -42,7 +43,7 @@ class XmlApi(BucketCalls[str]):
         self,
         client: Any,
         bucket: str,
-        arguments: GCSArguments,
+        arguments: Mapping[str, Any],
         user_project: str | None,
         retry: Any,
         connection: str,
@@ -58,7 +59,7 @@ class XmlApi(BucketCalls[str]):
     def create_upload(self, new: NewObject) -> str:
         """Open a multipart upload and return its id."""
         own = {f"x-goog-meta-{name}": value for name, value in new.metadata.items()}
-        headers = {"Content-Type": new.content_type, **own, **self._arguments.headers()}
+        headers = {"Content-Type": new.content_type, **own, **as_headers(self._arguments)}
         answer = self._send("upload", new.key, "POST", "uploads", headers=headers)
         return self._text(self._parse(answer, new.key), "UploadId", new.key)
 
@@ -138,12 +139,12 @@ class XmlApi(BucketCalls[str]):
             except Exception as error:
                 if not (is_store_error(error) or isinstance(error, OSError)):
                     raise
-                refusal = read_error(error, operation, self._name, key, self._connection)
+                refusal = read_error(error, self._called(operation, key))
             else:
                 # A completion that takes long may begin its answer before it fails.
                 if answer.status_code < 300 and b"<Error>" not in answer.content[:500]:
                     return answer
-                refusal = read_response(answer, operation, self._name, key, self._connection)
+                refusal = read_response(answer, self._called(operation, key))
                 if refusal.code == missing:
                     return None
             if query == "uploads" and is_worth_another_call(refusal):
@@ -160,6 +161,9 @@ class XmlApi(BucketCalls[str]):
                 raise
             failure = last
         raise failure
+
+    def _called(self, operation: str, key: str) -> Refusal:
+        return Refusal(operation, f"gs://{self._name}/{key}", self._name, self._connection)
 
     def _parse(self, answer: Any, key: str) -> ElementTree.Element:
         try:

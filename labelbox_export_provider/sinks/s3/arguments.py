@@ -1,11 +1,10 @@
-"""The limits of S3 uploads, and the `sink_args` of an S3 transfer with the calls that take them."""
+"""The limits of S3 uploads, and the `sink_args` of an S3 transfer by the calls that take them."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -16,31 +15,15 @@ from labelbox_export_provider.errors import ConfigurationError
 MIN_PART_BYTES = 5 * 1024**2
 MAX_PART_BYTES = 5 * 1024**3
 
-_BUCKET = frozenset({"ExpectedBucketOwner", "RequestPayer"})
-_CREATE = frozenset(
-    {
-        "ACL",
-        "BucketKeyEnabled",
-        "CacheControl",
-        "ContentDisposition",
-        "ContentLanguage",
-        "Expires",
-        "GrantFullControl",
-        "GrantRead",
-        "GrantReadACP",
-        "GrantWriteACP",
-        "ObjectLockLegalHoldStatus",
-        "ObjectLockMode",
-        "ObjectLockRetainUntilDate",
-        "SSEKMSEncryptionContext",
-        "SSEKMSKeyId",
-        "ServerSideEncryption",
-        "StorageClass",
-        "Tagging",
-        "WebsiteRedirectLocation",
-    }
-)
-ALLOWED = _BUCKET | _CREATE
+OF_EVERY_CALL = frozenset({"ExpectedBucketOwner", "RequestPayer"})
+"""Those of all calls; the others are only of calls that create an object."""
+_CREATE = frozenset({
+    "ACL", "BucketKeyEnabled", "CacheControl", "ContentDisposition", "ContentLanguage", "Expires", "GrantFullControl",
+    "GrantRead", "GrantReadACP", "GrantWriteACP", "ObjectLockLegalHoldStatus", "ObjectLockMode",
+    "ObjectLockRetainUntilDate", "SSEKMSEncryptionContext", "SSEKMSKeyId", "ServerSideEncryption", "StorageClass",
+    "Tagging", "WebsiteRedirectLocation",
+})  # fmt: skip
+ALLOWED = OF_EVERY_CALL | _CREATE
 FLAGS = frozenset({"BucketKeyEnabled"})
 TIMES = frozenset({"Expires", "ObjectLockRetainUntilDate"})
 """All others are text in the service model of the client library, which is too heavy to load while parsing."""
@@ -60,26 +43,12 @@ _WHY_NOT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SinkArguments:
-    """Extra arguments: `create` for calls that create an object, `bucket` for the other calls."""
-
-    create: Mapping[str, Any]
-    bucket: Mapping[str, Any]
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> SinkArguments:
-        """Return the arguments by call; fail with `ConfigurationError` on names and values that no call takes."""
-        cls.check_literals(given)
-        return cls(dict(given), {name: value for name, value in given.items() if name in _BUCKET})
-
-    @classmethod
-    def check_literals(cls, given: Mapping[str, Any]) -> None:
-        """Refuse wrong names, and wrong values as far as they are known while a DAG is parsed."""
-        for name, value in given.items():
-            _check_name(name)
-            if not is_template(value):
-                _check_value(name, value)
+def check_literals(given: Mapping[str, Any]) -> None:
+    """Refuse names and values that no call takes, values as far as they are known while a DAG is parsed."""
+    for name, value in given.items():
+        _check_name(name)
+        if not is_template(value):
+            _check_value(name, value)
 
 
 def _check_name(name: str) -> None:

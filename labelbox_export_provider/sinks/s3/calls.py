@@ -12,7 +12,6 @@ from labelbox_export_provider.errors import LabelboxExportError, StorageError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
-    EXPORT_ID,
     ExpectedObject,
     ListedObject,
     NewObject,
@@ -25,7 +24,7 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.multipart import BucketCalls
 from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
 from labelbox_export_provider.sinks.s3 import checksums
-from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, SinkArguments
+from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, OF_EVERY_CALL
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.errors import refusal_error
 from labelbox_export_provider.sinks.s3.unknown_headers import may_be_about_checksums
@@ -49,9 +48,10 @@ class S3Calls(BucketCalls[Upload]):
 
     maximum_put_bytes = MAX_PART_BYTES
 
-    def __init__(self, bucket: S3Bucket, arguments: SinkArguments) -> None:
+    def __init__(self, bucket: S3Bucket, arguments: Mapping[str, Any]) -> None:
         self._bucket = bucket
-        self._arguments = arguments
+        self._create = arguments
+        self._every = {name: value for name, value in arguments.items() if name in OF_EVERY_CALL}
         self._asks_for_whole = bucket.sends_checksums
         self._unanswered: set[str] = set()
 
@@ -71,7 +71,7 @@ class S3Calls(BucketCalls[Upload]):
             Metadata={**new.metadata, CRC32C: checksum.text(expected.crc32c)},
             **self._checksum(expected.crc32c),
             **_create_only(new),
-            **self._arguments.create,
+            **self._create,
         )
         written = self._written(new, expected, answer)
         if not self._is_checked(expected, answer) and written.etag != _md5(body):
@@ -80,33 +80,21 @@ class S3Calls(BucketCalls[Upload]):
 
     def get_object(self, key: str, limit: int) -> bytes | None:
         """Return at most `limit` bytes of an object; None when there is none."""
-        content: bytes | None = self._bucket.call("GetObject", key, limit=limit, **self._arguments.bucket)
+        content: bytes | None = self._bucket.call("GetObject", key, limit=limit, **self._every)
         return content
 
     def head_object(self, key: str) -> StoredObject | None:
         """Return what the store knows of an object; None when there is none."""
-        answer = self._bucket.call("HeadObject", key, **self._arguments.bucket)
+        answer = self._bucket.call("HeadObject", key, **self._every)
         if answer is None:
             return None
         return StoredObject(
             key,
             int(answer["ContentLength"]),
             {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
-            answer.get("ETag"),
+            _unquoted(answer.get("ETag")),
             answer.get("VersionId"),
         )
-
-    def own_object(self, new: NewObject, expected: ExpectedObject) -> WrittenObject | None:
-        """Return what is there if it is this very object; its export's id, form and size are enough."""
-        try:
-            there = self.head_object(new.key)
-        except StorageError:
-            return None
-        if there is None or there.size != expected.size or EXPORT_ID not in new.metadata:
-            return None
-        if any((there.metadata or {}).get(name.lower()) != value for name, value in new.metadata.items()):
-            return None
-        return self._written(new, expected, {"ETag": there.etag, "VersionId": there.version_id})
 
     def list_objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield the objects whose keys start with `prefix`, page by page."""
@@ -118,7 +106,7 @@ class S3Calls(BucketCalls[Upload]):
 
     def delete_object(self, key: str) -> None:
         """Remove an object; a missing one is no error."""
-        self._bucket.call("DeleteObject", key, **self._arguments.bucket)
+        self._bucket.call("DeleteObject", key, **self._every)
 
     # --- multipart uploads
 
@@ -145,7 +133,7 @@ class S3Calls(BucketCalls[Upload]):
 
     def _create_upload(self, new: NewObject, **whole: str) -> Any:
         kept = {"ContentType": new.content_type, "Metadata": dict(new.metadata)}
-        answer = self._bucket.attempt("CreateMultipartUpload", new.key, **kept, **whole, **self._arguments.create)
+        answer = self._bucket.attempt("CreateMultipartUpload", new.key, **kept, **whole, **self._create)
         refused = isinstance(answer, Refusal)
         if answer.is_uncertain() if refused else answer["ResponseMetadata"].get("RetryAttempts"):
             self._unanswered.add(new.key)
@@ -160,7 +148,7 @@ class S3Calls(BucketCalls[Upload]):
             PartNumber=part.number,
             Body=UncopiedBody.of(part.body),
             **self._checksum(crc32c),
-            **self._arguments.bucket,
+            **self._every,
         )
         return str(answer["ETag"])
 
@@ -178,7 +166,7 @@ class S3Calls(BucketCalls[Upload]):
             MpuObjectSize=expected.size,
             **(whole if upload.checks_whole else {}),
             **_create_only(new),
-            **self._arguments.bucket,
+            **self._every,
         )
         written = self._written(new, expected, answer)
         if not self._is_checked(expected, answer):
@@ -188,7 +176,7 @@ class S3Calls(BucketCalls[Upload]):
 
     def abort_upload(self, key: str, upload: Upload) -> bool:
         """Abort a multipart upload with all its parts; return whether there was one."""
-        was_open = self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._arguments.bucket)
+        was_open = self._bucket.call("AbortMultipartUpload", key, UploadId=upload.id, **self._every)
         self.abort_unanswered(key)
         return was_open is not None
 
@@ -220,7 +208,7 @@ class S3Calls(BucketCalls[Upload]):
             logger.info("The size of %s was not checked: %s", written.uri, error)
             return
         # Another ETag is the object of another writer, which is not checked here.
-        if there is None or there.size == written.size or _unquoted(there.etag) != written.etag:
+        if there is None or there.size == written.size or there.etag != written.etag:
             return
         raise self.remove_wrong(written.key, found=there.size, sent=written.size)
 
@@ -229,7 +217,7 @@ class S3Calls(BucketCalls[Upload]):
         return WrittenObject(new.key, self.uri(new.key), expected.size, expected.crc32c, etag, version)
 
     def _pages(self, operation: str, prefix: str, **tokens: str) -> Iterator[Mapping[str, Any]]:
-        return self._bucket.pages(operation, prefix, tokens, self._arguments.bucket)
+        return self._bucket.pages(operation, prefix, tokens, self._every)
 
     def _checksum(self, crc32c: int) -> dict[str, str]:
         return checksums.of_bytes(crc32c) if self._bucket.sends_checksums else {}

@@ -17,7 +17,7 @@ from labelbox_export_provider.errors import (
     StorageUnavailableError,
     StorageUnsupportedError,
 )
-from labelbox_export_provider.sinks.refusals import Refusal, Rule, has_code, has_status, storage_error
+from labelbox_export_provider.sinks.refusals import UPLOAD_IS_GONE, Refusal, Rule, has_code, has_status, storage_error
 from labelbox_export_provider.sinks.s3.unknown_headers import (
     ARRIVED_CHANGED,
     NO_CHECKSUMS,
@@ -45,29 +45,17 @@ _CALLS_OF_AN_UPLOAD = {"AbortMultipartUpload", "ListMultipartUploads"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
 _BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _BUSY = {
-    "SlowDown",
-    "RequestTimeout",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequests",
-    "InternalError",
-    "ServiceUnavailable",
-    "OperationAborted",
-    "ConditionalRequestConflict",
-    "RequestTimeTooSkewed",
-}
+    "SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError",
+    "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict", "RequestTimeTooSkewed",
+}  # fmt: skip
 _OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _DENIED_ACTION = re.compile(r"not authorized to perform: ([\w:*]+)(?: on resource: \"?([^\s\",]+))?")
 _INVALID_PARAMETER = re.compile(r"parameter (?:in input: )?\"?([\w.]+)")
 _ADDRESS = re.compile(r"(?i)https?://\S+")
 _NO_ANSWER = {
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ReadTimeoutError",
-    "ConnectionClosedError",
-    "ProxyConnectionError",
-    "HTTPClientError",
-}
+    "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
+    "ProxyConnectionError", "HTTPClientError",
+}  # fmt: skip
 
 
 def is_store_error(error: BaseException) -> bool:
@@ -151,18 +139,6 @@ def _is_denied(refusal: Refusal) -> bool:
     return refusal.code in _DENIED or (refusal.status == 403 and refusal.code not in _BAD_KEY)
 
 
-def _bucket_is_missing(refusal: Refusal) -> bool:
-    return refusal.code == "NoSuchBucket" or (refusal.status == 404 and refusal.operation in _CALLS_OF_A_BUCKET)
-
-
-def _bucket_name_is_invalid(refusal: Refusal) -> bool:
-    return refusal.code == "ParamValidationError" and "Invalid bucket name" in refusal.text
-
-
-def _is_busy(refusal: Refusal) -> bool:
-    return refusal.code in _BUSY or refusal.status >= 500 or refusal.status == 429
-
-
 def _refused_parameters(refusal: Refusal) -> str:
     # Names only: the library's text quotes values, which may be keys.
     names = ", ".join(sorted(set(_INVALID_PARAMETER.findall(refusal.text)))) or "an argument"
@@ -198,7 +174,7 @@ _KMS_KEY = (
 _RULES = (
     Rule(
         StorageError,
-        _bucket_name_is_invalid,
+        lambda refusal: refusal.code == "ParamValidationError" and "Invalid bucket name" in refusal.text,
         "The bucket has a name that no bucket can have. Correct s3_bucket",
         sent=False,
     ),
@@ -222,7 +198,9 @@ _RULES = (
     ),
     Rule(
         StorageError,
-        _bucket_is_missing,
+        lambda refusal: (
+            refusal.code == "NoSuchBucket" or (refusal.status == 404 and refusal.operation in _CALLS_OF_A_BUCKET)
+        ),
         "There is no bucket {bucket!r} for {connection}. Create it or correct s3_bucket",
     ),
     Rule(StorageUnsupportedError, knows_no_condition, NO_CONDITION),
@@ -247,15 +225,15 @@ _RULES = (
         has_code(*ARRIVED_CHANGED, "XAmzContentSHA256Mismatch"),
         "Other bytes arrived than were sent. Retrying sends them again; if it happens again, check the proxy",
     ),
-    Rule(StorageUnavailableError, _is_busy, "The store is busy or failed; retrying may help"),
+    Rule(
+        StorageUnavailableError,
+        lambda refusal: refusal.code in _BUSY or refusal.status >= 500 or refusal.status == 429,
+        "The store is busy or failed; retrying may help",
+    ),
     Rule(StorageDeniedError, lambda refusal: refusal.code.startswith("KMS.") and _is_denied(refusal), _KMS_KEY),
     Rule(StorageError, lambda refusal: refusal.code.startswith("KMS."), _KMS_KEY),
     Rule(StorageDeniedError, _is_denied, _missing_permission),
-    Rule(
-        StorageError,
-        has_code("NoSuchUpload"),
-        "The upload was aborted, so another try of the same task has taken over, or a lifecycle rule removed it",
-    ),
+    UPLOAD_IS_GONE,
     Rule(
         StorageError,
         lambda refusal: refusal.code in _OTHER_REGION or refusal.status in {301, 307},

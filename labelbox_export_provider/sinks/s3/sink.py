@@ -12,7 +12,7 @@ from typing import Any
 from labelbox_export_provider.errors import LabelboxExportError
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.bucket_sink import BucketSink
-from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, MIN_PART_BYTES, SinkArguments
+from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, MIN_PART_BYTES, check_literals
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.calls import S3Calls, Upload
 
@@ -45,7 +45,8 @@ class S3Sink(BucketSink[Upload]):
     ) -> None:
         check_s3_bucket("s3_bucket", bucket)
         self.connections = client.meta.config.max_pool_connections
-        calls = S3Calls(S3Bucket(client, bucket, connection), SinkArguments.parse(sink_args or {}))
+        check_literals(sink_args or {})
+        calls = S3Calls(S3Bucket(client, bucket, connection), sink_args or {})
         self._remove_wrong = calls.remove_wrong
         super().__init__(calls)
 
