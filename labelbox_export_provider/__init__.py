@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         ProjectExportOperator as ProjectExportOperator,
         SliceExportOperator as SliceExportOperator,
     )
+    from labelbox_export_provider.operators.windows_check import (
+        LabelboxWindowsCheckOperator as LabelboxWindowsCheckOperator,
+    )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor as ExportTaskSensor
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator as LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator as LabelboxExportToGCSOperator
@@ -71,6 +74,7 @@ _PUBLIC_NAMES = {
         "ProjectExportOperator",
         "SliceExportOperator",
     ),
+    "operators.windows_check": ("LabelboxWindowsCheckOperator",),
     "sensors.export_task": ("ExportTaskSensor",),
     "transfers.to_file": ("LabelboxExportToFileOperator",),
     "transfers.to_gcs": ("LabelboxExportToGCSOperator",),

@@ -30,6 +30,7 @@
     ├── TaskStoppedError                Airflow stopped the task, which can be tried again
     ├── IntegrityError                  bytes or rows differ from what Labelbox announced; nothing was published
     ├── TooManyErrorRowsError           the error stream is longer than `max_error_rows` allows; no result was published
+    ├── WindowsNotLandedError           a check found windows that are due and not landed: fill them as it describes
     └── StorageError                    the store refused: fix what the message names, such as bucket or connection
         ├── StorageDeniedError          a permission is missing, or a policy of the bucket forbids the call: grant it
         ├── StorageUnsupportedError     the store lacks a call that an option needs: choose another option or store
@@ -179,6 +180,10 @@ class IntegrityError(LabelboxExportError):
 
 class TooManyErrorRowsError(LabelboxExportError):
     """The error stream holds more rows than `max_error_rows`; errors were landed, results were not."""
+
+
+class WindowsNotLandedError(LabelboxExportError):
+    """A check of windows found some that are due and missing, or rejected; the message has the way to fill each."""
 
 
 class StorageError(LabelboxExportError):

@@ -93,7 +93,13 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.hooks.labelbox"]},
         ],
         "operators": [
-            {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.operators.export"]},
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "labelbox_export_provider.operators.export",
+                    "labelbox_export_provider.operators.windows_check",
+                ],
+            },
         ],
         "sensors": [
             {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.sensors.export_task"]},

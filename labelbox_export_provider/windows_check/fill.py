@@ -2,7 +2,8 @@
 
 A gap of every source of a DAG is one of its runs: `airflow backfill create` runs its dates again, whether their runs
 are missing, failed or were marked success (`--reprocess-behavior completed`; by default a date that has a run is left
-alone). A gap of some sources, or one whose DAG is not known or has another timetable by now, is filled by the example
+alone). A run keeps its interval when it runs again, though, also one of zero width from before the timetable was
+changed. So where runs are known to be there, and for a gap of some sources or of an unknown DAG, the way is the example
 DAG `labelbox_fill_gaps`, whose params are the sources and the ends of the gap.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,18 +24,23 @@ from labelbox_export_provider.windows_check.tiling import WindowState
 
 FILL_DAG = "labelbox_fill_gaps"
 MAX_FILLS = 100
-_REJECTED = "read its error rows and raise max_error_rows, or fix what they name, first"
+_REJECTED = (
+    f"read its error rows and raise max_error_rows ({FILL_DAG} has a param for it), or fix what they name, first"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """The DAG that lands these sources. `dates_are_ends` is for timetables whose dates are ends of windows.
 
-    That is `CronTriggerTimetable(interval=...)`: a backfill selects its runs by the time at which they fire.
+    That is `CronTriggerTimetable(interval=...)`: a backfill selects its runs by the time at which they fire. `has_run`
+    returns whether the DAG has a run of any of these logical dates, which are the starts of windows; None where nobody
+    can be asked.
     """
 
     dag_id: str
     dates_are_ends: bool = False
+    has_run: Callable[[Sequence[datetime]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,17 @@ def fills(report: WindowsReport, schedule: Schedule | None = None) -> tuple[Fill
     for (start, end, state, windows), sources in sorted(shared.items(), reverse=True):
         gap = Gap(sources[0], start, end, state, windows)
         there = [each.source for each in everyone if each.runs and each.runs[0].start <= start]
-        whole_run = schedule is not None and set(there) <= set(sources)
+        whole_run = schedule is not None and set(there) <= set(sources) and not _has_run(report, gap, schedule)
         found.append(_backfill(gap, sources, schedule) if schedule and whole_run else _fill_gaps(gap, sources))
     return tuple(found)
+
+
+def _has_run(report: WindowsReport, gap: Gap, schedule: Schedule) -> bool:
+    if schedule.has_run is None:
+        return False
+    runs = next(each.runs for each in report.sources if each.source == gap.source)
+    inside = (run for run in runs if run.state == gap.state and gap.start <= run.start < gap.end)
+    return schedule.has_run([run.start + number * run.step for run in inside for number in range(run.count)])
 
 
 def _backfill(gap: Gap, sources: Sequence[SourceKey], schedule: Schedule) -> Fill:
@@ -98,5 +112,11 @@ def _fill(
     command: str,
     params: dict[str, object] | None,
 ) -> Fill:
-    note = _REJECTED if gap.state == "rejected" else None
+    note = f"{_REJECTED} (below {_error_rows(gap, sources)})" if gap.state == "rejected" else None
     return Fill(gap.start, gap.end, gap.state, gap.windows, tuple(sources), kind, command, params, note)
+
+
+def _error_rows(gap: Gap, sources: Sequence[SourceKey]) -> str:
+    if len(sources) > 1:
+        return "errors/"
+    return f"errors/source={gap.source.kind}/id={gap.source.id}/dt={gap.start:%Y-%m-%d}/"

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 from labelbox_export_provider.domain.records.handle import SourceName
 from labelbox_export_provider.domain.records.object_names import NAME_ENDS, State
+from labelbox_export_provider.domain.request.source import Source
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.base import ListedObject
 
@@ -48,6 +50,16 @@ class SourceKey(NamedTuple):
                 f"{', '.join(SOURCE_KINDS)}. The id of a catalog is that of its organization."
             )
         return cls(kind, name)
+
+    @classmethod
+    def of(cls, source: Source) -> SourceKey:
+        """Return the key of a source; fails where names hold the organization too, which a source does not know."""
+        if source.kind in ("catalog", "data_rows"):
+            raise ConfigurationError(
+                f"The names of a {source.kind} export hold the id of the organization: write the source as text, "
+                f"'{source.kind}:' and what follows id= in the names below manifests/."
+            )
+        return cls(source.kind, quote(source.id, safe="-_."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ WAIT = AFTER_THE_LAST + "clear this task"
             "read the landed errors, then clear task 'start' with downstream or raise max_error_rows",
         ),
         (
+            "WindowsNotLandedError",
+            ENDS_THE_SAME,
+            "fill each gap as described below, then clear this task",
+        ),
+        (
             "StorageError",
             ENDS_THE_SAME,
             "fix bucket or directory, permissions or connection, as the first lines say, then clear this task",

@@ -27,6 +27,7 @@ from labelbox_export_provider import (
     LabelboxExportToFileOperator,
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
+    LabelboxWindowsCheckOperator,
     ProjectExportOperator,
 )
 from labelbox_export_provider.airflow_compat import TaskDeferred
@@ -105,6 +106,12 @@ class DagHarness:
             task = self._transfer(**values)
         return self.to_the_end(task, **run_as)
 
+    def check(self, interval: tuple[datetime, datetime], **options: Any) -> Any:
+        """One try of a check of what was landed."""
+        with some_dag():
+            task = LabelboxWindowsCheckOperator(**{"task_id": "check", "prefix": str(self.root), **options})
+        return self.to_the_end(task, interval=interval)
+
     def _transfer(self, **options: Any) -> BaseOperator:
         if "s3_bucket" in options:
             return LabelboxExportToS3Operator(task_id="land", **{"s3_prefix": "labels", **options})
@@ -138,7 +145,7 @@ class DagHarness:
 
     def _phase_after(self, task: BaseOperator, deferred: TaskDeferred, context: Context) -> Any:
         if isinstance(deferred.trigger, DateTimeTrigger) and self.has_triggerer:
-            self.now = max(self.now, deferred.trigger.moment)
+            self.now = max(self.now, datetime.fromtimestamp(deferred.trigger.moment.timestamp(), timezone.utc))
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))
             return lambda: task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
         if not self.has_triggerer:

@@ -41,6 +41,7 @@ from labelbox_export_provider.errors import (
     TooManyErrorRowsError,
     WaitTimeoutError,
     WindowError,
+    WindowsNotLandedError,
 )
 
 NOTHING_WRITTEN = "nothing of this export"
@@ -62,7 +63,7 @@ class FailureReport:
     that starts the export, `link` is the source's page, `moved` holds bytes and rows and their totals, `in_store` what
     a reader of the bucket finds now, where the task wrote there. `starts_export`: this task starts the export itself,
     so that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
-    failed.
+    failed. `without_export`: it only looks at a store. `appendix` is text below the block; its lines stay as they are.
     """
 
     error: LabelboxExportError
@@ -78,7 +79,9 @@ class FailureReport:
     in_store: str | None = None
     starts_export: bool = False
     forgets: bool = False
+    without_export: bool = False
     extra: dict[str, str] = field(default_factory=dict)
+    appendix: str = ""
 
     @property
     def retryable(self) -> bool:
@@ -88,7 +91,8 @@ class FailureReport:
     def text(self) -> str:
         """Return the block: what happened, a sentence a line, then the facts."""
         lines = _lines(self.error.message)
-        return "\n".join([*lines, *(f"  {name + ':':<10} {value}" for name, value in self._facts() if value)])
+        lines += (f"  {name + ':':<10} {value}" for name, value in self._facts() if value)
+        return "\n".join([*lines, "", self.appendix] if self.appendix else lines)
 
     def _facts(self) -> list[tuple[str, str | None]]:
         handle = self.handle
@@ -138,6 +142,8 @@ class FailureReport:
 
     def _next_start(self, *, cleared: bool) -> str:
         """Return what this task does when it runs again."""
+        if self.without_export:
+            return "looks at the store again"
         if self.starts_export and isinstance(self.error, StorageError) and not self._knows_export():
             return f"asks the store again, then {self._next_export(cleared=cleared)}"
         return self._next_export(cleared=cleared)
@@ -206,6 +212,7 @@ _ADVICE: tuple[tuple[type[LabelboxExportError], str], ...] = (
     (ExportEndedError, "clear {start_task} with downstream: only a new export helps"),
     (ExportNotReadyError, "put an ExportTaskSensor between {start_task} and this task, then clear this task"),
     (TooManyErrorRowsError, "read the landed errors, then clear {start_task} with downstream or raise max_error_rows"),
+    (WindowsNotLandedError, "fill each gap as described below, then clear this task"),
     (NoTriggererError, "start a triggerer, or look why it does not run, then clear this task"),
     (WaitTimeoutError, "clear this task to wait longer for the same export, or raise timeout="),
     (TaskStoppedError, "clear this task, unless it was stopped on purpose"),

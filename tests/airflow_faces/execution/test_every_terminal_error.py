@@ -16,7 +16,14 @@ from support import snapshots
 from support.airflow.tasks import NIGHT
 from support.airflow.versions import finds_out_that_connections_are_missing
 from support.failing_tasks import CONNECTION, DagHarness
-from support.terminal_errors import access, exports, refusals, settings, stores  # noqa: F401  they register situations
+from support.terminal_errors import (  # noqa: F401  they register situations
+    access,
+    exports,
+    refusals,
+    settings,
+    stores,
+    window_checks,
+)
 from support.terminal_errors.registry import SITUATIONS, Situation
 
 import labelbox_export_provider
@@ -124,7 +131,7 @@ def test_the_message_is_the_one_that_was_read(message: Message, request: pytest.
     expected = SITUATIONS[request.node.callspec.id]
     assert type(message.error) is expected.error
     assert_it_begins_with_what_helps(message)
-    assert_it_has_the_shape_of_all(message)
+    assert_it_has_the_shape_of_all(message, expected)
     assert_it_can_be_acted_on(message, expected)
     assert_it_holds_no_secret(message)
     snapshots.compare(expected.name, message.snapshot())
@@ -136,10 +143,12 @@ def assert_it_begins_with_what_helps(message: Message) -> None:
     assert not re.search(r"://|answered HTTP|\b(userId|projectId|taskId)\b", sentences[0])
 
 
-def assert_it_has_the_shape_of_all(message: Message) -> None:
-    names = re.findall(r"^  ([a-z ]+): +\S.*$", message.text, re.MULTILINE)
+def assert_it_has_the_shape_of_all(message: Message, expected: Situation) -> None:
+    block, _, table = message.text.partition("\n\n")
+    names = re.findall(r"^  ([a-z ]+): +\S.*$", block, re.MULTILINE)
     assert names == [name for name in LINES if name in names]
-    assert message.text.partition("\n  ")[2].count("\n") == len(names) - 1
+    assert block.partition("\n  ")[2].count("\n") == len(names) - 1
+    assert bool(table) == (expected.error is errors.WindowsNotLandedError)
 
 
 def assert_it_can_be_acted_on(message: Message, expected: Situation) -> None:

@@ -38,6 +38,8 @@ class TaskInstance:
     try_number: int = 1
     max_tries: int = 3
     xcoms: dict[str, Any] = field(default_factory=dict)
+    logical_dates: dict[str, set[datetime]] = field(default_factory=dict)
+    """Those of the runs of other DAGs."""
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
@@ -46,6 +48,9 @@ class TaskInstance:
         if key not in self.xcoms:
             logging.getLogger("airflow.sdk.api.client").error("XCom not found")  # as Airflow's client does
         return self.xcoms.get(key)
+
+    def get_dr_count(self, dag_id: str, logical_dates: list[datetime] | None = None) -> int:
+        return len(self.logical_dates.get(dag_id, set()) & set(logical_dates or ()))
 
 
 NIGHT = (datetime(2026, 11, 22, 2, tzinfo=timezone.utc), datetime(2026, 11, 23, 2, tzinfo=timezone.utc))
