@@ -67,7 +67,7 @@ class Theatre:
             "LABELBOX_IDS_PER_EXPORT": "20",
         }
 
-    def airflow(self, *arguments: str) -> str:
+    def airflow(self, *arguments: str, fails: bool = False) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env=self.environment,
@@ -76,7 +76,7 @@ class Theatre:
             timeout=240,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+        assert (done.returncode != 0) == fails, done.stdout[-6000:] + done.stderr[-3000:]
         return done.stdout + done.stderr
 
     def run(self, dag_id: str, **params: Any) -> tuple[list[Any], dict[str, bytes]]:
@@ -171,3 +171,25 @@ def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_
     assert len(exports) == -(-len(keys) // 20) > 1
     assert len(manifests(added)) == len(exports)
     assert sorted(json.loads(row)["data_row"]["global_key"] for row in rows_of(added)) == sorted(keys)
+
+
+def test_the_check_prints_what_the_fill_takes(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two nights are landed, with one between them missing: the check fails, the fill lands it, the check is green."""
+    monkeypatch.setitem(theatre.environment, "LABELBOX_PREFIX", "checked")
+    project, dataset = (
+        theatre.labelbox.workspace.id_of("Street scenes"),
+        theatre.labelbox.workspace.id_of("Pictures and reviews"),
+    )
+    sources = [f"project:{project}", f"dataset:{dataset}", f"catalog:{theatre.labelbox.organization_id}"]
+    for day in (6, 8):
+        window = {"start": f"2024-05-0{day}T02:00:00Z", "end": f"2024-05-0{day + 1}T02:00:00Z"}
+        exports, _ = theatre.run("labelbox_fill_gaps", sources=sources, **window)
+        assert len(exports) == 3
+    check = ("dags", "test", "labelbox_windows_check", "2024-05-09T09:00:00+00:00")
+    output = theatre.airflow(*check, fails=True)
+    [printed] = set(re.findall(r"airflow dags trigger labelbox_fill_gaps --conf '(\{.*?\})'", output))
+    params = json.loads(printed)
+    assert params == {"sources": sorted(sources), "start": "2024-05-07T02:00:00Z", "end": "2024-05-08T02:00:00Z"}
+    exports, added = theatre.run("labelbox_fill_gaps", **params)
+    assert len(manifests(added)) == len(exports) == 3
+    theatre.airflow(*check)

@@ -21,7 +21,8 @@ PACKAGE = "labelbox_export_provider"
 EXTRA_PAGES = ("SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")
 REFERENCE: dict[str, tuple[str, ...]] = {
     "operators": ("operators.base", "operators.export", "sensors.export_task", "transfers.to_file", "transfers.to_gcs",
-                  "transfers.to_s3", "transfers.base", "streaming.landing.options", "execution.task_code"),
+                  "transfers.to_s3", "transfers.base", "streaming.landing.options", "operators.windows_check",
+                  "execution.task_code"),
     "sources": ("domain.request.sources", "params", "domain.windows.windows", "execution.window_params"),
     "python": ("hooks.labelbox", "export_task.task", "client.types", "client", "triggers.export_task"),
     "errors": ("errors",),

@@ -24,6 +24,7 @@ from labelbox_export_provider import (
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
     LabelboxHook,
+    LabelboxWindowsCheckOperator,
     ModelRunExportOperator,
     ModelRunSource,
     ParamsWindow,
@@ -98,6 +99,14 @@ with DAG("typed", schedule="@daily", params=window_params()) as dag:
         global_keys=[["a"], ["b"]]
     )
 
+    LabelboxWindowsCheckOperator(
+        task_id="check",
+        prefix="s3://lake/labelbox",
+        sources=[ProjectSource(project_id="clp1"), {"kind": "dataset", "dataset_id": "cld1"}, "project:clp2"],
+        grace=timedelta(hours=2),
+        on_gap="report",
+        timeout=3600,
+    )
     LabelboxExportToGCSOperator(
         task_id="to_gcs",
         source=DatasetSource(dataset_id="cld1", export_params={"metadata_fields": True}),
