@@ -9,6 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CLAIMED = re.compile(r"^\| (G\d+) \| \*\*(.+?)\.\*\* (.*) \| \[test\]\((.+?)\) \|$", re.MULTILINE)
 
+LAST = 13
+"""Number of the last guarantee, claimed or not."""
+
 
 def claimed() -> list[tuple[str, str, str, str]]:
     """Return number, sentence, the rest, and the test that begins with the sentence."""
@@ -17,7 +20,11 @@ def claimed() -> list[tuple[str, str, str, str]]:
 
 def guarantees() -> str:
     """Return a section for each guarantee that is claimed."""
-    return "\n\n".join("\n".join(_section(*each)) for each in claimed())
+    found = claimed()
+    numbers = [number for number, *_ in found]
+    missing = [f"G{number}" for number in range(1, LAST + 1) if f"G{number}" not in numbers]
+    rest = f"Not claimed yet: {', '.join(missing)}." if missing else ""
+    return "\n\n".join(filter(None, [*("\n".join(_section(*each)) for each in found), rest]))
 
 
 def _section(number: str, sentence: str, rest: str, test: str) -> Iterator[str]:
