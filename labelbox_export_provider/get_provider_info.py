@@ -45,6 +45,11 @@ _CONNECTION_TYPE: dict[str, Any] = {
             "description": "Bytes a second below which a file is asked for again. Empty: 1000; 0 allows any rate",
             "schema": {"type": ["integer", "null"], "minimum": 0},
         },
+        "polls_per_minute": {
+            "label": "Polls a minute",
+            "description": "Requests a minute with which one triggerer polls waiting exports. Empty: 60",
+            "schema": {"type": ["integer", "null"], "minimum": 1},
+        },
         "allow_http": {
             "label": "Allow plain http",
             "description": "Let the key travel unencrypted to an address that is not this machine",

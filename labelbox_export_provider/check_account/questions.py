@@ -50,7 +50,7 @@ QUESTIONS = (
     Question("task_type", "What is the type of an export's task?", "export-data-rows"),
     Question("status_in_task", "Does task(where) have status and completionPercentage?", EITHER),
     Question("completion_percentage", "Which scale has completionPercentage?", "0 to 1 or 0 to 100; shown only"),
-    Question("aliases", "How many aliased createdTasks does one query take?", "not used yet; 100 are wanted"),
+    Question("aliases", "How many aliased createdTasks does one query take?", "100, halved where they are refused"),
     Question("uint64", "Is UInt64 answered as text or as a number?", EITHER),
     Question("row_timestamp", "Which form has last_activity_at in rows?", "ISO 8601 with an offset"),
     Question("offset_dates", "Does +0000 in the dates of a filter count?", "yes, or the zone sent beside it, UTC"),

@@ -11,7 +11,6 @@ from labelbox_export_provider.check_account.exports import TinyExport
 from labelbox_export_provider.check_account.identifiers import UNKNOWN_ID
 from labelbox_export_provider.check_account.questions import FindingResult
 from labelbox_export_provider.client import flows, graphql
-from labelbox_export_provider.client.graphql import Document
 from labelbox_export_provider.client.parsing import cancelable_types
 from labelbox_export_provider.client.start_or_adopt import VISIBLE_WITHIN
 
@@ -121,7 +120,7 @@ def ask_order(account: Account) -> None:
 def _ask_aliases(account: Account, export: TinyExport) -> None:
     refusals: dict[str, str] = {}
     for number in ALIASES:
-        asked = account.ask(_aliased(number), _alias_variables(account, export, number))
+        asked = account.ask(graphql.created_tasks_by_id(number), _alias_variables(account, export, number))
         user = asked.data.get("user")
         if asked.error is None and isinstance(user, Mapping) and len(user) == number:
             found = f"{number}" if number == ALIASES[0] else f"{number}, but not {_larger(number)}"
@@ -135,18 +134,6 @@ def _larger(number: int) -> int:
     return min(each for each in ALIASES if each > number)
 
 
-def _aliased(number: int) -> Document:
-    variables = " ".join(f"$t{n}: ID!" for n in range(number))
-    fields = " ".join(
-        f"t{n}: createdTasks(where: {{id: $t{n}}} skip: 0 first: 1) {{ id status completionPercentage }}"
-        for n in range(number)
-    )
-    return Document(
-        "AliasedTasks",
-        f"query AliasedTasks($userId: ID! {variables}) {{ user(where: {{id: $userId}}) {{ {fields} }} }}",
-    )
-
-
 def _alias_variables(account: Account, export: TinyExport, number: int) -> dict[str, str]:
-    unknown = {f"t{n}": f"{UNKNOWN_ID[:-3]}{n:03}" for n in range(1, number)}
-    return {"userId": account.owner.user_id, "t0": export.export_id, **unknown}
+    unknown = (f"{UNKNOWN_ID[:-3]}{n:03}" for n in range(1, number))
+    return graphql.task_variables(account.owner.user_id, [export.export_id, *unknown])

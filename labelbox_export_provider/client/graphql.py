@@ -1,12 +1,12 @@
 """The GraphQL operations that this package sends, and no others.
 
-Operation names are our own, so that Labelbox's support can identify our requests. Documents are constants: all values
-are sent as variables.
+Operation names are our own, so that Labelbox's support can identify our requests. Documents are constants, or built
+from a number alone: all values are sent as variables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,6 +49,31 @@ CREATED_TASK_BY_ID = Document(
     "query CreatedTaskById($userId: ID!, $taskId: ID!) { user(where: {id: $userId}) "
     f"{{ createdTasks(where: {{id: $taskId}} skip: 0 first: 1) {{ {_TASK_FIELDS} }} }} }}",
 )
+
+
+def created_tasks_by_id(number: int) -> Document:
+    """Return the query for the states of that many tasks of one user; variables `taskId0`, `taskId1`, ... name them."""
+    ids = range(number)
+    declared = " ".join(f"$taskId{each}: ID!" for each in ids)
+    fields = " ".join(
+        f"{alias_of(each)}: createdTasks(where: {{id: $taskId{each}}} skip: 0 first: 1) {{ {_TASK_FIELDS} }}"
+        for each in ids
+    )
+    return Document(
+        "CreatedTasksById",
+        f"query CreatedTasksById($userId: ID! {declared}) {{ user(where: {{id: $userId}}) {{ {fields} }} }}",
+    )
+
+
+def task_variables(user_id: str, export_ids: Sequence[str]) -> dict[str, str]:
+    """Return the variables of `created_tasks_by_id` for these exports."""
+    return {"userId": user_id, **{f"taskId{position}": each for position, each in enumerate(export_ids)}}
+
+
+def alias_of(position: int) -> str:
+    """Return the alias under which `created_tasks_by_id` asks for the task at that position."""
+    return f"task{position}"
+
 
 CREATED_TASKS_BY_NAME = Document(
     "CreatedTasksByName",

@@ -6,7 +6,8 @@ missing. Numbers of type UInt64 may come as JSON strings or as integers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -60,13 +61,24 @@ def created_tasks(data: Mapping[str, Any], user_id: str) -> tuple[ExportTaskStat
     """Read a list of a user's tasks. Raises `NotFoundError` where Labelbox does not show that user to this key."""
     user = data.get("user")
     if user is None:
-        raise NotFoundError(
-            f"Labelbox shows no user {user_id!r} to this key: does the key belong to another organization?"
-        )
+        raise _hidden_user(user_id)
     tasks = user.get("createdTasks") if isinstance(user, Mapping) else None
     if not isinstance(tasks, list):
         raise _unexpected("user.createdTasks", "a list", tasks)
     return tuple(_task(each, "user.createdTasks[]") for each in tasks)
+
+
+def created_tasks_by_id(data: Mapping[str, Any], user_id: str, aliases: Iterable[str]) -> list[ExportTaskState]:
+    """Read the tasks below these aliases; one that is missing or unreadable is left out."""
+    user = data.get("user")
+    if user is None:
+        raise _hidden_user(user_id)
+    found = []
+    for alias in aliases:
+        tasks = user.get(alias) if isinstance(user, Mapping) else None
+        with suppress(ProtocolError):
+            found += [_task(each, f"user.{alias}[]") for each in tasks or () if isinstance(tasks, list)]
+    return found
 
 
 def task(data: Mapping[str, Any]) -> ExportTaskState | None:
@@ -215,6 +227,12 @@ def _moment(value: object) -> datetime | None:
     except ValidationError:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+
+
+def _hidden_user(user_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"Labelbox shows no user {user_id!r} to this key: does the key belong to another organization?"
+    )
 
 
 def _unexpected(path: str, expected: str, value: object) -> ProtocolError:

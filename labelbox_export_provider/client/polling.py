@@ -19,6 +19,7 @@ from labelbox_export_provider.errors import (
     ExportFailedError,
     ExportNotReadyError,
     IntegrityError,
+    LabelboxExportError,
     NotFoundError,
     TemporaryError,
 )
@@ -75,7 +76,7 @@ class ProgressLog:
 
 
 def pause_between_polls(polls: int, poke_interval: float, max_wait: float, exponential_backoff: bool) -> float:
-    """Return the seconds to wait after that many polls: `poke_interval`, doubled up to `max_wait`."""
+    """Return the seconds to wait after that many polls: `poke_interval`, doubled up to `max_wait` if so asked."""
     pause = poke_interval
     if exponential_backoff:
         pause = min(pause * 2.0 ** min(polls - 1, 20), max(max_wait, pause))
@@ -101,6 +102,11 @@ def poll(
     except TemporaryError as error:
         log.warning("Export %s could not be polled, the wait continues: %s", export_id, error)
         return PollResult(None, f"Export {export_id}: Labelbox did not answer")
+    return result_of(export_id, state, started_at, now())
+
+
+def result_of(export_id: str, state: ExportTaskState | None, started_at: datetime | None, now: datetime) -> PollResult:
+    """Return what a state means for a wait; None is the state of a task that may be too new to be visible."""
     if state is None:
         return PollResult(None, f"Export {export_id}: not visible yet")
     ended = _ENDED.get(state.status)
@@ -108,7 +114,7 @@ def poll(
         return PollResult(ended, ended_line(export_id, ended), state)
     if state.status not in _RUNNING:
         log.warning("Export %s is in an unknown state: %r. The wait continues.", export_id, state.status)
-    return PollResult(None, _running_line(state, started_at or state.created_at, now()), state)
+    return PollResult(None, _running_line(state, started_at or state.created_at, now), state)
 
 
 def _believed_state(
@@ -129,17 +135,24 @@ def _believed_state(
         try:
             return (yield from flows.task_state(export_id, user_id, policy))
         except (NotFoundError, AccessError) as error:
-            is_new = started_at is not None and now() - started_at <= VISIBILITY_GRACE
-            if is_new and isinstance(error, NotFoundError):
+            if may_be_invisible(error, started_at, now()):
                 return None
             if waited + ASKED_AGAIN_EVERY > min(BELIEVED_AFTER, policy.total_seconds):
                 raise
             if waited == 0.0:
-                log.warning(
-                    "Export %s: %s The wait ends if Labelbox answers so for %.0f s.", export_id, error, BELIEVED_AFTER
-                )
+                log.warning(denial_line(export_id, error))
         yield Sleep(ASKED_AGAIN_EVERY, f"the answer about export {export_id} is not believed yet")
         waited += ASKED_AGAIN_EVERY
+
+
+def may_be_invisible(error: LabelboxExportError, started_at: datetime | None, now: datetime) -> bool:
+    """Return whether Labelbox denies a task only because it is too new to be shown."""
+    return isinstance(error, NotFoundError) and started_at is not None and now - started_at <= VISIBILITY_GRACE
+
+
+def denial_line(export_id: str, error: LabelboxExportError) -> str:
+    """Return the warning about an answer that ends the wait if Labelbox keeps giving it."""
+    return f"Export {export_id}: {error} The wait ends if Labelbox answers so for {BELIEVED_AFTER:.0f} s."
 
 
 def ended_line(export_id: str, ended: Ended) -> str:

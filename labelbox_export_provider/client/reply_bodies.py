@@ -10,11 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class GraphQLError:
-    """One entry of `errors`, or of an answer that has only a top-level `message`; every member may be missing."""
+    """One entry of `errors`, or of an answer that has only a top-level `message`; every member may be missing.
+
+    `path` leads to the member of `data` that the entry is about; it is empty where the entry is about the request.
+    """
 
     code: str | None
     status: int | None
     text: str
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,12 @@ def _entry(error: object) -> GraphQLError:
         code=code if isinstance(code, str) else None,
         status=_status(exception.get("status")),
         text=" / ".join(texts) or "no text",
+        path=_path(error.get("path")),
     )
+
+
+def _path(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str:

@@ -30,7 +30,16 @@ from labelbox_export_provider.redaction import scrub
 
 DEFAULT_ENDPOINT = "https://api.labelbox.com/graphql"
 DEFAULT_APP_URL = "https://app.labelbox.com"
-EXTRA_KEYS = ("app_url", "timeout", "verify", "proxy", "allow_http", "min_bytes_per_second", "deployment_id")
+EXTRA_KEYS = (
+    "app_url",
+    "timeout",
+    "verify",
+    "proxy",
+    "allow_http",
+    "min_bytes_per_second",
+    "polls_per_minute",
+    "deployment_id",
+)
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -41,6 +50,7 @@ _VALID = {
     "verify": "true, false, or the path of a CA bundle",
     "allow_http": "true or false",
     "min_bytes_per_second": "a whole number of bytes, such as 1000, or 0 to allow any rate",
+    "polls_per_minute": "a whole number of requests, at least 1, such as 60",
     "deployment_id": "a word that names this Airflow, such as production",
 }
 
@@ -64,6 +74,7 @@ class ConnectionSettings(BaseModel):
     """The settings of a connection. `timeout` is in seconds and limits each request; `verify` may name a CA bundle.
 
     A download that brings fewer than `min_bytes_per_second`, on average over `timeout` seconds, is begun again.
+    `polls_per_minute` limits the requests by which one triggerer polls the exports that wait with this connection.
     `deployment_id` distinguishes Airflows that start exports of the same names.
 
     `conn_id` is the Airflow connection that the settings come from, which errors name; None for settings from code.
@@ -81,6 +92,7 @@ class ConnectionSettings(BaseModel):
     proxy: Annotated[str | None, Field(repr=False)] = None
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
     min_bytes_per_second: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1000
+    polls_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=1)] = 60
     deployment_id: Annotated[str, Field(max_length=200)] | None = None
     conn_id: str | None = None
 
@@ -97,6 +109,7 @@ class ConnectionSettings(BaseModel):
             proxy: str | None = ...,
             allow_http: bool = ...,
             min_bytes_per_second: int = ...,
+            polls_per_minute: int = ...,
             deployment_id: str | None = ...,
             conn_id: str | None = ...,
         ) -> None: ...

@@ -98,7 +98,7 @@ class ExportJob:
         options: PollOptions = {
             "poke_interval": self.wait_limits.poke_interval.total_seconds(),
             "max_wait": 60.0,
-            "exponential_backoff": True,
+            "exponential_backoff": None,
         }
         with self.reporting(context, handle=handle):
             return self.task.wait_for_end(

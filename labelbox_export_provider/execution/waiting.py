@@ -40,11 +40,11 @@ A short export then needs no second process, which would take about as long; a l
 
 
 class PollOptions(TypedDict):
-    """Seconds between two polls, and how they grow."""
+    """Seconds between two polls, and whether they grow: None lets them grow in a worker only."""
 
     poke_interval: float
     max_wait: float
-    exponential_backoff: bool
+    exponential_backoff: bool | None
 
 
 class WaitingTask(BaseOperator):
@@ -141,7 +141,8 @@ class WaitingTask(BaseOperator):
             if event is not None:
                 return event
             polls += 1
-            pause = timedelta(seconds=pause_between_polls(polls, **options))
+            grows = options["exponential_backoff"] is not False
+            pause = timedelta(seconds=pause_between_polls(polls, options["poke_interval"], options["max_wait"], grows))
             held = self.now() - begun
             left = timeout - held
             if self.deferrable and held + pause > MAX_HELD and left >= MIN_DEFERRAL:

@@ -36,7 +36,9 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
 
     Why: `deferrable=True` (the default here, whatever Airflow's configuration says) waits in the triggerer and holds no
     worker slot; `deferrable=False` gives Airflow's poke and reschedule modes, in which `timeout`, `poke_interval`,
-    `exponential_backoff` and `soft_fail` mean the same.
+    `exponential_backoff` and `soft_fail` mean the same. Where `exponential_backoff` is left out, the pause between two
+    polls grows up to `max_wait` in a worker, where each poll is a request, and stays `poke_interval` in the triggerer,
+    where a hundred waits share one.
     What it does not do: start, cancel or read anything. An unknown state logs a warning, and the wait continues.
     How it fails: FAILED and CANCELED without a retry, naming the task to clear, since another poll does not help; a
     refused key and an unknown id likewise. When `timeout` is over, the export continues, and clearing this task waits
@@ -59,14 +61,18 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
         labelbox_conn_id: str | None = LabelboxHook.default_conn_name,
         deferrable: bool = True,
         poke_interval: float | timedelta = 5.0,
-        exponential_backoff: bool = True,
+        exponential_backoff: bool | None = None,
         max_wait: float | timedelta | None = 60.0,
         cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            poke_interval=poke_interval, exponential_backoff=exponential_backoff, max_wait=max_wait, **kwargs
+            poke_interval=poke_interval,
+            exponential_backoff=exponential_backoff is not False,
+            max_wait=max_wait,
+            **kwargs,
         )
+        self._backoff = exponential_backoff
         by_default = came_by_default(
             kwargs, cancel_on_kill=cancel_on_kill, never_fail=self.never_fail, silent_fail=self.silent_fail
         )
@@ -99,7 +105,7 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
         options: PollOptions = {
             "poke_interval": self.poke_interval,
             "max_wait": self.max_wait.total_seconds() if self.max_wait else self.timeout,
-            "exponential_backoff": bool(self.exponential_backoff),
+            "exponential_backoff": self._backoff,
         }
         return self.wait_for_end(self._hook(export), export, timedelta(seconds=self.timeout), options, at_once=True)
 

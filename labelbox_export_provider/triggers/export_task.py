@@ -6,17 +6,28 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.polling import ProgressLog, pause_between_polls, poll
+from labelbox_export_provider.client import flows, polling
+from labelbox_export_provider.client.polling import (
+    LINE_EVERY,
+    PollResult,
+    ProgressLog,
+    denial_line,
+    may_be_invisible,
+    pause_between_polls,
+    result_of,
+)
 from labelbox_export_provider.client.settings import ConnectionSettings
-from labelbox_export_provider.errors import AuthenticationError, LabelboxExportError
+from labelbox_export_provider.errors import AccessError, AuthenticationError, LabelboxExportError, NotFoundError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.triggers.events import ExportEvent
-from labelbox_export_provider.triggers.shared_client import shared_client
+from labelbox_export_provider.triggers.shared_client import shared_client, shared_poller
+
+if TYPE_CHECKING:
+    from labelbox_export_provider.triggers.poller import Poller
 
 CANCEL_SECONDS = 10.0
 MAX_SPREAD = 30.0
@@ -49,7 +60,7 @@ class ExportTaskTrigger(BaseTrigger):
         started_at: str | None = None,
         poke_interval: float = 5.0,
         max_wait: float = 60.0,
-        exponential_backoff: bool = True,
+        exponential_backoff: bool | None = None,
         cancel_on_kill: bool = False,
         not_before: str | None = None,
         v: int = 1,
@@ -120,19 +131,41 @@ class ExportTaskTrigger(BaseTrigger):
         await asyncio.sleep(max(0.0, min(max(0.0, held_back) + spread, self._seconds_left())))
 
     async def _wait_with(self, settings: ConnectionSettings, progress: ProgressLog) -> ExportEvent:
-        started_at = None if self.started_at is None else _instant(self.started_at)
-        polls = 0
-        async with shared_client(settings) as client:
+        polls, pause = 0, 0.0
+        async with shared_poller(settings) as poller:
             while True:
-                found = await client.run(poll(self.export_id, self.user_id, started_at, _now))
+                found = await self._poll(poller, pause)
                 progress.add(found)
                 if found.ended is not None:
                     return ExportEvent(found.ended, self.export_id, found.line)
                 if (left := self._seconds_left()) <= 0:
                     return ExportEvent("TIMEOUT", self.export_id, found.line)
                 polls += 1
-                pause = pause_between_polls(polls, self.poke_interval, self.max_wait, self.exponential_backoff)
-                await asyncio.sleep(min(pause, left))
+                pause = pause_between_polls(polls, self.poke_interval, self.max_wait, self.exponential_backoff is True)
+                pause = min(pause, left)
+
+    async def _poll(self, poller: Poller, pause: float) -> PollResult:
+        """Return the result of the poll that follows this pause, or after a minute why there is none yet."""
+        started_at = None if self.started_at is None else _instant(self.started_at)
+        clock = asyncio.get_running_loop().time
+        due, denied_at = clock() + pause, None
+        while True:
+            asked = poller.state(self.export_id, self.user_id, due, self.poke_interval)
+            try:
+                state = await asyncio.wait_for(asked, max(0.0, due - clock()) + LINE_EVERY)
+            except asyncio.TimeoutError:
+                reason = poller.failure or "other exports are polled first"
+                return PollResult(None, f"Export {self.export_id} could not be polled, the wait continues: {reason}")
+            except (AccessError, NotFoundError) as error:
+                if may_be_invisible(error, started_at, _now()):
+                    return result_of(self.export_id, None, started_at, _now())
+                denied_at = denied_at or clock()
+                if clock() - denied_at >= polling.BELIEVED_AFTER:
+                    raise
+                self.log.warning(denial_line(self.export_id, error))
+                due = clock() + polling.ASKED_AGAIN_EVERY
+            else:
+                return result_of(self.export_id, state, started_at, _now())
 
     def _seconds_left(self) -> float:
         return (_instant(self.deadline) - _now()).total_seconds()

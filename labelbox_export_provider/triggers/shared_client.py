@@ -1,4 +1,4 @@
-"""One asynchronous client per event loop and connection, whatever the number of waiting exports (guarantee G9).
+"""One asynchronous client and one poller per event loop and connection, whatever the number of waits (guarantee G9).
 
 Building a client loads the CA bundle: 25 ms of a blocked loop and most of a megabyte each, which a thousand deferred
 sensors would pay a thousand times.
@@ -18,11 +18,13 @@ from labelbox_export_provider.hooks.labelbox import user_agent
 
 if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+    from labelbox_export_provider.triggers.poller import Poller
 
 
 @dataclass
 class _Lease:
     client: AsyncLabelboxClient
+    poller: Poller
     holders: int = 0
 
 
@@ -32,20 +34,40 @@ _leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[ConnectionSettings, _
 @asynccontextmanager
 async def shared_client(settings: ConnectionSettings) -> AsyncIterator[AsyncLabelboxClient]:
     """Share the running loop's client for these settings; the last holder closes it."""
-    from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+    async with _leased(settings) as lease:
+        yield lease.client
 
+
+@asynccontextmanager
+async def shared_poller(settings: ConnectionSettings) -> AsyncIterator[Poller]:
+    """Share the running loop's poller for these settings; the last holder closes it."""
+    async with _leased(settings) as lease:
+        yield lease.poller
+
+
+@asynccontextmanager
+async def _leased(settings: ConnectionSettings) -> AsyncIterator[_Lease]:
     on_this_loop = _leases.setdefault(asyncio.get_running_loop(), {})
     lease = on_this_loop.get(settings)
     if lease is None:
-        lease = on_this_loop[settings] = _Lease(AsyncLabelboxClient(settings, user_agent=user_agent()))
+        lease = on_this_loop[settings] = _opened(settings)
     lease.holders += 1
     try:
-        yield lease.client
+        yield lease
     finally:
         lease.holders -= 1
         if lease.holders == 0:
             on_this_loop.pop(settings, None)
+            await lease.poller.close()
             await lease.client.close()
+
+
+def _opened(settings: ConnectionSettings) -> _Lease:
+    from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+    from labelbox_export_provider.triggers.poller import Poller
+
+    client = AsyncLabelboxClient(settings, user_agent=user_agent())
+    return _Lease(client, Poller(client, settings.polls_per_minute))
 
 
 def clients_open() -> int:

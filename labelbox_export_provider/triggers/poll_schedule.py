@@ -1,0 +1,158 @@
+"""Which exports the next request polls, and when it may be sent: pure, so that tests need no clock and no server."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from labelbox_export_provider.client.batch_polling import MAX_BATCH
+from labelbox_export_provider.client.retry import RetryPolicy
+
+TICK = 5.0
+"""Seconds from the start of one round of requests to that of the next, at least, where waits allow such long pauses."""
+BURST = 10
+"""Requests that may follow each other at once before the budget spaces them."""
+PROBES = RetryPolicy(first_wait=2.0, max_wait=15.0)
+"""The pauses between requests while Labelbox is away."""
+MAX_REFUSED = 3
+"""How often in a row a request for many may fail, between others that succeed, until fewer are asked for."""
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Way(enum.Enum):
+    """How a request asks for states."""
+
+    TOGETHER = "by their ids"
+    NEWEST = "by the list of the user's newest tasks"
+    ALONE = "by one id"
+
+
+@dataclass(eq=False)
+class Poll(Generic[AnswerT]):
+    """One poll that a wait is due for at `due`, answered by `answer`; `pause` is how long the wait paused before it."""
+
+    export_id: str
+    user_id: str | None
+    due: float
+    pause: float
+    answer: AnswerT
+    unseen: set[Way] = field(default_factory=set)
+    """The ways by which the export was asked for in vain."""
+
+
+@dataclass(frozen=True)
+class Request(Generic[AnswerT]):
+    """The polls that one request answers; all are of the same user."""
+
+    way: Way
+    polls: list[Poll[AnswerT]]
+
+
+class PollSchedule(Generic[AnswerT]):
+    """The polls that are due now or later, and what Labelbox has accepted and refused so far.
+
+    The polls that are due longest come first, up to `MAX_BATCH` in one request. Requests come in rounds, `TICK` apart
+    or as far apart as the shortest pause of a wait, so that waits which began at different moments share requests; a
+    round longer than that is spaced by the budget of requests per minute. While Labelbox is away, one request for one
+    export is sent at a time. All times are seconds of one monotonic clock.
+    """
+
+    def __init__(self, requests_per_minute: float) -> None:
+        self._rate = requests_per_minute / 60
+        self._allowed = float(BURST)
+        self._counted_at = -math.inf
+        self._polls: set[Poll[AnswerT]] = set()
+        self._tick = TICK
+        self._round_began = -math.inf
+        self._in_round = False
+        self._held_until = -math.inf
+        self._newest_refused = False
+        self._batches_refused = 0
+        self.batch_size = MAX_BATCH
+        self.failures = 0
+        """Requests in a row that Labelbox did not answer."""
+
+    def __iter__(self) -> Iterator[Poll[AnswerT]]:
+        return iter(self._polls)
+
+    def add(self, poll: Poll[AnswerT]) -> None:
+        """Take a poll in; it stays until it is removed."""
+        self._polls.add(poll)
+        self._tick = min(self._tick, poll.pause)
+
+    def remove(self, poll: Poll[AnswerT]) -> None:
+        """Forget a poll that was answered, or whose wait is over; one that is not there is no error."""
+        self._polls.discard(poll)
+
+    def next_moment(self, poll: Poll[AnswerT]) -> float:
+        """Return the earliest moment at which a request may be sent because of this poll."""
+        return max(poll.due, self._held_until, -math.inf if self._in_round else self._round_began + self._tick)
+
+    def next_request(self, now: float) -> Request[AnswerT] | float:
+        """Return the request to send now, or the seconds until there may be one; infinity without polls."""
+        due = sorted((each for each in self._polls if each.due <= now), key=lambda poll: poll.due)
+        if not due:
+            self._in_round = False
+            self._tick = min((TICK, *(each.pause for each in self._polls)))
+            return min((self.next_moment(each) for each in self._polls), default=math.inf) - now
+        earliest = self.next_moment(due[0])
+        self._allowed = min(BURST, self._allowed + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+        if self._allowed < 1:
+            earliest = max(earliest, now + (1 - self._allowed) / self._rate)
+        if earliest > now:
+            return earliest - now
+        if not self._in_round:
+            self._in_round, self._round_began = True, now
+        self._allowed -= 1
+        return self._request(due)
+
+    def _request(self, due: list[Poll[AnswerT]]) -> Request[AnswerT]:
+        first = due[0]
+        if self.failures or first.user_id is None or Way.TOGETHER in first.unseen:
+            return Request(Way.ALONE, [first])
+        same = [each for each in due if each.user_id == first.user_id and Way.TOGETHER not in each.unseen]
+        new = [each for each in same if Way.NEWEST not in each.unseen]
+        if self.batch_size < min(MAX_BATCH, len(new)) and not self._newest_refused:
+            return Request(Way.NEWEST, new)
+        if min(self.batch_size, len(same)) == 1:
+            return Request(Way.ALONE, [first])
+        return Request(Way.TOGETHER, same[: self.batch_size])
+
+    def succeeded(self, request: Request[AnswerT], found: Collection[str]) -> None:
+        """Note an answer; exports that are not among those found are asked for in another way, as soon as may be."""
+        self.failures = 0
+        if request.way is Way.TOGETHER:
+            self._batches_refused = 0
+        for each in request.polls:
+            if each.export_id not in found:
+                each.unseen.add(request.way)
+
+    def failed(self, request: Request[AnswerT], now: float, after: float | None) -> None:
+        """Note that Labelbox did not answer, or asked for a pause of `after` seconds: all polls wait for a probe."""
+        self.failures += 1
+        self._held_until = now + PROBES.wait_before(self.failures + 1, after)
+        if request.way is Way.ALONE:
+            # If it is this export that Labelbox cannot answer for, the next probe asks for another.
+            request.polls[0].due = now + request.polls[0].pause
+        elif request.way is Way.TOGETHER:
+            self._batches_refused += 1
+            if self._batches_refused == MAX_REFUSED:
+                self.refused(request)
+
+    def refused(self, request: Request[AnswerT]) -> None:
+        """Note that Labelbox refuses to answer for so many at once, or in this way at all."""
+        self._batches_refused = 0
+        if request.way is Way.NEWEST:
+            self._newest_refused = True
+        else:
+            self.batch_size = max(1, min(self.batch_size, len(request.polls)) // 2)
+
+    def all_alone(self, request: Request[AnswerT]) -> None:
+        """Note an answer that helps none of the exports: each is asked for by a request of its own."""
+        for each in request.polls:
+            each.unseen.add(Way.TOGETHER)
