@@ -48,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work, Servers(Path(work)) as servers:
         _, address = servers.start_own("benchmarks.servers.waiting")
         cases = {
-            name: [_round(f"{address}/{given.latency}/graphql", pause, given.waits, work) for _ in range(given.rounds)]
+            name: [
+                _round(f"{address}/{given.latency}/COMPLETE/graphql", pause, given.waits, work)
+                for _ in range(given.rounds)
+            ]
             for name, pause in CASES.items()
         }
     report = {

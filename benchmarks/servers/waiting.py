@@ -1,24 +1,48 @@
-"""A GraphQL side on which every export is COMPLETE, with a wait per call: `POST /<milliseconds>/graphql`."""
+"""A GraphQL side that answers polls of any export: `POST /<milliseconds per call>/<status of the exports>/graphql`.
+
+`GET /count` answers how many requests there were so far.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.servers.http import Connection, Request, serve
 from benchmarks.servers.labelbox import complete_task
 
+JSON = {"Content-Type": "application/json"}
+
 
 def main() -> None:
-    """Answer polls of any export."""
+    """Answer polls, for one export or for many by aliases, and count them."""
+    sent = itertools.count()
 
     def answer(request: Request, connection: Connection) -> None:
-        asked = json.loads(connection.body(request.length))
-        time.sleep(int(request.target.split("/")[1]) / 1000)
-        data = {"user": {"createdTasks": [complete_task(asked["variables"]["taskId"])]}}
-        connection.answer(200, json.dumps({"data": data}).encode(), {"Content-Type": "application/json"})
+        if request.method == "GET":
+            # A counter shows its next value only by counting on.
+            connection.answer(200, repr(sent).partition("(")[2][:-1].encode(), {})
+            return
+        _, milliseconds, status, _ = request.target.split("/")
+        variables = json.loads(connection.body(request.length))["variables"]
+        next(sent)
+        time.sleep(int(milliseconds) / 1000)
+        connection.answer(200, json.dumps({"data": {"user": _tasks(variables, status)}}).encode(), JSON)
 
     serve(answer)
+
+
+def _tasks(variables: Mapping[str, Any], status: str) -> dict[str, Any]:
+    return {
+        "createdTasks" if name == "taskId" else name.replace("taskId", "task"): [
+            {**complete_task(export_id), "status": status}
+        ]
+        for name, export_id in variables.items()
+        if name.startswith("taskId")
+    }
 
 
 if __name__ == "__main__":

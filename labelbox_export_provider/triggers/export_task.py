@@ -148,7 +148,7 @@ class ExportTaskTrigger(BaseTrigger):
         """Return the result of the poll that follows this pause, or after a minute why there is none yet."""
         started_at = None if self.started_at is None else _instant(self.started_at)
         clock = asyncio.get_running_loop().time
-        due, denied_at = clock() + pause, None
+        due, denied_for = clock() + pause, 0.0
         while True:
             asked = poller.state(self.export_id, self.user_id, due, self.poke_interval)
             try:
@@ -159,8 +159,8 @@ class ExportTaskTrigger(BaseTrigger):
             except (AccessError, NotFoundError) as error:
                 if may_be_invisible(error, started_at, _now()):
                     return result_of(self.export_id, None, started_at, _now())
-                denied_at = denied_at or clock()
-                if clock() - denied_at >= polling.BELIEVED_AFTER:
+                denied_for += polling.ASKED_AGAIN_EVERY
+                if denied_for > polling.BELIEVED_AFTER:
                     raise
                 self.log.warning(denial_line(self.export_id, error))
                 due = clock() + polling.ASKED_AGAIN_EVERY

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -13,6 +15,8 @@ from labelbox_export_provider.client.retry import RetryPolicy
 
 TICK = 5.0
 """Seconds from the start of one round of requests to that of the next, at least, where waits allow such long pauses."""
+EARLY = 0.1
+"""The share of its pause by which a poll may be early, so that the waits of one round meet in the next one again."""
 BURST = 10
 """Requests that may follow each other at once before the budget spaces them."""
 PROBES = RetryPolicy(first_wait=2.0, max_wait=15.0)
@@ -43,6 +47,11 @@ class Poll(Generic[AnswerT]):
     unseen: set[Way] = field(default_factory=set)
     """The ways by which the export was asked for in vain."""
 
+    @property
+    def earliest(self) -> float:
+        """The moment from which a request may take the poll along."""
+        return self.due - self.pause * EARLY
+
 
 @dataclass(frozen=True)
 class Request(Generic[AnswerT]):
@@ -68,7 +77,7 @@ class PollSchedule(Generic[AnswerT]):
         self._polls: set[Poll[AnswerT]] = set()
         self._tick = TICK
         self._round_began = -math.inf
-        self._in_round = False
+        self._round: deque[Poll[AnswerT]] = deque()
         self._held_until = -math.inf
         self._newest_refused = False
         self._batches_refused = 0
@@ -90,38 +99,53 @@ class PollSchedule(Generic[AnswerT]):
 
     def next_moment(self, poll: Poll[AnswerT]) -> float:
         """Return the earliest moment at which a request may be sent because of this poll."""
-        return max(poll.due, self._held_until, -math.inf if self._in_round else self._round_began + self._tick)
+        return max(poll.earliest, self._held_until, -math.inf if self._round else self._round_began + self._tick)
 
     def next_request(self, now: float) -> Request[AnswerT] | float:
         """Return the request to send now, or the seconds until there may be one; infinity without polls."""
-        due = sorted((each for each in self._polls if each.due <= now), key=lambda poll: poll.due)
-        if not due:
-            self._in_round = False
-            self._tick = min((TICK, *(each.pause for each in self._polls)))
-            return min((self.next_moment(each) for each in self._polls), default=math.inf) - now
-        earliest = self.next_moment(due[0])
+        self._drop_answered()
+        earliest = self._held_until
+        if not self._round:
+            earliest = max(earliest, self._round_began + self._tick)
+            due = [each for each in self._polls if each.earliest <= now]
+            if not due:
+                self._tick = min((TICK, *(each.pause for each in self._polls)))
+                earliest = max(earliest, min((each.earliest for each in self._polls), default=math.inf))
         self._allowed = min(BURST, self._allowed + (now - self._counted_at) * self._rate)
         self._counted_at = now
         if self._allowed < 1:
             earliest = max(earliest, now + (1 - self._allowed) / self._rate)
         if earliest > now:
             return earliest - now
-        if not self._in_round:
-            self._in_round, self._round_began = True, now
+        if not self._round:
+            self._round_began = now
+            self._round.extend(sorted(due, key=lambda poll: poll.due))
         self._allowed -= 1
-        return self._request(due)
+        return self._request()
 
-    def _request(self, due: list[Poll[AnswerT]]) -> Request[AnswerT]:
-        first = due[0]
+    def _drop_answered(self) -> None:
+        while self._round and not self._is_open(self._round[0]):
+            self._round.popleft()
+
+    def _is_open(self, poll: Poll[AnswerT]) -> bool:
+        return poll in self._polls and poll.earliest <= self._round_began
+
+    def _request(self) -> Request[AnswerT]:
+        first = self._round[0]
         if self.failures or first.user_id is None or Way.TOGETHER in first.unseen:
             return Request(Way.ALONE, [first])
-        same = [each for each in due if each.user_id == first.user_id and Way.TOGETHER not in each.unseen]
-        new = [each for each in same if Way.NEWEST not in each.unseen]
-        if self.batch_size < min(MAX_BATCH, len(new)) and not self._newest_refused:
-            return Request(Way.NEWEST, new)
-        if min(self.batch_size, len(same)) == 1:
-            return Request(Way.ALONE, [first])
-        return Request(Way.TOGETHER, same[: self.batch_size])
+        same: Iterator[Poll[AnswerT]] = (
+            each
+            for each in self._round
+            if each.user_id == first.user_id and Way.TOGETHER not in each.unseen and self._is_open(each)
+        )
+        if self.batch_size < MAX_BATCH and not self._newest_refused and Way.NEWEST not in first.unseen:
+            new = [each for each in same if Way.NEWEST not in each.unseen]
+            if len(new) > self.batch_size:
+                return Request(Way.NEWEST, new)
+            same = iter(new)
+        together = list(itertools.islice(same, self.batch_size))
+        return Request(Way.TOGETHER if len(together) > 1 else Way.ALONE, together)
 
     def succeeded(self, request: Request[AnswerT], found: Collection[str]) -> None:
         """Note an answer; exports that are not among those found are asked for in another way, as soon as may be."""

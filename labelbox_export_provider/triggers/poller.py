@@ -143,7 +143,7 @@ class Poller:
         self.failure = error
         size = self._schedule.batch_size
         self._schedule.failed(request, asyncio.get_running_loop().time(), error.retry_after)
-        self._report_size(size, error)
+        self._report_size(size, request, error)
 
     def _refused(self, request: Request[asyncio.Future[ExportTaskState]], error: RefusedError) -> None:
         if request.way is Way.ALONE:
@@ -151,7 +151,7 @@ class Poller:
             return
         size = self._schedule.batch_size
         self._schedule.refused(request)
-        self._report_size(size, error)
+        self._report_size(size, request, error)
 
     def _raise_in(self, request: Request[asyncio.Future[ExportTaskState]], error: LabelboxExportError) -> None:
         for poll in request.polls:
@@ -159,12 +159,14 @@ class Poller:
             if not poll.answer.done():
                 poll.answer.set_exception(error)
 
-    def _report_size(self, before: int, error: LabelboxExportError) -> None:
+    def _report_size(
+        self, before: int, request: Request[asyncio.Future[ExportTaskState]], error: LabelboxExportError
+    ) -> None:
         if self._schedule.batch_size < before:
             log.warning(
-                "Labelbox does not show %d exports by one request; from now on it is asked for %d. At most %g requests "
-                "a minute are sent, so that many waits are polled less often than they ask for. %s",
-                before,
+                "Labelbox does not show %d exports by one request; it is asked for %d from now on. At most %g requests "
+                "a minute are sent, so many waits are polled less often than they ask for. %s",
+                len(request.polls),
                 self._schedule.batch_size,
                 self._requests_per_minute,
                 error,
