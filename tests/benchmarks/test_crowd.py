@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import waiting
 from benchmarks.crowd import CASES, GATE_SECONDS, main
 from benchmarks.stage import ROOT
 
@@ -17,6 +18,17 @@ def test_every_case_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     for [measured] in report["cases"].values():
         assert 0 <= measured["longest_block"] < measured["seconds"]
     assert "longest block of the loop" in capsys.readouterr().out
+
+
+@pytest.mark.thorough
+def test_waits_are_measured_beside_their_rivals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each case runs at toy size, and the poller keeps to its budget."""
+    report = waiting.main(["--waits", "20", "--rival-waits", "20", "--seconds", "6", "--latency", "1"])
+    ours, *rivals = (each["requests_per_minute"] for each in report["cases"].values())
+    assert 0 < ours <= waiting.MAX_REQUESTS_PER_MINUTE
+    assert len(rivals) == 2
+    assert min(rivals) >= 0
+    assert "requests/min" in capsys.readouterr().out
 
 
 def test_a_thousand_first_polls_hold_the_gate() -> None:
