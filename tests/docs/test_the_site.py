@@ -78,6 +78,7 @@ def test_airflow_knows_the_commands_of_the_production_page(line: str) -> None:
 
 def test_the_production_page_has_the_limits_of_the_code() -> None:
     """Numbers on the page that an option or a constant decides."""
+    from labelbox_export_provider.client.settings import ConnectionSettings
     from labelbox_export_provider.commands.options import EXIT_CODES
     from labelbox_export_provider.execution.waiting import MAX_HELD
     from labelbox_export_provider.streaming.landing.options import LandingOptions
@@ -86,5 +87,7 @@ def test_the_production_page_has_the_limits_of_the_code() -> None:
     assert f"{LandingOptions().max_memory // MIB} MiB (`max_memory`)" in PRODUCTION
     assert f"up to {DEFAULT_WORKERS} downloads" in PRODUCTION
     assert f"up to {MAX_HELD.seconds} seconds around each wait" in PRODUCTION
+    polls = ConnectionSettings.model_fields["polls_per_minute"].default
+    assert f"{polls:g} polls a minute" in PRODUCTION
     assert re.search(r"^ *3 +.*missing", EXIT_CODES, re.MULTILINE)
     assert "its exit status is 3" in PRODUCTION
