@@ -100,12 +100,16 @@ docs: $(STAMP) ## write the tables of docs/ that are made from the code, and the
 	@PYTHONPATH=tests $(VENV)/bin/python -m support.kinds_of_run
 	@$(MAKE) --no-print-directory site
 
-.PHONY: site pictures
+.PHONY: site pictures screenshots
 site: $(STAMP)
 	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs --quiet build --strict
 	@PYTHONPATH=tests $(RUN) -m support.site_links build/site
 
-# Needs `pip install playwright`, a Chromium (BROWSER=/usr/bin/chromium), and mermaid.min.js out of `npm pack mermaid`.
+# Pictures of the page in Airflow's UI, which its tests take.
+screenshots: $(STAMP)
+	@LABELBOX_PICTURES=docs/screenshots $(RUN) -m pytest -q -m browser -n 0 tests/e2e/test_the_windows_page.py
+
+# Needs a Chromium (BROWSER=/usr/bin/chromium), and mermaid.min.js out of `npm pack mermaid`.
 pictures: $(STAMP)
 	@PYTHONPATH=tests $(RUN) -m support.docs_pictures '$(MERMAID)' $(BROWSER)
 

@@ -35,7 +35,7 @@ def until(what: str, look: Callable[[], Any], *, timeout: float, every: float = 
 
 
 class AirflowApi:
-    """Airflow's REST API as the one user of a cluster without log-in.
+    """Airflow's REST API as one user, or as the one user of a cluster without log-in.
 
     Reads, and writes that set a value (PATCH), are repeated for up to 90 s after a transport error or a 5xx, which
     SQLite causes under load. A POST is not: Airflow may have done what it did not answer.
@@ -49,10 +49,13 @@ class AirflowApi:
         """Close the connections."""
         self._client.close()
 
-    def log_in(self) -> None:
-        """Take the token that a cluster whose users are all admins gives to anybody."""
-        token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
-        self._client.headers["Authorization"] = f"Bearer {token}"
+    def log_in(self, user: tuple[str, str] | None = None) -> None:
+        """Take the token of a user (name, password), or that of anybody in a cluster where all are admins."""
+        if user is None:
+            answer = self._client.get("/auth/token")
+        else:
+            answer = self._client.post("/auth/token", json={"username": user[0], "password": user[1]})
+        self._client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['access_token']}"
 
     def get(self, path: str, **query: Any) -> Any:
         """Read one resource below `/api/v2`."""

@@ -78,9 +78,10 @@ class AirflowCluster:
     """Airflow's four components in their own sessions, healthy inside the `with` block and gone after it.
 
     `home` is used by one cluster at a time. `env` adds settings and connections (`AIRFLOW__…`, `AIRFLOW_CONN_…`) for
-    all components alike. `parallelism` is how many tasks run at a time; SQLite serves two or three. Tests that kill
-    components add `LOSSES_SEEN_SOON` to `env`. Fails with `ComponentEndedError` when a component ends by itself and
-    with `TookTooLongError` when the cluster is not healthy within `start_timeout` seconds.
+    all components alike; where it sets up users, `user` is the name and password of an admin. `url_path` is where the
+    server's address goes on, as behind a proxy. `parallelism` is how many tasks run at a time; SQLite serves two or
+    three. Tests that kill components add `LOSSES_SEEN_SOON` to `env`. Fails with `ComponentEndedError` when a component
+    ends by itself and with `TookTooLongError` when the cluster is not healthy within `start_timeout` seconds.
     """
 
     def __init__(
@@ -89,6 +90,8 @@ class AirflowCluster:
         dags_folder: Path,
         *,
         env: Mapping[str, str] | None = None,
+        user: tuple[str, str] | None = None,
+        url_path: str = "",
         parallelism: int = 2,
         log_level: str = "INFO",
         start_timeout: float = 180,
@@ -98,8 +101,9 @@ class AirflowCluster:
         self.processes = Processes(self.home)
         self.start_timeout = start_timeout
         self._say = say
+        self._user = user
         api_port, worker_log_port, trigger_log_port = free_ports(3)
-        self.url = f"http://127.0.0.1:{api_port}"
+        self.url = f"http://127.0.0.1:{api_port}{url_path}"
         self.database = self.home / "airflow.db"
         self.environment = clean_environment(self.home) | {
             "AIRFLOW_HOME": str(self.home),
@@ -149,7 +153,7 @@ class AirflowCluster:
             for component in COMPONENTS:
                 self.start(component)
             self.wait_healthy()
-            self.api.log_in()
+            self.api.log_in(self._user)
             self._stack = stack.pop_all()
         return self
 

@@ -20,11 +20,13 @@ _HOME = tempfile.mkdtemp(prefix="labelbox-tests-")
 _OF_A_USER = ("AIRFLOW", "_AIRFLOW", "AWS_", "GOOGLE_", "LABELBOX", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
 _OF_THE_TESTS = (
     "LABELBOX_CAMPAIGN",
+    "LABELBOX_CHROMIUM",
     "LABELBOX_HISTORIES",
     "LABELBOX_KILLS",
     "LABELBOX_SEED",
     "LABELBOX_SNAPSHOTS",
     "LABELBOX_STOP_MOMENTS",
+    "LABELBOX_PICTURES",
 )
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:

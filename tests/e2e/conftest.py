@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, LATE, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage, start
+from support.e2e.users import ADMIN, with_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent.parent / "dags_examples" / "labelbox_project_nightly.py"
@@ -27,14 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Real Airflow at log level DEBUG, a fake Labelbox with some projects, an S3 server with an empty bucket."""
+    """Real Airflow with users, behind a path, at log level DEBUG; a fake Labelbox with projects; an empty bucket."""
     from demo.airflow_cluster import AirflowCluster, clean_environment
     from demo.object_store import ObjectStore
     from demo.processes import Processes
     from labelbox_export_provider.testing import FakeLabelbox, FakeUser, generate_rows
 
     home = tmp_path_factory.mktemp("stage")
-    dags = home / "dags"
+    dags, windows = home / "dags", home / "windows"
+    windows.mkdir()
     shutil.copytree(HERE / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(EXAMPLE, dags)
     rows = [
@@ -47,14 +51,29 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         store.wait()
         settings = {
             **labelbox.airflow_environment(),
+            **with_users(home),
             "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
             "LABELBOX_PROJECT_ID": NIGHTLY,
             "LABELBOX_BUCKET": NIGHTLY_BUCKET,
             "LABELBOX_START_DATE": "2100-01-01",
+            "LABELBOX_WINDOWS_ROOT": str(windows),
             "AIRFLOW__CORE__EXECUTOR": "support.e2e.late_executor.LateExecutor",
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
-        with AirflowCluster(home / "airflow", dags, env=settings, parallelism=3, log_level="DEBUG") as airflow:
+        admin = (ADMIN.name, ADMIN.password)
+        cluster = AirflowCluster(
+            home / "airflow", dags, env=settings, user=admin, url_path="/under/a/path", parallelism=3, log_level="DEBUG"
+        )
+        with cluster as airflow:
             late_report = start(airflow, "late_report", project_id=LATE)
             yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home, late_report)
             airflow.check()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, installed if it has to be."""
+    from support.e2e.browser import open_browser
+
+    with open_browser() as opened:
+        yield opened
