@@ -77,6 +77,8 @@ __all__ = [
     "parse_dags",
     "runs_between",
     "task_state_store",
+    "task_stats",
+    "triggerer_stats",
 ]
 
 
@@ -149,6 +151,24 @@ def api_base_url() -> str:
         from airflow.configuration import conf
 
     return str(conf.get("api", "base_url", fallback=None) or "").rstrip("/")
+
+
+def task_stats() -> Any:
+    """Return Airflow's sender of metrics in the process of a task; up to Airflow 3.1 there is one for all processes."""
+    try:  # Airflow 3.2 and newer
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:
+        from airflow.stats import Stats
+    return Stats
+
+
+def triggerer_stats() -> Any:
+    """Return Airflow's sender of metrics in a triggerer, which does not set up the one of tasks from Airflow 3.2 on."""
+    try:  # Airflow 3.2 and newer
+        from airflow.observability.stats import Stats
+    except ImportError:
+        from airflow.stats import Stats  # type: ignore[assignment, unused-ignore]
+    return Stats
 
 
 def never_expire() -> Any:

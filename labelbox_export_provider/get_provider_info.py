@@ -113,7 +113,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.triggers.export_task"]},
         ],
         "transfers": _TRANSFERS,
-        "extra-links": ["labelbox_export_provider.links.source_page.LabelboxSourceLink"],
+        "extra-links": [
+            "labelbox_export_provider.links.source_page.LabelboxSourceLink",
+            "labelbox_export_provider.links.manifest_page.LabelboxManifestLink",
+        ],
         "connection-types": [_CONNECTION_TYPE],
         # Known from Airflow 3.2 on, and ignored before.
         "cli": ["labelbox_export_provider.commands.airflow_cli.get_labelbox_commands"],

@@ -32,6 +32,7 @@ from labelbox_export_provider.errors import (
 from labelbox_export_provider.execution.failures import give_up, reporting, tries
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
+from labelbox_export_provider.metrics import Metrics
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class ExportJob:
                 except (RunningExportLimitError, RateLimitedError) as refusal:
                     self._rest_at_limit(refusal, context)
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
+        metrics = Metrics.of_task(self.task, handle.source)
+        metrics.count("adopted" if handle.adopted else "started")
+        if self.refused is not None:
+            metrics.time("queued", self.task.now() - datetime.fromisoformat(self.refused["since"]))
         return handle
 
     def ended(self, handle: ExportHandle, context: Context, *, resumed: bool = False) -> ExportEvent:
@@ -214,6 +219,7 @@ class ExportJob:
         now = self.task.now()
         before = self.refused or {"since": now.isoformat(), "times": 0}
         since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
+        Metrics.of_task(self.task, self.start.source).count("refused")
         left = self.wait_limits.limit_timeout - (now - since)
         if left <= timedelta(0):
             raise type(refusal)(

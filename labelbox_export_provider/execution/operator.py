@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import pass_context
+
 from labelbox_export_provider.airflow_compat import TaskDeferralTimeout, task_state_store
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.windows.resolved import AnyResolved, describe_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow, parse_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
 from labelbox_export_provider.execution.checked import CheckedOperatorMeta
@@ -41,6 +44,8 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     wait_limits: WaitLimits
     starts_export: bool = True
     """Whether the task starts an export itself, instead of taking one that another task started."""
+    resolved_window: str = "{{ ti.task.show_window() if ti is defined and ti.task is defined else '' }}"
+    """A template field that no user sets: it shows the window of the run among the rendered templates of a task."""
     start_refused: dict[str, Any] | None = None
     """Since when, and how often, the start of this try was refused at a limit; kept in the deferral, since Airflow logs
     an error when an XCom is read that does not exist."""
@@ -108,6 +113,20 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
             start_task_id=self.task_id,
             **tries(context),
         )
+
+    @pass_context
+    def show_window(self, context: Any) -> str:
+        """Return the window of a run for `resolved_window`; it never fails, since the task does so with its report."""
+        try:
+            if (window := self._known_window(dict(context))) is None:
+                return "none"
+        except LabelboxExportError as error:
+            return f"none: {error.message}"
+        return describe_window(window)
+
+    def _known_window(self, context: Any) -> AnyResolved | None:
+        window = self._window()
+        return None if window is None else resolved(window, context)
 
     @abstractmethod
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:

@@ -16,6 +16,8 @@ from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.client.polling import ProgressLog, pause_between_polls, poll
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
 from labelbox_export_provider.errors import AccessError, ConfigurationError, NotFoundError, TaskStoppedError
+from labelbox_export_provider.execution.log_groups import log_group
+from labelbox_export_provider.metrics import Metrics
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
@@ -131,6 +133,24 @@ class WaitingTask(BaseOperator):
 
         `at_once`: poll before the first pause as well.
         """
+        with log_group(self.log, f"Wait for export {export.export_id}"):
+            event = self._poll_until_end(hook, export, timeout, options, at_once=at_once)
+        self.send_waited(export, event)
+        return event
+
+    def send_waited(self, export: ExportHandle | ExternalExport, event: ExportEvent) -> None:
+        """Send the metric of a wait that ended in the worker; the trigger sends that of its own."""
+        Metrics.of_task(self, export.source).waited(export.started_at, self.now(), event.outcome)
+
+    def _poll_until_end(
+        self,
+        hook: LabelboxHook,
+        export: ExportHandle | ExternalExport,
+        timeout: timedelta,
+        options: PollOptions,
+        *,
+        at_once: bool,
+    ) -> ExportEvent:
         progress = ProgressLog(self.log.info)
         # Whoever will defer anyway does not sleep through an outage of Labelbox before.
         policy = ONCE if self.deferrable else DEFAULT_RETRY

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow.sdk import BaseOperatorLink
 
 from labelbox_export_provider.domain.options.templates import is_template
-from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.execution.failures import project_web_url, web_url
+from labelbox_export_provider.execution.failures import project_web_url
 from labelbox_export_provider.execution.start import SOURCE_LINK_KEY
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class LabelboxSourceLink(BaseOperatorLink):
     """Opens the source of an export in Labelbox.
 
-    The start task pushes the address as soon as the export runs, so the button works while downstream tasks wait. It is
-    empty for sources without a page of their own.
+    A task that starts an export pushes the address as soon as the export runs, every task at the end of each phase; so
+    the button works while tasks are deferred. It is empty for sources whose page is not known.
     """
 
     key: ClassVar[str] = SOURCE_LINK_KEY
@@ -54,7 +54,11 @@ class LabelboxSourceLink(BaseOperatorLink):
 def _web_url(operator: BaseOperator) -> str | None:
     export = getattr(operator, "export", None)
     if export is not None:
-        return web_url(ExportHandle.parse(export))
+        found = parse_export(export)
+        if found.source is None or found.source.kind != "project":
+            return None
+        own = getattr(operator, "labelbox_conn_id", None)
+        return project_web_url(found.labelbox_conn_id or own, found.source.id)
     source = getattr(operator, "source", None)
     project_id = source.get("project_id") if isinstance(source, Mapping) else getattr(operator, "project_id", None)
     if not isinstance(project_id, str) or is_template(project_id):

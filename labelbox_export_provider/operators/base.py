@@ -61,7 +61,14 @@ class ExportOperator(PhasedOperator):
     source_model: ClassVar[type[Source] | None] = None
     source_options: ClassVar[tuple[str, ...]] = ()
 
-    template_fields: Sequence[str] = ("export_params", "filters", "window", "labelbox_conn_id", "task_name")
+    template_fields: Sequence[str] = (
+        "export_params",
+        "filters",
+        "window",
+        "labelbox_conn_id",
+        "task_name",
+        "resolved_window",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"export_params": "json", "filters": "json", "window": "json"}
     operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
@@ -138,7 +145,7 @@ class ExportOperator(PhasedOperator):
             setattr(self, name, plain(getattr(self, name)))
         self.window = plain_window(self.window)
         self._refuse_misplaced_params()
-        names = {*self.source_options, *self.template_fields}
+        names = {*self.source_options, *self.template_fields} - {"resolved_window"}
         self._late: dict[str, tuple[Path, ...]] = {name: late_paths(getattr(self, name)) for name in names}
         literal = {name: plain(getattr(self, name)) for name in self.source_options}
         source.check_known({name: value for name, value in literal.items() if value is not None})

@@ -25,6 +25,7 @@ from labelbox_export_provider.execution.failures import reporting, upstream_star
 from labelbox_export_provider.execution.kept_results import require_results
 from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask, poll_once
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.triggers.events import ExportEvent
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
     """
 
     template_fields: Sequence[str] = ("export", "labelbox_conn_id")
+    operator_extra_links = (LabelboxSourceLink(),)
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -115,7 +117,8 @@ class ExportTaskSensor(WaitingTask, BaseSensorOperator, metaclass=CheckedOperato
         except (AirflowSensorTimeout, AirflowSkipException) as timeout:
             if isinstance(timeout, AirflowSkipException) and not self.soft_fail:
                 raise
-            return ExportEvent("TIMEOUT", export.export_id)
+            event = ExportEvent("TIMEOUT", export.export_id)
+        self.send_waited(export, event)
         return event
 
     def poke(self, context: Context) -> PokeReturnValue:

@@ -14,6 +14,7 @@ from labelbox_export_provider.client.polling import require_complete
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
 from labelbox_export_provider.domain.options.templates import late_paths
+from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames, explicit_names, layout_names
@@ -24,14 +25,17 @@ from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import reporting
 from labelbox_export_provider.execution.kept_results import require_results
+from labelbox_export_provider.execution.log_groups import log_group
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
+from labelbox_export_provider.links.manifest_page import LabelboxManifestLink
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.landing.options import TRANSFER_OPTIONS, LandingOptions
 from labelbox_export_provider.streaming.landing.target_check import ask_store, check_target
-from labelbox_export_provider.transfers.announcement import landing_line, send_asset_events
+from labelbox_export_provider.transfers.announcement import Landing, announce
 from labelbox_export_provider.transfers.failure import landing_report
+from labelbox_export_provider.transfers.lineage import ReportsLineage
 from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, rerun_of
 from labelbox_export_provider.transfers.signature import shows_parameters
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
@@ -42,11 +46,13 @@ if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import LabelboxClient
     from labelbox_export_provider.domain.records.failure_report import FailureReport
     from labelbox_export_provider.domain.request.source import Source
+    from labelbox_export_provider.domain.windows.resolved import AnyResolved
+    from labelbox_export_provider.links.consoles import Console
     from labelbox_export_provider.sinks.base import Sink
     from labelbox_export_provider.triggers.events import ExportEvent
 
 
-class LabelboxExportTransferOperator(PhasedOperator):
+class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
     """Lands result and errors of one export in a store, whole and verified, and returns the manifest in short.
 
     Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
@@ -83,13 +89,24 @@ class LabelboxExportTransferOperator(PhasedOperator):
     `compression` and all other options of a landing are those of `LandingOptions`, which describes them.
     """
 
-    template_fields: Sequence[str] = ("export", "source", "window", "labelbox_conn_id", "task_name")
+    template_fields: Sequence[str] = (
+        "export",
+        "source",
+        "window",
+        "labelbox_conn_id",
+        "task_name",
+        "resolved_window",
+    )
     not_text: ClassVar[frozenset[str]] = frozenset({"export", "source", "window"})
     """Template fields whose rendered value may be something else than text; a subclass adds its own."""
     template_fields_renderers: ClassVar[dict[str, str]] = {"source": "json", "window": "json"}
     target_options: ClassVar[tuple[str, str] | None] = None
     """Names of the options for the layout's prefix and for an explicit key; a subclass's constructor assigns both."""
-    operator_extra_links = (LabelboxSourceLink(),)
+    operator_extra_links = (LabelboxSourceLink(), LabelboxManifestLink())
+    console: Console | None = None
+    """Where people see what is in the store; assigned with the class, or when the store is opened."""
+    landed: Landing | None = None
+    """What this phase of the task has landed."""
     ui_color = "#e8f0fe"
 
     @shows_parameters(TRANSFER_OPTIONS, before="sink_args")
@@ -158,7 +175,8 @@ class LabelboxExportTransferOperator(PhasedOperator):
             self.landing = replace(self.landing, replace=self.landing.replace and "replace" not in self._by_default)
         elif "rerun" in self._by_default:
             self.landing = replace(self.landing, rerun="add")
-        self._late = {name: late_paths(getattr(self, name)) for name in self.template_fields}
+        names = [name for name in self.template_fields if name != "resolved_window"]
+        self._late = {name: late_paths(getattr(self, name)) for name in names}
         check_one_target(
             {prefix_option: getattr(self, prefix_option), key_option: getattr(self, key_option)},
             rerun=self.landing.rerun,
@@ -217,6 +235,11 @@ class LabelboxExportTransferOperator(PhasedOperator):
             self.window = None
         return None if self.window is None else parse_window(self.window)
 
+    def _known_window(self, context: Any) -> AnyResolved | None:
+        return (
+            super()._known_window(context) if self.starts_export else getattr(parse_export(self.export), "window", None)
+        )
+
     def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
         job.require_complete(handle, event, context)
         return self._land(context, handle, job)
@@ -231,7 +254,7 @@ class LabelboxExportTransferOperator(PhasedOperator):
         def report(error: LabelboxExportError) -> FailureReport:
             return landing_report(self, error, context, export=self.export, handle=handle, progress=progress, job=job)
 
-        with reporting(self, report):
+        with reporting(self, report), log_group(self.log, "Land the export"):
             self._read_rendered()
             handle = handle or find_handle(self.export, self.labelbox_conn_id)
             options = replace(self.landing, rerun=rerun_of(handle, self.landing.rerun, self._by_default))
@@ -250,8 +273,9 @@ class LabelboxExportTransferOperator(PhasedOperator):
                     progress=progress,
                     token=self.cancel_token,
                 )
-        self.log.info("%s", landing_line(landed, time.monotonic() - begun))
-        send_asset_events(self.outlets, context, landed, self._target()[1])
+        page = None if self.console is None else self.console.page_of(landed.manifest_uri)
+        self.landed = Landing(landed, self._target()[1], time.monotonic() - begun, page, progress.resumed)
+        announce(self, context, self.landed)
         summary = landed.summary
         if job is not None:
             mark_consumed(context)

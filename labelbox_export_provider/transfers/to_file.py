@@ -10,6 +10,7 @@ from labelbox_export_provider.domain.options.object_keys import check_key_text, 
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError, StorageUnavailableError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
+from labelbox_export_provider.links.consoles import FileAddress
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class LabelboxExportToFileOperator(LabelboxExportTransferOperator):
     """
 
     target_options: ClassVar[tuple[str, str]] = ("root", "path")
+    console = FileAddress()
     template_fields: Sequence[str] = (*LabelboxExportTransferOperator.template_fields, "root", "path")
 
     def __init__(self, *, root: str | Path | None = None, path: str | Path | None = None, **kwargs: Any) -> None:

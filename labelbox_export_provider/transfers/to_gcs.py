@@ -11,6 +11,7 @@ from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.execution.extras import require_extra
 from labelbox_export_provider.execution.stores import gcp_connection, gcs_client
+from labelbox_export_provider.links.consoles import GoogleConsole
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, check_literals
 from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
@@ -134,8 +135,10 @@ class LabelboxExportToGCSOperator(LabelboxExportTransferOperator):
 
         if not isinstance(self.sink_args, Mapping):
             raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
+        client = gcs_client(self.gcp_conn_id, self.impersonation_chain)
+        self.console = GoogleConsole.of(client)
         return GCSSink(
-            gcs_client(self.gcp_conn_id, self.impersonation_chain),
+            client,
             self._bucket_and_name()[0],
             self.sink_args,
             user_project=self.user_project or None,

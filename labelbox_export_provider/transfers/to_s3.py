@@ -11,6 +11,7 @@ from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.execution.extras import require_extra
 from labelbox_export_provider.execution.stores import aws_connection, s3_client
+from labelbox_export_provider.links.consoles import S3Console
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket
 from labelbox_export_provider.sinks.s3.arguments import (
     MAX_PART_BYTES,
@@ -127,6 +128,7 @@ class LabelboxExportToS3Operator(LabelboxExportTransferOperator):
             raise ConfigurationError(f"sink_args must be a mapping, not {type(self.sink_args).__name__}.")
         bucket = self._bucket_and_key()[0]
         client = s3_client(self.aws_conn_id, self.verify)
+        self.console = S3Console.of(client)
         return S3Sink(client, bucket, self.sink_args, connection=aws_connection(self.aws_conn_id))
 
 

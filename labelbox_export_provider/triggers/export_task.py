@@ -23,6 +23,7 @@ from labelbox_export_provider.client.polling import (
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.errors import AccessError, AuthenticationError, LabelboxExportError, NotFoundError
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
+from labelbox_export_provider.metrics import Metrics
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.shared_client import shared_client, shared_poller
 
@@ -104,6 +105,8 @@ class ExportTaskTrigger(BaseTrigger):
             event = await self._wait()
         except LabelboxExportError as error:
             event = ExportEvent.of(error, self.export_id)
+        started_at = None if self.started_at is None else _instant(self.started_at)
+        Metrics.of_trigger(self.task_instance).waited(started_at, _now(), event.outcome)
         yield TriggerEvent(event.to_json())
 
     async def _wait(self) -> ExportEvent:

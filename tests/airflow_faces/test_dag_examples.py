@@ -41,8 +41,8 @@ def test_a_nightly_example_has_data_intervals_and_catches_up(dag_id: str) -> Non
 def test_an_example_says_in_airflow_what_it_does_and_needs(path: Path) -> None:
     """Every variable and connection that it reads is named, and every page of the docs is there."""
     page, code = str(BAG.dags[path.stem].doc_md), path.read_text()
-    connections = {"labelbox_default"}
-    connections |= {"aws_default"} if "ToS3" in code else set()
+    connections = {"labelbox_default"} if "labelbox_export_provider" in code else set()
+    connections |= {"aws_default"} if "ToS3" in code or "S3Hook" in code else set()
     connections |= {"google_cloud_default"} if "ToGCS" in code else set()
     needed = connections | set(re.findall(r'environ\.get\("(\w+)"', code))
     assert sorted(name for name in needed if f"`{name}`" not in page) == []

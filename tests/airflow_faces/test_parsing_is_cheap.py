@@ -10,7 +10,8 @@ import sys
 import pytest
 
 HEAVY = (
-    "aiobotocore", "boto3", "botocore", "duckdb", "google.cloud", "google_crc32c", "graphql", "isal", "moto", "msgspec",
+    "aiobotocore", "airflow.providers.openlineage.extractors", "boto3", "botocore", "duckdb", "google.cloud",
+    "google_crc32c", "graphql", "isal", "moto", "msgspec", "openlineage", "statsd",
 )  # fmt: skip
 PROGRAM = """
 import sys, json

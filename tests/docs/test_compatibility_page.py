@@ -61,7 +61,7 @@ def test_every_provider_that_is_imported_is_declared() -> None:
     for path in (HERE / "labelbox_export_provider").rglob("*.py"):
         found.update(re.findall(r"from airflow\.providers\.(\w+)", path.read_text()))
     declared = {requirement.name for requirement in requirements()}
-    assert found == {"amazon", "google", "standard"}
+    assert found == {"amazon", "google", "openlineage", "standard"}
     assert {f"apache-airflow-providers-{name}" for name in found} <= declared
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
-from support.e2e.stage import lines_of
+from support.e2e.stage import ids_of, lines_of
 from support.stores.servers import (
     ACCESS_KEY,
     BUCKET,
@@ -62,6 +63,7 @@ class Theatre:
             "LABELBOX_BUCKET": BUCKET,
             "LABELBOX_GCS_BUCKET": BUCKET,
             "LABELBOX_START_DATE": "2024-01-01",
+            "LABELBOX_DUCKDB": str(home / "labels.duckdb"),
             # The trigger form of one example asks for an id; all others have theirs from the fake's first places.
             "LABELBOX_MODEL_RUN_ID": DEMO_MODEL_RUN_ID,
             "LABELBOX_IDS_PER_EXPORT": "20",
@@ -193,3 +195,25 @@ def test_the_check_prints_what_the_fill_takes(theatre: Theatre, monkeypatch: pyt
     exports, added = theatre.run("labelbox_fill_gaps", **params)
     assert len(manifests(added)) == len(exports) == 3
     theatre.airflow(*check)
+
+
+def test_the_example_for_duckdb_loads_the_nights_that_are_landed(theatre: Theatre) -> None:
+    """Every row of the newest manifest of each night is in the table once, also after all are loaded again."""
+    landed = theatre.landed()
+    nights = [uri for uri in landed if "/manifests/source=project/" in uri] or [
+        uri for uri in theatre.run("labelbox_project_nightly")[1] if "/manifests/" in uri
+    ]
+    landed = theatre.landed()
+    for _ in range(2):
+        conf = json.dumps({"manifest_uris": nights})
+        theatre.airflow("dags", "test", "labelbox_to_duckdb", NIGHT, "--conf", conf)
+    of_night = {}
+    for uri in nights:
+        manifest = Manifest.model_validate_json(landed[uri])
+        of_night[manifest.export.source, manifest.export.window] = manifest
+    rows = lines_of(landed[each.uri] for manifest in of_night.values() for each in manifest.objects)
+    with duckdb.connect(theatre.environment["LABELBOX_DUCKDB"], read_only=True) as database:
+        loaded = database.execute("select data_row_id from labelbox_rows").fetchall()
+        newest = database.execute("select data_row_id from labelbox_newest").fetchall()
+    assert sorted(row_id for (row_id,) in loaded) == ids_of(rows) != []
+    assert sorted(row_id for (row_id,) in newest) == sorted(set(ids_of(rows)))

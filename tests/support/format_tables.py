@@ -144,7 +144,8 @@ def events() -> str:
 def places() -> str:
     """The names under which Airflow keeps records of a task."""
     from labelbox_export_provider.execution.export_job import DEFERRED_UNTIL, HANDLE_KEY, REFUSED
-    from labelbox_export_provider.execution.start import STATE_KEY
+    from labelbox_export_provider.execution.start import SOURCE_LINK_KEY, STATE_KEY
+    from labelbox_export_provider.links.manifest_page import MANIFEST_LINK_KEY
 
     return "\n".join(
         [
@@ -154,9 +155,32 @@ def places() -> str:
             f"| task state store | `{STATE_KEY}_<16 hex digits>` | one of `start_or_adopt`, by its fingerprint |",
             f"| XCom of the task itself | `{HANDLE_KEY}` | a handle, or `{DEFERRED_UNTIL}` before there is one |",
             "| XCom of the task | `return_value` | a handle (start, sensor), the manifest in short (transfer) |",
+            f"| XCom of the task | `{SOURCE_LINK_KEY}` | address of the source in Labelbox |",
+            f"| XCom of the task | `{MANIFEST_LINK_KEY}` | address of the landed manifest in its store's console |",
             f"| keyword argument of a deferral | `{REFUSED}` | since when, and how often, a start was refused |",
         ]
     )
+
+
+def metrics() -> str:
+    """One row per metric: its name after Airflow's prefix, its kind, what it counts."""
+    from labelbox_export_provider.metrics import METRICS, PREFIX
+
+    rows = [f"| `{PREFIX}.{name}` | {kind} | {meaning} |" for name, (kind, meaning) in METRICS.items()]
+    return "\n".join(["| metric | kind | what it is |", "|---|---|---|", *rows])
+
+
+def lineage() -> str:
+    """One row per member of the run facet of OpenLineage."""
+    import attr
+
+    from labelbox_export_provider.transfers.openlineage_events import LabelboxExportRunFacet
+
+    members = [field for field in attr.fields(LabelboxExportRunFacet) if not field.name.startswith("_")]
+    types = {"bool": "true or false", "dict[str, Any]": "object", "int": "number", "str": "text"}
+    types["dict[str, Any] | None"] = "`HandleWindow` or null"
+    rows = [f"| `{field.name}` | {types[str(field.type)]} |" for field in members]
+    return "\n".join(["| member | type |", "|---|---|", *rows])
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -170,4 +194,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "trigger-row": trigger_row,
     "events": events,
     "places": places,
+    "metrics": metrics,
+    "lineage": lineage,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.windows.resolved import ResolvedWindow
+from labelbox_export_provider.domain.windows.resolved import ResolvedWindow, describe_window
 from labelbox_export_provider.errors import (
     AccessError,
     AnotherUsersExportError,
@@ -101,9 +101,7 @@ class FailureReport:
         if export is not None and handle is not None:
             export = f"{export}, {'adopted' if handle.adopted else 'started'} {iso_utc(handle.started_at)}"
         asked = self.window if handle is None else handle.window
-        window = None
-        if asked is not None:
-            window = f"[{iso_utc(asked.start)}, {iso_utc(asked.end)}) UTC of {asked.field}"
+        window = None if asked is None else describe_window(asked)
         return [
             ("source", source),
             ("link", self.link),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from labelbox_export_provider.domain.options.dates import iso_utc, wire_range
 from labelbox_export_provider.errors import WindowError
@@ -14,6 +14,27 @@ WindowField = Literal["last_activity_at", "label_created_at"]
 
 MAX_END = timedelta(days=1)
 """How far in the future the end of a window may lie when its run starts."""
+
+
+class AnyResolved(Protocol):
+    """A window with its field and both ends, such as that of a handle."""
+
+    @property
+    def field(self) -> str:
+        """Which date decides."""
+
+    @property
+    def start(self) -> datetime:
+        """The first moment in the window."""
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+
+
+def describe_window(window: AnyResolved) -> str:
+    """Return a window as messages show it."""
+    return f"[{iso_utc(window.start)}, {iso_utc(window.end)}) UTC of {window.field}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class FileHost:
         self._sockets = OpenSockets()
         self._forget = self._token.call_on_cancel(self._sockets.shut_down)
         self.min_bytes_per_second = settings.min_bytes_per_second
+        self.resumed = 0  # by its readers, for a metric: threads may lose a count
         self._pools = connection_pools(self._sockets, LeastRate(settings.min_bytes_per_second, settings.timeout))
         self._settings = settings
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}

@@ -170,6 +170,7 @@ class StreamReader:
         seconds = budget.wait(broken.retry_after, MAX_EARLY_ENDS if broken.ended else None)
         if seconds is not None:
             logger.info("%s: broke off at byte %d (%s); resuming there.", self._describe(file), position, broken)
+            self._host.resumed += 1
             self._sleep(seconds)
             return
         got = position - file.start

@@ -103,6 +103,7 @@ def land_export(
                 raise
         finally:
             part.cancel(StoppedError())
+            job.progress.resumed = host.resumed
             for each in (host, job.client, calls):
                 each.close()
         # Outside of the handler: what the cancelled landing failed with does not help.

@@ -45,6 +45,8 @@ class LandingProgress:
     """What one landing has read, and what it has put into the store."""
 
     in_store: StoreState = StoreState()
+    resumed: int = 0
+    """How many downloads broke off and were resumed at their byte."""
     _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
 
     def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:

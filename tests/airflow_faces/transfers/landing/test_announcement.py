@@ -13,6 +13,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from support.airflow.tasks import context_of
 from support.airflow.transfer_stores import Store, in_every_store, start
 
+from labelbox_export_provider.airflow_compat import AirflowFailException
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.testing import FakeLabelbox
@@ -87,3 +88,41 @@ def test_the_line_counts_what_was_trimmed_and_what_failed(fake: FakeLabelbox, st
 def test_the_json_schema_in_the_docs_is_that_of_the_manifest() -> None:
     schema = Path(__file__).parents[4] / "docs" / "manifest-v1.schema.json"
     assert json.loads(schema.read_text()) == Manifest.model_json_schema(mode="serialization")
+
+
+def test_the_lines_of_a_landing_are_folded_and_its_summary_is_not(
+    fake: FakeLabelbox, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary names source, page, window, export and where the rows are, below the line that counts."""
+    handle = start(fake)
+    capsys.readouterr()
+    store.land(handle)
+    log = capsys.readouterr().out
+    group, end, summary = log.partition("::endgroup::")
+    assert group.count("::group::Land the export") == 1
+    assert end
+    assert "::group::" not in summary
+    [manifest] = store.manifests()
+    for line in (
+        rf"source: +project {fake.project_id}",
+        rf"link: +https://app.labelbox.com/projects/{fake.project_id}",
+        r"window: +\[2026-11-22T02:00:00Z, 2026-11-23T02:00:00Z\) UTC of last_activity_at",
+        rf"export: +{handle['export_id']}, started {handle['started_at']}",
+        r"took: +\d+ s in Labelbox, \d+\.\d s here",
+        rf"rows: +{re.escape(manifest.objects[0].uri)}",
+        r"manifest: +file:///\S+\.ok\.json",
+    ):
+        assert re.search(rf"^  {line}", summary, re.MULTILINE), (line, summary)
+
+
+def test_a_landing_that_fails_closes_its_group(
+    fake: FakeLabelbox, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise the log view would fold the failure away."""
+    fake.faults.add(ErrorRows())
+    handle = start(fake)
+    capsys.readouterr()
+    with pytest.raises(AirflowFailException):
+        store.land(handle)
+    log = capsys.readouterr().out
+    assert log.count("::group::") == log.count("::endgroup::") == 1
