@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from labelbox_export_provider.airflow_compat import task_stats, triggerer_stats
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
 
 PREFIX = "labelbox_export"
 Kind = Literal["counter", "timer", "gauge"]
@@ -36,6 +33,13 @@ METRICS: dict[str, tuple[Kind, str]] = {
 """What is sent, by name after the prefix: the kind, and what it counts."""
 
 
+class _Named(Protocol):
+    @property
+    def dag_id(self) -> str: ...
+
+    task_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Sends metrics of one task instance, from a task or from its trigger."""
@@ -44,8 +48,8 @@ class Metrics:
     tags: dict[str, str]
 
     @classmethod
-    def of_task(cls, task: BaseOperator, source: Any = None) -> Metrics:
-        """Return the metrics of a task; `source` has the kind and the id of what it exports."""
+    def of_task(cls, task: _Named, source: Any = None) -> Metrics:
+        """Return the metrics of a task or task instance; `source` has the kind and the id of what it exports."""
         tags = {"dag_id": task.dag_id, "task_id": task.task_id}
         if source is not None:
             tags |= {"source_kind": source.kind, "source_id": source.id}

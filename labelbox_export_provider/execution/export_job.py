@@ -91,7 +91,7 @@ class ExportJob:
                 except (RunningExportLimitError, RateLimitedError) as refusal:
                     self._rest_at_limit(refusal, context)
         self.task.log.info("%s %s", "Adopted" if handle.adopted else "Started", handle.describe())
-        metrics = Metrics.of_task(self.task, handle.source)
+        metrics = Metrics.of_task(context["ti"], handle.source)
         metrics.count("adopted" if handle.adopted else "started")
         if self.refused is not None:
             metrics.time("queued", self.task.now() - datetime.fromisoformat(self.refused["since"]))
@@ -219,7 +219,7 @@ class ExportJob:
         now = self.task.now()
         before = self.refused or {"since": now.isoformat(), "times": 0}
         since, times = datetime.fromisoformat(before["since"]), int(before["times"]) + 1
-        Metrics.of_task(self.task, self.start.source).count("refused")
+        Metrics.of_task(context["ti"], self.start.source).count("refused")
         left = self.wait_limits.limit_timeout - (now - since)
         if left <= timedelta(0):
             raise type(refusal)(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.e2e.metrics import MetricsReceiver
 from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, LATE, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage, start
 from support.e2e.users import ADMIN, with_users
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
-EXAMPLE = HERE.parent.parent / "dags_examples" / "labelbox_project_nightly.py"
+EXAMPLES = HERE.parent.parent / "dags_examples"
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,7 +41,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     dags, windows = home / "dags", home / "windows"
     windows.mkdir()
     shutil.copytree(HERE / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(EXAMPLE, dags)
+    for example in ("labelbox_project_nightly.py", "labelbox_to_duckdb.py"):
+        shutil.copy(EXAMPLES / example, dags)
     rows = [
         row
         for project_id, number in ROWS.items()
@@ -49,7 +51,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with FakeLabelbox(rows, user=FakeUser(api_key=API_KEY)) as labelbox, Processes(home / "servers") as servers:
         store = ObjectStore(servers, clean_environment(home), BUCKET)
         store.wait()
+        metrics = MetricsReceiver()
         settings = {
+            **metrics.airflow_settings,
             **labelbox.airflow_environment(),
             **with_users(home),
             "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
@@ -57,6 +61,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "LABELBOX_BUCKET": NIGHTLY_BUCKET,
             "LABELBOX_START_DATE": "2100-01-01",
             "LABELBOX_WINDOWS_ROOT": str(windows),
+            "LABELBOX_DUCKDB": str(home / "labels.duckdb"),
             "AIRFLOW__CORE__EXECUTOR": "support.e2e.late_executor.LateExecutor",
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
@@ -66,8 +71,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         )
         with cluster as airflow:
             late_report = start(airflow, "late_report", project_id=LATE)
-            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home, late_report)
+            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home, metrics, late_report)
             airflow.check()
+        metrics.close()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from support.e2e.stage import ids_of, lines_of
+from support.lineage.events import faults, receiver, strangers, without_nulls
 from support.stores.servers import (
     ACCESS_KEY,
     BUCKET,
@@ -69,10 +70,10 @@ class Theatre:
             "LABELBOX_IDS_PER_EXPORT": "20",
         }
 
-    def airflow(self, *arguments: str, fails: bool = False) -> str:
+    def airflow(self, *arguments: str, fails: bool = False, **environment: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
-            env=self.environment,
+            env=self.environment | environment,
             capture_output=True,
             text=True,
             timeout=240,
@@ -217,3 +218,37 @@ def test_the_example_for_duckdb_loads_the_nights_that_are_landed(theatre: Theatr
         newest = database.execute("select data_row_id from labelbox_newest").fetchall()
     assert sorted(row_id for (row_id,) in loaded) == ids_of(rows) != []
     assert sorted(row_id for (row_id,) in newest) == sorted(set(ids_of(rows)))
+
+
+def test_openlineage_is_told_of_a_landing(theatre: Theatre) -> None:
+    """Its events, received over HTTP, follow the schema, and name source, rows, objects and counts."""
+    before = theatre.landed()
+    with receiver() as events:
+        transport = json.dumps({"type": "http", "url": events.url})
+        lineage = {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport, "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests"}
+        theatre.airflow("dags", "test", "labelbox_project_one_task", NIGHT, **lineage)
+    added = {name: content for name, content in theatre.landed().items() if name not in before}
+    [manifest] = manifests(added)
+    told = events.of_task("labelbox_project_one_task.land")
+    assert [event["eventType"] for event in told] == ["START", "COMPLETE"]
+    for event in told:
+        assert faults(event) == []
+        assert strangers(event) == []
+        source = {"namespace": "labelbox://127.0.0.1", "name": f"project/{manifest.export.source.id}"}
+        assert [{name: each[name] for name in source} for each in event["inputs"]] == [source]
+    start, complete = told
+    assert start["outputs"] == []
+    [output] = complete["outputs"]
+    assert output["namespace"] == f"s3://{BUCKET}"
+    assert output["name"] == f"labelbox/data/source=project/id={manifest.export.source.id}"
+    statistics = output["outputFacets"]["outputStatistics"]
+    sizes = [len(added[each.uri]) for each in manifest.objects]
+    assert statistics["rowCount"] == len(rows_of(added)) > 0
+    assert (statistics["size"], statistics["fileCount"]) == (sum(sizes), len(sizes))
+    assert output["outputFacets"]["subset"]["outputCondition"]["locations"] == [each.uri for each in manifest.objects]
+    facet = complete["run"]["facets"]["labelbox_export"]
+    assert facet["exportId"] == manifest.export.export_id
+    assert facet["query"] == without_nulls(manifest.query) != {}
+    assert facet["manifest"] in added
+    text = json.dumps(list(events))
+    assert not any(secret in text for secret in (theatre.labelbox.api_key, SECRET_KEY, "X-Goog-Signature="))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from support.e2e.metrics import MetricsReceiver
+
     from demo.airflow_cluster import AirflowCluster
     from demo.object_store import ObjectStore
     from labelbox_export_provider.testing import FakeLabelbox
@@ -38,6 +40,7 @@ class Stage:
     store: ObjectStore
     nightly_store: ObjectStore
     home: Path
+    metrics: MetricsReceiver
     late_report: str
     """A run that was started with the stage, since it takes a minute (`late_report.py`)."""
 
