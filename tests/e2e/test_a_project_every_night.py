@@ -10,7 +10,6 @@ import duckdb
 import pytest
 from support.e2e.stage import FIRST_DAY, NIGHTLY, Stage, ids_of
 
-from demo.airflow_api import until
 from demo.backfill import backfill
 from demo.days import Night
 from demo.landed import Landed, compare, read_night, strangers
@@ -19,7 +18,6 @@ from demo.progress import Progress
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAG = "labelbox_project_nightly"
-DOWNSTREAM = "labelbox_to_duckdb"
 NIGHTS = [
     Night(start, start + timedelta(days=1))
     for start in (datetime(2026, 5, day, 2, tzinfo=timezone.utc) for day in (5, 6, 7))
@@ -30,8 +28,6 @@ NIGHTS = [
 def landed(stage: Stage) -> list[Landed]:
     """What a backfill of three nights of the example DAG has brought."""
     first = FIRST_DAY + timedelta(days=1)
-    stage.airflow.api.wait_for_dag(DOWNSTREAM)
-    stage.airflow.api.unpause(DOWNSTREAM)  # a paused DAG gets no run from an event
     nights = backfill(stage.airflow, DAG, first, first + timedelta(days=2), Progress(), timeout=300)
     assert nights == NIGHTS
     return [read_night(stage.nightly_store, "labelbox/", night) for night in nights]
@@ -94,27 +90,3 @@ def test_the_task_page_links_to_the_project_in_labelbox(stage: Stage, landed: li
     for run in stage.airflow.api.runs(DAG, run_type="backfill"):
         links = stage.airflow.api.links(DAG, run["dag_run_id"], "start")
         assert links == {"Labelbox": f"https://app.labelbox.com/projects/{NIGHTLY}"}
-
-
-def test_each_landed_night_is_loaded_by_the_dag_that_its_event_starts(stage: Stage, landed: list[Landed]) -> None:
-    """The example for DuckDB reads the manifests that the events name, and loads each night once."""
-    api, database = stage.airflow.api, str(stage.home / "labels.duckdb")
-
-    def loaded() -> list[str] | None:
-        runs = api.runs(DOWNSTREAM)
-        for run_id in (run["dag_run_id"] for run in runs):
-            retried = api.task(DOWNSTREAM, run_id, "load")["state"] in {"up_for_retry", "failed"}
-            assert not retried, stage.explain(DOWNSTREAM, run_id)
-        if not runs or any(run["state"] in {"queued", "running"} for run in runs):
-            return None
-        try:
-            with duckdb.connect(database, read_only=True) as opened:
-                found = opened.execute("select data_row_id from labelbox_rows").fetchall()
-        except duckdb.IOException:
-            return None  # the next run has begun to write
-        return sorted(row_id for (row_id,) in found) if len(found) >= sum(len(night.rows) for night in landed) else None
-
-    found = until("the nights to be loaded", loaded, timeout=120)
-    assert found == ids_of(row for night in landed for row in night.rows)
-    assert {run["run_type"] for run in api.runs(DOWNSTREAM)} == {"asset_triggered"}
-    assert {run["state"] for run in api.runs(DOWNSTREAM)} == {"success"}

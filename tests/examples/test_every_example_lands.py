@@ -70,10 +70,10 @@ class Theatre:
             "LABELBOX_IDS_PER_EXPORT": "20",
         }
 
-    def airflow(self, *arguments: str, fails: bool = False, **environment: str) -> str:
+    def airflow(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
-            env=self.environment | environment,
+            env=self.environment | (environment or {}),
             capture_output=True,
             text=True,
             timeout=240,
@@ -226,7 +226,7 @@ def test_openlineage_is_told_of_a_landing(theatre: Theatre) -> None:
     with receiver() as events:
         transport = json.dumps({"type": "http", "url": events.url})
         lineage = {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport, "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests"}
-        theatre.airflow("dags", "test", "labelbox_project_one_task", NIGHT, **lineage)
+        theatre.airflow("dags", "test", "labelbox_project_one_task", NIGHT, environment=lineage)
     added = {name: content for name, content in theatre.landed().items() if name not in before}
     [manifest] = manifests(added)
     told = events.of_task("labelbox_project_one_task.land")
