@@ -28,10 +28,14 @@ ALL_LANDED, FAILED, GAP, INTERRUPTED = 0, 2, 3, 130
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def run(options: argparse.Namespace, open_store: Callable[[StoreAddress], Sink]) -> int:
+def run(
+    options: argparse.Namespace,
+    open_store: Callable[[StoreAddress], Sink],
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+) -> int:
     """Print what is there and what is missing. Returns the exit code."""
     try:
-        return _run(options, open_store, datetime.now(timezone.utc))
+        return _run(options, open_store, clock())
     except LabelboxExportError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return FAILED

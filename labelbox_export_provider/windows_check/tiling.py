@@ -15,7 +15,7 @@ WindowState = Literal["landed", "empty", "rejected", "missing", "overlapping", "
 NextBorder: TypeAlias = Callable[[datetime], datetime]
 """Returns the first border of a schedule after a moment."""
 
-_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_DAY = timedelta(days=1)
 _RECENT = 10
 MAX_WINDOWS = 100_000
 """How many windows of a schedule are counted in one hole."""
@@ -84,20 +84,14 @@ def due_step(lengths: Sequence[timedelta]) -> timedelta:
     Regular is what occurs twice, so that months and business days have no false gap, and a week that was landed by hand
     in one window counts for nothing.
     """
-    recent = [_whole_days(each) for each in lengths[-_RECENT:]]
+    recent = lengths[-_RECENT:]
     regular = [length for length, times in Counter(recent).items() if times > 1]
     return max(regular) if regular else recent[-1]
 
 
 def usual_step(lengths: Sequence[timedelta]) -> timedelta | None:
-    """Return the most frequent of recent lengths, None without any."""
-    recent = [_whole_days(each) for each in lengths]
-    return Counter(recent).most_common(1)[0][0] if recent else None
-
-
-def _whole_days(length: timedelta) -> timedelta:
-    days = (length + _DAY / 2) // _DAY
-    return days * _DAY if days and abs(length - days * _DAY) <= _HOUR else length
+    """Return the most frequent of some lengths, None without any."""
+    return Counter(lengths).most_common(1)[0][0] if lengths else None
 
 
 def hole(start: datetime, end: datetime, before: Sequence[timedelta], after: Sequence[timedelta]) -> Iterator[Run]:

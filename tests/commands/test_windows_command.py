@@ -1,4 +1,4 @@
-"""The command `windows` over nights that were really landed: what is there, what is missing, how it ends."""
+"""G13: the command `windows` over nights that were really landed: what is there, what is missing, how it ends."""
 
 from __future__ import annotations
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +36,10 @@ class Cluster:
         """Have Airflow run all nights, four at a time, and wait until it says that they are done."""
         last = FIRST + timedelta(days=NIGHTS - 1)
         command = ["backfill", "create", "--dag-id", "a_month", "--from-date", f"{FIRST}T00:00:00+00:00"]
-        command += ["--to-date", f"{last}T23:59:59+00:00", "--max-active-runs", "4", *options]
+        self.run_backfill([*command, "--to-date", f"{last}T23:59:59+00:00", "--max-active-runs", "4", *options])
+
+    def run_backfill(self, command: list[str]) -> None:
+        """Run a command that creates a backfill, and wait until it is done and all runs are a success."""
         before = {each["id"] for each in self._backfills()}
         created = self.airflow.cli(*command)
         assert created.returncode == 0, created.stderr[-3000:]
@@ -46,6 +52,27 @@ class Cluster:
         until("the backfill to be completed", done, timeout=500, every=2)
         runs = self.airflow.api.runs("a_month")
         assert [run["state"] for run in runs] == ["success"] * NIGHTS
+
+    def windows(self) -> subprocess.CompletedProcess[str]:
+        """Ask which windows are landed, up to the end of the month."""
+        until_then = f"{FIRST + timedelta(days=NIGHTS)}T02:00:00Z"
+        return self.airflow.cli("labelbox", "windows", str(self.lake), "--dag-id", "a_month", "--until", until_then)
+
+    def lose(self, number: int, *, state: str | None = None, deleted_run: bool = False) -> None:
+        """Remove what a night landed; its run is deleted, put into a state, or stays a success."""
+        start = f"{FIRST + timedelta(days=number):%Y%m%d}T020000Z"
+        for path in self.lake.rglob(f"{start}_*"):
+            path.unlink()
+        [run] = [
+            each
+            for each in self.airflow.api.runs("a_month")
+            if each["logical_date"].startswith(f"{FIRST + timedelta(days=number)}T02:00:00")
+        ]
+        place = f"/dags/a_month/dagRuns/{run['dag_run_id']}"
+        if deleted_run:
+            self.airflow.api.send("DELETE", place)
+        elif state is not None:
+            self.airflow.api.send("PATCH", place, {"state": state})
 
     def _backfills(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.airflow.api.pages("/backfills", "backfills", dag_id="a_month")
@@ -121,3 +148,28 @@ def test_thirty_windows_land_and_land_again(scene: Cluster) -> None:
     for window, manifests in second.items():
         assert len({manifest["generation"] for manifest in manifests}) == 2, window
         assert all(scene.rows(manifest) == scene.expected_rows(window) for manifest in manifests), window
+
+
+def test_gaps_are_filled_by_what_is_printed(scene: Cluster) -> None:
+    """G13: a deleted run, four failed nights and a night marked success, filled with nothing else known.
+
+    It comes after the test above, over the nights that it landed.
+    """
+    scene.lose(4, deleted_run=True)
+    for number in (10, 11, 12, 13):
+        scene.lose(number, state="failed")
+    scene.lose(20)
+    done = scene.windows()
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert re.findall(r"^- missing: \[(\S+)T02:00:00Z, .*, (\d) windows? of", done.stdout, re.MULTILINE) == [
+        ("2026-04-21", "1"),
+        ("2026-04-11", "4"),
+        ("2026-04-05", "1"),
+    ]
+    commands = re.findall(r"^  airflow (backfill create .*)$", done.stdout, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        scene.run_backfill(shlex.split(command))
+    after = scene.windows()
+    assert (after.returncode, "Gaps" in after.stdout) == (0, False), after.stdout
+    assert len(scene.labelbox.exports) == 2 * NIGHTS + 6

@@ -6,10 +6,12 @@ import json
 import shlex
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from support.e2e.stage import API_KEY, Stage
+
+from demo.object_store import ACCESS_KEY, SECRET_KEY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -108,3 +110,16 @@ def test_the_recipes_of_the_command_line_work(stage: Stage) -> None:
     assert _test_icon(stage, "labelbox_added")["status"] is True
     with pytest.raises(RuntimeError, match=r"answered 400: .*host or port to test differs"):
         _test_icon(stage, "labelbox_prod")
+
+
+def test_the_windows_command_takes_a_connection_of_the_database(stage: Stage) -> None:
+    """One that is in the database reaches the bucket, which has nothing below this prefix; another is not known."""
+    uri = f"aws://{ACCESS_KEY}:{SECRET_KEY}@/?endpoint_url={quote(stage.store.url, safe='')}&region_name=us-east-1"
+    assert stage.airflow.cli("connections", "add", "lake_in_database", "--conn-uri", uri).returncode == 0
+    command = ("labelbox", "windows", f"s3://{stage.store.bucket}/nothing-here", "--conn-id")
+    reached = stage.airflow.cli(*command, "lake_in_database")
+    assert (reached.returncode, reached.stdout) == (2, "")
+    assert f"No export was landed below s3://{stage.store.bucket}/nothing-here" in reached.stderr
+    unknown = stage.airflow.cli(*command, "lake_of_nobody")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "lake_of_nobody" in unknown.stderr

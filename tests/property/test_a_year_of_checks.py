@@ -1,4 +1,4 @@
-"""No gap goes unnoticed, and nothing is reported where all is landed: years of nights, each decided by a seed.
+"""Every gap is found, and nothing is reported where all is landed: years of nights, each decided by a seed.
 
 `LABELBOX_SEEDS=2000` runs more of them, `LABELBOX_SEED=17` one of them again.
 """
@@ -62,7 +62,10 @@ def test_nothing_is_reported_where_all_is_landed(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", YEARS)
 def test_every_accident_is_found(seed: int) -> None:
-    """Its time, its sources and its state are exact, right after its grace and at the end of the year."""
+    """No gap goes unnoticed.
+
+    Its time, its sources and its state are exact, right after its grace and at the end of the year.
+    """
     year = make_year(seed)
     for accident in ACCIDENTS:
         broken = break_year(year, accident)

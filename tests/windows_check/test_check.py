@@ -1,4 +1,4 @@
-"""Landed, empty, rejected, missing and overlapping windows, new and retired sources: table by table."""
+"""G13: landed, empty, rejected, missing and overlapping windows, new and retired sources, table by table."""
 
 from __future__ import annotations
 
