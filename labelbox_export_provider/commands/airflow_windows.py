@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ def windows(options: argparse.Namespace) -> None:
     """Run the command and exit with its code."""
     # Outside its own processes Airflow reads connections of its database only if this variable allows it.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    sys.exit(run(options, partial(_open_store, conn_id=options.conn_id)))
+    sys.exit(run(options, partial(_open_store, conn_id=options.conn_id), runs_of=_runs_of))
 
 
 def _open_store(address: StoreAddress, conn_id: str | None) -> Sink:
@@ -31,3 +33,23 @@ def _open_store(address: StoreAddress, conn_id: str | None) -> Sink:
     if address.scheme == "file":
         raise ConfigurationError(f"{address} is a directory, which takes no connection: leave out {conn_id!r}.")
     return open_store(address, aws_conn_id=conn_id, gcp_conn_id=conn_id)
+
+
+def _runs_of(dag_id: str) -> Callable[[Sequence[datetime]], bool] | None:
+    """Return what finds runs of a DAG that have no window in their interval; None without Airflow's database."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    def has_run(dates: Sequence[datetime]) -> bool:
+        of_dates = (DagRun.dag_id == dag_id, DagRun.logical_date.between(min(dates), max(dates)))
+        with create_session() as session:
+            runs = session.execute(select(DagRun.data_interval_start, DagRun.data_interval_end).where(*of_dates)).all()
+        return any(start is None or start == end for start, end in runs)
+
+    try:
+        has_run([datetime.now(timezone.utc)])
+    except SQLAlchemyError:
+        return None
+    return has_run

@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,11 +31,19 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 def run(
     options: argparse.Namespace,
     open_store: Callable[[StoreAddress], Sink],
+    *,
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    runs_of: Callable[[str], Callable[[Sequence[datetime]], bool] | None] = lambda _: None,
 ) -> int:
-    """Print what is there and what is missing. Returns the exit code."""
+    """Print what is there and what is missing. Returns the exit code.
+
+    `runs_of` returns what `Schedule.has_run` is for a DAG.
+    """
     try:
-        return _run(options, open_store, clock())
+        schedule = None
+        if options.dag_id is not None:
+            schedule = Schedule(options.dag_id, options.dates_are_ends, runs_of(options.dag_id))
+        return _run(options, open_store, clock(), schedule)
     except LabelboxExportError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return FAILED
@@ -43,7 +51,9 @@ def run(
         return INTERRUPTED
 
 
-def _run(options: argparse.Namespace, open_store: Callable[[StoreAddress], Sink], now: datetime) -> int:
+def _run(
+    options: argparse.Namespace, open_store: Callable[[StoreAddress], Sink], now: datetime, schedule: Schedule | None
+) -> int:
     address = StoreAddress.parse(options.address)
     expected = _expected(options)
     names = list_names(open_store(address), address.prefix, read=options.rows)
@@ -57,7 +67,6 @@ def _run(options: argparse.Namespace, open_store: Callable[[StoreAddress], Sink]
             else "Check the address: it is the place that holds manifests/ and errors/."
         )
         raise ConfigurationError(f"No export was landed below {address}. {hint}")
-    schedule = None if options.dag_id is None else Schedule(options.dag_id, dates_are_ends=options.dates_are_ends)
     found = fills(report, schedule)
     if options.json:
         json.dump(snapshot(report, found, str(address)), sys.stdout, indent=None, separators=(",", ":"))

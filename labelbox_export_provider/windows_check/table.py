@@ -85,6 +85,8 @@ def _gaps(fills: Sequence[Fill], most: int) -> Iterator[str]:
         windows = "1 window" if fill.windows == 1 else f"{fill.windows} windows"
         yield f"- {fill.state}: [{iso_utc(fill.start)}, {iso_utc(fill.end)}), {windows} of {_named(fill)}"
         yield f"  {fill.text}"
+        if fill.otherwise:
+            yield f"  or, where its runs are refused for their interval: {fill.otherwise}"
     if len(fills) > most:
         yield f"and {len(fills) - most} older ones."
 

@@ -14,7 +14,7 @@ import pytest
 from airflow.providers_manager import ProvidersManager
 from support.stores.servers import ACCESS_KEY, BUCKET, SECRET_KEY, s3_client
 from support.streaming.exports import LandingClient, landing_client
-from support.windows_command import PREFIX, Lake, land_nights
+from support.windows_command import DAY, FIRST, PREFIX, Lake, land_nights
 
 from labelbox_export_provider.commands import options
 from labelbox_export_provider.sinks.s3.sink import S3Sink
@@ -75,27 +75,68 @@ def lake() -> Iterator[Lake]:
         yield Lake(S3Sink(s3_client(server.address), BUCKET), f"s3://{BUCKET}/{PREFIX}", environment)
 
 
+def airflow(lake: Lake, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, with the lake's connections and a home of its own."""
+    environment = {**os.environ, **lake.environment, "AIRFLOW_HOME": str(home)}
+    command = [sys.executable, "-m", "airflow", "labelbox", "windows", lake.address, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=environment)
+
+
 @pytest.mark.thorough
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(
     not hasattr(ProvidersManager, "cli_command_functions"), reason="providers have commands from Airflow 3.2 on"
 )
 def test_through_a_connection_of_airflow(at: LandingClient, lake: Lake, tmp_path: Path) -> None:
     """Table, exit codes and errors are those of the other command, and a connection that is missing is named."""
 
-    def airflow(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **lake.environment, "AIRFLOW_HOME": str(tmp_path)}
-        command = [sys.executable, "-m", "airflow", "labelbox", "windows", lake.address, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=environment)
-
     project = at.fake.project_id
     land_nights(at, lake.sink, project, [0, 1, 2, 4, 5, 6, 7, 8, 9])
-    gap = airflow("--conn-id", "lake", "--dag-id", "labels_every_night")
+    gap = airflow(lake, tmp_path, "--conn-id", "lake", "--dag-id", "labels_every_night")
     assert gap.returncode == 3, gap.stderr
     assert f"1 window of project:{project}" in gap.stdout
     assert "airflow backfill create --dag-id labels_every_night --from-date" in gap.stdout
+    assert "or, where its runs are refused for their interval: airflow dags trigger" in gap.stdout
     land_nights(at, lake.sink, project, [3])
-    assert airflow("--conn-id", "lake").returncode == 0
-    broken = airflow("--conn-id", "broken")
+    assert airflow(lake, tmp_path, "--conn-id", "lake").returncode == 0
+    broken = airflow(lake, tmp_path, "--conn-id", "broken")
     assert broken.returncode == 2
     assert "the AWS connection 'broken'" in broken.stderr
     assert SECRET_KEY not in broken.stdout + broken.stderr
+
+
+RUNS = """
+from datetime import datetime
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunType
+start, end = (datetime.fromisoformat(text) for text in {moments!r})
+with create_session() as session:
+    for dag_id, until in (("refused", start), ("lost", end)):
+        session.add(DagRun(
+            dag_id=dag_id, run_id="manual__one", run_type=DagRunType.MANUAL, logical_date=start, run_after=end,
+            data_interval=(start, until), state="failed",
+        ))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not HAS_COMMANDS, reason="providers have commands from Airflow 3.2 on")
+def test_runs_are_looked_up_in_the_database(at: LandingClient, lake: Lake, tmp_path: Path) -> None:
+    """A run of no width would be refused again; one that lost its window is run again; both without another way."""
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    moments = [(FIRST + number * DAY).isoformat() for number in (3, 4)]
+    for program in (["-m", "airflow", "db", "migrate"], ["-c", RUNS.format(moments=moments)]):
+        made = subprocess.run(
+            [sys.executable, *program], capture_output=True, check=False, timeout=110, env=environment
+        )
+        assert made.returncode == 0, made.stderr[-3000:]
+    land_nights(at, lake.sink, at.fake.project_id, [0, 1, 2, 4, 5, 6, 7, 8, 9])
+    ways = {}
+    for dag_id in ("refused", "lost", "unknown"):
+        done = airflow(lake, tmp_path, "--conn-id", "lake", "--dag-id", dag_id)
+        assert done.returncode == 3, done.stderr
+        ways[dag_id] = [" ".join(line.split()[:3]) for line in done.stdout.splitlines() if line.startswith("  ")]
+    backfill = ["airflow backfill create"]
+    assert ways == {"refused": ["airflow dags trigger"], "lost": backfill, "unknown": backfill}

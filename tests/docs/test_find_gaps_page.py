@@ -19,6 +19,7 @@ from labelbox_export_provider.windows_check.address import StoreAddress
 from labelbox_export_provider.windows_check.tiling import WindowState
 
 PAGE = (Path(__file__).parents[2] / "docs" / "find-gaps.md").read_text()
+COMMAND_LINE = PAGE.partition("## From the command line")[2]
 NOW = datetime(2026, 11, 30, 9, 30, tzinfo=timezone.utc)
 
 
@@ -39,21 +40,21 @@ def test_the_command_prints_the_text_of_the_page(tmp_path: Path, capsys: pytest.
         path = tmp_path / "labelbox" / each.key.removeprefix(f"{PREFIX}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    command, text = (re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[0] for kind in ("bash", "text"))
+    command, text = (re.findall(rf"```{kind}\n(.*?)```", COMMAND_LINE, re.DOTALL)[0] for kind in ("bash", "text"))
 
     def in_a_directory(address: StoreAddress) -> Sink:
         assert str(address) == "s3://my-data-lake/labelbox"
         return FileSink(tmp_path)
 
     given = _parser().parse_args(shlex.split(command)[4:])
-    assert windows.run(given, in_a_directory, lambda: NOW) == windows.GAP
+    assert windows.run(given, in_a_directory, clock=lambda: NOW) == windows.GAP
     assert capsys.readouterr().out == text
 
 
 def test_the_options_of_the_page_are_there() -> None:
     """All of them are explained, but for --help."""
     flags = {name for names, _ in options.WINDOWS for name in names if name.startswith("--")}
-    mentioned = set(re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)))
+    mentioned = set(re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```.*?```", "", COMMAND_LINE, flags=re.DOTALL)))
     assert mentioned - {"--conf", "--reprocess-behavior"} == flags | {"--conn-id"}
 
 

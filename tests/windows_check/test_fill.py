@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 
-from support.window_names import DAY, FIRST, checked, nights, source
+from support.window_names import DAY, FIRST, checked, name_of, nights, source
 
 from labelbox_export_provider.windows_check.fill import Schedule, fills
 from labelbox_export_provider.windows_check.table import table
@@ -94,3 +96,44 @@ def test_the_table_explains_what_it_leaves_out() -> None:
     assert "project:clp2 ended long before the others and counts as retired" in table(report, ())
     assert "no manifest" in table(checked([], later), ())
     assert "project:clp1: nothing of it has ever landed" in table(checked([], later, sources=[P1]), ())
+
+
+def test_where_nobody_can_be_asked_for_runs_both_ways_are_printed() -> None:
+    """A run that was refused for its interval is refused again; one that is known to be there is not tried."""
+    report = checked(nights(P1, NIGHTS), NOW)
+    [fill] = fills(report, DAG)
+    assert fill.otherwise == fills(report)[0].command
+    assert "  or, where its runs are refused for their interval: airflow dags trigger" in table(report, [fill])
+    asked: list[datetime] = []
+
+    def has_none(dates: Sequence[datetime]) -> bool:
+        asked.extend(dates)
+        return False
+
+    [known] = fills(report, Schedule("labels", has_run=has_none))
+    assert (known.kind, known.otherwise) == ("backfill", None)
+    assert asked == [FIRST + 3 * DAY, FIRST + 4 * DAY]
+    [there] = fills(report, Schedule("labels", has_run=lambda _: True))
+    assert there.kind == "fill_gaps"
+
+
+def test_a_gap_among_windows_of_a_former_schedule_is_no_backfill() -> None:
+    """Of another length, another hour or another day of the week; the same nights on days when clocks change are."""
+
+    def way(first: Sequence[timedelta], then: timedelta, gap: int, late: timedelta = timedelta(0)) -> str:
+        moments = [FIRST + sum(first[:number], timedelta(0)) for number in range(len(first) + 1)]
+        moments += [moments[-1] + late + number * then for number in range(0 if late else 1, 12)]
+        windows = [each for number, each in enumerate(pairwise(moments)) if number != gap]
+        report = checked([name_of(P1, *each) for each in windows], moments[-1] + timedelta(hours=1))
+        return fills(report, DAG)[-1].kind
+
+    hour, night = timedelta(hours=1), [DAY] * 6
+    assert way(night, DAY, 3) == "backfill"
+    assert way(night, 6 * hour, 3) == "fill_gaps"
+    assert way([6 * hour] * 12, hour, 3) == "fill_gaps"
+    assert way(night, DAY, 3, late=2 * hour) == "fill_gaps"
+    assert way([DAY * 7] * 4, DAY * 7, 2, late=2 * DAY) == "fill_gaps"
+    assert way([DAY * 7] * 4, DAY * 7, 2) == "backfill"
+    assert way([DAY, DAY, 23 * hour, DAY, DAY, DAY], DAY, 2) == "backfill"
+    assert way([DAY, DAY, 23 * hour, DAY, DAY, DAY], DAY, 3) == "backfill"
+    assert way([DAY, 3 * DAY] * 4, DAY, 3) == "backfill"
