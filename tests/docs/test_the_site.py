@@ -59,6 +59,16 @@ def test_every_error_class_has_an_entry() -> None:
     assert [name for name, text in sections.items() if "| the message" not in text and "its kinds: [" not in text] == []
 
 
+def test_the_reference_has_every_public_name() -> None:
+    """Whatever is public is on a page of the site."""
+    pytest.importorskip("mkdocs")
+    from support.docs_site import reference
+
+    entries = set(re.findall(r"^::: [\w.]+?\.(\w+)$", "\n".join(reference().values()), re.MULTILINE))
+    assert set(labelbox_export_provider.__all__) - entries == set()
+    assert {kind.__name__ for kind in message_tables.classes()} - entries == set()
+
+
 def test_the_wheel_of_the_production_page_is_this_project() -> None:
     """Name, version and extras are those of pyproject.toml."""
     name, version = PROJECT["Name"], PROJECT["Version"]

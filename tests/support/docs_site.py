@@ -9,27 +9,27 @@ from __future__ import annotations
 import importlib
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File
+from pydantic import BaseModel
 from support.docs_pictures import FENCE, picture_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "labelbox_export_provider"
 EXTRA_PAGES = ("SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")
 REFERENCE: dict[str, tuple[str, ...]] = {
-    "operators": ("operators.base", "operators.export", "sensors.export_task", "transfers.to_file", "transfers.to_gcs",
-                  "transfers.to_s3", "transfers.base", "streaming.landing.options", "operators.windows_check",
-                  "execution.task_code"),
+    "operators": ("transfers.base", "streaming.landing.options"),
     "sources": ("domain.request.sources", "params", "domain.windows.windows", "execution.window_params"),
     "python": ("hooks.labelbox", "export_task.task", "client.types", "client", "triggers.export_task"),
     "errors": ("errors",),
     "sinks": ("sinks",),
     "testing": ("testing",),
-}  # fmt: skip
-"""Pages of the reference, by the modules whose public names are on them."""
+}
+"""Pages of the reference, by the modules whose public names are on them; all other public names are on the first."""
 _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 
 
@@ -92,28 +92,57 @@ def source_of(uri: str) -> str:
 
 def reference() -> dict[str, str]:
     """Return the pages of the reference: each public name, and what mkdocstrings reads in the code about it."""
-    return {page: _reference_page(page, modules) for page, modules in REFERENCE.items()}
+    package = importlib.import_module(PACKAGE)
+    placed = {module for modules in REFERENCE.values() for module in modules}
+    others = tuple(module for module in package._PUBLIC_NAMES if module not in placed)  # the one list of them
+    pages = {**REFERENCE, "operators": (*others, *REFERENCE["operators"])}
+    return {page: _reference_page(page, modules) for page, modules in pages.items()}
 
 
 def _reference_page(page: str, modules: tuple[str, ...]) -> str:
     title = page.capitalize() if page != "sources" else "Sources and windows"
-    names = [name for module in modules for name in _public_names(module)]
-    return f"# {title}\n\n" + "\n\n".join(f"::: {name}" for name in names) + "\n"
+    entries = [_entry(name) for module in modules for name in _public_names(module)]
+    return f"# {title}\n\n" + "\n\n".join(entries) + "\n"
+
+
+def _entry(name: str) -> str:
+    """Return what mkdocstrings reads of a name; of a model also its fields, those of its bases included."""
+    module, _, member = name.rpartition(".")
+    model = getattr(importlib.import_module(module), member)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return f"::: {name}"
+    rows = [
+        f"| `{field}` | {_default(info)} |" for field, info in model.model_fields.items() if field not in {"kind", "v"}
+    ]
+    head = f"::: {name}\n    options:\n      members: false\n"
+    return "\n".join([head, "| field | default |", "|---|---|", *rows]) if rows else head
+
+
+def _default(info: Any) -> str:
+    if info.is_required():
+        return "required"
+    made = info.default_factory
+    if made is not None:
+        return f"`{made.__name__}()`"
+    return f"`{info.default}`" if isinstance(info.default, timedelta) else f"`{info.default!r}`"
 
 
 def _public_names(module: str) -> Iterator[str]:
-    """Yield where the public names of a module are defined."""
-    package = importlib.import_module(PACKAGE)
-    names = package._PUBLIC_NAMES.get(module)  # the one list of them
+    """Yield where the public names of a module are defined; of the errors all classes are public."""
     loaded = importlib.import_module(f"{PACKAGE}.{module}")
-    for name in names or getattr(loaded, "__all__", None) or _own_classes(loaded):
+    if module == "errors":
+        names = [name for name, value in vars(loaded).items() if isinstance(value, type)]
+    else:
+        listed = importlib.import_module(PACKAGE)._PUBLIC_NAMES.get(module)  # the one list of them
+        names = listed or getattr(loaded, "__all__", None) or _own_classes(loaded)
+    for name in names:
         home = getattr(getattr(loaded, name), "__module__", loaded.__name__)
         yield f"{home if home.startswith(PACKAGE) else loaded.__name__}.{name}"
 
 
 def _own_classes(module: Any) -> list[str]:
-    own: Callable[[Any], bool] = lambda value: getattr(value, "__module__", None) == module.__name__  # noqa: E731
-    return [name for name, value in vars(module).items() if isinstance(value, type) and own(value) and name[0] != "_"]
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    return [kind.__name__ for kind in classes if kind.__module__ == module.__name__ and kind.__name__[0] != "_"]
 
 
 def _elsewhere(file: Any) -> list[str]:
