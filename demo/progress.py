@@ -91,9 +91,9 @@ class Progress:
         return table
 
 
-def result_table(nights: list[Landed]) -> Table:
-    """The table at the end."""
-    table = Table()
+def result_table(nights: list[Landed], page: str | None) -> Table:
+    """The table at the end, with a link to the page that shows the same windows, where there is one."""
+    table = Table(caption=page and f"the same windows in Airflow: [link={page}]{page}[/link]")
     for name in ("window (UTC)", "export", "rows", "trimmed", "bytes", "objects", "state", "compared"):
         is_number = name in {"rows", "trimmed", "bytes", "objects"}
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")

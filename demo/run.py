@@ -26,6 +26,7 @@ from demo.landed import Landed, compare, read_night, strangers
 from demo.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
 from demo.processes import HomeInUseError, Processes
 from demo.progress import Progress, result_table
+from demo.windows_page import DAG_FILE, show_windows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -112,7 +113,8 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
         store.wait()
         project_id = export.project_id if export else labelbox.project_id()
         (home / "dags").mkdir(exist_ok=True)
-        shutil.copy(EXAMPLE, home / "dags")
+        for file in (EXAMPLE, *([DAG_FILE] if options.keep else [])):
+            shutil.copy(file, home / "dags")
         settings = _airflow_settings(store, labelbox, project_id)
         cluster = AirflowCluster(
             home / "airflow", home / "dags", env=settings, parallelism=PARALLELISM, say=progress.say
@@ -121,7 +123,8 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
         progress.say(f"Airflow is up: {cluster.url}")
         try:
             nights = backfill(cluster, DAG_ID, first, last, progress, timeout=options.timeout, at_a_time=PARALLELISM)
-            _check(store, nights, progress, labelbox=labelbox, project_id=project_id, export=export)
+            page = show_windows(cluster, nights[-1].end) if options.keep else None
+            _check(store, nights, progress, labelbox=labelbox, project_id=project_id, export=export, page=page)
         except RuntimeError as error:
             if options.keep:
                 progress.say(f"FAILED: {error}")
@@ -162,6 +165,7 @@ def _check(
     labelbox: FakeLabelboxServer,
     project_id: str,
     export: Export | None,
+    page: str | None,
 ) -> None:
     """Read everything back, compare it, show the table; fail if anything differs."""
     progress.say("reading every object back from S3 and comparing it, row for row, with what Labelbox holds")
@@ -169,7 +173,7 @@ def _check(
     for night in landed:
         if night.export_id:
             compare(night, labelbox.rows(project_id, night.night, night.export_id))
-    progress.console.print(result_table(landed))
+    progress.console.print(result_table(landed, page))
     rows = [row for night in landed for row in night.rows]
     faults = [f"{night.night}: {fault}" for night in landed for fault in night.faults]
     faults += strangers(store, PREFIX, landed)

@@ -117,6 +117,9 @@ def test_generated_rows_land_in_three_windows(demo: Callable[..., Demo]) -> None
     run = demo("--generate", "400", "--keep")
     url = run.wait_to_say(r"stays up at (\S+)").removeprefix("stays up at ")
     assert httpx.get(url, trust_env=False).status_code == 200
+    page = run.wait_to_say(r"the same windows in Airflow: \S+/plugin/labelbox-windows").split()[-1]
+    script = httpx.get(page.replace("/plugin/labelbox-windows", "/labelbox-windows/page.js"), trust_env=False)
+    assert script.status_code == 200
     assert re.search(r"aws --endpoint-url http://127\.0\.0\.1:\d+ s3 ls", run.reported)
     assert run.end(signal.SIGINT) == 0
     assert left_of(run.home) == []
