@@ -82,6 +82,10 @@ class CancelToken:
 
         For calls that nothing can wake, such as the look-up of an address. The thread is left to end by itself.
         """
+        return self.begin(function)()
+
+    def begin(self, function: Callable[[], T]) -> Callable[[], T]:
+        """Begin such a call, and return what waits for its end and returns its result; to be called once."""
         result: Future[T] = Future()
 
         def run() -> None:
@@ -94,12 +98,16 @@ class CancelToken:
         self.check()
         forget = self.call_on_cancel(result.cancel)
         threading.Thread(target=run, name="labelbox-call", daemon=True).start()
-        try:
-            return result.result()
-        except CancelledError:
-            raise StoppedError from None
-        finally:
-            forget()
+
+        def wait() -> T:
+            try:
+                return result.result()
+            except CancelledError:
+                raise StoppedError from None
+            finally:
+                forget()
+
+        return wait
 
     @contextmanager
     def part(self) -> Iterator[CancelToken]:

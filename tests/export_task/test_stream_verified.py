@@ -94,18 +94,18 @@ class _Noted:
 
         self.open = 0
         self.closed_hosts = 0
-        noted, get, close = self, file_host.FileHost.get, file_host.FileResponse.close
+        noted, begin, close = self, file_host.FileHost.begin_get, file_host.FileResponse.close
         close_host = file_host.FileHost.close
 
-        def opened(host: file_host.FileHost, url: str, **range_: int) -> file_host.FileResponse:
+        def opened(host: file_host.FileHost, url: str, **range_: int) -> Callable[[], file_host.FileResponse]:
             noted.open += 1
-            return get(host, url, **range_)
+            return begin(host, url, **range_)
 
         def closed(response: file_host.FileResponse) -> None:
             noted.open -= 1
             close(response)
 
-        monkeypatch.setattr(file_host.FileHost, "get", opened)
+        monkeypatch.setattr(file_host.FileHost, "begin_get", opened)
 
         def closed_host(host: file_host.FileHost) -> None:
             noted.closed_hosts += 1

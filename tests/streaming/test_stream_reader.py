@@ -12,6 +12,7 @@ import pytest
 from support.streaming.http import Reply, Request
 from support.streaming.reading import CONTENT, CUTS, read_all, reading
 from support.streaming.source import SETTINGS, SIGNATURE, faults
+from support.streaming.stops import until_none
 
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import (
@@ -38,6 +39,39 @@ def test_every_range_of_the_stream_can_be_read() -> None:
                 if len(data) >= stop - start:
                     break
             assert data[: stop - start] == CONTENT[start:stop]
+
+
+def test_the_next_file_is_requested_while_one_is_read() -> None:
+    """Nobody waits for a first byte who could read meanwhile, and no file is requested twice for it."""
+    with reading(ahead=True) as (reader, source, _):
+        reader._index.file_holding(len(CONTENT) - 1)
+        pieces = reader.pieces(0, len(CONTENT))
+        data = next(pieces).data
+        assert until_none(lambda: len(source.requests) < 2, 10) is False
+        assert data + b"".join(piece.data for piece in pieces) == CONTENT
+        assert len(source.requests) == 4
+
+
+def test_a_range_takes_the_answer_that_was_requested_ahead() -> None:
+    with reading() as (reader, source, _):
+        reader.request_ahead(150_000, 250_000)
+        assert source.requests == []  # its file is not known yet
+        reader._index.file_holding(150_000)
+        reader.request_ahead(150_000, 250_000)
+        assert until_none(lambda: not source.requests, 10) is False
+        assert read_all(reader, 150_000, 250_000)[:100_000] == CONTENT[150_000:250_000]
+        ranges = [request.headers.get("range") for _, request in source.requests]
+    with reading() as (reader, source, _):
+        read_all(reader, 150_000, 250_000)
+        assert [request.headers.get("range") for _, request in source.requests] == ranges
+
+
+def test_a_request_ahead_that_breaks_off_is_made_again() -> None:
+    broken = (2, lambda reply: replace(reply, break_after=0, hang_up=False))
+    with reading(twist=faults(broken), ahead=True) as (reader, source, waits):
+        reader._index.file_holding(len(CONTENT) - 1)
+        assert read_all(reader) == CONTENT
+        assert (len(source.requests), waits) == (5, [1.0])
 
 
 def test_requests_carry_neither_key_nor_cookies() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ssl
 import threading
+from collections.abc import Callable
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -78,7 +79,7 @@ class FileHost:
         settings: ConnectionSettings,
         *,
         user_agent: str,
-        connections: int = 16,
+        connections: int = 48,
         token: CancelToken | None = None,
     ) -> None:
         install_log_filter()
@@ -101,6 +102,10 @@ class FileHost:
         Fails with `BrokenTransferError` when no answer came, and with the error of `check_file_url` before anything is
         sent to an address that must not be used.
         """
+        return self.begin_get(url, first=first, last=last)()
+
+    def begin_get(self, url: str, *, first: int | None = None, last: int | None = None) -> Callable[[], FileResponse]:
+        """Send such a GET, and return what waits for the answer, as `get` does; to be called once."""
         with self._settings.naming_connection():
             self._settings.check_file_url(url)
             manager = self._manager(url)
@@ -108,14 +113,18 @@ class FileHost:
         if first is not None:
             headers["Range"] = f"bytes={first}-{last}"
         host = urlsplit(url).hostname or ""
-        failure: BrokenTransferError
-        try:
-            response = self._token.call(lambda: self._request(manager, url, headers))
-            return FileResponse(response, host, self._token)
-        except (HTTPError, HTTPException, OSError) as error:
-            failure = BrokenTransferError(f"{host}: {_describe(error)}")
-        self._token.check()
-        raise failure
+        answer = self._token.begin(lambda: self._request(manager, url, headers))
+
+        def wait() -> FileResponse:
+            failure: BrokenTransferError
+            try:
+                return FileResponse(answer(), host, self._token)
+            except (HTTPError, HTTPException, OSError) as error:
+                failure = BrokenTransferError(f"{host}: {_describe(error)}")
+            self._token.check()
+            raise failure
+
+        return wait
 
     def _request(self, manager: urllib3.PoolManager, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         with file_request():

@@ -72,6 +72,11 @@ class FileIndex:
                 self._asking.add(link)
             self._follow(link)
 
+    def known_file(self, offset: int) -> ExportFile | None:
+        """Return the file of a byte, or None if it is not known yet."""
+        with self._changed:
+            return self._chain.file_holding(offset)
+
     def renew(self, file: ExportFile) -> ExportFile:
         """Request a file again because its URL is no longer accepted; it must be the same file."""
         self._check_open()

@@ -45,7 +45,8 @@ class Piece:
 class StreamReader:
     """Reads any range of one stream. Threads may share it, each with an iterator of its own.
 
-    `sleep` takes seconds and may raise to end the wait. `policy` bounds the tries without progress at one place.
+    `sleep` takes seconds and may raise to end the wait. `policy` bounds the tries without progress at one place. With
+    `ahead` the next file is requested while the one before it is read, for callers that read as fast as they can.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class StreamReader:
         policy: RetryPolicy = DEFAULT_RETRY,
         chunk_bytes: int = CHUNK_BYTES,
         lookahead_bytes: int = LOOKAHEAD_BYTES,
+        ahead: bool = False,
     ) -> None:
         self._index = index
         self._host = host
@@ -68,6 +70,8 @@ class StreamReader:
         self._policy = policy
         self._chunk_bytes = chunk_bytes
         self._lookahead_bytes = lookahead_bytes
+        self._asks_ahead = ahead
+        self._ahead: dict[tuple[int, int], Callable[[], FileResponse]] = {}
         self.checksums = AnnouncedChecksums()
 
     def pieces(self, start: int, stop: int) -> Generator[Piece, None, None]:
@@ -80,15 +84,29 @@ class StreamReader:
         position = start
         while position < self._size:
             file = self._index.file_holding(position)
-            end = file.end + 1
-            if end > asked_to + self._lookahead_bytes:
-                end = asked_to
+            end = self._end_of_request(file, asked_to)
+            if self._asks_ahead and end < stop:
+                self.request_ahead(end, stop)
             for data in self.read(file, position, end):
                 yield Piece(file, position, data)
                 position += len(data)
             if position >= asked_to:
                 lookahead *= 4
                 asked_to = position + lookahead
+
+    def request_ahead(self, start: int, stop: int) -> None:
+        """Send the first request of `pieces(start, stop)`, which takes its answer, if the file of `start` is known.
+
+        So that nobody waits for a first byte who could read meanwhile.
+        """
+        file = self._index.known_file(start)
+        if file is not None:
+            end = self._end_of_request(file, stop + self._lookahead_bytes)
+            self._ahead[start, end] = self._begin_request(file, start, end)
+
+    def _end_of_request(self, file: ExportFile, asked_to: int) -> int:
+        end = file.end + 1
+        return asked_to if end > asked_to + self._lookahead_bytes else end
 
     def exactly(self, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield the bytes `start` to `stop` (not included) of the stream, with one request for each file."""
@@ -137,8 +155,9 @@ class StreamReader:
 
     def _attempt(self, file: ExportFile, start: int, stop: int) -> Iterator[bytes]:
         first, last = start - file.start, stop - 1 - file.start
-        whole = first == 0 and stop == file.end + 1
-        response = self._host.get(file.url) if whole else self._host.get(file.url, first=first, last=last)
+        whole = _is_whole(file, start, stop)
+        begun = self._ahead.pop((start, stop), None) or self._begin_request(file, start, stop)
+        response = begun()
         try:
             answer = read_answer(response, file, self._describe(file), first, last)
             if answer.crc32c is not None:
@@ -159,6 +178,11 @@ class StreamReader:
                 md5.compare()
         finally:
             response.close()
+
+    def _begin_request(self, file: ExportFile, start: int, stop: int) -> Callable[[], FileResponse]:
+        if _is_whole(file, start, stop):
+            return self._host.begin_get(file.url)
+        return self._host.begin_get(file.url, first=start - file.start, last=stop - 1 - file.start)
 
     def _chunk(self, response: FileResponse, wanted: int) -> bytes:
         data = response.read(min(wanted, self._chunk_bytes))
@@ -199,3 +223,7 @@ class StreamReader:
 
     def _describe(self, file: ExportFile) -> str:
         return f"{self._label}: the file of bytes {file.start} to {file.end}"
+
+
+def _is_whole(file: ExportFile, start: int, stop: int) -> bool:
+    return start == file.start and stop == file.end + 1

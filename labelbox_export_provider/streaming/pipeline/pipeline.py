@@ -129,6 +129,7 @@ class _Run:
             label=stream.label,
             sleep=transfer_hooks.sleep or token.wait,
             chunk_bytes=transfer_hooks.chunk_bytes,
+            ahead=True,
         )
         self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
         self._progress = Progress(stream.label, size, report=transfer_hooks.report, clock=transfer_hooks.clock)
@@ -201,6 +202,8 @@ class _Run:
                 free.get()
                 self._calls.token.check()
                 progress = self._progress.start_unit(unit.number)
+                if isinstance(unit, Member):
+                    self._reader.request_ahead(unit.start, unit.stop)
                 planned.put((unit, self._workers.submit(self._process, unit, progress)))
         except BaseException as error:
             self._calls.token.cancel(error)

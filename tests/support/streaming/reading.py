@@ -29,6 +29,7 @@ def reading(
     twist: Twist | None = None,
     settings: ConnectionSettings = SETTINGS,
     change: Callable[[ExportFile], ExportFile] = lambda file: file,
+    ahead: bool = False,
 ) -> Iterator[tuple[StreamReader, Source, list[float]]]:
     waits: list[float] = []
     with serve(content, cuts, twist=twist) as source:
@@ -43,6 +44,7 @@ def reading(
                     label="export e1",
                     sleep=waits.append,
                     policy=RetryPolicy(jitter=lambda: 1.0),
+                    ahead=ahead,
                 ),
                 source,
                 waits,
