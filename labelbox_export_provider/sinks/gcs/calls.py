@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from labelbox_export_provider.errors import StorageDeniedError, StorageError
-from labelbox_export_provider.redaction import install_log_filter
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
     CRC32C,
@@ -21,7 +20,6 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
 from labelbox_export_provider.sinks.refusals import wrong_size
@@ -39,24 +37,6 @@ class GCSCalls(XmlApi):
 
     maximum_put_bytes = 8 * 1024**2
     """Up to this size the client library writes an object with one request."""
-
-    def __init__(
-        self,
-        client: Any,
-        bucket: str,
-        arguments: Mapping[str, Any],
-        user_project: str | None,
-        retry_timeout: float,
-        *,
-        connection: str,
-    ) -> None:
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        # The libraries log the addresses of upload sessions, which are secret, at DEBUG.
-        install_log_filter()
-        named = with_endpoint(connection, getattr(client, "api_endpoint", ""), GOOGLE_HOSTS)
-        super().__init__(client, bucket, arguments, user_project, DEFAULT_RETRY.with_timeout(retry_timeout), named)
-        self._bucket = client.bucket(bucket, user_project=user_project)
 
     def uri(self, key: str) -> str:
         """Return the `gs://` address."""

@@ -12,8 +12,10 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
+from labelbox_export_provider.redaction import install_log_filter
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import NewObject, Part, PartBody
+from labelbox_export_provider.sinks.connection_names import GOOGLE_HOSTS, with_endpoint
 from labelbox_export_provider.sinks.gcs.arguments import headers as as_headers
 from labelbox_export_provider.sinks.gcs.errors import (
     is_store_error,
@@ -34,26 +36,32 @@ class XmlApi(BucketCalls[str]):
     """The multipart uploads of one bucket through one client. Every failure is one of this package's errors.
 
     It uses two private names of the client: `_http`, the HTTP session with the connection's credentials, and
-    `_connection`, which knows the address; the library's own multipart uploads use both. `retry` is the library's
-    policy. All calls may be repeated: an upload that was opened twice is found and aborted when the second one ends,
-    and a completion whose answer was lost is answered with "no such upload".
+    `_connection`, which knows the address; the library's own multipart uploads use both. All calls may be repeated: an
+    upload that was opened twice is found and aborted when the second one ends, and a completion whose answer was lost
+    is answered with "no such upload".
     """
 
-    def __init__(  # noqa: PLR0917  one caller
+    def __init__(
         self,
         client: Any,
         bucket: str,
         arguments: Mapping[str, Any],
         user_project: str | None,
-        retry: Any,
+        retry_timeout: float,
+        *,
         connection: str,
     ) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        # The libraries log the addresses of upload sessions, which are secret, at DEBUG.
+        install_log_filter()
         self._client = client
         self._name = bucket
         self._arguments = arguments
         self._billed = {"x-goog-user-project": user_project} if user_project else {}
-        self._retry = retry
-        self._connection = connection
+        self._bucket = client.bucket(bucket, user_project=user_project)
+        self._retry = DEFAULT_RETRY.with_timeout(retry_timeout)
+        self._connection = with_endpoint(connection, getattr(client, "api_endpoint", ""), GOOGLE_HOSTS)
         self._unanswered = set()
 
     def create_upload(self, new: NewObject) -> str:
