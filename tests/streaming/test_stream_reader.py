@@ -20,6 +20,7 @@ from labelbox_export_provider.errors import (
     ProtocolError,
     UnreachableError,
 )
+from labelbox_export_provider.streaming.download.file_host import FileResponse
 
 
 def test_a_stream_is_the_concatenation_of_its_files() -> None:
@@ -72,6 +73,16 @@ def test_a_request_ahead_that_breaks_off_is_made_again() -> None:
         reader._index.file_holding(len(CONTENT) - 1)
         assert read_all(reader) == CONTENT
         assert (len(source.requests), waits) == (5, [1.0])
+
+
+def test_what_was_requested_ahead_is_closed_with_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[FileResponse] = []
+    monkeypatch.setattr(FileResponse, "close", lambda response: closed.append(response))  # noqa: PLW0108  a method
+    with reading() as (reader, source, _):
+        reader._index.file_holding(150_000)
+        reader.request_ahead(150_000, 250_000)
+        reader.close()
+        assert (len(closed), len(source.requests)) == (1, 1)
 
 
 def test_requests_carry_neither_key_nor_cookies() -> None:

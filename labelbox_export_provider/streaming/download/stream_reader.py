@@ -6,11 +6,13 @@ or longer than announced is an `IntegrityError` with both numbers: nothing is ev
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
+from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, Budget, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import IntegrityError, UnreachableError
@@ -103,6 +105,12 @@ class StreamReader:
         if file is not None:
             end = self._end_of_request(file, stop + self._lookahead_bytes)
             self._ahead[start, end] = self._begin_request(file, start, end)
+
+    def close(self) -> None:
+        """Close the answers that were requested ahead and are not read any more, since the work is over."""
+        while self._ahead:
+            with contextlib.suppress(BrokenTransferError, StoppedError):
+                self._ahead.popitem()[1]().close()
 
     def _end_of_request(self, file: ExportFile, asked_to: int) -> int:
         end = file.end + 1

@@ -191,6 +191,7 @@ class _Run:
         self._index.close()
         self.output_buffer.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self._reader.close()
         self._uploaders.shutdown(wait=False, cancel_futures=True)
 
     def _plan_units(
