@@ -214,7 +214,7 @@ class LabelboxWindowsCheckOperator(WaitingTask, metaclass=CheckedOperatorMeta):
             self.log.warning("The store could not be listed: %s", error)
             return None
         self.cancel_token.raise_error()
-        self._log(found)
+        self._log(found, last=over or found.report.all_landed)
         made = snapshot(found.report, found.fills, str(found.address))
         context["ti"].xcom_push(key=XCOM_KEY, value=fit_for_xcom(made, found.sink, found.address))
         return found
@@ -249,7 +249,10 @@ class LabelboxWindowsCheckOperator(WaitingTask, metaclass=CheckedOperatorMeta):
 
         return Schedule(dag_id, dates_are_ends=self.dates_are_ends, has_run=has_run)
 
-    def _log(self, found: _Found) -> None:
+    def _log(self, found: _Found, *, last: bool) -> None:
+        if not last:
+            self.log.info("%s", headline(found.report, str(found.address)))
+            return
         log = self.log.info if found.report.all_landed else self.log.warning
         log("Windows below %s, as of %s:", found.address, iso_utc(found.report.checked_at))
         for line in table(found.report, found.fills).splitlines():
@@ -285,7 +288,7 @@ class LabelboxWindowsCheckOperator(WaitingTask, metaclass=CheckedOperatorMeta):
     def _read_rendered(self) -> None:
         for name, late in self._late.items():
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or late:
                 text = name not in ("sources", "impersonation_chain") and not isinstance(value, datetime)
                 setattr(self, name, read_rendered(name, value, late, text=text))
 

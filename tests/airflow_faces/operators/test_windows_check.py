@@ -167,8 +167,8 @@ def test_grace(options: dict[str, Any], hours: float, missing: int, tmp_path: Pa
     assert check.run()["missing"] == missing
 
 
-def test_a_gate_waits_deferred(tmp_path: Path, clock: WorkerClock) -> None:
-    """It looks every five minutes without a worker, and each look leaves its snapshot."""
+def test_a_gate_waits_deferred(tmp_path: Path, clock: WorkerClock, capsys: pytest.CaptureFixture[str]) -> None:
+    """It looks every five minutes without a worker, each look leaves its snapshot, and the last one its table."""
     put_nights(tmp_path, range(9))
     check = Check(tmp_path, clock, timeout=2 * HOUR)
     clock.now = MORNING
@@ -183,6 +183,8 @@ def test_a_gate_waits_deferred(tmp_path: Path, clock: WorkerClock) -> None:
     assert check.run()["checked_at"] == "2026-11-11T02:15:00Z"
     assert check.resumed_at == [MORNING + timedelta(minutes=minutes) for minutes in (5, 10, 15)]
     assert seen == [False, False, False]
+    log = capsys.readouterr().out
+    assert (log.count("landed: 1 missing (1 source)."), log.count("landed until")) == (3, 1)
     assert check.snapshot["all_landed"] is True
 
 
@@ -333,6 +335,9 @@ def test_a_template_that_renders_to_nothing_is_refused(tmp_path: Path, clock: Wo
     check = Check(tmp_path, clock, sources=["{{ params.source }}"])
     with pytest.raises(AirflowFailException, match=r"sources\[0\] rendered to"):
         check.run(params={"source": ""})
+    lost = Check(tmp_path, clock, landing_dag_id="{{ params.dag_id }}")
+    with pytest.raises(AirflowFailException, match="landing_dag_id rendered to"):
+        lost.run(params={"dag_id": None})
 
 
 def test_a_message_is_bounded(tmp_path: Path, clock: WorkerClock, capsys: pytest.CaptureFixture[str]) -> None:
