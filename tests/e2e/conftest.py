@@ -41,7 +41,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     dags, windows = home / "dags", home / "windows"
     windows.mkdir()
     shutil.copytree(HERE / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
-    for example in ("labelbox_project_nightly.py", "labelbox_to_duckdb.py"):
+    for example in ("labelbox_project_nightly.py", "labelbox_to_duckdb.py", "labelbox_fill_gaps.py"):
         shutil.copy(EXAMPLES / example, dags)
     rows = [
         row
@@ -62,6 +62,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "LABELBOX_START_DATE": "2100-01-01",
             "LABELBOX_WINDOWS_ROOT": str(windows),
             "LABELBOX_DUCKDB": str(home / "labels.duckdb"),
+            "LABELBOX_PREFIX": "gaps",
             "AIRFLOW__CORE__EXECUTOR": "support.e2e.late_executor.LateExecutor",
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }

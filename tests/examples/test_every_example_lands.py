@@ -29,6 +29,7 @@ from support.stores.servers import (
 
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_workspace
+from labelbox_export_provider.testing.faults import ErrorRows
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
@@ -177,22 +178,20 @@ def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_
 
 
 def test_the_check_prints_what_the_fill_takes(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two nights are landed, with one between them missing: the check fails, the fill lands it, the check is green."""
+    """A night is landed and two after it are not: the check fails, the fill lands them, the check is green."""
     monkeypatch.setitem(theatre.environment, "LABELBOX_PREFIX", "checked")
-    project, dataset = (
-        theatre.labelbox.workspace.id_of("Street scenes"),
-        theatre.labelbox.workspace.id_of("Pictures and reviews"),
-    )
-    sources = [f"project:{project}", f"dataset:{dataset}", f"catalog:{theatre.labelbox.organization_id}"]
-    for day in (6, 8):
-        window = {"start": f"2024-05-0{day}T02:00:00Z", "end": f"2024-05-0{day + 1}T02:00:00Z"}
-        exports, _ = theatre.run("labelbox_fill_gaps", sources=sources, **window)
-        assert len(exports) == 3
+    id_of = theatre.labelbox.workspace.id_of
+    sources = [f"project:{id_of('Street scenes')}", f"dataset:{id_of('Pictures and reviews')}"]
+    sources.append(f"catalog:{theatre.labelbox.organization_id}")
+    theatre.labelbox.faults.add(ErrorRows())
+    night = {"start": "2024-05-06T02:00:00Z", "end": "2024-05-07T02:00:00Z", "max_error_rows": 1}
+    _, added = theatre.run("labelbox_fill_gaps", sources=sources, **night)
+    assert sorted(manifest.errors.rows for manifest in manifests(added)) == [0, 0, 1]
     check = ("dags", "test", "labelbox_windows_check", "2024-05-09T09:00:00+00:00")
     output = theatre.airflow(*check, fails=True)
     [printed] = set(re.findall(r"airflow dags trigger labelbox_fill_gaps --conf '(\{.*?\})'", output))
     params = json.loads(printed)
-    assert params == {"sources": sorted(sources), "start": "2024-05-07T02:00:00Z", "end": "2024-05-08T02:00:00Z"}
+    assert params == {"sources": sorted(sources), "start": "2024-05-07T02:00:00Z", "end": "2024-05-09T02:00:00Z"}
     exports, added = theatre.run("labelbox_fill_gaps", **params)
     assert len(manifests(added)) == len(exports) == 3
     theatre.airflow(*check)
