@@ -37,7 +37,8 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
 
 def test_importing_the_operators_loads_no_heavy_library() -> None:
     """Importing the operators loads no HTTP, cloud or codec library."""
-    names = "ProjectExportOperator, ExportTaskSensor, LabelboxExportToS3Operator, LabelboxExportToFileOperator"
+    names = "ProjectExportOperator, ExportTaskSensor, LabelboxExportToS3Operator, LabelboxExportToFileOperator, "
+    names += "LabelboxWindowsCheckOperator"
     # What every Airflow operator needs anyway is loaded before the count begins.
     loaded = modules_loaded_by(
         f"from labelbox_export_provider import {names}",
