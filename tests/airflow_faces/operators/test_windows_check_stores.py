@@ -17,7 +17,7 @@ from support.windows_command import DAY, FIRST, NIGHTS, PREFIX, land_nights, rej
 from labelbox_export_provider import LabelboxWindowsCheckOperator
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
 from labelbox_export_provider.domain.options.dates import iso_utc
-from labelbox_export_provider.errors import StorageDeniedError, StorageUnavailableError
+from labelbox_export_provider.errors import StorageDeniedError, StorageUnavailableError, TaskStoppedError
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.sinks.gcs.sink import GCSSink
@@ -120,3 +120,16 @@ def test_a_large_snapshot_that_may_not_be_written(
         with pytest.raises(AirflowFailException) as caught:
             task.execute(context)
         assert isinstance(caught.value.__cause__, StorageDeniedError)
+
+
+def test_a_check_that_is_stopped_while_it_looks(today: DagHarness, at: LandingClient) -> None:
+    """It leaves no snapshot and does not succeed: its run was marked."""
+    with today.s3() as server:
+        land_nights(at, S3Sink(s3_client(server.address), BUCKET), at.fake.project_id, range(NIGHTS))
+        context = context_of(ti=(ti := TaskInstance(task_id="check")), interval=None)
+        task = LabelboxWindowsCheckOperator(task_id="check", prefix=f"s3://{BUCKET}/{PREFIX}")
+        server.fault = lambda _: task.on_kill()
+        with pytest.raises(AirflowException) as caught:
+            task.execute(context)
+        assert isinstance(caught.value.__cause__, TaskStoppedError)
+        assert ti.xcoms == {}
