@@ -102,7 +102,7 @@ docs: $(STAMP) ## write the tables of docs/ that are made from the code, and the
 
 .PHONY: site pictures screenshots
 site: $(STAMP)
-	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs --quiet build --strict
+	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@PYTHONPATH=tests $(RUN) -m support.site_links build/site
 
 # Pictures of the page in Airflow's UI, which its tests take.
