@@ -101,6 +101,7 @@ docs: $(STAMP) ## write the tables of docs/ that are made from the code, and the
 	@$(MAKE) --no-print-directory site
 
 .PHONY: site pictures screenshots
+# Not with --quiet: warnings that are not logged are not counted by --strict.
 site: $(STAMP)
 	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@PYTHONPATH=tests $(RUN) -m support.site_links build/site

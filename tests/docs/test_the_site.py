@@ -69,6 +69,16 @@ def test_the_reference_has_every_public_name() -> None:
     assert {kind.__name__ for kind in message_tables.classes()} - entries == set()
 
 
+def test_warnings_of_the_build_are_errors() -> None:
+    """`make lint` builds the site so that a broken link or heading fails; with `--quiet` none would."""
+    lines = (DOCS.parent / "Makefile").read_text().splitlines()
+    [build] = [line for line in lines if "mkdocs build" in line or "mkdocs --" in line]
+    assert "--strict" in build.split()
+    assert not {"--quiet", "-q"} & set(build.split())
+    lint = "\n".join(lines).partition("\nlint:")[2].partition("\n\n")[0]
+    assert "$(MAKE) --no-print-directory site || status=" in lint
+
+
 def test_the_wheel_of_the_production_page_is_this_project() -> None:
     """Name, version and extras are those of pyproject.toml."""
     name, version = PROJECT["Name"], PROJECT["Version"]
