@@ -9,19 +9,22 @@ from typing import Generic, TypeVar
 import google_crc32c
 
 from labelbox_export_provider.domain.options.object_keys import MAX_KEY_BYTES
-from labelbox_export_provider.errors import StorageDeniedError, StorageUnsupportedError
+from labelbox_export_provider.errors import StorageDeniedError, StorageError, StorageUnsupportedError
 from labelbox_export_provider.sinks.base import (
+    NDJSON,
     ExpectedObject,
     ListedObject,
     NewObject,
     ObjectWriter,
+    Part,
     PartBody,
     Sink,
     StoredObject,
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWriter, UploadT, check_uploads
+from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWriter, UploadT
+from labelbox_export_provider.sinks.part_account import crc32c_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +46,25 @@ class BucketSink(Sink, Generic[UploadT]):
         return self._calls.uri(key)
 
     def check_writable(self, key: str) -> None:
-        """Create a multipart upload, upload one byte and abort it."""
+        """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
+
+        It makes no object, and nothing that a retention rule keeps, and shows whether the store takes checksums. A
+        store without multipart uploads is logged: it can take small objects.
+        """
         check_relative_key(key)
-        check_uploads(self._calls, key)
+        try:
+            upload = self._calls.create_upload(NewObject(key, NDJSON))
+        except StorageUnsupportedError as error:
+            logger.warning("%s Only objects of one part can be written.", error)
+            return
+        part = Part(1, 0, PartBody([b"\n"]), last=True)
+        try:
+            self._calls.upload_part(key, upload, part, crc32c_of(part))
+        finally:
+            try:
+                self._calls.abort_upload(key, upload)
+            except StorageError as error:
+                logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Return a writer; it calls the store with the first part."""

@@ -1,4 +1,4 @@
-"""Multipart uploads, for the stores that have them: the writer of an object, and the check before a landing."""
+"""Multipart uploads, for the stores that have them: the calls, and the writer of an object."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from labelbox_export_provider.errors import StorageError, StorageUnsupportedError
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.base import (
     EXPORT_ID,
-    NDJSON,
     ExpectedObject,
     ListedObject,
     NewObject,
@@ -198,24 +197,3 @@ class MultipartWriter(HoldingWriter[UploadT]):
         upload, self._upload = self._upload, None
         if upload is not None:
             self._calls.abort_upload(self._new.key, upload)
-
-
-def check_uploads(calls: BucketCalls[UploadT], key: str) -> None:
-    """Create a multipart upload, upload one byte and abort it, which needs exactly the permissions of a landing.
-
-    It makes no object, and nothing that a retention rule keeps, and shows whether the store takes checksums. A store
-    without multipart uploads is logged: it can take small objects.
-    """
-    try:
-        upload = calls.create_upload(NewObject(key, NDJSON))
-    except StorageUnsupportedError as error:
-        logger.warning("%s Only objects of one part can be written.", error)
-        return
-    part = Part(1, 0, PartBody([b"\n"]), last=True)
-    try:
-        calls.upload_part(key, upload, part, crc32c_of(part))
-    finally:
-        try:
-            calls.abort_upload(key, upload)
-        except StorageError as error:
-            logger.warning("%s The upload of this check stays until a lifecycle rule removes it.", error)
