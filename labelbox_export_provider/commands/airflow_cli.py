@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from labelbox_export_provider.commands import estimate_options, options
 
@@ -26,7 +26,7 @@ def get_labelbox_commands() -> list[CLICommand]:
         description=options.DESCRIPTION,
         epilog=options.EXIT_CODES,
         func=lazy_load_command("labelbox_export_provider.commands.airflow_windows.windows"),
-        args=(*(Arg(flags=flags, **settings) for flags, settings in options.WINDOWS), _CONN_ID),
+        args=(*(Arg(flags=flags, **settings) for flags, settings in options.WINDOWS), _CONN_ID, ARG_VERBOSE),
     )
     estimate = ActionCommand(
         name="estimate",

@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow.utils.cli import suppress_logs_and_warning
+
 from labelbox_export_provider.commands.windows import run
 from labelbox_export_provider.errors import ConfigurationError
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from labelbox_export_provider.windows_check.address import StoreAddress
 
 
+@suppress_logs_and_warning
 def windows(options: argparse.Namespace) -> None:
-    """Run the command and exit with its code."""
+    """Run the command and exit with its code; Airflow's log would be among the output."""
     # Outside its own processes Airflow reads connections of its database only if this variable allows it.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     sys.exit(run(options, partial(_open_store, conn_id=options.conn_id), runs_of=_runs_of))

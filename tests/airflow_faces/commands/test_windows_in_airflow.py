@@ -45,13 +45,13 @@ def test_every_command_of_airflow_loads_four_small_modules() -> None:
 
 
 def test_both_commands_have_the_same_options() -> None:
-    """That of Airflow takes a connection as well."""
+    """That of Airflow takes a connection as well, and shows its log when asked to."""
     from labelbox_export_provider.commands.airflow_cli import get_labelbox_commands
 
     [group] = get_labelbox_commands()
     subcommands: Any = getattr(group, "subcommands", ())
     flags = [argument.flags for argument in next(iter(subcommands)).args]
-    assert flags == [*(names for names, _ in options.WINDOWS), ("--conn-id",)]
+    assert flags == [*(names for names, _ in options.WINDOWS), ("--conn-id",), ("-v", "--verbose")]
 
 
 @pytest.fixture
@@ -77,7 +77,12 @@ def lake() -> Iterator[Lake]:
 
 def airflow(lake: Lake, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command, with the lake's connections and a home of its own."""
-    environment = {**os.environ, **lake.environment, "AIRFLOW_HOME": str(home)}
+    environment = {
+        **os.environ,
+        **lake.environment,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    }
     command = [sys.executable, "-m", "airflow", "labelbox", "windows", lake.address, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=environment)
 
@@ -98,7 +103,8 @@ def test_through_a_connection_of_airflow(at: LandingClient, lake: Lake, tmp_path
     assert "airflow backfill create --dag-id labels_every_night --from-date" in gap.stdout
     assert "or, where its runs are refused for their interval: airflow dags trigger" in gap.stdout
     land_nights(at, lake.sink, project, [3])
-    assert airflow(lake, tmp_path, "--conn-id", "lake").returncode == 0
+    landed = airflow(lake, tmp_path, "--conn-id", "lake", "--json")
+    assert (landed.returncode, json.loads(landed.stdout)["all_landed"]) == (0, True)
     broken = airflow(lake, tmp_path, "--conn-id", "broken")
     assert broken.returncode == 2
     assert "the AWS connection 'broken'" in broken.stderr
