@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from support.e2e.stage import FIRST_DAY, NIGHTLY, Stage, ids_of
+from support.e2e.stage import FIRST_DAY, NIGHTLY, NIGHTLY_BUCKET, Stage, ids_of
 
+from demo.airflow_api import until
 from demo.backfill import backfill
 from demo.days import Night
 from demo.landed import Landed, compare, read_night, strangers
@@ -18,6 +20,7 @@ from demo.progress import Progress
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAG = "labelbox_project_nightly"
+DOWNSTREAM = "labelbox_to_duckdb"
 NIGHTS = [
     Night(start, start + timedelta(days=1))
     for start in (datetime(2026, 5, day, 2, tzinfo=timezone.utc) for day in (5, 6, 7))
@@ -28,6 +31,8 @@ NIGHTS = [
 def landed(stage: Stage) -> list[Landed]:
     """What a backfill of three nights of the example DAG has brought."""
     first = FIRST_DAY + timedelta(days=1)
+    stage.airflow.api.wait_for_dag(DOWNSTREAM)
+    stage.airflow.api.unpause(DOWNSTREAM)  # a paused DAG gets no run from an event
     nights = backfill(stage.airflow, DAG, first, first + timedelta(days=2), Progress(), timeout=300)
     assert nights == NIGHTS
     return [read_night(stage.nightly_store, "labelbox/", night) for night in nights]
@@ -90,3 +95,28 @@ def test_the_task_page_links_to_the_project_in_labelbox(stage: Stage, landed: li
     for run in stage.airflow.api.runs(DAG, run_type="backfill"):
         links = stage.airflow.api.links(DAG, run["dag_run_id"], "start")
         assert links == {"Labelbox": f"https://app.labelbox.com/projects/{NIGHTLY}"}
+
+
+def test_landed_nights_are_loaded_by_the_dag_that_their_events_start(stage: Stage, landed: list[Landed]) -> None:
+    """The example for DuckDB loads the manifests that events name; a run by hand brings the others, and no row twice.
+
+    Airflow 3.3.2 hands an event that comes while a run waits to the run of the next event.
+    """
+    api = stage.airflow.api
+
+    def ended() -> list[dict[str, Any]] | None:
+        runs = api.runs(DOWNSTREAM)
+        return runs if runs and all(run["state"] in {"success", "failed"} for run in runs) else None
+
+    [run, *_] = until("the runs that events started", ended, timeout=120)
+    assert (run["run_type"], run["state"]) == ("asset_triggered", "success"), stage.explain(
+        DOWNSTREAM, run["dag_run_id"]
+    )
+    manifests = [f"s3://{NIGHTLY_BUCKET}/{key}" for key in stage.nightly_store.objects("labelbox/manifests/")]
+    by_event = api.xcoms(DOWNSTREAM, run["dag_run_id"], "load")["return_value"]
+    assert any(uri in str(by_event) for uri in manifests)
+    by_hand = stage.run(DOWNSTREAM, manifest_uris=manifests)
+    assert stage.states(DOWNSTREAM, by_hand) == {"load": "success"}, stage.explain(DOWNSTREAM, by_hand)
+    with duckdb.connect(str(stage.home / "labels.duckdb"), read_only=True) as database:
+        loaded = database.execute("select data_row_id from labelbox_rows").fetchall()
+    assert sorted(row_id for (row_id,) in loaded) == ids_of(row for night in landed for row in night.rows)
