@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         mark_consumed as mark_consumed,
         start_or_adopt as start_or_adopt,
     )
-    from labelbox_export_provider.execution.window_params import window_params as window_params
+    from labelbox_export_provider.execution.dag_run import window_params as window_params
     from labelbox_export_provider.export_task.task import ExportTask as ExportTask
     from labelbox_export_provider.hooks.labelbox import LabelboxHook as LabelboxHook
     from labelbox_export_provider.operators.base import ExportOperator as ExportOperator
@@ -64,7 +64,7 @@ _PUBLIC_NAMES = {
     ),
     "domain.windows.windows": ("DataIntervalWindow", "FixedWindow", "ParamsWindow", "PartitionWindow"),
     "execution.task_code": ("mark_consumed", "start_or_adopt"),
-    "execution.window_params": ("window_params",),
+    "execution.dag_run": ("window_params",),
     "operators.base": ("ExportOperator",),
     "operators.export": (
         "CatalogExportOperator",

@@ -1,10 +1,11 @@
-"""A DAG run as its Airflow context describes it, from which windows are resolved."""
+"""A DAG run as windows see it: what its Airflow context says of it, and the two fields of its trigger form."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from labelbox_export_provider.airflow_compat import has_partition_dates
+from labelbox_export_provider.domain.windows.params import ParamsWindow
 from labelbox_export_provider.domain.windows.windows import (
     AnyWindow,
     PartitionWindow,
@@ -15,7 +16,7 @@ from labelbox_export_provider.domain.windows.windows import (
 from labelbox_export_provider.errors import ManualRunError, WindowError
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, Param
 
 _HAVE_INTERVALS = {"CronDataIntervalTimetable", "DeltaDataIntervalTimetable"}
 
@@ -49,6 +50,24 @@ def resolved(window: AnyWindow, context: Context) -> ResolvedWindow:
             f"{error} No run of this Airflow has a partition date: they come with Airflow 3.3. Upgrade it, or use "
             "window=DataIntervalWindow() with a timetable that has data intervals."
         ) from None
+
+
+def window_params(start: str = "start", end: str = "end") -> dict[str, Param]:
+    """Return the params of a DAG whose runs may be given a window: `DAG(params=window_params())`.
+
+    Both are instants that may stay empty, which scheduled runs need. Merge them with a DAG's other params:
+    `params={**window_params(), "project_id": ...}`. Fails with `ConfigurationError` on a name that is not valid.
+    """
+    from airflow.sdk import Param  # here, so that parsing a DAG without a form does not load it
+
+    ParamsWindow(start, end)  # refuses the same names
+    return {
+        name: Param(None, type=["string", "null"], format="date-time", title=title, description=text)
+        for name, title, text in (
+            (start, "Window start", f"First instant whose changes are exported. Fill in {end} as well, or neither."),
+            (end, "Window end", f"First instant whose changes are not exported. Fill in {start} as well, or neither."),
+        )
+    }
 
 
 def _asks_for_partition(window: AnyWindow) -> bool:

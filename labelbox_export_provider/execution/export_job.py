@@ -6,16 +6,14 @@ retry is used up; a task that is deferrable holds no worker slot where that take
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import task_state_store
 from labelbox_export_provider.client.polling import CompletedTotals, completed_totals
-from labelbox_export_provider.client.retry import SPREAD
+from labelbox_export_provider.client.retry import RetryPolicy
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.domain.records.failure_report import NOTHING_WRITTEN, FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -29,7 +27,7 @@ from labelbox_export_provider.errors import (
     RateLimitedError,
     RunningExportLimitError,
 )
-from labelbox_export_provider.execution.failures import give_up, reporting, tries
+from labelbox_export_provider.execution.failures import give_up, reporting, start_report
 from labelbox_export_provider.execution.start import ExportStart, mark_consumed
 from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask
 from labelbox_export_provider.metrics import Metrics
@@ -165,40 +163,16 @@ class ExportJob:
         """Raise what fails inside with the report of this task."""
         return reporting(self.task, lambda error: self.report(error, context, **known))
 
-    def report(
-        self,
-        error: LabelboxExportError,
-        context: Context,
-        *,
-        handle: ExportHandle | None = None,
-        **known: Any,
-    ) -> FailureReport:
+    def report(self, error: LabelboxExportError, context: Context, **known: Any) -> FailureReport:
         """Return a report of the task, its source and its export; `known` adds what only the task knows."""
-        source = self.start.source
-        return FailureReport(
-            error,
-            handle=handle,
-            source=f"{source.kind} {source.id}",
-            link=self._web_url(),
-            window=self._window(context),
-            starts_export=True,
-            forgets=task_state_store(context) is None,
-            start_task_id=self.task.task_id,
-            **tries(context),
-            **known,
-        )
-
-    def _web_url(self) -> str | None:
-        try:
-            return self.start.web_url()
-        except LabelboxExportError:
-            return None  # this connection may be the failure that is reported
-
-    def _window(self, context: Context) -> ResolvedWindow | None:
-        try:
-            return self.start.resolve(context)
-        except LabelboxExportError:
-            return None  # this window may be the failure that is reported
+        source = f"{self.start.source.kind} {self.start.source.id}"
+        link: str | None = None
+        window: ResolvedWindow | None = None
+        with suppress(LabelboxExportError):  # this connection may be the failure that is reported
+            link = self.start.web_url()
+        with suppress(LabelboxExportError):  # or this window
+            window = self.start.resolve(context)
+        return start_report(error, context, source=source, link=link, window=window, **known)
 
     def _settle(self, context: Context) -> None:
         window = self.start.resolve(context)
@@ -228,10 +202,10 @@ class ExportJob:
                 details=refusal.details,
                 retry_after=refusal.retry_after,
             )
-        pause = min(MAX_BACKOFF, self.wait_limits.poke_interval.total_seconds() * 2.0 ** min(times - 1, 20))
-        # Starts that were refused together must not come back together, however long the pause that Labelbox asks for.
-        spread = random.random()  # noqa: S311  spreads load only
-        pause = max(pause * (0.5 + spread), (refusal.retry_after or 0.0) * (1.0 + SPREAD * spread))
+        backoff = RetryPolicy(
+            first_wait=min(self.wait_limits.poke_interval.total_seconds(), MAX_BACKOFF), max_wait=MAX_BACKOFF
+        )
+        pause = max(backoff.wait_before(times + 1, asked) for asked in (None, refusal.retry_after))
         self.refused = {"since": since.isoformat(), "times": times}
         self._rest_until(
             now + min(timedelta(seconds=pause), left),

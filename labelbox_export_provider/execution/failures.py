@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from airflow.sdk import BaseOperator
 
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, AirflowTaskTimeout
+from labelbox_export_provider.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    task_state_store,
+)
 from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -36,6 +41,18 @@ def tries(context: Context) -> Tries:
     """Return which try this is, by its context."""
     ti = context["ti"]
     return {"try_number": getattr(ti, "try_number", None), "tries": (getattr(ti, "max_tries", 0) or 0) + 1}
+
+
+def start_report(error: LabelboxExportError, context: Context, **known: Any) -> FailureReport:
+    """Return a report of a task that starts an export; `known` adds what is known of the export by now."""
+    return FailureReport(
+        error,
+        starts_export=True,
+        forgets=task_state_store(context) is None,
+        start_task_id=context["ti"].task_id,
+        **tries(context),
+        **known,
+    )
 
 
 def give_up(report: FailureReport) -> NoReturn:

@@ -6,6 +6,7 @@ land as an empty night.
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,28 +44,24 @@ def _why_not_believed(client: LabelboxClient, export_id: str) -> str | None:
 
 def _why_unreadable(client: LabelboxClient, export_id: str, stream: StreamType) -> str | None:
     """Read the first byte of a stream by two fresh URLs; a host that merely breaks off is left to the landing."""
-    from labelbox_export_provider.streaming.download.file_answer import RefusedUrlError, read_answer
+    from labelbox_export_provider.streaming.download.file_answer import read_answer
     from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost
 
     host = FileHost(client.settings, user_agent=client.user_agent, connections=1, token=client.token)
-    status = 0
+    status: int | None = None
     try:
         for _ in range(2):
             try:
                 file = client.run(flows.file_at(export_id, stream, 0))
             except (NotFoundError, IntegrityError):
                 return "has no first file any more"
+            status = None
             try:
-                response = host.get(file.url, first=0, last=0)
-                try:
+                with closing(host.get(file.url, first=0, last=0)) as response:
                     read_answer(response, file, f"export {export_id}", 0, 0)
-                finally:
-                    response.close()
-            except RefusedUrlError as refusal:
-                status = refusal.status
-            except BrokenTransferError:
-                return None
-            else:
+            except BrokenTransferError as broken:
+                status = broken.refused
+            if status is None:
                 return None
     finally:
         host.close()

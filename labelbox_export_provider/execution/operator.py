@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import pass_context
 
-from labelbox_export_provider.airflow_compat import TaskDeferralTimeout, task_state_store
+from labelbox_export_provider.airflow_compat import TaskDeferralTimeout
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.windows.resolved import AnyResolved, describe_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, ResolvedWindow, parse_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.dag_run import resolved
 from labelbox_export_provider.execution.export_job import REFUSED, ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import project_web_url, reporting, tries
+from labelbox_export_provider.execution.failures import project_web_url, reporting, start_report
+from labelbox_export_provider.execution.options import CheckedOperatorMeta
 from labelbox_export_provider.execution.start import ExportStart
 from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -103,16 +103,7 @@ class PhasedOperator(WaitingTask, metaclass=CheckedOperatorMeta):
         link = (
             project_web_url(self.labelbox_conn_id, project_id) if isinstance(project_id, str) and project_id else None
         )
-        return FailureReport(
-            error,
-            source=_described(given),
-            link=link,
-            window=window,
-            starts_export=True,
-            forgets=task_state_store(context) is None,
-            start_task_id=self.task_id,
-            **tries(context),
-        )
+        return start_report(error, context, source=_described(given), link=link, window=window)
 
     @pass_context
     def show_window(self, context: Any) -> str:

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from labelbox_export_provider.airflow_compat import task_state_store
-from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.source_option import check_source, parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import parse_window, plain_window
-from labelbox_export_provider.errors import HandleError, LabelboxExportError
+from labelbox_export_provider.errors import HandleError
 from labelbox_export_provider.execution import start
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import reporting, tries
+from labelbox_export_provider.execution.failures import reporting, start_report
 from labelbox_export_provider.execution.start import ExportStart
 from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
@@ -62,7 +60,7 @@ def start_or_adopt(
     # It is never deferred: Airflow would resume it in a method that only the operators have.
     task = WaitingTask(task_id=context["ti"].task_id, execution_timeout=timeout)
     task.deferrable = False
-    with reporting(task, lambda error: _report(error, context)):
+    with reporting(task, lambda error: start_report(error, context)):
         check_source(plain_source(source), plain_window(window))
         limits = WaitLimits.of(poke_interval=poke_interval, timeout=timedelta(days=7), limit_timeout=limit_timeout)
         begin = ExportStart(
@@ -73,12 +71,6 @@ def start_or_adopt(
             one_of_several=True,
         )
     return ExportJob(task, begin, limits).started(context, keep_open=keep_open).to_json()
-
-
-def _report(error: LabelboxExportError, context: Context) -> FailureReport:
-    task_id = context["ti"].task_id
-    forgets = task_state_store(context) is None
-    return FailureReport(error, starts_export=True, forgets=forgets, start_task_id=task_id, **tries(context))
 
 
 def mark_consumed(context: Context, handle: Mapping[str, Any]) -> None:

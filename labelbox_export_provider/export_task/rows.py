@@ -11,15 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
-import google_crc32c
-
-from labelbox_export_provider.client.types import ExportFile, StreamTotals
+from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.errors import ProtocolError
 from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
 from labelbox_export_provider.streaming.download.stream_reader import Piece
-from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.rows.segments import Segment
-from labelbox_export_provider.streaming.rows.verification import StreamVerifier
+from labelbox_export_provider.streaming.rows.counts import RowCounts
+from labelbox_export_provider.streaming.rows.verification import Segment, StreamVerifier, add_piece
 
 UNTRUSTED = "Do not rely on the rows that were read so far; a new iteration reads them again."
 
@@ -70,12 +67,11 @@ class RowSplitter:
         self._make = make
         self._unfinished = bytearray()
         self._offset = 0
-        self._before: tuple[ExportFile, int] | None = None
 
     def split(self, pieces: Iterable[Piece]) -> Iterator[ExportRow]:
         """Yield the rows of consecutive pieces; the last row may be without newline."""
         for piece in pieces:
-            if self._newline_is_missing(piece):
+            if piece.starts_row:
                 self.counts.newlines_added += 1
                 self.counts.bytes += 1
                 yield self._end(b"", piece.offset)
@@ -88,7 +84,6 @@ class RowSplitter:
                 if not self._unfinished:
                     self._offset = piece.offset + position
                 self._unfinished += piece.data[position:]
-            self._before = piece.file, piece.data[-1]
         if self._unfinished:
             yield self._end(b"", 0)
 
@@ -100,12 +95,6 @@ class RowSplitter:
         self.counts.rows += 1
         self.counts.bytes += len(data)
         return self._make(data, offset)
-
-    def _newline_is_missing(self, piece: Piece) -> bool:
-        if self._before is None or self._before[0].start == piece.file.start:
-            return False
-        file, last_byte = self._before
-        return newline_is_missing(file, piece.file, last_byte, piece.data[0])
 
 
 class WholeStream:
@@ -121,17 +110,9 @@ class WholeStream:
     def verify_pieces(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Account for pieces and yield them."""
         for piece in pieces:
-            data = piece.data
-            segment = Segment(
-                file=piece.file,
-                offset=piece.offset,
-                size=len(data),
-                newlines=data.count(b"\n"),
-                crc32c=google_crc32c.value(data),
-                first_byte=data[0],
-                last_byte=data[-1],
-            )
-            self._verifier.add_segments((segment,))
+            segments: list[Segment] = []
+            add_piece(segments, piece, piece.data)
+            self._verifier.add_segments(segments)
             yield piece
 
     def verify_totals(self, counts: RowCounts) -> None:

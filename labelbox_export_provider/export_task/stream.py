@@ -19,8 +19,7 @@ from labelbox_export_provider.errors import ConfigurationError, IntegrityError
 from labelbox_export_provider.export_task.rows import UNTRUSTED, ExportRow, RowSplitter, WholeStream
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.download.file_index import FileIndex
-from labelbox_export_provider.streaming.download.stream_reader import Piece, StreamReader
-from labelbox_export_provider.streaming.rows.counts import newline_is_missing
+from labelbox_export_provider.streaming.download.stream_reader import Piece, StreamReader, newline_is_missing
 
 _NEWLINE = 0x0A
 

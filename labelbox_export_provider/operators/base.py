@@ -13,9 +13,9 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.source import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.execution.default_args import came_by_default, own_params
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.operator import PhasedOperator
+from labelbox_export_provider.execution.options import came_by_default, own_params
 from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.links.source_page import LabelboxSourceLink

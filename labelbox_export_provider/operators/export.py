@@ -15,7 +15,7 @@ from labelbox_export_provider.domain.request.sources import (
     SliceSource,
     check_everything,
 )
-from labelbox_export_provider.execution.default_args import came_by_default, written_first
+from labelbox_export_provider.execution.options import came_by_default, written_first
 from labelbox_export_provider.operators.base import ExportOperator
 
 

@@ -22,11 +22,11 @@ from labelbox_export_provider.errors import (
     NoTriggererError,
     WindowsNotLandedError,
 )
-from labelbox_export_provider.execution.checked import CheckedOperatorMeta
 from labelbox_export_provider.execution.dag_run import run_interval
 from labelbox_export_provider.execution.export_job import duration
 from labelbox_export_provider.execution.extras import require_extra
 from labelbox_export_provider.execution.failures import reporting, tries
+from labelbox_export_provider.execution.options import CheckedOperatorMeta
 from labelbox_export_provider.execution.stores import AWS_CONN_ID, GCP_CONN_ID, open_store
 from labelbox_export_provider.execution.waiting import WaitingTask
 from labelbox_export_provider.operators.windows_options import read_address, read_grace, read_moment, read_sources

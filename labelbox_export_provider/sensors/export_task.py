@@ -19,10 +19,9 @@ from labelbox_export_provider.domain.records.external_export import ExternalExpo
 from labelbox_export_provider.domain.records.failure_report import FailureReport
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError, WaitTimeoutError
-from labelbox_export_provider.execution.checked import CheckedOperatorMeta
-from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.failures import reporting, upstream_start_task, web_url
 from labelbox_export_provider.execution.kept_results import require_results
+from labelbox_export_provider.execution.options import CheckedOperatorMeta, came_by_default
 from labelbox_export_provider.execution.waiting import PollOptions, WaitingTask, poll_once
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 from labelbox_export_provider.links.source_page import LabelboxSourceLink

@@ -4,9 +4,8 @@ The threads of one landing, who wakes whom, and in which order they end:
 
 - The **task's thread** runs `land_export` and makes no call itself: it joins output in order, in `OrderedBuffer`, and
   waits for what others do. So a signal, or a token that is cancelled, reaches it at any time.
-- `labelbox-call_*` (`CallPool`, 8) make calls to the store beside each other: look, begin, complete, abort. One of them
-  plans the units of work of a stream, since that waits for the files that Labelbox names.
-- `labelbox-member_*` (as many as workers) read, trim and compress one unit of work each, and leave blocks in the
+- `labelbox-call_*` (`CallPool`, 8) make calls to the store beside each other: look, begin, complete, abort.
+- `labelbox-member_*` (as many as workers) read, trim and compress one member each, and leave blocks in the
   `OrderedBuffer`. There they wait for room, which uploads make; the task's thread waits there for their blocks.
 - `labelbox-index_*` (8) ask for files ahead of the workers; a worker waits in `FileIndex` for an answer on its way.
 - `labelbox-upload_*` (as many as workers) send parts. Each part that is stored makes room in the `OrderedBuffer`.

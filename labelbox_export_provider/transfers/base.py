@@ -21,12 +21,12 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, ex
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
-from labelbox_export_provider.execution.default_args import came_by_default
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import reporting
 from labelbox_export_provider.execution.kept_results import require_results
 from labelbox_export_provider.execution.log_groups import log_group
 from labelbox_export_provider.execution.operator import PhasedOperator
+from labelbox_export_provider.execution.options import came_by_default
 from labelbox_export_provider.execution.start import mark_consumed
 from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
 from labelbox_export_provider.links.manifest_page import LabelboxManifestLink

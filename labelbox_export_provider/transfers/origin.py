@@ -20,7 +20,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle, shown
 from labelbox_export_provider.domain.request.source_option import check_source, may_take_window
 from labelbox_export_provider.domain.windows.windows import plain_window
 from labelbox_export_provider.errors import ConfigurationError, HandleError
-from labelbox_export_provider.execution.default_args import written_first
+from labelbox_export_provider.execution.options import written_first
 from labelbox_export_provider.hooks.labelbox import LabelboxHook
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, control_character
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError, StorageUnavailableError
-from labelbox_export_provider.execution.default_args import came_by_default, written_first
+from labelbox_export_provider.execution.options import came_by_default, written_first
 from labelbox_export_provider.links.consoles import FileAddress
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
 

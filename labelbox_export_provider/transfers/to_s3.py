@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from labelbox_export_provider.domain.options.object_keys import check_key_text, check_no_address, check_prefix
 from labelbox_export_provider.domain.options.templates import is_template
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.execution.default_args import came_by_default, written_first
 from labelbox_export_provider.execution.extras import require_extra
+from labelbox_export_provider.execution.options import came_by_default, written_first
 from labelbox_export_provider.execution.stores import aws_connection, s3_client
 from labelbox_export_provider.links.consoles import S3Console
 from labelbox_export_provider.sinks.bucket_names import check_s3_bucket

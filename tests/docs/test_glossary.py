@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "glossary.md").read_text()
 DEFINITION = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| `(.+?)` \|$", re.MULTILINE)
 WORDS = (
     "export, export task, source, stream, file, row, window, handle, generation, clear count, object, part, block, "
-    "member, span, segment, manifest, land, settle, look-back, adopt"
+    "member, segment, manifest, land, settle, look-back, adopt"
 )
 
 

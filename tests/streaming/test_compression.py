@@ -6,6 +6,7 @@ import gzip
 import io
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import zstandard
 
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import IntegrityError
-from labelbox_export_provider.streaming.pipeline.compression import _PACKERS, content_type, encoding, nothing, packer
+from labelbox_export_provider.streaming.pipeline.compression import METHODS, Packer, content_type, encoding, nothing
 
 READERS: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: lambda data: data,
@@ -30,7 +31,7 @@ def rows(count: int = 30_000) -> bytes:
 
 def packed(compression: Compression | None, content: bytes, piece_bytes: int, *, verify: bool = False) -> bytes:
     out: list[bytes] = []
-    packing = packer(compression, out.append, block_bytes=100_000, verify=verify)
+    packing = Packer(compression, out.append, block_bytes=100_000, verify=verify)
     for start in range(0, len(content), piece_bytes):
         packing.write(content[start : start + piece_bytes])
     packing.end_member()
@@ -116,8 +117,9 @@ class Faulty:
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_a_packer_that_errs_is_noticed(compression: Compression, takes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """G3: with `verify` what is packed is unpacked again, so that rows which a packer changed are never published."""
-    new = _PACKERS[compression].new_compressor
-    monkeypatch.setattr(_PACKERS[compression], "new_compressor", staticmethod(lambda: Faulty(new(), takes=takes)))
+    method = METHODS[compression]
+    faulty = replace(method, new_compressor=lambda: Faulty(method.new_compressor(), takes=takes))
+    monkeypatch.setitem(METHODS, compression, faulty)
 
     with pytest.raises(IntegrityError, match="do not unpack to the rows that were read"):
         packed(compression, rows(), 64 * 1024, verify=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from labelbox_export_provider.errors import (
     UnreachableError,
 )
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.streaming.pipeline.compression import GzipPacker
+from labelbox_export_provider.streaming.pipeline.compression import METHODS
 from labelbox_export_provider.testing import StreamLayout
 from labelbox_export_provider.testing.faults import (
     BrokenFile,
@@ -205,9 +206,9 @@ def test_rows_that_a_compressor_changed_are_not_published(
 ) -> None:
     """G3: with `verify_compression` a fault of the compressor publishes nothing, and the next try lands."""
     handle = at.export()
-    compressor = GzipPacker.new_compressor()
+    compressor = METHODS["gzip"].new_compressor()
     other = compressor.compress(b"other rows\n") + compressor.flush()
-    monkeypatch.setattr(GzipPacker, "new_compressor", staticmethod(lambda: Fixed(other)))
+    monkeypatch.setitem(METHODS, "gzip", replace(METHODS["gzip"], new_compressor=lambda: Fixed(other)))
     with pytest.raises(IntegrityError, match="do not unpack to the rows"):
         at.land(handle, FileSink(tmp_path), verify_compression=True)
     assert files(tmp_path) == {}

@@ -19,8 +19,8 @@ from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
-from labelbox_export_provider.streaming.download.stream_reader import Piece
-from labelbox_export_provider.streaming.pipeline.compression import packer
+from labelbox_export_provider.streaming.download.stream_reader import Piece, newline_is_missing
+from labelbox_export_provider.streaming.pipeline.compression import Packer
 from labelbox_export_provider.streaming.pipeline.members import MemberAccount, encode_member, members
 from labelbox_export_provider.streaming.rows.counts import RowCounter
 from labelbox_export_provider.streaming.rows.trimming import RowTrimmer
@@ -30,11 +30,6 @@ START = datetime(2026, 11, 22, 2, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
 RULE = TrimRule(START, START + 60 * SECOND, START - SECOND, START + 61 * SECOND)
 MARGIN_ROW = b'{"data_row":{"details":{"last_activity_at":"2026-11-22T01:59:59.5Z"}}}'
-
-
-class NoMemory:
-    def reserve(self, size: int) -> None: ...
-    def release(self) -> None: ...
 
 
 @dataclass
@@ -55,9 +50,13 @@ class Source:
         return cls(content, files, content.count(b"\n") + (not content.endswith(b"\n")))
 
     def pieces(self, start: int, piece_bytes: int) -> Iterator[Piece]:
-        for file in self.files:
+        for before, file in zip([None, *self.files], self.files, strict=False):
             for offset in range(max(start, file.start), file.end + 1, piece_bytes):
-                yield Piece(file, offset, self.content[offset : min(offset + piece_bytes, file.end + 1)])
+                data = self.content[offset : min(offset + piece_bytes, file.end + 1)]
+                joins = before is not None and start < offset == file.start
+                last_byte = self.content[offset - 1]
+                starts_row = joins and before is not None and newline_is_missing(before, file, last_byte, data[0])
+                yield Piece(file, offset, data, starts_row)
 
 
 def take(verifier: StreamVerifier, account: MemberAccount) -> None:
@@ -77,8 +76,8 @@ def pack(
     packed = []
     for member in members(len(source.content), member_bytes):
         out: list[bytes] = []
-        rows = RowTrimmer(RULE, row_memory=NoMemory()) if trim else RowCounter()
-        packing = packer(compression, out.append, block_bytes=16)
+        rows = RowTrimmer(RULE, hold=lambda _: None) if trim else RowCounter()
+        packing = Packer(compression, out.append, block_bytes=16)
         take(verifier, encode_member(member, source.pieces(member.start, piece_bytes), rows, packing))
         packed.append(b"".join(out))
     verifier.verify_totals()
@@ -197,7 +196,7 @@ def test_a_short_stream_is_an_integrity_error() -> None:
     for member in members(len(CONTENT), 40):
         take(
             verifier,
-            encode_member(member, SOUND.pieces(member.start, 16), RowCounter(), packer(None, lambda data: None)),
+            encode_member(member, SOUND.pieces(member.start, 16), RowCounter(), Packer(None, lambda data: None)),
         )
     with pytest.raises(IntegrityError, match=f"{len(CONTENT)} bytes; 500 were announced"):
         verifier.verify_totals()
@@ -212,7 +211,7 @@ def test_a_member_that_is_left_out_is_noticed() -> None:
             if member.number != 2:
                 rows = RowCounter()
                 pieces = SOUND.pieces(member.start, 16)
-                take(verifier, encode_member(member, pieces, rows, packer(None, lambda data: None)))
+                take(verifier, encode_member(member, pieces, rows, Packer(None, lambda data: None)))
         verifier.verify_totals()
 
     with pytest.raises(IntegrityError, match="the next bytes have 120 bytes before them"):
@@ -235,7 +234,7 @@ def test_a_changed_file_is_caught_by_its_checksum() -> None:
     def add_all() -> None:
         for member in members(len(CONTENT), 25):
             rows = RowCounter()
-            take(verifier, encode_member(member, source.pieces(member.start, 7), rows, packer(None, lambda data: None)))
+            take(verifier, encode_member(member, source.pieces(member.start, 7), rows, Packer(None, lambda data: None)))
 
     with pytest.raises(IntegrityError, match=r"bytes 50 to 119 has CRC32C [0-9a-f]{8}, its host announced [0-9a-f]{8}"):
         add_all()

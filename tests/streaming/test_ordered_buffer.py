@@ -33,7 +33,7 @@ def test_output_comes_in_order_whole_and_within_the_bound(members: list[list[int
             if chance.random() < 0.2:
                 time.sleep(0.0002)
             outputs.append_output(number, Output(bytes([number]) * size))
-        outputs.close_unit(number)
+        outputs.close_member(number)
 
     def send(size: int) -> None:
         outputs.release_bytes(size)
@@ -69,7 +69,7 @@ def test_the_reason_is_raised_and_all_threads_wake() -> None:
 
     def hold() -> None:
         try:
-            outputs.reserve_row(8, 6)
+            outputs.hold_row(8, 6)
         except StoppedError:
             ended.append("hold")
 
@@ -90,24 +90,24 @@ def test_long_rows_count_but_that_of_the_turn() -> None:
     G5: memory does not grow with the length of rows, except by one of them.
     """
     outputs = OrderedBuffer(CancelToken(), limit=10, reserve=4)
-    outputs.reserve_row(3, 5)
+    outputs.hold_row(3, 5)
     got = threading.Event()
 
     def ahead() -> None:
-        outputs.reserve_row(1, 2)
+        outputs.hold_row(1, 2)
         got.set()
 
     thread = threading.Thread(target=ahead)
     thread.start()
-    outputs.reserve_row(0, 100)
+    outputs.hold_row(0, 100)
     outputs.append_output(0, Output(b"four"))
     assert not got.wait(0.05)
-    outputs.release_row(3)
+    outputs.hold_row(3, 0)
     assert got.wait(5)
     thread.join()
-    outputs.close_unit(0)
+    outputs.close_member(0)
     assert outputs.next_output(0, every=1.0, tick=nothing) is not None
     assert outputs.next_output(0, every=1.0, tick=nothing) is None
-    outputs.close_unit(1)
+    outputs.close_member(1)
     assert outputs.next_output(1, every=1.0, tick=nothing) is None
-    outputs.reserve_row(2, 6)  # that of unit 1 does not count any more
+    outputs.hold_row(2, 6)  # that of unit 1 does not count any more

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.domain.windows.windows import TrimRule
-from labelbox_export_provider.streaming.rows.counts import RowCounter, newline_is_missing
+from labelbox_export_provider.streaming.download.stream_reader import newline_is_missing
+from labelbox_export_provider.streaming.rows.counts import RowCounter
 from labelbox_export_provider.streaming.rows.timestamps import last_activity_at, parse_instant, peek_timestamp
 from labelbox_export_provider.streaming.rows.trimming import RowFilter, RowTrimmer
 
@@ -29,12 +30,9 @@ class Memory:
     def __init__(self) -> None:
         self.held = self.most = 0
 
-    def reserve(self, size: int) -> None:
-        self.held += size
-        self.most = max(self.most, self.held)
-
-    def release(self) -> None:
-        self.held = 0
+    def hold(self, size: int) -> None:
+        self.held = size
+        self.most = max(self.most, size)
 
 
 def run(rows: RowFilter, content: bytes, cuts: list[int]) -> bytes:
@@ -90,7 +88,7 @@ def test_only_rows_whose_own_time_lies_in_a_margin_are_dropped() -> None:
         b'{"data_row": {"details": {"last_activity_at": "2026-11-22T01:59:59.5Z"',
     ]
     lines = [row(moment.isoformat()) for moment in MOMENTS.values()] + unreadable
-    rows = RowTrimmer(RULE, row_memory=Memory())
+    rows = RowTrimmer(RULE, hold=Memory().hold)
     kept = run(rows, b"\n".join(lines) + b"\n", []).split(b"\n")[:-1]
     assert [line for line in lines if line not in kept] == [lines[2], lines[3]]
     counts = rows.counts
@@ -121,7 +119,7 @@ def test_trimming_gives_the_same_bytes_however_they_are_cut(
         return len(line) > max_row or RULE.position(last_activity_at(line)) != "margin"
 
     memory = Memory()
-    rows = RowTrimmer(RULE, max_row=max_row, row_memory=memory, long_row=16)
+    rows = RowTrimmer(RULE, max_row=max_row, hold=memory.hold, long_row=16)
     assert run(rows, content, cuts) == b"".join(line for line in ended if kept(line))
     assert rows.counts.rows == len(ended)
     assert rows.counts.rows_kept == sum(map(kept, ended))
@@ -138,7 +136,7 @@ def test_a_row_above_the_limit_is_kept_and_never_held() -> None:
     G5: memory does not grow with the export.
     """
     memory = Memory()
-    rows = RowTrimmer(RULE, max_row=1000, row_memory=memory, long_row=100)
+    rows = RowTrimmer(RULE, max_row=1000, hold=memory.hold, long_row=100)
     long = row((START - SECOND / 2).isoformat(), size=50_000)
     kept = b"".join(
         data for start in range(0, len(long), 300) for data in map(bytes, rows.feed(long[start : start + 300]))
@@ -188,7 +186,7 @@ def test_a_row_that_is_not_valid_json_is_kept() -> None:
 
     G4: a row is dropped only if its own timestamp was really parsed.
     """
-    rows = RowTrimmer(RULE, row_memory=Memory())
+    rows = RowTrimmer(RULE, hold=Memory().hold)
     content = USUAL + b"\n" + USUAL[:-3] + b"\n"
     assert run(rows, content, []) == USUAL[:-3] + b"\n"
     assert (rows.counts.rows_trimmed, rows.counts.rows_unknown) == (1, 1)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,21 @@ def test_what_was_requested_ahead_is_closed_with_the_reader(monkeypatch: pytest.
         reader.request_ahead(150_000, 250_000)
         reader.close()
         assert (len(closed), len(source.requests)) == (1, 1)
+
+
+def test_a_row_that_another_reader_has_is_not_requested_again() -> None:
+    """The first row behind a range comes from whoever has read it."""
+    content = b'{"row":12}\n' * 10_000
+    with reading(content, (55_000,)) as (reader, source, _):
+        with closing(reader.pieces(55_000, len(content))) as following:
+            next(following)
+        read = b""
+        for piece in reader.pieces(0, 55_000):
+            read += piece.data
+            if piece.offset == 55_000:
+                break
+        assert read == content[:55_011]
+        assert len(source.requests) == 2
 
 
 def test_requests_carry_neither_key_nor_cookies() -> None:

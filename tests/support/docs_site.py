@@ -23,7 +23,7 @@ PACKAGE = "labelbox_export_provider"
 EXTRA_PAGES = ("SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")
 REFERENCE: dict[str, tuple[str, ...]] = {
     "operators": ("transfers.base", "streaming.landing.options"),
-    "sources": ("domain.request.sources", "params", "domain.windows.windows", "execution.window_params"),
+    "sources": ("domain.request.sources", "params", "domain.windows.windows", "execution.dag_run"),
     "python": ("hooks.labelbox", "export_task.task", "client.types", "client", "triggers.export_task"),
     "errors": ("errors",),
     "sinks": ("sinks",),

@@ -254,14 +254,8 @@ class _Forgetful:
         return "margin" if moment is None else self._rule.position(moment)
 
 
-class _NoMemory:
-    def reserve(self, size: int) -> None: ...
-
-    def release(self) -> None: ...
-
-
 def _trimmed(lines: list[bytes], rule: RowPositions) -> list[tuple[str, int]]:
-    rows = RowTrimmer(rule, row_memory=_NoMemory())
+    rows = RowTrimmer(rule, hold=lambda _: None)
     kept = b"".join(bytes(piece) for line in lines for piece in rows.feed(line))
     kept += b"".join(bytes(piece) for piece in rows.end_stream())
     found = (json.loads(line)["data_row"] for line in kept.splitlines())

@@ -106,24 +106,17 @@ def connection_pools(sockets: OpenSockets, rate: LeastRate) -> dict[str, type[ur
             super().__init__(*arguments, **options)
             self.fp = _Body(_Source(self.fp.detach(), rate))
 
-    class Plain(HTTPConnection):
-        response_class = Response
+    def pool_of(pool: type[urllib3.HTTPConnectionPool], connection: Any) -> type[urllib3.HTTPConnectionPool]:
+        class Connection(connection):  # type: ignore[misc]  # one of urllib3's two
+            response_class = Response
 
-        def connect(self) -> None:
-            super().connect()
-            sockets.add(self.sock)
+            def connect(self) -> None:
+                super().connect()
+                sockets.add(self.sock)
 
-    class Encrypted(HTTPSConnection):
-        response_class = Response
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
-        def connect(self) -> None:
-            super().connect()
-            sockets.add(self.sock)
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
+    return {
+        "http": pool_of(urllib3.HTTPConnectionPool, HTTPConnection),
+        "https": pool_of(urllib3.HTTPSConnectionPool, HTTPSConnection),
+    }

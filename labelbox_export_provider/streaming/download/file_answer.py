@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import threading
 from dataclasses import dataclass
@@ -17,14 +15,6 @@ from labelbox_export_provider.streaming.download.file_host import BrokenTransfer
 REFUSALS = frozenset({400, 401, 403, 404, 410})
 PASSING = frozenset({408, 425, 429})
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*", re.ASCII | re.IGNORECASE)
-
-
-class RefusedUrlError(Exception):
-    """The host no longer accepts the URL."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class AnnouncedChecksums:
@@ -89,30 +79,10 @@ def read_answer(response: FileResponse, file: ExportFile, described: str, first:
     return FileAnswer(first, not length_text, crc32c, announced.get("md5") or content_md5)
 
 
-class Md5Check:
-    """Compares a file that is read in one go with its announced MD5, where no CRC32C is announced: that costs less."""
-
-    def __init__(self, answer: FileAnswer, described: str) -> None:
-        self._announced = answer.md5 if answer.crc32c is None and not answer.skip else None
-        self._described = described
-        self._digest = hashlib.md5(usedforsecurity=False) if self._announced is not None else None
-
-    def update(self, data: bytes) -> None:
-        """Add the next bytes of the file."""
-        if self._digest is not None:
-            self._digest.update(data)
-
-    def compare(self) -> None:
-        """Fail with `IntegrityError` when the whole file has another MD5 than announced."""
-        if self._digest is not None and self._announced is not None and self._digest.digest() != self._announced:
-            found, announced = (base64.b64encode(each).decode() for each in (self._digest.digest(), self._announced))
-            raise IntegrityError(f"{self._described} has MD5 {found}, its host announced {announced}.")
-
-
 def _check_status(response: FileResponse, file: ExportFile, described: str, first: int) -> None:
     status = response.status
     if status in REFUSALS:
-        raise RefusedUrlError(status)
+        raise BrokenTransferError(f"{response.host} refused the URL", refused=status)
     if status in PASSING or status >= 500:
         raise BrokenTransferError(f"{response.host} answered HTTP {status}", retry_after=retry_after(response.headers))
     if status == 416:

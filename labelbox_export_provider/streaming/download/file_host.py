@@ -29,13 +29,16 @@ from labelbox_export_provider.streaming.download.arrivals import LeastRate, conn
 class BrokenTransferError(Exception):
     """A request or its body broke off; another request may resume there.
 
-    `ended` is whether the host hung up.
+    `ended` is whether the host hung up, `refused` the status with which it no longer accepts the URL.
     """
 
-    def __init__(self, message: str, *, ended: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, ended: bool = False, retry_after: float | None = None, refused: int | None = None
+    ) -> None:
         super().__init__(message)
         self.ended = ended
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class FileResponse:

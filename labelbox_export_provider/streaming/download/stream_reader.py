@@ -6,7 +6,9 @@ or longer than announced is an `IntegrityError` with both numbers: nothing is ev
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -16,12 +18,7 @@ from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, Budget, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile
 from labelbox_export_provider.errors import IntegrityError, UnreachableError
-from labelbox_export_provider.streaming.download.file_answer import (
-    AnnouncedChecksums,
-    Md5Check,
-    RefusedUrlError,
-    read_answer,
-)
+from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums, read_answer
 from labelbox_export_provider.streaming.download.file_host import BrokenTransferError, FileHost, FileResponse
 from labelbox_export_provider.streaming.download.file_index import FileIndex
 
@@ -37,11 +34,26 @@ MAX_REFUSALS = 4
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some bytes of the stream, all from one file; `offset` counts from the start of the stream."""
+    """Some bytes of the stream, all from one file; `offset` counts from the start of the stream.
+
+    `starts_row`: a row ended at the border of the file before, and its newline is missing.
+    """
 
     file: ExportFile
     offset: int
     data: bytes
+    starts_row: bool = False
+
+
+def newline_is_missing(before: ExportFile, after: ExportFile, last_byte: int, first_byte: int) -> bool:
+    """Return whether a row ended at a file border without its newline.
+
+    The file closes a JSON value, the next one opens one, and Labelbox counts a new row there. In all other cases the
+    row continues over the border, and no byte is added. If this were wrong, the number of rows would differ from the
+    total, which is an error.
+    """
+    joins = before.start != after.start and after.line_start == before.line_end + 1
+    return joins and last_byte in b"}]" and first_byte in b"{["
 
 
 class StreamReader:
@@ -61,7 +73,6 @@ class StreamReader:
         sleep: Callable[[float], object] = time.sleep,
         policy: RetryPolicy = DEFAULT_RETRY,
         chunk_bytes: int = CHUNK_BYTES,
-        lookahead_bytes: int = LOOKAHEAD_BYTES,
         ahead: bool = False,
     ) -> None:
         self._index = index
@@ -71,27 +82,35 @@ class StreamReader:
         self._sleep = sleep
         self._policy = policy
         self._chunk_bytes = chunk_bytes
-        self._lookahead_bytes = lookahead_bytes
         self._asks_ahead = ahead
         self._ahead: dict[tuple[int, int], Callable[[], FileResponse]] = {}
+        self._first_rows: dict[int, bytes] = {}
+        """The bytes up to the first newline of the ranges that are read, by their start."""
         self.checksums = AnnouncedChecksums()
 
     def pieces(self, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield the stream from byte `start` on, to its end if the caller reads that far.
 
-        Requests end a little behind `stop`; a caller that reads beyond it causes further ones, of growing size.
+        Requests end a little behind `stop`; a caller that reads beyond it causes further ones, of growing size, but for
+        the first row behind it, where another iterator has read that.
         """
-        lookahead = self._lookahead_bytes
+        lookahead = LOOKAHEAD_BYTES
         asked_to = stop + lookahead
         position = start
+        before: tuple[ExportFile, int] | None = None
         while position < self._size:
             file = self._index.file_holding(position)
-            end = self._end_of_request(file, asked_to)
+            end = _end_of_request(file, asked_to)
             if self._asks_ahead and end < stop:
                 self.request_ahead(end, stop)
-            for data in self.read(file, position, end):
-                yield Piece(file, position, data)
+            row = self._first_rows.get(stop) if position == stop else None
+            for data in [row] if row else self.read(file, position, end):
+                if position == start:
+                    self._first_rows[start] = data[: data.find(b"\n") + 1]
+                starts_row = before is not None and newline_is_missing(before[0], file, before[1], data[0])
+                yield Piece(file, position, data, starts_row)
                 position += len(data)
+                before = file, data[-1]
             if position >= asked_to:
                 lookahead *= 4
                 asked_to = position + lookahead
@@ -103,7 +122,7 @@ class StreamReader:
         """
         file = self._index.known_file(start)
         if file is not None:
-            end = self._end_of_request(file, stop + self._lookahead_bytes)
+            end = _end_of_request(file, stop + LOOKAHEAD_BYTES)
             self._ahead[start, end] = self._begin_request(file, start, end)
 
     def close(self) -> None:
@@ -112,18 +131,11 @@ class StreamReader:
             with contextlib.suppress(BrokenTransferError, StoppedError):
                 self._ahead.popitem()[1]().close()
 
-    def _end_of_request(self, file: ExportFile, asked_to: int) -> int:
-        end = file.end + 1
-        return asked_to if end > asked_to + self._lookahead_bytes else end
-
-    def exactly(self, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Yield the bytes `start` to `stop` (not included) of the stream, with one request for each file."""
-        position = start
-        while position < stop:
-            file = self._index.file_holding(position)
-            for data in self.read(file, position, min(file.end + 1, stop)):
-                yield Piece(file, position, data)
-                position += len(data)
+    def forget_before(self, offset: int) -> None:
+        """Drop what is known of files and rows before `offset`, which is not needed any more."""
+        self._index.forget_before(offset)
+        for start in [start for start in list(self._first_rows) if start < offset]:
+            del self._first_rows[start]
 
     def read(self, file: ExportFile, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes `start` to `stop` (not included) of the stream, which are all in `file`.
@@ -137,7 +149,6 @@ class StreamReader:
         while position < stop:
             waited = 0.0
             broken: BrokenTransferError | None = None
-            refused: int | None = None
             begun = time.monotonic()
             try:
                 for data in self._attempt(file, position, stop):
@@ -148,18 +159,18 @@ class StreamReader:
                     begun = time.monotonic()
             except BrokenTransferError as error:
                 broken = error
-            except RefusedUrlError as error:
-                refused = error.status
-            # Handled outside of the handlers, so that errors raised here are not chained to these.
+            # Handled outside of the handler, so that errors raised here are not chained to this one.
             budget.spend(waited + time.monotonic() - begun)
             if position - before > self._host.min_bytes_per_second * budget.seconds:
                 before, budget, refusals = position, Budget(self._policy), 0
                 budget.spend(0)
-            if broken is not None:
+            if broken is None:
+                continue
+            if broken.refused is None:
                 self._wait_or_give_up(file, position, budget, broken)
-            elif refused is not None:
+            else:
                 refusals += 1
-                file = self._renewed(file, position, refusals, refused)
+                file = self._renewed(file, position, refusals, broken.refused)
 
     def _attempt(self, file: ExportFile, start: int, stop: int) -> Iterator[bytes]:
         first, last = start - file.start, stop - 1 - file.start
@@ -170,7 +181,8 @@ class StreamReader:
             answer = read_answer(response, file, self._describe(file), first, last)
             if answer.crc32c is not None:
                 self.checksums.record(file, answer.crc32c, self._label)
-            md5 = Md5Check(answer, self._describe(file)) if whole else None
+            # Where no CRC32C is announced, which costs less; a file that is not read in one go has none.
+            md5 = hashlib.md5(usedforsecurity=False) if whole and answer.md5 and answer.crc32c is None else None
             skip, missing = answer.skip, stop - start
             while skip:
                 skip -= len(self._chunk(response, skip))
@@ -182,8 +194,9 @@ class StreamReader:
                 yield data
             if answer.open_ended and stop == file.end + 1 and response.read(1):
                 raise IntegrityError(f"{self._describe(file)} is longer than the {file.size} bytes announced.")
-            if md5 is not None:
-                md5.compare()
+            if md5 is not None and md5.digest() != answer.md5:
+                found, announced = (base64.b64encode(each).decode() for each in (md5.digest(), answer.md5 or b""))
+                raise IntegrityError(f"{self._describe(file)} has MD5 {found}, its host announced {announced}.")
         finally:
             response.close()
 
@@ -202,6 +215,7 @@ class StreamReader:
         seconds = budget.wait(broken.retry_after, MAX_EARLY_ENDS if broken.ended else None)
         if seconds is not None:
             logger.info("%s: broke off at byte %d (%s); resuming there.", self._describe(file), position, broken)
+            self._host.resumed += 1
             self._host.resumed += 1
             self._sleep(seconds)
             return
@@ -235,3 +249,8 @@ class StreamReader:
 
 def _is_whole(file: ExportFile, start: int, stop: int) -> bool:
     return start == file.start and stop == file.end + 1
+
+
+def _end_of_request(file: ExportFile, asked_to: int) -> int:
+    end = file.end + 1
+    return asked_to if end > asked_to + LOOKAHEAD_BYTES else end

@@ -52,8 +52,7 @@ class Destination(ABC):
         (landed,) = own
         listed = self._objects.listed() or {}
         named = self._objects.named_by(landed.manifest, listed)
-        sizes = self._objects.sizes(named or (), listed)
-        if named is None or any(key not in sizes or size not in {None, sizes[key]} for key, size in named.items()):
+        if named is None or not self._objects.are_there(named, listed):
             logger.warning("%s names objects that are gone or of another size; they are landed again.", landed.uri)
             return None
         self._objects.remove(key for key in listed if key not in named)
@@ -190,8 +189,7 @@ class Destination(ABC):
                 continue
             if all(key in written and size in {None, written[key].size} for key, size in named.items()):
                 continue  # it names the objects of this landing
-            sizes = self._objects.sizes(named, None)
-            if all(key in sizes and size in {None, sizes[key]} for key, size in named.items()):
+            if self._objects.are_there(named):
                 self._objects.remove(key for key in written if key not in named)
                 self._job.progress.in_store = StoreState(manifest=landed.uri, earlier=True)
                 raise another_form_error(landed)

@@ -17,6 +17,7 @@ its name holds the generation, and names an object that has other bytes by then.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -41,11 +42,11 @@ from labelbox_export_provider.streaming.landing.layout import Layout
 from labelbox_export_provider.streaming.landing.manifests import Landed, landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
-from labelbox_export_provider.streaming.landing.staging import Stager, complete_all
+from labelbox_export_provider.streaming.landing.staging import Stager
 from labelbox_export_provider.streaming.landing.totals import ask_totals
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
-from labelbox_export_provider.streaming.pipeline.pipeline import StagedStream, TransferHooks
+from labelbox_export_provider.streaming.pipeline.pipeline import StagedObject, StagedStream, TransferHooks
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 __all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
@@ -122,6 +123,7 @@ class _Landing:
         self._destination: Destination = Layout(job) if job.names.explicit_key is None else ExplicitKey(job)
         self._stager = Stager(job, host, self._destination)
         self._written: dict[str, WrittenObject] = {}
+        self._completing = threading.Lock()
 
     def run(self, ended: Callable[[LabelboxClient], datetime | None]) -> LandedExport:
         job = self._job
@@ -138,12 +140,10 @@ class _Landing:
             self._destination.before_completion()
             landed_errors = self._complete_errors(totals.errors, errors)
             objects = self._complete_result(result)
-        except Exception:
+        except BaseException as error:
             self._stager.abort()
-            self._destination.after_failure(self._written)
-            raise
-        except BaseException:
-            self._stager.abort()
+            if isinstance(error, Exception):
+                self._destination.after_failure(self._written)
             raise
         manifest = Manifest(
             state=state_of(landed_errors, objects),
@@ -223,9 +223,9 @@ class _Landing:
 
     def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
         if staged is not None and staged.size:
-            self._in_store(planned=sum(1 for each in staged.objects if each.size))
-            completed = complete_all(staged, self._job.calls, self._note_completed)
-            objects = tuple(landed_object(written, each.counts) for each, written in completed)
+            ready = [each for each in staged.objects if each.size]
+            self._in_store(planned=len(ready))
+            objects = tuple(self._job.calls.map(self._complete, ready))
         elif self._options.on_empty == "write_empty":
             new = self._stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._note(self._sink.put(new, compression.nothing(self._options.compression)))
@@ -255,9 +255,12 @@ class _Landing:
         self._written[written.key] = written
         return written
 
-    def _note_completed(self, written: WrittenObject, done: int, planned: int) -> None:
-        self._note(written)
-        self._in_store(objects=done, planned=planned)
+    def _complete(self, staged: StagedObject) -> LandedObject:
+        written = staged.complete()
+        with self._completing:
+            self._note(written)
+            self._in_store(objects=self._job.progress.in_store.objects + 1)
+        return landed_object(written, staged.counts)
 
     def _in_store(self, **known: Any) -> None:
         self._job.progress.in_store = replace(self._job.progress.in_store, **known)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from labelbox_export_provider.domain.records.manifest import LandedSummary, Manifest, Rerun
 from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import ConfigurationError
-from labelbox_export_provider.streaming.pipeline.memory_plan import DEFAULT_MAX_MEMORY, check_memory_options
+from labelbox_export_provider.sinks.base import Sink
+from labelbox_export_provider.streaming.pipeline.memory_plan import (
+    DEFAULT_MAX_MEMORY,
+    MemoryPlan,
+    check_memory_options,
+    plan_memory,
+)
 from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW
 
 OnEmpty = Literal["manifest_only", "write_empty", "skip_task"]
@@ -73,6 +79,20 @@ class LandingOptions:
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name}={value!r}: must be True or False.")
         check_memory_options(max_memory=self.max_memory, workers=self.workers, part_bytes=self.part_bytes)
+
+    def plan(self, sink: Sink, size: int, **known: Any) -> MemoryPlan:
+        """Return the plan for an object of `size` bytes in this store; `known` is what `plan_memory` takes besides."""
+        return plan_memory(
+            size=size,
+            max_memory=self.max_memory,
+            workers=self.workers,
+            part_bytes=self.part_bytes,
+            minimum_part_bytes=sink.minimum_part_bytes,
+            maximum_part_bytes=sink.maximum_part_bytes,
+            maximum_parts=sink.maximum_parts,
+            maximum_object_bytes=sink.maximum_object_bytes,
+            **known,
+        )
 
 
 TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name != "max_trim_row")

@@ -109,6 +109,11 @@ class OwnObjects:
         self.remove(manifests)
         self.remove(self.listed() or ())
 
+    def are_there(self, named: Mapping[str, int | None], listed: Mapping[str, ListedObject] | None = None) -> bool:
+        """Return whether all that a manifest names is in the store, of the sizes that are known."""
+        sizes = self.sizes(named, listed)
+        return all(key in sizes and size in {None, sizes[key]} for key, size in named.items())
+
     def named_by(self, manifest: Manifest, listed: Iterable[str]) -> dict[str, int | None] | None:
         """Return key and size of all that a manifest of this export names; None where it names an unknown address.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -12,14 +10,13 @@ from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
 from labelbox_export_provider.errors import LabelboxExportError
-from labelbox_export_provider.sinks.base import ENCODING, SOURCE_RANGE, NewObject, ObjectWriter, WrittenObject
+from labelbox_export_provider.sinks.base import ENCODING, SOURCE_RANGE, NewObject, ObjectWriter
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.pipeline import compression
-from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
-from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan, plan_memory
+from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
 from labelbox_export_provider.streaming.pipeline.pipeline import (
     OutputFormat,
     StagedStream,
@@ -27,7 +24,6 @@ from labelbox_export_provider.streaming.pipeline.pipeline import (
     stage_stream,
 )
 from labelbox_export_provider.streaming.pipeline.progress import Progress
-from labelbox_export_provider.streaming.pipeline.staged import StagedObject
 
 
 class Stager:
@@ -90,16 +86,9 @@ class Stager:
         return OutputFormat(options.compression, rule, options.max_trim_row, object_bytes, options.verify_compression)
 
     def _plan(self, totals: StreamTotals, output_format: OutputFormat) -> MemoryPlan:
-        options, sink, object_bytes = self._job.options, self._job.sink, output_format.object_bytes
-        return plan_memory(
-            size=object_bytes or totals.size,
-            max_memory=options.max_memory,
-            workers=options.workers,
-            part_bytes=options.part_bytes,
-            minimum_part_bytes=sink.minimum_part_bytes,
-            maximum_part_bytes=sink.maximum_part_bytes,
-            maximum_parts=sink.maximum_parts,
-            maximum_object_bytes=sink.maximum_object_bytes,
+        return self._job.options.plan(
+            self._job.sink,
+            output_format.object_bytes or totals.size,
             members=-(-totals.size // MEMBER_BYTES),
             passthrough=output_format.passthrough,
             reserved=sum(staged.kept_in_memory for staged in self._staged),
@@ -134,24 +123,3 @@ class Stager:
     def abort(self) -> None:
         """Abort what is not completed."""
         self._job.calls.abort(writer for staged in self._staged for writer in staged.writers())
-
-
-def complete_all(
-    staged: StagedStream, calls: CallPool, notice: Callable[[WrittenObject, int, int], object]
-) -> list[tuple[StagedObject, WrittenObject]]:
-    """Make the objects that have bytes visible, several at once, and return them in order.
-
-    `notice` is called with each, how many are visible, and out of how many.
-    """
-    ready = [each for each in staged.objects if each.size]
-    done: list[WrittenObject] = []
-    lock = threading.Lock()
-
-    def complete(each: StagedObject) -> WrittenObject:
-        written = each.complete()
-        with lock:
-            done.append(written)
-            notice(written, len(done), len(ready))
-        return written
-
-    return list(zip(ready, calls.map(complete, ready), strict=True))

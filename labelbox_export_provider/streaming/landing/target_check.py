@@ -12,7 +12,7 @@ from labelbox_export_provider.domain.records.object_names import Kind, ObjectNam
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.landing.options import LandingOptions
-from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes, plan_memory
+from labelbox_export_provider.streaming.pipeline.memory_plan import check_part_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -64,15 +64,7 @@ def _report_longest(sink: Sink, key: str, options: LandingOptions, most: int) ->
 
     def refusal(gib: int) -> ConfigurationError | None:
         try:
-            plan_memory(
-                size=gib * _GIB,
-                max_memory=options.max_memory,
-                workers=options.workers,
-                part_bytes=options.part_bytes,
-                minimum_part_bytes=sink.minimum_part_bytes,
-                maximum_part_bytes=sink.maximum_part_bytes,
-                maximum_parts=sink.maximum_parts,
-            )
+            options.plan(sink, gib * _GIB)
         except ConfigurationError as refused:
             return refused
         return None

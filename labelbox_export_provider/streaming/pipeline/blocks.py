@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import google_crc32c
@@ -17,14 +18,12 @@ import google_crc32c
 BLOCK_BYTES = 1024**2
 
 
+@dataclass(slots=True)
 class Block:
     """Memory for output; `left` bytes of what is in it are not stored yet."""
 
-    __slots__ = ("buffer", "left")
-
-    def __init__(self, buffer: mmap, left: int) -> None:
-        self.buffer = buffer
-        self.left = left
+    buffer: mmap
+    left: int
 
 
 class BlockPool:
@@ -82,20 +81,11 @@ class Output:
         return memoryview(self.buffer)[self.start : self.stop]
 
     @property
-    def first_byte(self) -> int:
-        """The first byte; there must be one."""
-        return self.buffer[self.start]
-
-    @property
     def crc32c(self) -> int:
         """CRC32C of the bytes; that of a part of a block is computed on first use."""
         if self._crc32c is None:
             self._crc32c = google_crc32c.value(bytes(self.view))
         return self._crc32c
-
-    def end_of_row(self) -> int:
-        """Return the number of bytes up to the first newline, which is included; 0 where there is none."""
-        return max(0, self.buffer.find(b"\n", self.start, self.stop) + 1 - self.start)
 
     def split(self, size: int) -> tuple[Output, Output]:
         """Return the first `size` bytes and the rest."""

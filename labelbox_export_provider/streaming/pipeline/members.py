@@ -6,25 +6,27 @@ exactly one member, and members in order hold the rows in order. A row starts at
 border where the newline is missing. A worker that reads from `start` sees each of these, since the byte before a later
 start is in its range. So workers are independent: each reads from `start`, skips to the first row behind it, and
 continues to the first row behind `stop`. A row may be longer than several members; those have no rows and no bytes.
-Nothing here depends on how the source is cut into files, requests or pieces, nor on the number of workers or parts.
+Nothing here depends on how the source is cut into files, requests or pieces, nor on the number of workers or parts, but
+for `cut_at_files`, where the cuts of members decide no byte of the output.
 
 With objects of B bytes, object j has the rows that start in [j * B, (j + 1) * B), so its first member starts one byte
 before j * B. Inside an object, members are counted from j * B.
 
-Bytes are accounted (checksum, newlines, file borders) by the member whose range [start, stop) holds them. These ranges
-tile the source as well, so the two accounts check each other.
+Bytes are accounted (checksum, newlines) by the member whose range [start, stop) holds them, and the border of two files
+by the one that reads over it. These ranges tile the source as well, so the two accounts check each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from labelbox_export_provider.streaming.download.file_index import FileIndex
 from labelbox_export_provider.streaming.download.stream_reader import Piece
 from labelbox_export_provider.streaming.pipeline.compression import Packer
-from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.rows.segments import Segment, Segments
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 from labelbox_export_provider.streaming.rows.trimming import RowFilter
+from labelbox_export_provider.streaming.rows.verification import Segment, add_piece
 
 MEMBER_BYTES = 32 * 1024**2
 """Changing it changes the bytes of every object, so that a retry would no longer write the same bytes."""
@@ -32,31 +34,47 @@ MEMBER_BYTES = 32 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Range [start, stop) of source offsets, whose rows go into the object of number `object`, counted from 0."""
+    """Range [start, stop) of source offsets, whose rows go into the object of number `object`, counted from 0.
+
+    `first` and `last` are the offsets between which the members of this object lie.
+    """
 
     number: int
     start: int
     stop: int
     object: int = 0
+    first: int = 0
+    last: int = 0
 
 
 def members(size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | None = None) -> Iterator[Member]:
     """Cut a stream of `size` bytes into its members, and these into objects of `object_bytes` of the source."""
     number = start = 0
-    for object_number, begin, end in object_ranges(size, object_bytes):
-        for stop in (*range(begin + member_bytes, end, member_bytes), end):
-            yield Member(number, start, stop, object_number)
+    object_bytes = object_bytes or max(1, size)
+    for object_number, begin in enumerate(range(0, size, object_bytes)):
+        first, last = start, begin + object_bytes - 1 if begin + object_bytes < size else size
+        for stop in (*range(begin + member_bytes, last, member_bytes), last):
+            yield Member(number, start, stop, object_number, first, last)
             number, start = number + 1, stop
 
 
-def object_ranges(size: int, object_bytes: int | None) -> Iterator[tuple[int, int, int]]:
-    """Yield number, nominal start and last offset of each object: its rows start behind the last offset before it.
+def cut_at_files(member: Member, index: FileIndex, near: int) -> Member:
+    """Move the ends of a member of rows that are stored unchanged to a border of two files that is `near`.
 
-    With objects of B bytes that is one byte before the next multiple of B, and the end of the stream for the last.
+    So most files are one request. Each cut moves by its own offset alone, and by a member at most, so neighbours agree
+    without asking, and one of them may become empty.
     """
-    object_bytes = object_bytes or max(1, size)
-    for number, begin in enumerate(range(0, size, object_bytes)):
-        yield number, begin, begin + object_bytes - 1 if begin + object_bytes < size else size
+
+    def moved(offset: int) -> int:
+        if offset in {member.first, member.last}:
+            return offset
+        file = index.file_holding(offset)
+        behind, ahead = offset - file.start, file.end + 1 - offset
+        if ahead <= min(behind, near):
+            return min(file.end + 1, member.last)
+        return max(file.start, member.first) if behind < near else offset
+
+    return replace(member, start=moved(member.start), stop=moved(member.stop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +82,34 @@ class MemberAccount:
     """The counts of one member's rows, and the source bytes of its range."""
 
     counts: RowCounts
-    segments: tuple[Segment, ...]
+    segments: list[Segment]
 
 
 def encode_member(member: Member, pieces: Iterator[Piece], rows: RowFilter, pack: Packer) -> MemberAccount:
     """Read one member's range and rows from `pieces`, which start at its start, and pass the rows to `pack`."""
     current = _Encoding(member, rows, pack)
+    if member.number and member.start == member.stop:
+        return MemberAccount(rows.counts, [])
     for piece in pieces:
         if current.encode_piece(piece):
             break
     else:
         current.end_of_stream()
     pack.end_member()
-    return MemberAccount(rows.counts, current.segments.all)
+    return MemberAccount(rows.counts, current.segments)
 
 
 class _Encoding:
     def __init__(self, member: Member, rows: RowFilter, pack: Packer) -> None:
-        self.segments = Segments()
+        self.segments: list[Segment] = []
         self._member = member
         self._rows = rows
         self._pack = pack
         self._inside = member.number == 0
-        self._before: Piece | None = None
 
     def encode_piece(self, piece: Piece) -> bool:
         """Encode the next piece; return whether the member is complete."""
-        if self._row_starts_at_border(piece):
+        if piece.starts_row:
             if self._inside:
                 self._write(self._rows.end_row())
             if piece.offset > self._member.stop:
@@ -98,27 +117,19 @@ class _Encoding:
             self._inside = True
         elif not self._inside and piece.offset >= self._member.stop:
             return True
-        self._before = piece
         rows_before, all_ours = self._rows.counts.rows, self._inside
         ended = self._take_rows(piece)
         # Where the whole piece is ours, each newline has ended a row, so newlines are not counted again.
         all_ours = all_ours and piece.offset + len(piece.data) <= self._member.stop
         until = max(0, self._member.stop - piece.offset)
-        self.segments.add_piece(piece, piece.data[:until], self._rows.counts.rows - rows_before if all_ours else None)
+        newlines = self._rows.counts.rows - rows_before if all_ours else None
+        add_piece(self.segments, piece, piece.data[:until], newlines)
         return ended
 
     def end_of_stream(self) -> None:
         """End the last row, since no piece follows."""
         if self._inside:
             self._write(self._rows.end_stream())
-
-    def _row_starts_at_border(self, piece: Piece) -> bool:
-        before = self._before
-        return (
-            before is not None
-            and before.file.start != piece.file.start
-            and newline_is_missing(before.file, piece.file, before.data[-1], piece.data[0])
-        )
 
     def _take_rows(self, piece: Piece) -> bool:
         data = piece.data

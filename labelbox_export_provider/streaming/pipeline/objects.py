@@ -39,15 +39,10 @@ class ObjectSplitter:
             self._parts = PartUploader(self._begin(number), self._context)
         self._parts.append_output(data)
 
-    def append_bytes(self, number: int, data: bytes) -> None:
-        """Append bytes that no worker emitted, and count them as held from here on."""
-        self._context.output_buffer.release_bytes(-len(data))
-        self.append_output(number, Output(data))
-
     def add_counts(self, number: int, counts: RowCounts) -> None:
-        """Add counts of rows to those of an object, which may be closed."""
+        """Add counts of rows to those of an object, of which all bytes so far are appended."""
         self._close_before(number)
-        (self._counts if number == len(self._closed) else self._closed[number].counts).add(counts)
+        self._counts.add(counts)
 
     def close_objects(self) -> tuple[StagedObject, ...]:
         """Upload the rest, wait until everything is stored or an upload has failed, and return the objects."""

@@ -1,36 +1,48 @@
 """The pipeline that moves one stream from its files into its objects: in bounded memory, verified, not completed.
 
-Threads: workers process units of work (`work`); the calling thread joins their output, in order, into objects
-(`objects`) and parts; uploaders send the parts. A worker returns its counts as a value, and the calling thread adds
-them up in one place (`verifier`). The first error stops all threads, the objects are aborted, and that error is raised.
+Threads: workers read, trim and pack members; the calling thread joins their output, in order, into objects (`objects`)
+and parts; uploaders send the parts. A worker returns its counts as a value, and the calling thread adds them up in one
+place (`verifier`). The first error stops all threads, the objects are aborted, and that error is raised.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import Any
+from functools import partial
 
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
+from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.download.file_index import FileIndex
-from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES, StreamReader
-from labelbox_export_provider.streaming.pipeline.blocks import BLOCK_BYTES, BlockPool, BlockWriter
+from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES, Piece, StreamReader
+from labelbox_export_provider.streaming.pipeline import blocks
+from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, BlockWriter
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool, end_calls
-from labelbox_export_provider.streaming.pipeline.members import Member
+from labelbox_export_provider.streaming.pipeline.compression import BLOCK_BYTES, Packer
+from labelbox_export_provider.streaming.pipeline.members import (
+    MEMBER_BYTES,
+    Member,
+    MemberAccount,
+    cut_at_files,
+    encode_member,
+    members,
+)
 from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES, MemoryPlan
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 from labelbox_export_provider.streaming.pipeline.parts import UploadContext
-from labelbox_export_provider.streaming.pipeline.progress import Progress, ProgressReport, UnitProgress, log_progress
-from labelbox_export_provider.streaming.pipeline.spans import Span
+from labelbox_export_provider.streaming.pipeline.progress import Progress, ProgressReport, log_progress
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject, StagedStream
-from labelbox_export_provider.streaming.pipeline.work import MemberWork, OutputFormat, SpanWork, StreamContext, Work
+from labelbox_export_provider.streaming.rows.counts import RowCounter
+from labelbox_export_provider.streaming.rows.timestamps import RowPositions
+from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW, RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 __all__ = ["OutputFormat", "StagedObject", "StagedStream", "Stream", "TransferHooks", "stage_stream"]
@@ -45,6 +57,28 @@ class Stream:
     label: str
     totals: StreamTotals
     ask: Callable[[int], ExportFile]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """How rows are stored. Every field but `verify` decides the bytes of the objects; only tests change the last two.
+
+    `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
+    With `verify` what is compressed is unpacked again and compared.
+    """
+
+    compression: Compression | None
+    rule: RowPositions | None = None
+    max_trim_row: int = MAX_TRIM_ROW
+    object_bytes: int | None = None
+    verify: bool = False
+    member_bytes: int = MEMBER_BYTES
+    block_bytes: int = BLOCK_BYTES
+
+    @property
+    def passthrough(self) -> bool:
+        """Whether bytes are stored unchanged."""
+        return self.compression is None and self.rule is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +112,8 @@ def stage_stream(
     token's error; a failure cancels the token.
     """
     calls = calls or CallPool(CancelToken())
-    run = _Run(
-        stream,
-        host=host,
-        open_object=open_object,
-        output_format=output_format,
-        plan=plan,
-        calls=calls,
-        transfer_hooks=transfer_hooks,
-    )
+    hooks = transfer_hooks or TransferHooks()
+    run = _Run(stream, plan, calls, host=host, open_object=open_object, output_format=output_format, hooks=hooks)
     try:
         return run.run()
     except BaseException as error:
@@ -104,72 +131,56 @@ class _Run:
     def __init__(
         self,
         stream: Stream,
+        plan: MemoryPlan,
+        calls: CallPool,
         *,
         host: FileHost,
         open_object: Callable[[int], ObjectWriter],
         output_format: OutputFormat,
-        plan: MemoryPlan,
-        calls: CallPool,
-        transfer_hooks: TransferHooks | None,
+        hooks: TransferHooks,
     ) -> None:
-        transfer_hooks = transfer_hooks or TransferHooks()
         size = stream.totals.size
-        token = calls.token
-        self.output_buffer = OrderedBuffer(token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
+        self._token = calls.token
         self._calls = calls
-        self._forget: Callable[[], object] = lambda: None
-        self._stream = stream
-        self._plan = plan
+        self._size = size
+        self._format = output_format
+        # Where no byte depends on it, members are short, so that less output waits for its turn.
+        self._member_bytes = plan.part_bytes // 2 if output_format.passthrough else output_format.member_bytes
+        self._ahead = 2 * plan.workers
+        self._output_buffer = OrderedBuffer(self._token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
-        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, token=token, ahead_bytes=ahead)
+        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, token=self._token, ahead_bytes=ahead)
         self._reader = StreamReader(
             self._index,
             host,
             size=size,
             label=stream.label,
-            sleep=transfer_hooks.sleep or token.wait,
-            chunk_bytes=transfer_hooks.chunk_bytes,
+            sleep=hooks.sleep or self._token.wait,
+            chunk_bytes=hooks.chunk_bytes,
             ahead=True,
         )
         self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
-        self._progress = Progress(stream.label, size, report=transfer_hooks.report, clock=transfer_hooks.clock)
-        if transfer_hooks.watch is not None:
-            transfer_hooks.watch(self._progress)
+        self._progress = Progress(stream.label, size, report=hooks.report, clock=hooks.clock)
+        if hooks.watch is not None:
+            hooks.watch(self._progress)
         self._workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-member")
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
         # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
-        self._pool = BlockPool(max(1, min(BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
+        self._pool = BlockPool(max(1, min(blocks.BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
         self._objects = ObjectSplitter(
-            open_object, UploadContext(calls, self._uploaders, self.output_buffer, self._pool, plan.part_bytes)
-        )
-        stream_context = StreamContext(
-            token,
-            stream.totals,
-            output_format,
-            plan.part_bytes,
-            self._index,
-            self._reader,
-            self.output_buffer,
-            self._objects,
-            self._verifier,
-        )
-        self._work: Work[Any, Any] = (
-            SpanWork(stream_context) if output_format.passthrough else MemberWork(stream_context)
+            open_object, UploadContext(calls, self._uploaders, self._output_buffer, self._pool, plan.part_bytes)
         )
 
     def run(self) -> StagedStream:
-        # A signal handler may cancel: of all queues and semaphores, it may put into this kind only.
-        planned: SimpleQueue[tuple[Member | Span, Future[Any]] | None] = SimpleQueue()
-        free: SimpleQueue[None] = SimpleQueue()
-        self._forget = self._calls.token.call_on_cancel(lambda: [each.put(None) for each in (planned, free)])
-        for _ in range(2 * self._plan.workers):
-            free.put(None)
-        planning = self._calls.submit(lambda: self._plan_units(planned, free))
-        while (unit := planned.get()) is not None:
-            self._join_unit(*unit)
-            free.put(None)
-        self._calls.results(planning)
-        self._work.close_stream()
+        running: deque[tuple[Member, Future[MemberAccount]]] = deque()
+        for member in members(self._size, self._member_bytes, self._format.object_bytes):
+            if len(running) == self._ahead:
+                self._join(*running.popleft())
+            if not self._format.passthrough:  # whose members are cut by their workers
+                self._reader.request_ahead(member.start, member.stop)
+            running.append((member, self._workers.submit(self._encode, member)))
+        while running:
+            self._join(*running.popleft())
         objects = self._objects.close_objects()
         self._verifier.verify_totals()
         return StagedStream(
@@ -177,7 +188,7 @@ class _Run:
             self._verifier.crc32c,
             objects,
             self._objects.kept_in_memory,
-            self.output_buffer.max_held,
+            self._output_buffer.max_held,
         )
 
     def abort(self) -> None:
@@ -187,49 +198,51 @@ class _Run:
 
     def close(self) -> None:
         """End all threads. Workers end at once, an upload that its store keeps waiting when its client gives it up."""
-        self._forget()
         self._index.close()
-        self.output_buffer.close()
+        self._output_buffer.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._reader.close()
         self._uploaders.shutdown(wait=False, cancel_futures=True)
 
-    def _plan_units(
-        self, planned: SimpleQueue[tuple[Member | Span, Future[Any]] | None], free: SimpleQueue[None]
-    ) -> None:
-        """Start workers on the units; not in the task's thread, since spans wait for the files that Labelbox names."""
-        try:
-            for unit in self._work.units():
-                free.get()
-                self._calls.token.check()
-                progress = self._progress.start_unit(unit.number)
-                if isinstance(unit, Member):
-                    self._reader.request_ahead(unit.start, unit.stop)
-                planned.put((unit, self._workers.submit(self._process, unit, progress)))
-        except BaseException as error:
-            self._calls.token.cancel(error)
-            raise
-        finally:
-            planned.put(None)
-
-    def _join_unit(self, unit: Member | Span, future: Future[Any]) -> None:
+    def _join(self, member: Member, encoding: Future[MemberAccount]) -> None:
+        """Append the output of the next member to its object, and add up its account."""
         report = self._progress.report_if_due
-        while (data := self.output_buffer.next_output(unit.number, every=_TICK, tick=report)) is not None:
-            self._work.append_output(unit, data)
+        while (data := self._output_buffer.next_output(member.number, every=_TICK, tick=report)) is not None:
+            self._objects.append_output(member.object, data)
             report()
-        self._work.close_unit(unit, future.result())
-        self._progress.finish_unit(unit.number)
-        self._index.forget_before(unit.stop)
+        account = encoding.result()
+        self._verifier.add_segments(account.segments)
+        self._verifier.add_counts(account.counts)
+        self._objects.add_counts(member.object, account.counts)
+        self._progress.finish_member(member.number, member.stop - member.start, account.counts.rows)
+        self._reader.forget_before(member.stop)
 
-    def _process(self, unit: Member | Span, progress: UnitProgress) -> Any:
+    def _encode(self, member: Member) -> MemberAccount:
+        """Read, trim and pack one member, in a worker."""
+        number, output_format = member.number, self._format
+        rows: RowFilter = RowCounter()
+        if output_format.rule is not None:
+            hold = partial(self._output_buffer.hold_row, number)
+            rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, hold=hold)
+        output = BlockWriter(self._pool, partial(self._output_buffer.append_output, number))
+        pack = Packer(output_format.compression, output.write, output_format.block_bytes, verify=output_format.verify)
         try:
-            blocks = BlockWriter(self._pool, lambda output: self.output_buffer.append_output(unit.number, output))
-            account = self._work.process(unit, blocks.write, progress)
-            blocks.flush()
+            if output_format.passthrough:
+                member = cut_at_files(member, self._index, self._member_bytes)
+            with closing(self._reader.pieces(member.start, member.stop)) as pieces:
+                account = encode_member(member, self._watched(pieces, member, rows), rows, pack)
+            output.flush()
         except BaseException as error:
-            self._calls.token.cancel(error)
+            self._token.cancel(error)
             raise
         else:
             return account
         finally:
-            self.output_buffer.close_unit(unit.number)
+            self._output_buffer.close_member(number)
+
+    def _watched(self, pieces: Iterator[Piece], member: Member, rows: RowFilter) -> Iterator[Piece]:
+        for piece in pieces:
+            self._token.check()
+            yield piece
+            read = min(piece.offset + len(piece.data), member.stop) - member.start
+            self._progress.update_member(member.number, read, rows.counts.rows)

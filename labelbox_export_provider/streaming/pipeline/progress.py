@@ -39,16 +39,8 @@ def log_progress(report: ProgressReport) -> None:
     logger.info(report.describe())
 
 
-@dataclass(slots=True)
-class UnitProgress:
-    """How much of its unit of work one worker has done; only that worker writes it."""
-
-    bytes: int = 0
-    rows: int = 0
-
-
 class Progress:
-    """Adds up the progress of the workers, and reports it. For the joining thread."""
+    """Adds up the progress of the workers, and reports it. For the joining thread, but for `update_member`."""
 
     def __init__(
         self,
@@ -65,19 +57,18 @@ class Progress:
         self._clock = clock
         self._every = every
         self._begun = self._last = clock()
-        self._done = UnitProgress()
-        self._running: dict[int, UnitProgress] = {}
+        self._bytes = self._rows = 0
+        self._running: dict[int, tuple[int, int]] = {}
 
-    def start_unit(self, number: int) -> UnitProgress:
-        """Return the progress of a new unit of work, which its worker updates."""
-        progress = self._running[number] = UnitProgress()
-        return progress
+    def update_member(self, number: int, size: int, rows: int) -> None:
+        """Record how many bytes and rows of a member are read; for its worker."""
+        self._running[number] = size, rows
 
-    def finish_unit(self, number: int) -> None:
-        """Add the progress of a finished unit to what is done."""
-        progress = self._running.pop(number)
-        self._done.bytes += progress.bytes
-        self._done.rows += progress.rows
+    def finish_member(self, number: int, size: int, rows: int) -> None:
+        """Add a member that is read to what is done."""
+        self._running.pop(number, None)
+        self._bytes += size
+        self._rows += rows
 
     def report_if_due(self) -> None:
         """Report when the last report is long enough ago."""
@@ -88,11 +79,7 @@ class Progress:
 
     def state(self) -> ProgressReport:
         """Return how much is read now."""
-        all_units = [self._done, *list(self._running.values())]
-        return ProgressReport(
-            self._label,
-            sum(each.bytes for each in all_units),
-            self._total,
-            sum(each.rows for each in all_units),
-            self._clock() - self._begun,
-        )
+        running = list(self._running.values())
+        size = self._bytes + sum(size for size, _ in running)
+        rows = self._rows + sum(rows for _, rows in running)
+        return ProgressReport(self._label, size, self._total, rows, self._clock() - self._begun)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from labelbox_export_provider.client.types import ExportFile
-
 
 @dataclass(slots=True)
 class RowCounts:
@@ -52,11 +50,6 @@ class RowCounter:
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Count the rows of a piece and yield it."""
-        self.count(data)
-        yield data
-
-    def count(self, data: bytes) -> int:
-        """Count the rows of a piece; return how many ended in it."""
         counts = self.counts
         find = data.find
         rows, longest, offset = 0, counts.max_row_bytes, 0
@@ -71,7 +64,7 @@ class RowCounter:
         counts.rows += rows
         counts.max_row_bytes = longest
         self.open = len(data) - begin
-        return rows
+        yield data
 
     def end_row(self) -> Iterator[bytes | memoryview]:
         """End the unfinished row."""
@@ -85,13 +78,3 @@ class RowCounter:
             self.counts.max_row_bytes = max(self.counts.max_row_bytes, self.open)
             self.open = 0
         yield from ()
-
-
-def newline_is_missing(before: ExportFile, after: ExportFile, last_byte: int, first_byte: int) -> bool:
-    """Return whether a row ended at a file border without its newline.
-
-    The file closes a JSON value, the next one opens one, and Labelbox counts a new row there. In all other cases the
-    row continues over the border, and no byte is added. If this were wrong, the number of rows would differ from the
-    total, which is an error.
-    """
-    return after.line_start == before.line_end + 1 and last_byte in b"}]" and first_byte in b"{["

@@ -6,11 +6,10 @@ were read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
-from typing import Protocol
 
-from labelbox_export_provider.streaming.rows.counts import RowCounts
+from labelbox_export_provider.streaming.rows.counts import RowCounter, RowCounts
 from labelbox_export_provider.streaming.rows.timestamps import RowPositions, last_activity_at, peek_timestamp
 
 MAX_TRIM_ROW = 128 * 1024**2
@@ -20,47 +19,26 @@ LONG_ROW = 256 * 1024
 _SLICE = 128 * 1024
 
 
-class RowFilter(Protocol):
-    """Filters a run of whole rows, passed in arbitrary pieces, and yields the bytes to keep.
-
-    The caller uses each result before it asks for the next one.
-    """
-
-    counts: RowCounts
-
-    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
-        """Filter a piece."""
-
-    def end_row(self) -> Iterator[bytes | memoryview]:
-        """End the unfinished row with a newline that the stream lacks."""
-
-    def end_stream(self) -> Iterator[bytes | memoryview]:
-        """End the run; its last row may be without newline."""
-
-
-class RowMemory(Protocol):
-    """The account of the memory that unfinished rows take."""
-
-    def reserve(self, size: int) -> None:
-        """Count `size` more bytes of a long row, and wait until there is room for them."""
-
-    def release(self) -> None:
-        """Count the row as gone; may be called without one."""
-
-
 class RowTrimmer:
     """Leaves out the rows in a window's margin.
 
-    Holds one unfinished row, up to `max_row` bytes; longer ones are kept without reading their time.
+    Takes a run of whole rows in arbitrary pieces. The caller uses each result before it asks for the next one.
+    Holds one unfinished row, up to `max_row` bytes; longer ones are kept without reading their time. `hold` is called
+    with the bytes of a long row that are held now, before they are more, and with 0 when none are; it may wait.
     """
 
     def __init__(
-        self, rule: RowPositions, *, max_row: int = MAX_TRIM_ROW, row_memory: RowMemory, long_row: int = LONG_ROW
+        self,
+        rule: RowPositions,
+        *,
+        max_row: int = MAX_TRIM_ROW,
+        hold: Callable[[int], object],
+        long_row: int = LONG_ROW,
     ) -> None:
         self.counts = RowCounts()
         self._rule = rule
         self._max_row = max_row
-        self._row_memory = row_memory
+        self._hold = hold
         self._long_row = long_row
         self._unfinished: bytearray | mmap = bytearray()
         self._size = 0
@@ -107,15 +85,15 @@ class RowTrimmer:
         if self._unjudged:
             yield data
         else:
-            self._hold(data)
+            self._append(data)
         self._size += len(data)
         if data.endswith(b"\n"):
             yield from self._judge_unfinished()
 
-    def _hold(self, data: bytes) -> None:
+    def _append(self, data: bytes) -> None:
         size = self._size + len(data)
         if size > self._long_row:
-            self._row_memory.reserve(len(data))
+            self._hold(size)
             if isinstance(self._unfinished, bytearray):
                 # In the heap of its thread a long row would leave a gap behind that no other thread can use. Of mapped
                 # memory only the pages that are written to are taken.
@@ -142,7 +120,7 @@ class RowTrimmer:
 
     def _drop(self) -> None:
         self._unfinished = bytearray()
-        self._row_memory.release()
+        self._hold(0)
 
     def _keeps(self, data: bytes | bytearray | mmap, start: int, end: int) -> bool:
         size = end - start
@@ -175,3 +153,7 @@ class RowTrimmer:
         elif position == "unknown":
             counts.rows_unknown += 1
         return True
+
+
+RowFilter = RowCounter | RowTrimmer
+"""Yields the bytes to keep."""

@@ -1,4 +1,7 @@
-"""Verification of a stream: the accounts of all workers, added up in order and compared with Labelbox's totals."""
+"""Verification of a stream: the accounts of all workers, added up in order and compared with Labelbox's totals.
+
+An account is a list of segments: the bytes of a range, file by file.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import google_crc32c
+
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
-from labelbox_export_provider.streaming.rows.counts import RowCounts, newline_is_missing
-from labelbox_export_provider.streaming.rows.segments import Segment
+from labelbox_export_provider.streaming.download.stream_reader import Piece
+from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +25,29 @@ _NEWLINE = 0x0A
 
 
 @dataclass(slots=True)
-class _OpenFile:
-    """A file that is not yet accounted to its end. `starts_row` is whether its first byte starts a row."""
+class Segment:
+    """Account of consecutive bytes of one file. `starts_row` is that of its first piece."""
 
     file: ExportFile
+    offset: int
     starts_row: bool
     size: int = 0
     newlines: int = 0
     crc32c: int = 0
     last_byte: int = _NEWLINE
+
+
+def add_piece(segments: list[Segment], piece: Piece, data: bytes, newlines: int | None = None) -> None:
+    """Account for `data`, with which the piece starts; count its newlines where they are not passed."""
+    if not (data or piece.starts_row):
+        return
+    if not segments or segments[-1].file.start != piece.file.start:
+        segments.append(Segment(piece.file, piece.offset, piece.starts_row))
+    segment = segments[-1]
+    segment.size += len(data)
+    segment.newlines += data.count(b"\n") if newlines is None else newlines
+    segment.crc32c = google_crc32c.extend(segment.crc32c, data)
+    segment.last_byte = data[-1] if data else _NEWLINE
 
 
 class StreamVerifier:
@@ -50,8 +69,10 @@ class StreamVerifier:
         self._advice = advice
         self._size = 0
         self._newlines = 0
-        self._open: _OpenFile | None = None
-        self._ended: _OpenFile | None = None
+        self._open: Segment | None = None
+        self._ended: Segment | None = None
+        self._starts_row = True
+        """Whether the first byte of the open file starts a row."""
 
     def add_segments(self, segments: Iterable[Segment]) -> None:
         """Add the accounts of the next source bytes."""
@@ -63,7 +84,7 @@ class StreamVerifier:
         self.counts.add(counts)
 
     def verify_totals(self) -> None:
-        """Compare the sums with the totals, after the last unit of work."""
+        """Compare the sums with the totals, after the last member."""
         if self._open is not None:
             self._mismatch(f"{_describe(self._open.file)} has", self._open.size, self._open.file.size, "bytes")
         if self._ended is not None and self._ended.last_byte != _NEWLINE:
@@ -76,7 +97,10 @@ class StreamVerifier:
     def _add_segment(self, segment: Segment) -> None:
         if segment.offset != self._size:
             self._mismatch("the next bytes have", segment.offset, self._size, "bytes before them")
-        current = self._open or self._begin(segment)
+        if self._open is None:
+            self._begin(segment)
+            self._open = Segment(segment.file, segment.offset, segment.starts_row)
+        current = self._open
         current.size += segment.size
         current.newlines += segment.newlines
         current.crc32c = checksum.combine(current.crc32c, segment.crc32c, segment.size)
@@ -84,25 +108,22 @@ class StreamVerifier:
         self.crc32c = checksum.combine(self.crc32c, segment.crc32c, segment.size)
         self._size += segment.size
         self._newlines += segment.newlines
-        self._open = current
         if current.size >= current.file.size:
             self._end(current)
 
-    def _begin(self, segment: Segment) -> _OpenFile:
+    def _begin(self, segment: Segment) -> None:
         before = self._ended
-        starts_row = before is None or before.last_byte == _NEWLINE
-        if before is not None and newline_is_missing(before.file, segment.file, before.last_byte, segment.first_byte):
+        if before is not None and segment.starts_row:
             logger.warning(
                 "%s: %s ends a row without its newline; a newline is added between it and the next file.",
                 self._label,
                 _describe(before.file),
             )
             self._newlines += 1
-            starts_row = True
             self._check_rows(before, before.newlines + 1)
-        return _OpenFile(segment.file, starts_row)
+        self._starts_row = segment.starts_row or before is None or before.last_byte == _NEWLINE
 
-    def _end(self, current: _OpenFile) -> None:
+    def _end(self, current: Segment) -> None:
         file = current.file
         self._mismatch(f"{_describe(file)} has", current.size, file.size, "bytes")
         announced = self._checksums.pop(file)
@@ -117,9 +138,9 @@ class StreamVerifier:
             self._check_rows(current, current.newlines + 1)
         self._ended, self._open = current, None
 
-    def _check_rows(self, current: _OpenFile, rows: int) -> None:
+    def _check_rows(self, current: Segment, rows: int) -> None:
         """Compare a file's number of rows, which is known only where no row continues over its borders."""
-        if current.starts_row:
+        if self._starts_row:
             announced = current.file.line_end - current.file.line_start + 1
             self._mismatch(f"{_describe(current.file)} has", rows, announced, "rows of its own")
 

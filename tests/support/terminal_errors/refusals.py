@@ -55,8 +55,7 @@ def land_while_others_use_up_the_rate(night: DagHarness) -> None:
 @situation(errors.RunningExportLimitError)
 def all_in_one_past_limit_timeout(night: DagHarness) -> None:
     night.fake.change(running_exports_per_project=0)
-    night.patch.setattr("random.random", lambda: 0.5)
-    night.all_in_one(limit_timeout=timedelta(minutes=10), poke_interval=300)
+    night.all_in_one(limit_timeout=timedelta(minutes=2), poke_interval=300)
 
 
 @situation(errors.UnreachableError)

@@ -1,12 +1,38 @@
-"""Options and params that a task has from its DAG or task group, apart from those that its call wrote."""
+"""The options of an operator: checked once it is constructed, and told apart from those that came by default."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from labelbox_export_provider.airflow_compat import BaseOperatorMeta
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
+
+
+class Checked(Protocol):
+    """An operator that checks its options."""
+
+    def _check_options(self) -> None: ...
+
+
+OperatorT = TypeVar("OperatorT", bound=Checked)
+
+
+class CheckedOperatorMeta(BaseOperatorMeta):
+    """Checks an operator's options once all of its constructors have run, those of a third party's subclass included.
+
+    Why: a constructor of a base class runs before the subclass has assigned its own options, and a check that each
+    subclass has to call is forgotten. A mapped task is constructed, and so checked, when it runs.
+    """
+
+    # By the annotation of `cls`, type checkers check a call against the constructor.
+    def __call__(cls: type[OperatorT], *args: Any, **kwargs: Any) -> OperatorT:  # noqa: N805
+        """Construct the operator, then check it."""
+        operator: OperatorT = super().__call__(*args, **kwargs)  # type: ignore[misc]
+        operator._check_options()  # noqa: SLF001  a hook of the same class
+        return operator
 
 
 def came_by_default(arguments: Mapping[str, Any], **options: object) -> frozenset[str]:
