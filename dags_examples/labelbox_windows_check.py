@@ -11,6 +11,7 @@ here in the file:
 |---|---|
 | `LABELBOX_BUCKET` | the bucket |
 | `LABELBOX_PREFIX` | where the nightly DAGs land in it |
+| `LABELBOX_START_DATE` | first morning that may be checked, such as `2026-11-01`; no earlier one is made up for |
 
 More in the provider's repository: `docs/find-gaps.md`.
 """
@@ -26,13 +27,14 @@ from labelbox_export_provider import LabelboxWindowsCheckOperator
 
 BUCKET = os.environ.get("LABELBOX_BUCKET", "my-data-lake")
 PREFIX = os.environ.get("LABELBOX_PREFIX", "labelbox")
+START_DATE = os.environ.get("LABELBOX_START_DATE", "2026-11-01")
 
 with DAG(
     dag_id="labelbox_windows_check",
     doc_md=__doc__,
     # A bare cron string is right here: the check is of the moment at which it runs, and has no window of its own.
     schedule="0 9 * * *",
-    start_date=pendulum.datetime(2026, 11, 1, tz="UTC"),
+    start_date=pendulum.parse(START_DATE, tz="UTC"),
     catchup=False,
     tags=["labelbox"],
 ) as dag:

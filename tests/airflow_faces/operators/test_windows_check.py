@@ -350,6 +350,7 @@ def test_a_message_is_bounded(tmp_path: Path, clock: WorkerClock, capsys: pytest
     text = failure(check, interval=None)
     assert len(text) < 8000
     assert "290 more sources lack windows" in text
+    assert text.count("- missing: [") == 5
     assert "4 older gaps are not shown: the log of this task has them all." in text
     assert "the command names 285 sources: the log of this task has it" in text
     log = capsys.readouterr().out
