@@ -216,7 +216,6 @@ class StreamReader:
         if seconds is not None:
             logger.info("%s: broke off at byte %d (%s); resuming there.", self._describe(file), position, broken)
             self._host.resumed += 1
-            self._host.resumed += 1
             self._sleep(seconds)
             return
         got = position - file.start
