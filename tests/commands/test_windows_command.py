@@ -162,6 +162,7 @@ def test_options_say_what_is_due(at: LandingClient, tmp_path: Path) -> None:
         (["s3://lake/a//b"], "cannot be one of exports"),
         (["file://elsewhere/labels"], "names another host"),
         (["/no/such/directory"], "There is no directory /no/such/directory"),
+        (["/no/such\ndirectory"], "There is no directory /no/such directory"),
         ([".", "--source", "clp1"], "'clp1' is not a source. It must be a kind and an id, as in project:clp1"),
         ([".", "--grace", "soon"], "--grace 'soon' is not a duration. It must be such as 90m, 6h or 2d"),
         ([".", "--every", "0d"], "--every '0d' must be longer than nothing"),
