@@ -8,7 +8,7 @@ from typing import Any
 from support.airflow.project_exports import start_of
 from support.airflow.tasks import context_of, instance_of, some_dag
 
-from labelbox_export_provider import DatasetExportOperator, LabelboxExportToFileOperator
+from labelbox_export_provider import DatasetExportOperator, ExportTaskSensor, LabelboxExportToFileOperator
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.testing import FakeLabelbox
@@ -35,5 +35,10 @@ def test_the_link_is_known_without_asking_for_an_xcom(fake: FakeLabelbox, tmp_pa
     key: Any = None  # it is not read
     links = [LabelboxSourceLink().get_link(task, ti_key=key) for task in (start, whole, later, other)]
     assert links == [page, page, page, ""]
+    wait = ExportTaskSensor(task_id="wait", export=handle)
+    external = {"export_id": "cle1", "source": {"kind": "project", "id": fake.project_id}}
+    for task in (wait, ExportTaskSensor(task_id="external", export=external)):
+        assert isinstance(task.operator_extra_links[0], LabelboxSourceLink)
+        assert LabelboxSourceLink().get_link(task, ti_key=key) == page
     later.export = {"v": 1}
     assert LabelboxSourceLink().get_link(later, ti_key=key) == ""
