@@ -36,6 +36,7 @@ STATES = {LANDED: "landed", EMPTY: "empty", MISSING: "missing", "2026-05-07": "l
 def take_pictures(page: Page, name: str, width: int, height: int) -> None:
     if PICTURES:
         page.set_viewport_size({"width": width, "height": height})
+        page.add_style_tag(content=f'.lbw-snapshot:not([aria-label="{PREFIX}"]) {{ display: none }}')
         page.mouse.move(0, 0)
         for theme in THEMES:
             page.emulate_media(color_scheme=theme)

@@ -102,7 +102,7 @@ function Body({ snapshot, landings }) {
   return h(Sources, { snapshot, landings });
 }
 
-function Snapshot({ snapshot, dagId, landed, legend }) {
+function Snapshot({ snapshot, dagId, landed }) {
   const { runs, landings } = useLandings(snapshot, dagId, landed);
   const { dagId: by, runId, taskId, checked_at: at, sources } = snapshot;
   const stale = Date.now() - Date.parse(at) > STALE_MS;
@@ -121,7 +121,6 @@ function Snapshot({ snapshot, dagId, landed, legend }) {
       stale && h("b", { className: "lbw-bad" }, " This is old: does the check still run?"),
     ),
     h(Trouble, { runs }),
-    legend && h(Legend),
     h(Body, { snapshot, landings }),
   );
 }
@@ -146,15 +145,14 @@ export function WindowsPage({ dagId }) {
     if (error) return h(Failure, { error });
     if (!snapshots) return h("p", { role: "status" }, "Reading what checks have found…");
     if (!snapshots.length) return h(NoSnapshot, { dagId });
-    return snapshots.map((snapshot, index) =>
+    return snapshots.map((snapshot) =>
       h(Snapshot, {
         key: `${snapshot.dagId} ${snapshot.taskId} ${snapshot.mapIndex}`,
         snapshot,
         dagId,
         landed,
-        legend: index === 0,
       }),
     );
   };
-  return h("div", { className: "lbw" }, h("style", null, STYLE), h("h2", null, "Labelbox windows"), content());
+  return h("div", { className: "lbw" }, h("style", null, STYLE), h("h2", null, "Labelbox windows"), snapshots?.length > 0 && h(Legend), content());
 }
