@@ -17,12 +17,29 @@ MAX_PART_BYTES = 5 * 1024**3
 
 OF_EVERY_CALL = frozenset({"ExpectedBucketOwner", "RequestPayer"})
 """Those of all calls; the others are only of calls that create an object."""
-_CREATE = frozenset({
-    "ACL", "BucketKeyEnabled", "CacheControl", "ContentDisposition", "ContentLanguage", "Expires", "GrantFullControl",
-    "GrantRead", "GrantReadACP", "GrantWriteACP", "ObjectLockLegalHoldStatus", "ObjectLockMode",
-    "ObjectLockRetainUntilDate", "SSEKMSEncryptionContext", "SSEKMSKeyId", "ServerSideEncryption", "StorageClass",
-    "Tagging", "WebsiteRedirectLocation",
-})  # fmt: skip
+_CREATE = frozenset(
+    {
+        "ACL",
+        "BucketKeyEnabled",
+        "CacheControl",
+        "ContentDisposition",
+        "ContentLanguage",
+        "Expires",
+        "GrantFullControl",
+        "GrantRead",
+        "GrantReadACP",
+        "GrantWriteACP",
+        "ObjectLockLegalHoldStatus",
+        "ObjectLockMode",
+        "ObjectLockRetainUntilDate",
+        "SSEKMSEncryptionContext",
+        "SSEKMSKeyId",
+        "ServerSideEncryption",
+        "StorageClass",
+        "Tagging",
+        "WebsiteRedirectLocation",
+    }
+)
 ALLOWED = OF_EVERY_CALL | _CREATE
 FLAGS = frozenset({"BucketKeyEnabled"})
 TIMES = frozenset({"Expires", "ObjectLockRetainUntilDate"})

@@ -45,17 +45,29 @@ _CALLS_OF_AN_UPLOAD = {"AbortMultipartUpload", "ListMultipartUploads"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
 _BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _BUSY = {
-    "SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests", "InternalError",
-    "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict", "RequestTimeTooSkewed",
-}  # fmt: skip
+    "SlowDown",
+    "RequestTimeout",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "InternalError",
+    "ServiceUnavailable",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "RequestTimeTooSkewed",
+}
 _OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _DENIED_ACTION = re.compile(r"not authorized to perform: ([\w:*]+)(?: on resource: \"?([^\s\",]+))?")
 _INVALID_PARAMETER = re.compile(r"parameter (?:in input: )?\"?([\w.]+)")
 _ADDRESS = re.compile(r"(?i)https?://\S+")
 _NO_ANSWER = {
-    "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
-    "ProxyConnectionError", "HTTPClientError",
-}  # fmt: skip
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ProxyConnectionError",
+    "HTTPClientError",
+}
 
 
 def is_store_error(error: BaseException) -> bool:
