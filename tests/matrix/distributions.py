@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = "labelbox_export_provider"
 PROJECT = Path(__file__).parent.parent.parent
-ALSO_IN_SOURCES = {"LICENSE", "README.md", "PKG-INFO", "pyproject.toml", "noxfile.py", "Makefile"}
+ALSO_IN_SOURCES = {"LICENSE", "README.md", "PKG-INFO", "pyproject.toml", "noxfile.py", "Makefile", "mkdocs.yml"}
 FOLDERS_OF_SOURCES = {PACKAGE, "benchmarks", "constraints", "dags_examples", "demo", "docs", "tests"}
 
 
