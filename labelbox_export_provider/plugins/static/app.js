@@ -125,11 +125,13 @@ function Snapshot({ snapshot, dagId, landed }) {
   );
 }
 
-// In the tab of a DAG that checks nothing itself: what other DAGs' checks have found of the sources that it lands.
+// In the tab of a DAG that checks nothing itself: what other DAGs' checks have found of the sources that it lands there.
 function ofLandedSources(snapshots, landed) {
-  const isLanded = (source) => landed.some((landing) => sameSource(landing.source, source));
+  const isLanded = (source, prefix) =>
+    landed.some((landing) => landing.prefix === prefix && sameSource(landing.source, source));
+  const own = ({ sources, prefix }) => sources?.filter((source) => isLanded(source, plainPrefix(prefix)));
   return snapshots
-    .map((snapshot) => ({ ...snapshot, sources: snapshot.sources?.filter(isLanded) }))
+    .map((snapshot) => ({ ...snapshot, sources: own(snapshot) }))
     .filter((snapshot) => snapshot.sources?.length);
 }
 

@@ -20,8 +20,8 @@ class User(NamedTuple):
 ADMIN = User("admin", "password-of-the-admin", "admin")
 VIEWER = User("viewer", "password-of-the-viewer", "viewer")
 OUTSIDER = User("outsider", "password-of-the-outsider", "viewer")
-"""May read DAGs, but none whose id begins with `HIDDEN`."""
-HIDDEN = "windows_"
+"""May read DAGs, but none whose id begins with one of `HIDDEN`."""
+HIDDEN = ("windows_", "gaps_")
 
 
 def with_users(home: Path) -> dict[str, str]:
