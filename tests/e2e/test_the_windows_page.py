@@ -74,7 +74,7 @@ def landing(stage: Stage) -> str:
 
 def found(page: Page) -> Locator:
     """What the check of this module has found; others of the same Airflow have checked the same source elsewhere."""
-    return page.get_by_role("region", name=re.compile("/windows$"))
+    return page.get_by_role("region", name=re.compile(r"\bwindows$"))
 
 
 def cell(page: Page, day: str) -> Locator:
