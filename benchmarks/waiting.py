@@ -99,6 +99,7 @@ async def _measure(
     beating = asyncio.create_task(_beat(blocks))
     waiting = [asyncio.create_task(wait(number, endpoint)) for number in range(waits)]
     await asyncio.sleep(3 * PAUSE)
+    blocks.clear()
     sent, begun, cpu = _count(given.address), time.monotonic(), time.process_time()
     await asyncio.sleep(given.seconds)
     seconds = time.monotonic() - begun

@@ -54,6 +54,20 @@ def test_the_next_file_is_requested_while_one_is_read() -> None:
         assert len(source.requests) == 4
 
 
+def test_the_row_behind_a_range_is_requested_in_time() -> None:
+    """Where a file begins behind a range, its first row is on its way before the range has been read."""
+    with reading(ahead=True) as (reader, source, _):
+        border = reader._index.file_holding(0).end + 1
+        reader._index.file_holding(border)
+        pieces = reader.pieces(0, border)
+        data = next(pieces).data
+        assert until_none(lambda: len(source.requests) < 2, 10) is False
+        while len(data) <= border:
+            data += next(pieces).data
+        assert data == CONTENT[: len(data)]
+        assert len(source.requests) == 2
+
+
 def test_a_range_takes_the_answer_that_was_requested_ahead() -> None:
     with reading() as (reader, source, _):
         reader.request_ahead(150_000, 250_000)

@@ -92,7 +92,8 @@ class StreamReader:
         """Yield the stream from byte `start` on, to its end if the caller reads that far.
 
         Requests end a little behind `stop`; a caller that reads beyond it causes further ones, of growing size, but for
-        the first row behind it, where another iterator has read that.
+        the first row behind it, where another iterator has read that. With `ahead` that row is requested in time where
+        a file begins with it.
         """
         lookahead = LOOKAHEAD_BYTES
         asked_to = stop + lookahead
@@ -101,9 +102,9 @@ class StreamReader:
         while position < self._size:
             file = self._index.file_holding(position)
             end = _end_of_request(file, asked_to)
-            if self._asks_ahead and end < stop:
+            if self._asks_ahead and (end < stop or (position < end == stop and stop not in self._first_rows)):
                 self.request_ahead(end, stop)
-            row = self._first_rows.get(stop) if position == stop else None
+            row = self._first_rows.get(stop) if position == stop and (stop, end) not in self._ahead else None
             for data in [row] if row else self.read(file, position, end):
                 if position == start:
                     self._first_rows[start] = data[: data.find(b"\n") + 1]

@@ -176,8 +176,7 @@ class _Run:
         for member in members(self._size, self._member_bytes, self._format.object_bytes):
             if len(running) == self._ahead:
                 self._join(*running.popleft())
-            if not self._format.passthrough:  # whose members are cut by their workers
-                self._reader.request_ahead(member.start, member.stop)
+            self._request_ahead(member)
             running.append((member, self._workers.submit(self._encode, member)))
         while running:
             self._join(*running.popleft())
@@ -216,6 +215,16 @@ class _Run:
         self._objects.add_counts(member.object, account.counts)
         self._progress.finish_member(member.number, member.stop - member.start, account.counts.rows)
         self._reader.forget_before(member.stop)
+
+    def _request_ahead(self, member: Member) -> None:
+        """Send the first request of a member, unless the files are not known yet by which its worker will cut it."""
+        if self._format.passthrough:
+            ends = {member.start, member.stop} - {member.first, member.last}
+            if any(self._index.known_file(end) is None for end in ends):
+                return
+            member = cut_at_files(member, self._index, self._member_bytes)
+        if member.start < member.stop:
+            self._reader.request_ahead(member.start, member.stop)
 
     def _encode(self, member: Member) -> MemberAccount:
         """Read, trim and pack one member, in a worker."""
