@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.servers.processes import Servers
 
-GATE_SECONDS = 1.5
+GATE_SECONDS = 0.5
 """The longest block that is allowed with a thousand first polls at once."""
 HEARTBEAT = 0.01
 AT_ONCE = 0.001
