@@ -137,7 +137,7 @@ class ExportTaskTrigger(BaseTrigger):
         polls, pause = 0, 0.0
         async with shared_poller(settings) as poller:
             while True:
-                found = await self._poll(poller, pause)
+                found = await self._poll(poller, pause, progress)
                 progress.add(found)
                 if found.ended is not None:
                     return ExportEvent(found.ended, self.export_id, found.line)
@@ -147,18 +147,24 @@ class ExportTaskTrigger(BaseTrigger):
                 pause = pause_between_polls(polls, self.poke_interval, self.max_wait, self.exponential_backoff is True)
                 pause = min(pause, left)
 
-    async def _poll(self, poller: Poller, pause: float) -> PollResult:
-        """Return the result of the poll that follows this pause, or after a minute why there is none yet."""
+    async def _poll(self, poller: Poller, pause: float, progress: ProgressLog) -> PollResult:
+        """Return the result of the poll that follows this pause; log each minute without an answer.
+
+        A poll that waits long is not given up before the deadline: asked for again, it would be the last in turn.
+        """
         started_at = None if self.started_at is None else _instant(self.started_at)
         clock = asyncio.get_running_loop().time
         due, denied_for = clock() + pause, 0.0
         while True:
-            asked = poller.state(self.export_id, self.user_id, due, self.poke_interval)
+            asked = asyncio.ensure_future(poller.state(self.export_id, self.user_id, due, self.poke_interval))
             try:
-                state = await asyncio.wait_for(asked, max(0.0, due - clock()) + LINE_EVERY)
-            except asyncio.TimeoutError:
-                reason = poller.failure or "other exports are polled first"
-                return PollResult(None, f"Export {self.export_id} could not be polled, the wait continues: {reason}")
+                while not (await asyncio.wait({asked}, timeout=max(0.0, due - clock()) + LINE_EVERY))[0]:
+                    reason = poller.failure or "other exports are polled first"
+                    line = f"Export {self.export_id} could not be polled, the wait continues: {reason}"
+                    if self._seconds_left() <= 0:
+                        return PollResult(None, line)
+                    progress.add(PollResult(None, line))
+                state = asked.result()
             except (AccessError, NotFoundError) as error:
                 if may_be_invisible(error, started_at, _now()):
                     return result_of(self.export_id, None, started_at, _now())
@@ -169,6 +175,8 @@ class ExportTaskTrigger(BaseTrigger):
                 due = clock() + polling.ASKED_AGAIN_EVERY
             else:
                 return result_of(self.export_id, state, started_at, _now())
+            finally:
+                asked.cancel()
 
     def _seconds_left(self) -> float:
         return (_instant(self.deadline) - _now()).total_seconds()

@@ -18,7 +18,7 @@ from support.airflow.triggers import events_of, rebuilt
 from labelbox_export_provider import ExportTaskSensor
 from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, SlowExport
+from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, SlowAnswer, SlowExport
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 from labelbox_export_provider.triggers.shared_client import clients_open
 
@@ -208,3 +208,12 @@ def test_one_refusal_is_not_an_event(fake: FakeLabelbox, monkeypatch: pytest.Mon
     handle = handle_of(fake)
     fake.faults.add(GraphQLErrorAnswer(operation="createdTasks", code=code, times=4))
     assert events_of(trigger_for(handle))[0]["outcome"] == "COMPLETE"
+
+
+def test_a_poll_that_waits_long_keeps_its_turn(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that is not answered for longer than a line of the log is not given up, so it is answered in the end."""
+    monkeypatch.setattr("labelbox_export_provider.triggers.export_task.LINE_EVERY", 0.05)
+    handle = handle_of(fake)
+    fake.faults.add(SlowAnswer(operation="createdTasks", seconds=0.4, times=None))
+    deadline = (datetime.now(timezone.utc) + timedelta(seconds=3)).isoformat()
+    assert events_of(trigger_for(handle, deadline=deadline))[0]["outcome"] == "COMPLETE"
