@@ -50,6 +50,19 @@ def test_the_small_end_of_a_task_holds_no_block() -> None:
     assert bytes(end.view) == b"ab"
 
 
+def test_free_blocks_make_room_for_long_rows() -> None:
+    """Free blocks are unmapped where a long row takes what is left for output, and blocks in use are not."""
+    pool = BlockPool(8)
+    first, second, third = (pool.acquire() for _ in range(3))
+    pool.release(first)
+    pool.release(second)
+    pool.keep_within(16)
+    assert pool.acquire() is first
+    pool.release(first)
+    pool.keep_within(0)
+    assert pool.acquire() not in (first, second, third)
+
+
 def test_a_part_is_read_in_its_own_buffers_more_than_once() -> None:
     """A client reads a part buffer by buffer, without a copy, as often as it needs to."""
     pieces = [bytearray(b"ab"), bytearray(b"cdefg"), bytearray(b"h")]

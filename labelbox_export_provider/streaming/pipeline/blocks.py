@@ -32,17 +32,28 @@ class BlockPool:
     def __init__(self, block_bytes: int) -> None:
         self.block_bytes = block_bytes
         self._free: list[mmap] = []
+        self._mapped = 0
         self._lock = threading.Lock()
 
     def acquire(self) -> mmap:
         """Return the memory of a block, a free one where there is one."""
         with self._lock:
-            return self._free.pop() if self._free else mmap(-1, self.block_bytes, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+            if self._free:
+                return self._free.pop()
+            self._mapped += self.block_bytes
+            return mmap(-1, self.block_bytes, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
     def release(self, buffer: mmap) -> None:
         """Return memory that nobody reads any more to the pool."""
         with self._lock:
             self._free.append(buffer)
+
+    def keep_within(self, size: int) -> None:
+        """Unmap free blocks until all blocks together take `size` bytes at most, or none is free."""
+        with self._lock:
+            while self._free and self._mapped > size:
+                self._free.pop()
+                self._mapped -= self.block_bytes
 
     def mark_stored(self, block: Block, size: int) -> None:
         """Count bytes of a block as stored; with the last of them its memory becomes free."""

@@ -52,18 +52,21 @@ class OrderedBuffer:
             self._waiting.setdefault(member, deque()).append(data)
             self._condition.notify_all()
 
-    def hold_row(self, member: int, size: int) -> None:
+    def hold_row(self, member: int, size: int) -> int:
         """Count the bytes that a long row takes in the memory of its member; wait until there is room for more of them.
 
-        The member whose turn it is never waits, since nothing else could make room: one row is held besides the bound.
+        Return how many bytes are left for all output beside such rows. The member whose turn it is never waits, since
+        nothing else could make room: one row is held besides the bound.
         """
         with self._condition:
             while size and member != self._turn and not self._has_room(member, size - self._rows_ahead.get(member, 0)):
                 self._condition.wait()
             self._set_row(member, size if member != self._turn else 0)
+            left = self._limit - sum(self._rows_ahead.values())
             self._condition.notify_all()
         if size:
             self._token.check()
+        return left
 
     def close_member(self, member: int) -> None:
         """Mark a member as complete."""

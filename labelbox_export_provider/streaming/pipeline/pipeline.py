@@ -231,7 +231,7 @@ class _Run:
         number, output_format = member.number, self._format
         rows: RowFilter = RowCounter()
         if output_format.rule is not None:
-            hold = partial(self._output_buffer.hold_row, number)
+            hold = partial(self._hold_row, number)
             rows = RowTrimmer(output_format.rule, max_row=output_format.max_trim_row, hold=hold)
         output = BlockWriter(self._pool, partial(self._output_buffer.append_output, number))
         pack = Packer(output_format.compression, output.write, output_format.block_bytes, verify=output_format.verify)
@@ -248,6 +248,11 @@ class _Run:
             return account
         finally:
             self._output_buffer.close_member(number)
+
+    def _hold_row(self, number: int, size: int) -> None:
+        left = self._output_buffer.hold_row(number, size)
+        # The memory of output that is stored already must not stay mapped beside the row.
+        self._pool.keep_within(left)
 
     def _watched(self, pieces: Iterator[Piece], member: Member, rows: RowFilter) -> Iterator[Piece]:
         for piece in pieces:
