@@ -90,16 +90,14 @@ def test_parts_of_an_object_go_side_by_side(server: StrictGCS) -> None:
 def test_a_landing_of_300_gib_has_four_workers() -> None:
     """An export of any size that Labelbox can make is planned with the defaults, as into S3."""
     for size in (300 * GIB, 10 * 1024 * GIB):
-        for passthrough in (False, True):
-            plan = plan_memory(
-                size=DEFAULT_MAX_OBJECT_BYTES,
-                members=size // MEMBER_BYTES,
-                minimum_part_bytes=GCSSink.minimum_part_bytes,
-                maximum_part_bytes=GCSSink.maximum_part_bytes,
-                maximum_parts=GCSSink.maximum_parts,
-                passthrough=passthrough,
-            )
-            assert (plan.workers, plan.part_bytes) == (4, 16 * 1024**2)
+        plan = plan_memory(
+            size=DEFAULT_MAX_OBJECT_BYTES,
+            members=size // MEMBER_BYTES,
+            minimum_part_bytes=GCSSink.minimum_part_bytes,
+            maximum_part_bytes=GCSSink.maximum_part_bytes,
+            maximum_parts=GCSSink.maximum_parts,
+        )
+        assert (plan.workers, plan.part_bytes) == (4, 16 * 1024**2)
 
 
 def test_the_service_is_given_as_long_as_any_other_host() -> None:

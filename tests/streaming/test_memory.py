@@ -51,9 +51,7 @@ PROGRAM = """
     start, second = datetime(2026, 11, 22, tzinfo=timezone.utc), timedelta(seconds=1)
     rule = TrimRule(start, start + timedelta(days=1), start - second, start + timedelta(days=1) + second)
     output_format = OutputFormat({compression!r}, rule if {trim} else None)
-    plan = plan_memory(
-        size=size * files, max_memory={max_memory}, members=100, passthrough=output_format.passthrough
-    )
+    plan = plan_memory(size=size * files, max_memory={max_memory}, members=100)
     host = FileHost(SETTINGS, user_agent="tests")
     google_crc32c.value(b"")
     before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()

@@ -43,16 +43,13 @@ def test_the_defaults_are_four_workers_with_parts_of_16_mib() -> None:
     st.integers(8 * MIB, 1024 * MIB),
     st.one_of(st.none(), st.integers(1, 32)),
     st.one_of(st.none(), st.integers(5 * MIB, 64 * MIB)),
-    st.booleans(),
 )
 def test_a_plan_never_exceeds_the_bound_and_given_values_win(
-    size: int, max_memory: int, workers: int | None, part_bytes: int | None, passthrough: bool
+    size: int, max_memory: int, workers: int | None, part_bytes: int | None
 ) -> None:
     """G5: one bound, stated."""
     try:
-        plan = plan_memory(
-            size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes, passthrough=passthrough
-        )
+        plan = plan_memory(size=size, max_memory=max_memory, workers=workers, part_bytes=part_bytes)
     except ConfigurationError:
         return
     assert (plan.held_bytes + plan.workers * WORKER_BYTES) * SAFETY <= max_memory
@@ -61,16 +58,6 @@ def test_a_plan_never_exceeds_the_bound_and_given_values_win(
     assert plan.part_bytes >= 5 * MIB
     assert workers in {None, plan.workers}
     assert part_bytes in {None, plan.part_bytes}
-
-
-def test_an_unchanged_stream_is_not_read_far_ahead() -> None:
-    """A stream that is stored unchanged is not read further ahead than a part for each worker.
-
-    G5: so exports of any size take the same memory.
-    """
-    plan = plan_memory(size=10 * 1024 * MIB, passthrough=True)
-    assert plan.workers == 4
-    assert plan.held_bytes == 4 * plan.part_bytes + SLACK_BYTES
 
 
 def test_many_workers_halve_the_parts() -> None:

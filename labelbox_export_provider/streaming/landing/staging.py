@@ -90,7 +90,6 @@ class Stager:
             self._job.sink,
             output_format.object_bytes or totals.size,
             members=-(-totals.size // MEMBER_BYTES),
-            passthrough=output_format.passthrough,
             reserved=sum(staged.kept_in_memory for staged in self._staged),
         )
 

@@ -76,14 +76,11 @@ def plan_memory(
     maximum_object_bytes: int | None = None,
     members: int | None = None,
     reserved: int = 0,
-    passthrough: bool = False,
 ) -> MemoryPlan:
     """Derive workers, part size and what may be held, for a stream of `size` bytes in `members` members.
 
     Values that are passed are kept; the others are made to fit `max_memory`: fewer workers first, then parts of half
-    the size. `reserved` bytes are held for objects until all are published. A stream that is stored unchanged
-    (`passthrough`) gains nothing from reading further ahead than a part for each worker, so no more of it is held,
-    whatever its size.
+    the size. `reserved` bytes are held for objects until all are published.
 
     Fails with `ConfigurationError`, which names the options and a `max_memory` that would do.
     """
@@ -105,8 +102,7 @@ def plan_memory(
     budget = int((max_memory - BASE_BYTES) / SAFETY) - reserved
 
     def planned(count: int, part: int) -> MemoryPlan:
-        held = budget - count * WORKER_BYTES
-        return MemoryPlan(count, part, min(held, max(2, count) * part + SLACK_BYTES) if passthrough else held)
+        return MemoryPlan(count, part, budget - count * WORKER_BYTES)
 
     for part in _part_sizes(wanted, smallest):
         for count in range(most_workers, fewest_workers - 1, -1):
