@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -41,13 +40,11 @@ def log_of(stage: Stage, run_id: str, task_id: str) -> str:
 def test_a_landing_that_is_stopped_publishes_nothing(stage: Stage, run_id: str) -> None:
     """By a mark or `execution_timeout`: nothing is published, no upload stays open, another try lands."""
     api = stage.airflow.api
-    until("a landing to upload", lambda: uploads(stage, "marked"), timeout=90, every=0.2)
+    until("a landing to upload", lambda: uploads(stage, "marked"), timeout=240, every=0.2)
     task = api.task("stopped", run_id, "marked")
     api.set_task_state("stopped", run_id, "marked", "failed")
-    marked = time.monotonic()
-    until("the process to end", lambda: not list(children_of(task["id"])), timeout=30, every=0.1)
-    # Up to five seconds until the next heartbeat, with which Airflow learns of the mark, and five until the kill.
-    assert time.monotonic() - marked < 10.5
+    # Five seconds after the signal Airflow kills a process, so one that reports below has ended by itself before.
+    until("the process to end", lambda: not list(children_of(task["id"])), timeout=60, every=0.1)
     api.wait_for_task("stopped", run_id, "late")
     for task_id, reason in (("marked", "Airflow stopped this task (SIGTERM)"), ("late", "its execution_timeout")):
         reported = log_of(stage, run_id, task_id)
