@@ -41,7 +41,8 @@ def states_together(user_id: str, export_ids: Sequence[str]) -> Flow[Mapping[str
         if data is not None and (not named or data.get("user") is not None):
             aliases = map(graphql.alias_of, range(len(asked)))
             found = parsing.created_tasks_by_id(data, user_id, aliases)
-            return {each.export_id: each for each in found if each.export_id in asked}
+            wanted = set(asked)
+            return {each.export_id: each for each in found if each.export_id in wanted}
         asked = [each for position, each in enumerate(asked) if position not in named]
         if not asked:
             break

@@ -74,10 +74,13 @@ def created_tasks_by_id(data: Mapping[str, Any], user_id: str, aliases: Iterable
     if user is None:
         raise _hidden_user(user_id)
     found = []
-    for alias in aliases:
-        tasks = user.get(alias) if isinstance(user, Mapping) else None
-        with suppress(ProtocolError):
-            found += [_task(each, f"user.{alias}[]") for each in tasks or () if isinstance(tasks, list)]
+    for alias in aliases if isinstance(user, Mapping) else ():
+        tasks = user.get(alias)
+        for each in tasks if isinstance(tasks, list) else ():
+            try:
+                found.append(_task(each, alias))
+            except ProtocolError:
+                break
     return found
 
 
@@ -222,6 +225,10 @@ def _moment(value: object) -> datetime | None:
     """Read a timestamp; None where it is missing or in an unknown form: a date must not fail a wait."""
     if not isinstance(value, str):
         return None
+    if len(value) == len("2024-04-08T16:21:26.000Z") and value.endswith("Z"):
+        # Labelbox's own form, read in a tenth of the time: a triggerer reads thousands of them a minute.
+        with suppress(ValueError):
+            return datetime.fromisoformat(f"{value[:-1]}+00:00")
     try:
         moment = _MOMENT.validate_python(value)
     except ValidationError:

@@ -125,15 +125,17 @@ class _ReplySummary:
     def __init__(self, answer: Answer, operation: str, body: Body | None) -> None:
         self.answer = answer
         self.operation = operation
+        self._body = body
         self.texts = [each.text for each in body.errors] if body else []
         if body and body.message is not None:
             self.texts.append(body.message)
-        codes = dict.fromkeys(scrub(each.code) for each in body.errors if each.code) if body else ()
-        shown = scrub(" / ".join(self.texts) or answer.body[:4096].decode("utf-8", "replace"))
-        self._text = ", ".join([f"HTTP {answer.status}", *codes]) + (f': "{shown}"' if shown else " with an empty body")
 
     def __str__(self) -> str:
-        return f"{self.operation}: {self.answer.host} answered {self._text}"
+        # Only for answers that end in an error: looking through the others for secrets takes longer than reading them.
+        codes = dict.fromkeys(scrub(each.code) for each in self._body.errors if each.code) if self._body else ()
+        shown = scrub(" / ".join(self.texts) or self.answer.body[:4096].decode("utf-8", "replace"))
+        text = ", ".join([f"HTTP {self.answer.status}", *codes]) + (f': "{shown}"' if shown else " with an empty body")
+        return f"{self.operation}: {self.answer.host} answered {text}"
 
     def again(
         self, error: type[TemporaryError], message: str, delivery: Delivery, most_tries: int | None = None

@@ -12,7 +12,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from labelbox_export_provider.client import flows, polling
 from labelbox_export_provider.client.polling import (
-    LINE_EVERY,
     PollResult,
     ProgressLog,
     denial_line,
@@ -150,21 +149,22 @@ class ExportTaskTrigger(BaseTrigger):
     async def _poll(self, poller: Poller, pause: float, progress: ProgressLog) -> PollResult:
         """Return the result of the poll that follows this pause; log each minute without an answer.
 
-        A poll that waits long is not given up before the deadline: asked for again, it would be the last in turn.
+        A poll that waits long is not given up before the deadline: asked for again, it would be the last in turn. Where
+        there are thousands of waits, a minute is the usual time, and the log has no line about the first one.
         """
         started_at = None if self.started_at is None else _instant(self.started_at)
         clock = asyncio.get_running_loop().time
         due, denied_for = clock() + pause, 0.0
         while True:
-            asked = asyncio.ensure_future(poller.state(self.export_id, self.user_id, due, self.poke_interval))
+            asked = poller.ask(self.export_id, self.user_id, due, self.poke_interval)
             try:
-                while not (await asyncio.wait({asked}, timeout=max(0.0, due - clock()) + LINE_EVERY))[0]:
+                while (state := await asked.answer) is None:
                     reason = poller.failure or "other exports are polled first"
                     line = f"Export {self.export_id} could not be polled, the wait continues: {reason}"
                     if self._seconds_left() <= 0:
                         return PollResult(None, line)
-                    progress.add(PollResult(None, line))
-                state = asked.result()
+                    if poller.failure or asked.reminders > 1:
+                        progress.add(PollResult(None, line))
             except (AccessError, NotFoundError) as error:
                 if may_be_invisible(error, started_at, _now()):
                     return result_of(self.export_id, None, started_at, _now())
@@ -176,7 +176,7 @@ class ExportTaskTrigger(BaseTrigger):
             else:
                 return result_of(self.export_id, state, started_at, _now())
             finally:
-                asked.cancel()
+                poller.give_up(asked)
 
     def _seconds_left(self) -> float:
         return (_instant(self.deadline) - _now()).total_seconds()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import heapq
 import itertools
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from labelbox_export_provider.client.batch_polling import MAX_BATCH
@@ -17,8 +18,8 @@ TICK = 5.0
 """Seconds from the start of one round of requests to that of the next, at least, where waits allow such long pauses."""
 EARLY = 0.1
 """The share of its pause by which a poll may be early, so that the waits of one round meet in the next one again."""
-BURST = 10
-"""Requests that may follow each other at once before the budget spaces them."""
+MINUTE = 61.0
+"""Seconds over which the requests of a minute are spread, so that no 60 s have more of them, whenever they arrive."""
 PROBES = RetryPolicy(first_wait=2.0, max_wait=15.0)
 """The pauses between requests while Labelbox is away."""
 MAX_REFUSED = 3
@@ -35,7 +36,7 @@ class Way(enum.Enum):
     ALONE = "by one id"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Poll(Generic[AnswerT]):
     """One poll that a wait is due for at `due`, answered by `answer`; `pause` is how long the wait paused before it."""
 
@@ -44,8 +45,10 @@ class Poll(Generic[AnswerT]):
     due: float
     pause: float
     answer: AnswerT
-    unseen: set[Way] = field(default_factory=set)
+    unseen: frozenset[Way] = frozenset()
     """The ways by which the export was asked for in vain."""
+    reminders: int = 0
+    """How often the wait has been told that it has no answer yet."""
 
     @property
     def earliest(self) -> float:
@@ -65,17 +68,18 @@ class PollSchedule(Generic[AnswerT]):
     """The polls that are due now or later, and what Labelbox has accepted and refused so far.
 
     The polls that are due longest come first, up to `MAX_BATCH` in one request. Requests come in rounds, `TICK` apart
-    or as far apart as the shortest pause of a wait, so that waits which began at different moments share requests; a
-    round longer than that is spaced by the budget of requests per minute. While Labelbox is away, one request for one
-    export is sent at a time. All times are seconds of one monotonic clock.
+    or as far apart as the shortest pause of a wait, so that waits which began at different moments share requests. They
+    are evenly spaced by the budget of requests per minute, from the first one. While Labelbox is away, one request for
+    one export is sent at a time. All times are seconds of one monotonic clock.
     """
 
     def __init__(self, requests_per_minute: float) -> None:
-        self._rate = requests_per_minute / 60
-        self._allowed = float(BURST)
-        self._counted_at = -math.inf
+        self._spacing = MINUTE / requests_per_minute
+        self._spaced_until = -math.inf
         self._polls: set[Poll[AnswerT]] = set()
-        self._tick = TICK
+        self._pauses: Counter[float] = Counter()
+        self._later: list[tuple[float, int, Poll[AnswerT]]] = []
+        self._numbers = itertools.count()
         self._round_began = -math.inf
         self._round: deque[Poll[AnswerT]] = deque()
         self._held_until = -math.inf
@@ -91,37 +95,58 @@ class PollSchedule(Generic[AnswerT]):
     def add(self, poll: Poll[AnswerT]) -> None:
         """Take a poll in; it stays until it is removed."""
         self._polls.add(poll)
-        self._tick = min(self._tick, poll.pause)
+        self._pauses[poll.pause] += 1
+        self._put_off(poll)
 
     def remove(self, poll: Poll[AnswerT]) -> None:
         """Forget a poll that was answered, or whose wait is over; one that is not there is no error."""
-        self._polls.discard(poll)
+        if poll not in self._polls:
+            return
+        self._polls.remove(poll)
+        self._pauses[poll.pause] -= 1
+        if not self._pauses[poll.pause]:
+            del self._pauses[poll.pause]
 
     def next_moment(self, poll: Poll[AnswerT]) -> float:
         """Return the earliest moment at which a request may be sent because of this poll."""
-        return max(poll.earliest, self._held_until, -math.inf if self._round else self._round_began + self._tick)
+        return max(poll.earliest, self._held_until, self._spaced_until, -math.inf if self._round else self._next_round)
 
     def next_request(self, now: float) -> Request[AnswerT] | float:
         """Return the request to send now, or the seconds until there may be one; infinity without polls."""
         self._drop_answered()
-        earliest = self._held_until
+        earliest = max(self._held_until, self._spaced_until)
         if not self._round:
-            earliest = max(earliest, self._round_began + self._tick)
-            due = [each for each in self._polls if each.earliest <= now]
-            if not due:
-                self._tick = min((TICK, *(each.pause for each in self._polls)))
-                earliest = max(earliest, min((each.earliest for each in self._polls), default=math.inf))
-        self._allowed = min(BURST, self._allowed + (now - self._counted_at) * self._rate)
-        self._counted_at = now
-        if self._allowed < 1:
-            earliest = max(earliest, now + (1 - self._allowed) / self._rate)
+            earliest = max(earliest, self._next_round, self._earliest_later())
         if earliest > now:
             return earliest - now
         if not self._round:
-            self._round_began = now
-            self._round.extend(sorted(due, key=lambda poll: poll.due))
-        self._allowed -= 1
+            self._begin_round(now)
+        self._spaced_until = now + self._spacing
         return self._request()
+
+    @property
+    def _next_round(self) -> float:
+        return self._round_began + min((TICK, *self._pauses))
+
+    def _put_off(self, poll: Poll[AnswerT]) -> None:
+        """Keep a poll until a round that begins at its `earliest` or later."""
+        heapq.heappush(self._later, (poll.earliest, next(self._numbers), poll))
+
+    def _earliest_later(self) -> float:
+        """Return when the next poll may be taken along; those that were removed or put off meanwhile are skipped."""
+        while self._later:
+            earliest, _, poll = self._later[0]
+            if poll in self._polls and poll.earliest == earliest:
+                return earliest
+            heapq.heappop(self._later)
+        return math.inf
+
+    def _begin_round(self, now: float) -> None:
+        self._round_began = now
+        due = []
+        while self._earliest_later() <= now:
+            due.append(heapq.heappop(self._later)[2])
+        self._round.extend(sorted(due, key=lambda poll: poll.due))
 
     def _drop_answered(self) -> None:
         while self._round and not self._is_open(self._round[0]):
@@ -154,7 +179,7 @@ class PollSchedule(Generic[AnswerT]):
             self._batches_refused = 0
         for each in request.polls:
             if each.export_id not in found:
-                each.unseen.add(request.way)
+                each.unseen |= {request.way}
 
     def failed(self, request: Request[AnswerT], now: float, after: float | None) -> None:
         """Note that Labelbox did not answer, or asked for a pause of `after` seconds: all polls wait for a probe."""
@@ -163,6 +188,7 @@ class PollSchedule(Generic[AnswerT]):
         if request.way is Way.ALONE:
             # If it is this export that Labelbox cannot answer for, the next probe asks for another.
             request.polls[0].due = now + request.polls[0].pause
+            self._put_off(request.polls[0])
         elif request.way is Way.TOGETHER:
             self._batches_refused += 1
             if self._batches_refused == MAX_REFUSED:
@@ -179,4 +205,4 @@ class PollSchedule(Generic[AnswerT]):
     def all_alone(self, request: Request[AnswerT]) -> None:
         """Note an answer that helps none of the exports: each is asked for by a request of its own."""
         for each in request.polls:
-            each.unseen.add(Way.TOGETHER)
+            each.unseen |= {Way.TOGETHER}

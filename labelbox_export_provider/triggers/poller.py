@@ -7,10 +7,12 @@ import contextvars
 import logging
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from labelbox_export_provider.client.batch_polling import newest_states, states_together
 from labelbox_export_provider.client.flows import task_state
 from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+from labelbox_export_provider.client.polling import LINE_EVERY
 from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.client.types import ExportTaskState, Flow
 from labelbox_export_provider.errors import (
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 PROBE_SECONDS = 10.0
 """Seconds that a request may take while Labelbox is away."""
 
+Answer: TypeAlias = "asyncio.Future[ExportTaskState | None]"
+"""The answer to a poll; None where there is none for another `LINE_EVERY` seconds, and the poll has another answer."""
+
 
 class Poller:
     """Answers the polls of many waits with few requests, one at a time.
@@ -38,35 +43,53 @@ class Poller:
 
     def __init__(self, client: AsyncLabelboxClient, requests_per_minute: float) -> None:
         self._client = client
-        self._schedule: PollSchedule[asyncio.Future[ExportTaskState]] = PollSchedule(requests_per_minute)
+        self._schedule: PollSchedule[Answer] = PollSchedule(requests_per_minute)
         self._requests_per_minute = requests_per_minute
         self._earlier = asyncio.Event()
         self._asleep_until = math.inf
         self._task: asyncio.Task[None] | None = None
+        self._reminding: asyncio.TimerHandle | None = None
         self.failure: TemporaryError | None = None
         """Why the last request failed, while Labelbox is away."""
 
-    async def state(self, export_id: str, user_id: str | None, due: float, pause: float) -> ExportTaskState:
-        """Return the state of an export, asked for at `due` (by the loop's clock) or as soon as requests allow.
+    def ask(self, export_id: str, user_id: str | None, due: float, pause: float) -> Poll[Answer]:
+        """Return a poll, whose answer comes at `due` (by the loop's clock) or as soon as requests allow.
 
-        `pause` is the wait's own pause between two polls. Cancel the call to give the poll up.
+        `pause` is the wait's own pause between two polls. Await `answer` until it is not None, then `give_up` the poll.
+        A poll has no task and no timer of its own: they would take most of the time of thousands of polls.
         """
         loop = asyncio.get_running_loop()
-        poll = Poll(export_id, user_id, due, pause, answer=loop.create_future())
+        poll: Poll[Answer] = Poll(export_id, user_id, due, pause, answer=loop.create_future())
         self._schedule.add(poll)
         if self._task is None or self._task.done():
             # In a context of its own: its lines belong to the log of no single task.
-            self._task = contextvars.Context().run(loop.create_task, self._run())
+            context = contextvars.Context()
+            self._task = context.run(loop.create_task, self._run())
+            if self._reminding is None:
+                context.run(self._remind)
         elif self._schedule.next_moment(poll) < self._asleep_until:
             self._earlier.set()
-        try:
-            state: ExportTaskState = await poll.answer
-            return state
-        finally:
-            self._schedule.remove(poll)
+        return poll
+
+    def give_up(self, poll: Poll[Answer]) -> None:
+        """Forget a poll; one that was answered is forgotten already."""
+        self._schedule.remove(poll)
+
+    def _remind(self) -> None:
+        """Wake the waits that have had no answer for long: they log it, and end when their time is over."""
+        loop = asyncio.get_running_loop()
+        for poll in self._schedule:
+            if poll.due + (poll.reminders + 1) * LINE_EVERY <= loop.time():
+                poll.reminders += 1
+                answer, poll.answer = poll.answer, loop.create_future()
+                if not answer.done():
+                    answer.set_result(None)
+        self._reminding = loop.call_later(LINE_EVERY / 10, self._remind)
 
     async def close(self) -> None:
-        """End the requests; nobody may await a state any more."""
+        """End the requests; nobody may await an answer any more."""
+        if self._reminding is not None:
+            self._reminding.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -96,7 +119,7 @@ class Poller:
         finally:
             self._asleep_until = -math.inf
 
-    async def _send(self, request: Request[asyncio.Future[ExportTaskState]]) -> None:
+    async def _send(self, request: Request[Answer]) -> None:
         try:
             found = await self._states(request)
         except TemporaryError as error:
@@ -113,7 +136,7 @@ class Poller:
         else:
             self._answer(request, found)
 
-    async def _states(self, request: Request[asyncio.Future[ExportTaskState]]) -> Mapping[str, ExportTaskState]:
+    async def _states(self, request: Request[Answer]) -> Mapping[str, ExportTaskState]:
         asked = self._client.run(_flow(request))
         if self.failure is None:
             return await asked
@@ -122,7 +145,7 @@ class Poller:
         except asyncio.TimeoutError:
             raise UnreachableError(f"Labelbox gave no answer within {PROBE_SECONDS:.0f} s.") from None
 
-    def _answer(self, request: Request[asyncio.Future[ExportTaskState]], found: Mapping[str, ExportTaskState]) -> None:
+    def _answer(self, request: Request[Answer], found: Mapping[str, ExportTaskState]) -> None:
         if self.failure is not None:
             log.info("Labelbox answers again.")
             self.failure = None
@@ -133,7 +156,7 @@ class Poller:
                 if not poll.answer.done():
                     poll.answer.set_result(state)
 
-    def _failed(self, request: Request[asyncio.Future[ExportTaskState]], error: TemporaryError) -> None:
+    def _failed(self, request: Request[Answer], error: TemporaryError) -> None:
         if self.failure is None:
             log.warning(
                 "Labelbox does not answer. %d waits continue; it is asked by one request at a time. %s",
@@ -145,7 +168,7 @@ class Poller:
         self._schedule.failed(request, asyncio.get_running_loop().time(), error.retry_after)
         self._report_size(size, request, error)
 
-    def _refused(self, request: Request[asyncio.Future[ExportTaskState]], error: RefusedError) -> None:
+    def _refused(self, request: Request[Answer], error: RefusedError) -> None:
         if request.way is Way.ALONE:
             self._raise_in(request, error)
             return
@@ -153,15 +176,13 @@ class Poller:
         self._schedule.refused(request)
         self._report_size(size, request, error)
 
-    def _raise_in(self, request: Request[asyncio.Future[ExportTaskState]], error: LabelboxExportError) -> None:
+    def _raise_in(self, request: Request[Answer], error: LabelboxExportError) -> None:
         for poll in request.polls:
             self._schedule.remove(poll)
             if not poll.answer.done():
                 poll.answer.set_exception(error)
 
-    def _report_size(
-        self, before: int, request: Request[asyncio.Future[ExportTaskState]], error: LabelboxExportError
-    ) -> None:
+    def _report_size(self, before: int, request: Request[Answer], error: LabelboxExportError) -> None:
         if self._schedule.batch_size < before:
             log.warning(
                 "Labelbox does not show %d exports by one request; it is asked for %d from now on. At most %g requests "
@@ -173,7 +194,7 @@ class Poller:
             )
 
 
-def _flow(request: Request[asyncio.Future[ExportTaskState]]) -> Flow[Mapping[str, ExportTaskState]]:
+def _flow(request: Request[Answer]) -> Flow[Mapping[str, ExportTaskState]]:
     first = request.polls[0]
     if request.way is Way.ALONE or first.user_id is None:
         return _alone(first.export_id, first.user_id)

@@ -212,7 +212,7 @@ def test_one_refusal_is_not_an_event(fake: FakeLabelbox, monkeypatch: pytest.Mon
 
 def test_a_poll_that_waits_long_keeps_its_turn(fake: FakeLabelbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A poll that is not answered for longer than a line of the log is not given up, so it is answered in the end."""
-    monkeypatch.setattr("labelbox_export_provider.triggers.export_task.LINE_EVERY", 0.05)
+    monkeypatch.setattr("labelbox_export_provider.triggers.poller.LINE_EVERY", 0.05)
     handle = handle_of(fake)
     fake.faults.add(SlowAnswer(operation="createdTasks", seconds=0.4, times=None))
     deadline = (datetime.now(timezone.utc) + timedelta(seconds=3)).isoformat()

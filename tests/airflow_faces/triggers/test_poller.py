@@ -11,6 +11,7 @@ from support.airflow.started import handle_of
 
 from labelbox_export_provider.client.retry import RetryPolicy
 from labelbox_export_provider.client.settings import ConnectionSettings
+from labelbox_export_provider.client.types import ExportTaskState
 from labelbox_export_provider.errors import AuthenticationError, NotFoundError
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited
@@ -21,13 +22,12 @@ from labelbox_export_provider.triggers.shared_client import clients_open, shared
 
 @pytest.fixture
 def settings(fake: FakeLabelbox) -> ConnectionSettings:
-    return ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)
+    return ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint, polls_per_minute=1_000_000)
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll_schedule, "TICK", 0.01)
-    monkeypatch.setattr(poll_schedule, "BURST", 1000)
     monkeypatch.setattr(poll_schedule, "PROBES", RetryPolicy(first_wait=0.01, max_wait=0.02))
 
 
@@ -36,13 +36,20 @@ def started(fake: FakeLabelbox, number: int) -> list[dict[str, Any]]:
     return [handle_of(fake, task_name=f"number {each}") for each in range(number)]
 
 
+async def state_of(poller: Poller, export_id: str, user_id: str, due: float) -> ExportTaskState:
+    asked = poller.ask(export_id, user_id, due, 0.01)
+    while (state := await asked.answer) is None:
+        pass
+    return state
+
+
 async def poll_all(
     poller: Poller, handles: list[dict[str, Any]], user_id: str | None = None
 ) -> list[str | BaseException]:
     """Poll each export once, all at the same moment; the status of each, or its error."""
     due = asyncio.get_running_loop().time()
     states = await asyncio.gather(
-        *(poller.state(each["export_id"], user_id or each["user_id"], due, 0.01) for each in handles),
+        *(state_of(poller, each["export_id"], user_id or each["user_id"], due) for each in handles),
         return_exceptions=True,
     )
     return [each if isinstance(each, BaseException) else each.status for each in states]
@@ -139,10 +146,9 @@ def test_a_poll_that_is_given_up_is_forgotten(fake: FakeLabelbox, settings: Conn
     async def run() -> tuple[int, list[str | BaseException]]:
         async with shared_poller(settings) as poller:
             later = asyncio.get_running_loop().time() + 60
-            given_up = asyncio.create_task(poller.state(handles[0]["export_id"], handles[0]["user_id"], later, 60.0))
-            await asyncio.sleep(0)
-            given_up.cancel()
-            await asyncio.gather(given_up, return_exceptions=True)
+            given_up = poller.ask(handles[0]["export_id"], handles[0]["user_id"], later, 60.0)
+            assert list(poller._schedule) == [given_up]
+            poller.give_up(given_up)
             return len(list(poller._schedule)), await poll_all(poller, handles[1:])
 
     assert asyncio.run(run()) == (0, ["COMPLETE"])
