@@ -123,7 +123,12 @@ class RateLimitedError(TemporaryError):
 
 
 class RunningExportLimitError(TemporaryError):
-    """Too many exports run at once in the project or organization; none was started."""
+    """Too many exports run at once in the project or organization; none was started.
+
+    `in_project` is whether Labelbox named the limit of the project; other sources may start exports then.
+    """
+
+    in_project: bool = False
 
 
 class UnreachableError(TemporaryError):

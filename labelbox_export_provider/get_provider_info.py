@@ -50,6 +50,11 @@ _CONNECTION_TYPE: dict[str, Any] = {
             "description": "Requests a minute with which one triggerer polls waiting exports. Empty: 60",
             "schema": {"type": ["integer", "null"], "minimum": 1},
         },
+        "max_running_exports": {
+            "label": "Running exports",
+            "description": "Exports that run when a start that rests at Labelbox's limit is tried again. Empty: 18",
+            "schema": {"type": ["integer", "null"], "minimum": 1},
+        },
         "allow_http": {
             "label": "Allow plain http",
             "description": "Let the key travel unencrypted to an address that is not this machine",
@@ -110,7 +115,13 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.sensors.export_task"]},
         ],
         "triggers": [
-            {"integration-name": _INTEGRATION, "python-modules": ["labelbox_export_provider.triggers.export_task"]},
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [
+                    "labelbox_export_provider.triggers.export_task",
+                    "labelbox_export_provider.triggers.start_gate",
+                ],
+            },
         ],
         "transfers": _TRANSFERS,
         "extra-links": [

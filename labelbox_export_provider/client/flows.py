@@ -83,9 +83,11 @@ def start_once(
             raise outcome.error
         if not wait_at_limit and isinstance(outcome.error, RunningExportLimitError):
             error = outcome.error
-            raise RunningExportLimitError(
+            refusal = RunningExportLimitError(
                 f"{error.message} No export was started.", details=error.details, retry_after=outcome.after
             )
+            refusal.in_project = error.in_project
+            raise refusal
         budget.spend(elapsed_of(reply))
         yield sleep_or_raise(budget, outcome, " No export was started.")
 

@@ -16,6 +16,8 @@ _NAMES_BOTH = re.compile(
     r"(?i)\b(?:exports? limit|too many (?:\w+ )?exports|(?:limit|maximum)(?: number)? of (?:\w+ )?exports?)\b"
 )
 _NAMES_PLAN = re.compile(r"(?i)\b(plan|subscription|upgrade|billing|quota)\b")
+_NAMES_PROJECT = re.compile(r"(?i)\bprojects?\b")
+_NAMES_MORE = re.compile(r"(?i)\b(organi[sz]ations?|workspaces?|accounts?|teams?|users?)\b")
 
 
 def is_rate_limit_text(text: str) -> bool:
@@ -38,3 +40,8 @@ def is_running_export_limit(text: str) -> bool:
     if _NAMES_RUNNING.search(text) and _NAMES_BOUND.search(text):
         return True
     return bool(_NAMES_BOTH.search(text)) and not is_plan_limit(text)
+
+
+def is_limit_of_project(text: str) -> bool:
+    """Return whether the text of a running-export limit names the project as what is full, and nothing larger."""
+    return _NAMES_PROJECT.search(text) is not None and _NAMES_MORE.search(text) is None

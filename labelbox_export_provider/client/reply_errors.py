@@ -11,7 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from labelbox_export_provider.client.limits import is_plan_limit, is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.client.limits import (
+    is_limit_of_project,
+    is_plan_limit,
+    is_rate_limit_text,
+    is_running_export_limit,
+)
 from labelbox_export_provider.client.reply_bodies import Body, GraphQLError, read_body
 from labelbox_export_provider.client.retry import retry_after
 from labelbox_export_provider.client.types import Answer, FailureKind, Reply, TransportFailure
@@ -203,10 +208,14 @@ def _wrong_endpoint(summary: _ReplySummary) -> ConnectionSettingsError:
 
 
 def _limited(summary: _ReplySummary) -> Again:
-    if any(is_running_export_limit(text) for text in summary.texts):
-        return summary.again(
+    limits = [text for text in summary.texts if is_running_export_limit(text)]
+    if limits:
+        refusal = summary.again(
             RunningExportLimitError, "Too many exports run at once in the project or organization.", Delivery.REJECTED
         )
+        if isinstance(refusal.error, RunningExportLimitError):
+            refusal.error.in_project = all(is_limit_of_project(text) for text in limits)
+        return refusal
     return summary.again(
         RateLimitedError, "Labelbox refuses requests for now: there were too many in a minute.", Delivery.REJECTED
     )

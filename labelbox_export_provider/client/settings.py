@@ -38,6 +38,7 @@ EXTRA_KEYS = (
     "allow_http",
     "min_bytes_per_second",
     "polls_per_minute",
+    "max_running_exports",
     "deployment_id",
 )
 
@@ -51,6 +52,7 @@ _VALID = {
     "allow_http": "true or false",
     "min_bytes_per_second": "a whole number of bytes, such as 1000, or 0 to allow any rate",
     "polls_per_minute": "a whole number of requests, at least 1, such as 60",
+    "max_running_exports": "a whole number of exports, at least 1, such as 18",
     "deployment_id": "a word that names this Airflow, such as production",
 }
 
@@ -75,6 +77,7 @@ class ConnectionSettings(BaseModel):
 
     A download that brings fewer than `min_bytes_per_second`, on average over `timeout` seconds, is begun again.
     `polls_per_minute` limits the requests by which one triggerer polls the exports that wait with this connection.
+    `max_running_exports` is up to how many exports run when a start is tried again that Labelbox refused at its limit.
     `deployment_id` distinguishes Airflows that start exports of the same names.
 
     `conn_id` is the Airflow connection that the settings come from, which errors name; None for settings from code.
@@ -93,6 +96,7 @@ class ConnectionSettings(BaseModel):
     allow_http: Annotated[bool, BeforeValidator(_flag)] = False
     min_bytes_per_second: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1000
     polls_per_minute: Annotated[int, BeforeValidator(_number), Field(ge=1)] = 60
+    max_running_exports: Annotated[int, BeforeValidator(_number), Field(ge=1)] = 18
     deployment_id: Annotated[str, Field(max_length=200)] | None = None
     conn_id: str | None = None
 
@@ -110,6 +114,7 @@ class ConnectionSettings(BaseModel):
             allow_http: bool = ...,
             min_bytes_per_second: int = ...,
             polls_per_minute: int = ...,
+            max_running_exports: int = ...,
             deployment_id: str | None = ...,
             conn_id: str | None = ...,
         ) -> None: ...

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from labelbox_export_provider.client.polling import CompletedTotals, completed_totals
 from labelbox_export_provider.client.retry import RetryPolicy
@@ -202,16 +202,42 @@ class ExportJob:
                 details=refusal.details,
                 retry_after=refusal.retry_after,
             )
+        self.refused = {"since": since.isoformat(), "times": times}
+        if isinstance(refusal, RunningExportLimitError) and self.task.will_defer(now + left):
+            self._rest_at_gate(refusal, since, left, context)
         backoff = RetryPolicy(
             first_wait=min(self.wait_limits.poke_interval.total_seconds(), MAX_BACKOFF), max_wait=MAX_BACKOFF
         )
         pause = max(backoff.wait_before(times + 1, asked) for asked in (None, refusal.retry_after))
-        self.refused = {"since": since.isoformat(), "times": times}
         self._rest_until(
             now + min(timedelta(seconds=pause), left),
             f"Labelbox refused the start ({refusal}); it is tried again until {iso_utc(now + left)} "
             "(limit_timeout), and no retry is used up",
             context,
+        )
+
+    def _rest_at_gate(
+        self, refusal: RunningExportLimitError, since: datetime, left: timedelta, context: Context
+    ) -> NoReturn:
+        """Defer until exports have ended; the trigger keeps the moment of the first refusal, which gives the turn."""
+        until = iso_utc(self.task.now() + left)
+        window = self.start.resolve(context)
+        context["ti"].xcom_push(key=HANDLE_KEY, value={DEFERRED_UNTIL: f"{until} at the latest"})
+        self.task.log.info(
+            "Nothing is started before fewer exports run: Labelbox refused the start (%s). Deferred; it is tried again "
+            "in its turn, until %s (limit_timeout), and no retry is used up.",
+            refusal,
+            until,
+        )
+        self.task.rest_at_gate(
+            left,
+            {REFUSED: self.refused},
+            labelbox_conn_id=self.start.hook.labelbox_conn_id,
+            source=f"{self.start.source.kind} {self.start.source.id}",
+            name=self.start.export_name,
+            arrived_at=since.isoformat(),
+            window_start=None if window is None else window.start.isoformat(),
+            in_project=refusal.in_project,
         )
 
 

@@ -66,6 +66,8 @@ class ExportStart:
         self.task_name = task_name
         self.one_of_several = one_of_several
         self.now = now
+        self.export_name: str | None = None
+        """The name of the export in Labelbox, known once `run` was called."""
 
     def resolve(self, context: Context) -> ResolvedWindow | None:
         """Return the window of this run; fails with `WindowError` where the run has none."""
@@ -115,6 +117,7 @@ class ExportStart:
                 has_store=records.store is not None,
                 wait_at_limit=False,
             )
+            self.export_name = request.name
             started = self._run_start(client, request, records)
         url = self.web_url()
         if url is not None:

@@ -20,6 +20,7 @@ from labelbox_export_provider.execution.log_groups import log_group
 from labelbox_export_provider.metrics import Metrics
 from labelbox_export_provider.triggers.events import ExportEvent
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+from labelbox_export_provider.triggers.start_gate import StartGateTrigger
 
 if TYPE_CHECKING:
     from labelbox_export_provider.domain.records.external_export import ExternalExport
@@ -119,6 +120,21 @@ class WaitingTask(BaseOperator):
             kwargs=dict(kwargs) if kwargs else None,
             timeout=moment - now + late + SAFETY,
         )
+
+    def rest_at_gate(self, left: timedelta, kwargs: Mapping[str, Any], **of_start: Any) -> NoReturn:
+        """Defer a start that was refused at the running-export limit until it is released, or for as long as is left.
+
+        It resumes with `start_again`. `of_start` are the arguments of the trigger that the task itself does not know.
+        """
+        now = self.now()
+        trigger = StartGateTrigger(
+            **of_start,
+            priority_weight=self.priority_weight,
+            deadline=(now + left).isoformat(),
+            refused_at=now.isoformat(),
+            not_before=(now + MIN_DEFERRAL).isoformat(),
+        )
+        self.defer(trigger=trigger, method_name="start_again", kwargs=dict(kwargs), timeout=left + SAFETY)
 
     def wait_for_end(
         self,

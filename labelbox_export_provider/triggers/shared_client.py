@@ -1,4 +1,4 @@
-"""One asynchronous client and one poller per event loop and connection, whatever the number of waits (guarantee G9).
+"""One asynchronous client, poller and watcher per event loop and connection, whatever waits there (guarantee G9).
 
 Building a client loads the CA bundle: 25 ms of a blocked loop and most of a megabyte each, which a thousand deferred
 sensors would pay a thousand times.
@@ -18,6 +18,7 @@ from labelbox_export_provider.hooks.labelbox import user_agent
 
 if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+    from labelbox_export_provider.triggers.gate_watcher import GateWatcher
     from labelbox_export_provider.triggers.poller import Poller
 
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class _Lease:
     client: AsyncLabelboxClient
     poller: Poller
+    gate: GateWatcher
     holders: int = 0
 
 
@@ -46,6 +48,13 @@ async def shared_poller(settings: ConnectionSettings) -> AsyncIterator[Poller]:
 
 
 @asynccontextmanager
+async def shared_gate(settings: ConnectionSettings) -> AsyncIterator[GateWatcher]:
+    """Share the running loop's watcher of resting starts for these settings; the last holder closes it."""
+    async with _leased(settings) as lease:
+        yield lease.gate
+
+
+@asynccontextmanager
 async def _leased(settings: ConnectionSettings) -> AsyncIterator[_Lease]:
     on_this_loop = _leases.setdefault(asyncio.get_running_loop(), {})
     lease = on_this_loop.get(settings)
@@ -58,16 +67,19 @@ async def _leased(settings: ConnectionSettings) -> AsyncIterator[_Lease]:
         lease.holders -= 1
         if lease.holders == 0:
             on_this_loop.pop(settings, None)
+            await lease.gate.close()
             await lease.poller.close()
             await lease.client.close()
 
 
 def _opened(settings: ConnectionSettings) -> _Lease:
     from labelbox_export_provider.client.http_clients import AsyncLabelboxClient
+    from labelbox_export_provider.triggers.gate_watcher import GateWatcher
     from labelbox_export_provider.triggers.poller import Poller
 
     client = AsyncLabelboxClient(settings, user_agent=user_agent())
-    return _Lease(client, Poller(client, settings.polls_per_minute))
+    gate = GateWatcher(client, settings.max_running_exports, settings.polls_per_minute)
+    return _Lease(client, Poller(client, settings.polls_per_minute), gate)
 
 
 def clients_open() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelbox_export_provider.client.limits import is_rate_limit_text, is_running_export_limit
+from labelbox_export_provider.client.limits import is_limit_of_project, is_rate_limit_text, is_running_export_limit
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,18 @@ def test_other_sentences_are_not_waited_out_as_running_exports(text: str) -> Non
 def test_the_rate_limits_own_sentence_is_known() -> None:
     assert is_rate_limit_text("You have exceeded your requests")
     assert not is_rate_limit_text("The query has exceeded its complexity")
+
+
+@pytest.mark.parametrize(
+    ("text", "of_project"),
+    [
+        ("You have reached the limit of 10 concurrent exports for this project", True),
+        ("You have reached the limit of 10 running exports per project", True),
+        ("Maximum number of running exports (20) reached for the organization", False),
+        ("Too many exports run at once in the project or organization", False),
+        ("Too many exports in progress", False),
+    ],
+)
+def test_a_limit_of_a_project_is_told_from_a_larger_one(text: str, *, of_project: bool) -> None:
+    """A text that names more than the project, or nothing, may be about what others run in the organization."""
+    assert is_limit_of_project(text) is of_project

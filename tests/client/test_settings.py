@@ -43,6 +43,7 @@ def test_key_alone_gives_the_defaults() -> None:
         "allow_http": False,
         "min_bytes_per_second": 1000,
         "polls_per_minute": 60,
+        "max_running_exports": 18,
         "deployment_id": None,
         "conn_id": "lb_prod",
     }

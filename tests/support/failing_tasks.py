@@ -34,6 +34,7 @@ from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.object_store import StrictS3, strict_s3
+from labelbox_export_provider.triggers.start_gate import StartGateTrigger
 
 TASK = "labelbox_export_provider.execution.waiting.WaitingTask"
 CONNECTION = "AIRFLOW_CONN_LABELBOX_DEFAULT"
@@ -148,6 +149,11 @@ class DagHarness:
             self.now = max(self.now, datetime.fromtimestamp(deferred.trigger.moment.timestamp(), timezone.utc))
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))
             return lambda: task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
+        if isinstance(deferred.trigger, StartGateTrigger) and self.has_triggerer:
+            self.now = datetime.fromisoformat(deferred.trigger.deadline or "")
+            kwargs = json.loads(json.dumps(deferred.kwargs or {}))
+            rested = {"outcome": "TIMEOUT"}
+            return lambda: task.resume_execution(deferred.method_name, {**kwargs, "event": rested}, context)
         if not self.has_triggerer:
             assert deferred.timeout is not None, "Airflow would never end the wait"
             timed_out = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime, timezone
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -22,6 +22,9 @@ from labelbox_export_provider.domain.records.manifest import (
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State, explicit_names, layout_names
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.sinks.base import CRC32C, ENCODING, EXPORT_ID, SOURCE_RANGE, STARTED_AT
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
 
 METADATA = {
     EXPORT_ID: "id of the export",
@@ -125,9 +128,19 @@ def trigger_row() -> str:
     """One row per argument that Airflow's database keeps of a waiting task."""
     from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
 
-    trigger = ExportTaskTrigger(labelbox_conn_id="c", export_id="e", deadline="d")
+    return _row_of(ExportTaskTrigger(labelbox_conn_id="c", export_id="e", deadline="d"))
+
+
+def gate_row() -> str:
+    """One row per argument that Airflow's database keeps of a start that rests."""
+    from labelbox_export_provider.triggers.start_gate import StartGateTrigger
+
+    return _row_of(StartGateTrigger(labelbox_conn_id="c"))
+
+
+def _row_of(trigger: BaseTrigger) -> str:
     path, kept = trigger.serialize()
-    parameters = inspect.signature(ExportTaskTrigger.__init__).parameters
+    parameters = inspect.signature(type(trigger).__init__).parameters
     lines = [f"Class path: `{path}`.", "", "| argument | type |", "|---|---|"]
     lines += [f"| `{name}` | `{parameters[name].annotation}` |".replace(" | None", " or None") for name in kept]
     return "\n".join(lines)
@@ -192,6 +205,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "start-record": members_of(StartRecord),
     "start-name": start_names,
     "trigger-row": trigger_row,
+    "gate-row": gate_row,
     "events": events,
     "places": places,
     "metrics": metrics,

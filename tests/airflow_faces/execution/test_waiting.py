@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,50 +10,19 @@ from typing import Any
 import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.execution_time.timeout import TimeoutPosix
-from support.airflow.sigterm import sigterm_when
-from support.airflow.started import handle_of
 from support.airflow.tasks import NIGHT, StateStore, context_of
+from support.airflow.waiting_tasks import Make, starting, waiting
 from support.airflow.worker_clock import WorkerClock
 
-from labelbox_export_provider import (
-    DataIntervalWindow,
-    ExportTaskSensor,
-    LabelboxExportToFileOperator,
-    ProjectExportOperator,
-)
+from labelbox_export_provider import DataIntervalWindow
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowTaskTimeout, TaskDeferred
-from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.testing import FakeLabelbox
-from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowAnswer, SlowExport
+from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowExport
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+from labelbox_export_provider.triggers.start_gate import StartGateTrigger
 
-Make = Callable[..., Any]
 ENDED = NIGHT[1]
-
-
-def start_and_wait(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
-    """An export operator that waits."""
-    del root
-    values = {"project_id": fake.project_id, "wait_for_completion": True, "window": DataIntervalWindow(), **options}
-    return ProjectExportOperator(task_id="start", **values)
-
-
-def all_in_one(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
-    """A transfer that starts its export."""
-    source = ProjectSource(project_id=fake.project_id)
-    values = {"source": source, "root": str(root), "window": DataIntervalWindow(), **options}
-    return LabelboxExportToFileOperator(task_id="land", **values)
-
-
-def sensor(fake: FakeLabelbox, root: Path, **options: Any) -> Any:
-    """A sensor that waits for an export which another task started."""
-    del root
-    return ExportTaskSensor(task_id="wait", export=handle_of(fake), **options)
-
-
-starting = pytest.mark.parametrize("make", [start_and_wait, all_in_one])
-waiting = pytest.mark.parametrize("make", [start_and_wait, all_in_one, sensor])
 
 
 @pytest.fixture
@@ -158,6 +126,20 @@ def test_refused_requests_of_a_start_rest_deferred(
     assert fake.exports == []
 
 
+@starting
+def test_a_start_at_the_limit_holds_no_slot(
+    fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, deferred: Callable[[Any], TaskDeferred], make: Make
+) -> None:
+    """A start that is refused at the running-export limit is deferred at once; what is left of a minute is slept."""
+    fake.change(running_exports_per_project=0)
+    assert isinstance(deferred(make(fake, tmp_path)).trigger, StartGateTrigger)
+    assert clock.slept == []
+    task = make(fake, tmp_path, limit_timeout=29)
+    with pytest.raises(AirflowException, match="longer than limit_timeout"):
+        task.execute(context_of(task.task_id, store=StateStore()))
+    assert sum(clock.slept) == pytest.approx(29)
+
+
 @waiting
 def test_an_outage_is_not_slept_through_in_the_slot(
     fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path, deferred: Callable[[Any], TaskDeferred], make: Make
@@ -249,73 +231,3 @@ def test_only_true_and_false_are_deferrable(fake: FakeLabelbox, tmp_path: Path, 
         make(fake, tmp_path, deferrable="no")
     with pytest.raises(ConfigurationError, match="cancel_on_kill=True works with deferrable=True only"):
         make(fake, tmp_path, deferrable=False, cancel_on_kill=True)
-
-
-# --- stopped
-
-
-def stops() -> Iterator[Any]:
-    """Where a task may be when Airflow stops it, with what makes it wait there."""
-    yield pytest.param({"now": ENDED}, None, {}, id="settles")
-    yield pytest.param({}, None, {"running_exports_per_project": 0}, id="at a limit")
-    yield pytest.param({}, RateLimited(retry_after=9.0, times=None), {}, id="between two tries of a request")
-    yield pytest.param({}, None, {"polls_per_export": 3}, id="waits for its export")
-
-
-@starting
-@pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize(("clocked", "fault", "behaviour"), stops())
-def test_a_stop_ends_every_wait(  # noqa: PLR0917  fixtures and columns of the table
-    fake: FakeLabelbox,
-    clock: WorkerClock,
-    tmp_path: Path,
-    make: Make,
-    deferrable: bool,
-    clocked: dict[str, datetime],
-    fault: Any,
-    behaviour: dict[str, Any],
-) -> None:
-    """The wait is over at once, and another try adopts what was started."""
-    clock.now = clocked.get("now", clock.now)
-    if fault is not None:
-        fake.faults.add(fault)
-    fake.change(**behaviour)
-    store = StateStore()
-    window = DataIntervalWindow(settle=20)
-    task = make(fake, tmp_path, deferrable=deferrable, window=window)
-    clock.meanwhile = task.on_kill
-    with pytest.raises(AirflowException, match="Airflow stopped this task"):
-        task.execute(context_of(task.task_id, store=store))
-    assert len(clock.slept) == 1
-    started = [each.export_id for each in fake.exports]
-    clock.meanwhile = lambda: None
-    fake.faults.clear()
-    fake.change(running_exports_per_project=10)
-    again = make(fake, tmp_path, deferrable=False, window=window)
-    again.execute(context_of(task.task_id, store=store))
-    assert [each.export_id for each in fake.exports][: len(started)] == started
-    assert len(fake.exports) == 1
-
-
-@starting
-def test_a_stop_during_the_start_loses_no_export(fake: FakeLabelbox, tmp_path: Path, make: Make) -> None:
-    """SIGTERM while the request that starts is under way ends it; another try finds the export that it had started."""
-    fake.faults.add(SlowAnswer(operation="exportDataRowsInProject", seconds=20.0))
-    store = StateStore()
-    task = make(fake, tmp_path)
-    begun = time.monotonic()
-    with sigterm_when(task, lambda: fake.exports), pytest.raises(AirflowException, match="Airflow stopped this task"):
-        task.execute(context_of(task.task_id, store=store))
-    assert time.monotonic() - begun < 4
-    make(fake, tmp_path, deferrable=False, poke_interval=0.01).execute(context_of(task.task_id, store=store))
-    assert len(fake.exports) == 1
-
-
-def test_a_stop_ends_the_wait_of_a_sensor(fake: FakeLabelbox, clock: WorkerClock, tmp_path: Path) -> None:
-    """A sensor that polls in the worker ends, with soft_fail too: a stop is no time-out."""
-    fake.change(polls_per_export=9)
-    task = sensor(fake, tmp_path, soft_fail=True)
-    clock.meanwhile = task.on_kill
-    with pytest.raises(AirflowException, match="Airflow stopped this task"):
-        task.execute(context_of("wait"))
-    assert len(clock.slept) == 1

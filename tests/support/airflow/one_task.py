@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from support.stores.servers import files
 
 from labelbox_export_provider.airflow_compat import TaskDeferred
 from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.triggers.start_gate import StartGateTrigger
 
 START = "exportDataRowsInProject"
 
@@ -33,6 +34,8 @@ class Run:
         self.ti = TaskInstance(task_id="land", max_tries=3)
         self.now = datetime(2026, 11, 24, tzinfo=timezone.utc)
         self.deferred_until: list[datetime] = []
+        self.rests = timedelta.max
+        """How long a start rests that was refused at the running-export limit; at most until its deadline."""
         monkeypatch.setattr(f"{TASK}.now", lambda _: self.now)
 
     def context(self) -> Context:
@@ -66,6 +69,11 @@ class Run:
             self.deferred_until.append(deferred.trigger.moment)
             kwargs = json.loads(json.dumps(deferred.kwargs or {}))
             return task.resume_execution(deferred.method_name, {**kwargs, "event": None}, context)
+        if isinstance(deferred.trigger, StartGateTrigger):
+            deadline = datetime.fromisoformat(deferred.trigger.deadline or "")
+            self.now += min(self.rests, deadline - self.now)
+            kwargs = json.loads(json.dumps(deferred.kwargs or {}))
+            return task.resume_execution(deferred.method_name, {**kwargs, "event": {"outcome": "RELEASED"}}, context)
         return resume(task, deferred, context)
 
     def retried(self) -> Run:

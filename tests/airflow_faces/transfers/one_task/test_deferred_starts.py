@@ -16,9 +16,11 @@ from support.airflow.tasks import NIGHT
 
 from labelbox_export_provider import DataIntervalWindow, ProjectExportOperator
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
+from labelbox_export_provider.execution.waiting import SAFETY
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer, RateLimited
 from labelbox_export_provider.triggers.export_task import ExportTaskTrigger
+from labelbox_export_provider.triggers.start_gate import StartGateTrigger
 
 
 def test_a_start_is_deferred_until_its_window_has_settled(
@@ -65,15 +67,52 @@ def test_a_window_a_day_ahead_is_refused_without_a_retry(fake: FakeLabelbox, run
 
 
 @pytest.mark.parametrize("form", ["graphql", "http", "not_allowed"])
-def test_pauses_grow_while_too_many_exports_run(
+def test_a_start_rests_while_too_many_exports_run(
     fake: FakeLabelbox,
     run: Callable[..., Run],
     form: str,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While too many exports run, the start is deferred and tried again with growing pauses."""
+    """While too many exports run, the start rests until it is released; one that comes back keeps its arrival."""
     fake.change(running_exports_per_project=0, running_limit_form=form)
+    one = run(priority_weight=7)
+    one.rests = timedelta(minutes=5)
+    arrived = one.now
+    phase = one.execute
+    for times in range(4):
+        with pytest.raises(TaskDeferred) as deferred:
+            phase()
+        trigger = deferred.value.trigger
+        assert isinstance(trigger, StartGateTrigger)
+        assert trigger.arrived_at == arrived.isoformat()
+        assert trigger.refused_at == (arrived + times * one.rests).isoformat() == one.now.isoformat()
+        assert trigger.deadline == (arrived + timedelta(hours=6)).isoformat()
+        assert deferred.value.timeout == timedelta(hours=6) - times * one.rests + SAFETY
+        phase = functools.partial(one.resumed, deferred.value)
+    assert (trigger.priority_weight, trigger.window_start) == (7, NIGHT[0].isoformat())
+    assert (trigger.source, trigger.in_project) == (f"project {fake.project_id}", True)
+    assert "no retry is used up" in capsys.readouterr().out
+    assert "XCom not found" not in caplog.text
+    assert fake.exports == []
+    fake.change(running_exports_per_project=10)
+    with pytest.raises(TaskDeferred) as waiting:
+        phase()
+    assert isinstance(waiting.value.trigger, ExportTaskTrigger)
+    assert [each.name for each in fake.exports] == [trigger.name]
+
+
+def test_a_limit_of_the_organization_names_no_project(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    fake.change(running_exports_per_organization=0)
+    with pytest.raises(TaskDeferred) as deferred:
+        run().execute()
+    assert isinstance(deferred.value.trigger, StartGateTrigger)
+    assert not deferred.value.trigger.in_project
+
+
+def test_pauses_grow_while_too_many_requests_are_made(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
+    """While Labelbox refuses requests, the start is deferred and tried again with growing pauses."""
+    fake.faults.add(RateLimited(operation=START, retry_after=21.0, times=None))
     one = run(poke_interval=20)
     refused = []
     phase = one.execute
@@ -84,19 +123,11 @@ def test_pauses_grow_while_too_many_exports_run(
         refused.append((deferred.value.trigger.moment - pendulum.instance(one.now)).total_seconds())
         phase = functools.partial(one.resumed, deferred.value)
     assert refused[3] > refused[0]
-    assert "no retry is used up" in capsys.readouterr().out
-    assert "XCom not found" not in caplog.text
-    assert fake.exports == []
-    fake.change(running_exports_per_project=10)
-    with pytest.raises(TaskDeferred) as waiting:
-        phase()
-    assert isinstance(waiting.value.trigger, ExportTaskTrigger)
-    assert len(fake.exports) == 1
 
 
 def test_starts_refused_together_do_not_return_together(fake: FakeLabelbox, run: Callable[..., Run]) -> None:
     """Starts that were refused together are not tried again together."""
-    fake.change(running_exports_per_project=0)
+    fake.faults.add(RateLimited(operation=START, retry_after=21.0, times=None))
     pauses = set()
     for index in range(5):
         one = run(poke_interval=200)
