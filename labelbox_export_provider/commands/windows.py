@@ -19,7 +19,7 @@ from labelbox_export_provider.windows_check.check import Expected, check_windows
 from labelbox_export_provider.windows_check.fill import Schedule, fills
 from labelbox_export_provider.windows_check.listing import list_names
 from labelbox_export_provider.windows_check.names import SourceKey
-from labelbox_export_provider.windows_check.snapshot import snapshot
+from labelbox_export_provider.windows_check.snapshot import whole_snapshot
 from labelbox_export_provider.windows_check.table import table
 from labelbox_export_provider.windows_check.tiling import NextBorder, calendar_days
 
@@ -69,7 +69,8 @@ def _run(
         raise ConfigurationError(f"No export was landed below {address}. {hint}")
     found = fills(report, schedule)
     if options.json:
-        json.dump(snapshot(report, found, str(address)), sys.stdout, indent=None, separators=(",", ":"))
+        made = whole_snapshot(report, found, str(address), landing_dag_id=options.dag_id)
+        json.dump(made, sys.stdout, indent=None, separators=(",", ":"))
         sys.stdout.write("\n")
     else:
         sys.stdout.write(table(report, found))

@@ -37,7 +37,7 @@ from labelbox_export_provider.windows_check.alert import alert, headline
 from labelbox_export_provider.windows_check.check import GRACE, Expected, WindowsReport, check_windows
 from labelbox_export_provider.windows_check.fill import Fill, Schedule, fills
 from labelbox_export_provider.windows_check.listing import list_names
-from labelbox_export_provider.windows_check.snapshot import XCOM_KEY, snapshot
+from labelbox_export_provider.windows_check.snapshot import XCOM_KEY
 from labelbox_export_provider.windows_check.table import table
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ class LabelboxWindowsCheckOperator(WaitingTask, metaclass=CheckedOperatorMeta):
             return None
         self.cancel_token.raise_error()
         self._log(found, last=over or found.report.all_landed)
-        made = snapshot(found.report, found.fills, str(found.address))
-        context["ti"].xcom_push(key=XCOM_KEY, value=fit_for_xcom(made, found.sink, found.address))
+        made = fit_for_xcom(found.report, found.fills, found.sink, found.address, landing_dag_id=self.landing_dag_id)
+        context["ti"].xcom_push(key=XCOM_KEY, value=made)
         return found
 
     def _look(self, context: Context) -> _Found:

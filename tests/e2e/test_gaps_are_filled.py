@@ -8,15 +8,22 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
+from support.e2e.browser import logged_in
 from support.e2e.stage import FIRST, NIGHTLY_BUCKET, SECOND, Stage, ids_of, lines_of
+from support.e2e.users import VIEWER
 
 from demo.airflow_api import until
 from labelbox_export_provider.testing.faults import ErrorRows
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -24,6 +31,7 @@ DAY = timedelta(days=1)
 NIGHTS = [datetime.fromisoformat("2026-05-01T02:00:00+00:00") + number * DAY for number in range(11)]
 """The starts of the nights; the last is the end of them all."""
 MAPPED, DELETED, MARKED, REFUSED = NIGHTS[0], NIGHTS[2], NIGHTS[4], NIGHTS[6:10]
+BOTH = [f"project:{FIRST}", f"project:{SECOND}"]
 LANDING = "gaps_nightly"
 DAG_FILE = """
 import pendulum
@@ -134,9 +142,20 @@ def follow(stage: Stage, log: str) -> None:
     stage.airflow.api.wait_for_run(LANDING, runs[0]["dag_run_id"])
 
 
-def test_gaps_are_found_and_filled(stage: Stage) -> None:
+@dataclass(frozen=True)
+class Gaps:
+    """What was broken on purpose, and what the check found."""
+
+    runs: dict[datetime, str]
+    rejected: datetime
+    state: str
+    log: str
+    snapshot: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def gaps(stage: Stage) -> Gaps:
     """A deleted run, four refused nights, a failed night marked success, a rejected night, a failed mapped source."""
-    both = [f"project:{FIRST}", f"project:{SECOND}"]
     refuse_four_nights(stage)
     runs = land_six_nights(stage)
     assert stage.states(LANDING, runs[MAPPED]) == {"land[0]": "success", "land[1]": "failed"}
@@ -144,24 +163,81 @@ def test_gaps_are_found_and_filled(stage: Stage) -> None:
     stage.airflow.api.send("PATCH", f"/dags/{LANDING}/dagRuns/{runs[MARKED]}", {"state": "success"})
     complete = (NIGHTS[1], NIGHTS[3], NIGHTS[5])
     [rejected] = [night for night in complete if "failed" in stage.states(LANDING, runs[night]).values()]
+    return Gaps(runs, rejected, *check(stage))
 
-    state, log, snapshot = check(stage)
-    assert state == "failed"
-    assert [described(fill) for fill in snapshot["fills"]] == sorted(
+
+def test_the_check_finds_each_gap(gaps: Gaps) -> None:
+    """It fails, and tells each gap for what it is, with the way that fills it."""
+    assert gaps.state == "failed"
+    assert [described(fill) for fill in gaps.snapshot["fills"]] == sorted(
         [
-            ("missing", REFUSED[0], 4, both, "fill_gaps"),
-            ("missing", MARKED, 1, both, "fill_gaps"),
-            ("missing", DELETED, 1, both, "backfill"),
-            ("missing", MAPPED, 1, both[1:], "fill_gaps"),
-            ("rejected", rejected, 1, both[1:], "fill_gaps"),
+            ("missing", REFUSED[0], 4, BOTH, "fill_gaps"),
+            ("missing", MARKED, 1, BOTH, "fill_gaps"),
+            ("missing", DELETED, 1, BOTH, "backfill"),
+            ("missing", MAPPED, 1, BOTH[1:], "fill_gaps"),
+            ("rejected", gaps.rejected, 1, BOTH[1:], "fill_gaps"),
         ],
         key=lambda each: each[1],
         reverse=True,
     )
-    assert "13 missing (2 sources), 1 rejected (1 source)" in log
-    assert "read its error rows and raise max_error_rows" in log
+    assert "13 missing (2 sources), 1 rejected (1 source)" in gaps.log
+    assert "read its error rows and raise max_error_rows" in gaps.log
 
-    follow(stage, log)
+
+def test_the_command_finds_each_gap(stage: Stage, gaps: Gaps) -> None:
+    """The same gaps as the check, by the status 3; no run has to be there, so a night marked success is backfilled."""
+    sources = [option for each in BOTH for option in ("--source", each)]
+    ends = ("--since", NIGHTS[0].isoformat(), "--until", NIGHTS[10].isoformat())
+    address = f"s3://{NIGHTLY_BUCKET}/gaps"
+    done = stage.airflow.cli("labelbox", "windows", address, *sources, *ends, "--dag-id", LANDING, "--json")
+    assert done.returncode == 3, done.stderr[-3000:]
+    found = [described(fill) for fill in json.loads(done.stdout)["fills"]]
+    assert [each[:4] for each in found] == [described(fill)[:4] for fill in gaps.snapshot["fills"]]
+    kinds = {start: kind for _, start, _, _, kind in found}
+    assert (kinds[DELETED], kinds[MARKED], kinds[REFUSED[0]]) == ("backfill", "backfill", "fill_gaps")
+
+
+def cell(section: Locator, project: str, night: datetime) -> Locator:
+    """Return the cell of a night."""
+    return section.get_by_role("grid", name=project).get_by_role("gridcell", name=re.compile(f"^{night:%Y-%m-%d}: "))
+
+
+def open_night(section: Locator, project: str, night: datetime) -> Locator:
+    """Click a night and return what is then told of it."""
+    cell(section, project, night).click()
+    return section.get_by_role("region", name=f"{night:%Y-%m-%d}, project {project}")
+
+
+@pytest.mark.browser
+def test_the_page_shows_each_gap(stage: Stage, browser: Browser, gaps: Gaps) -> None:
+    """In the tab of the DAG whose nights they are: the state of every night, and of a gap its run and its fill."""
+    states = dict.fromkeys(NIGHTS[:10], "landed") | dict.fromkeys((DELETED, MARKED, *REFUSED), "missing")
+    runs = {DELETED: "none that you may see is known", MARKED: f"{gaps.runs[MARKED]} (success)"}
+    runs |= {MAPPED: f"{gaps.runs[MAPPED]} (failed)", gaps.rejected: f"{gaps.runs[gaps.rejected]} (failed)"}
+    with logged_in(browser, stage.airflow.url, VIEWER) as page:
+        page.goto(f"dags/{LANDING}")
+        page.get_by_role("link", name="Labelbox windows").click()
+        section = page.get_by_role("region", name=f"s3://{NIGHTLY_BUCKET}/gaps")
+        expect(section.get_by_text("13 missing, 1 rejected", exact=True)).to_be_visible()
+        for project, found in ((FIRST, states), (SECOND, states | {MAPPED: "missing", gaps.rejected: "rejected"})):
+            for night, state in found.items():
+                expect(cell(section, project, night)).to_have_attribute("data-state", state)
+        for night, run in runs.items():
+            expect(open_night(section, SECOND, night).get_by_text(run)).to_be_visible()
+        details = open_night(section, SECOND, REFUSED[0])
+        expect(details.get_by_text(re.compile(f"scheduled__{REFUSED[1]:%Y-%m-%d}.* .failed.$"))).to_be_visible()
+        for fill in gaps.snapshot["fills"]:
+            state, start, _, sources, _ = described(fill)
+            details = open_night(section, sources[-1].partition(":")[2], start)
+            expect(details.get_by_text(f"{state}: ")).to_be_visible()
+            expect(details.get_by_text(fill["command"], exact=True)).to_be_visible()
+            if fill["note"]:
+                expect(details.get_by_text(fill["note"][1:])).to_be_visible()
+
+
+def test_gaps_are_filled_by_what_is_printed(stage: Stage, gaps: Gaps) -> None:
+    """Nothing else is known: afterwards the check is green, and every row of the ten nights is there once."""
+    follow(stage, gaps.log)
     state, log, snapshot = check(stage)
     assert (state, snapshot["fills"]) == ("success", []), log
     for project in (FIRST, SECOND):

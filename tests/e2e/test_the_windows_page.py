@@ -56,14 +56,19 @@ def yesterday() -> datetime:
     return (datetime.now(timezone.utc) - DAY).replace(hour=2, minute=0, second=0, microsecond=0)
 
 
+def land(stage: Stage, dag_id: str, start: datetime) -> str:
+    run_id = stage.run(dag_id, start=start.isoformat(), end=(start + DAY).isoformat())
+    assert stage.states(dag_id, run_id) == {"land": "success"}, stage.explain(dag_id, run_id)
+    return run_id
+
+
 @pytest.fixture(scope="module")
 def landing(stage: Stage) -> str:
-    """A week of windows: one that a run really landed, others by their names, one never landed, one rejected."""
-    run_id = stage.run("windows_land", start=f"{MONDAY.isoformat()}", end=f"{(MONDAY + DAY).isoformat()}")
-    assert stage.states("windows_land", run_id) == {"land": "success"}, stage.explain("windows_land", run_id)
+    """A week of windows: two that runs really landed, others by their names, one never landed, one rejected."""
+    run_id = land(stage, "windows_land", MONDAY)
+    land(stage, "windows_land_too", MONDAY + 3 * DAY)
     root = stage.home / "windows"
     touch(root, FIRST, MONDAY + DAY, "empty")
-    touch(root, FIRST, MONDAY + 3 * DAY, "ok")
     touch(root, FIRST, MONDAY + 4 * DAY, "rejected")
     for later in (5, 6):
         touch(root, FIRST, MONDAY + later * DAY, "ok")
@@ -131,9 +136,12 @@ def test_a_click_leads_to_run_and_manifest_and_fill(stage: Stage, browser: Brows
         expect(page.get_by_text(landing).first).to_be_visible()
 
 
-@pytest.mark.parametrize("dag_id", ["windows_check", "windows_land"])
+@pytest.mark.parametrize("dag_id", ["windows_check", "windows_land", "windows_land_too"])
 def test_a_dag_has_the_page_as_a_tab(stage: Stage, browser: Browser, landing: str, dag_id: str) -> None:
-    """The tab of a DAG that checks shows its check, that of one that lands what others found of its sources."""
+    """The tab of a DAG that checks shows its check, that of one that lands what others found of its sources.
+
+    The check names one of these; the other is known by its asset events.
+    """
     with logged_in(browser, stage.airflow.url, VIEWER) as page:
         page.goto(f"dags/{dag_id}")
         page.get_by_role("link", name="Labelbox windows").click()
@@ -198,3 +206,23 @@ def test_one_source_is_open_from_the_start(stage: Stage, browser: Browser) -> No
         expect(section.get_by_text("airflow dags trigger labelbox_fill_gaps")).to_be_visible()
         expect(section.get_by_text("none that you may see is known")).to_be_visible()
         take_pictures(page, "windows-one", 1100, 760)
+
+
+@pytest.mark.parametrize("uri", ["s3://my-data-lake/labelbox/_windows/20261130T080000Z.json", None])
+def test_what_is_left_out_is_told(stage: Stage, browser: Browser, uri: str | None) -> None:
+    """Of what is too large for an XCom the newest windows are shown, older gaps counted, and where the rest is."""
+    many: dict[str, Any] = snapshot_of(4, 60, yesterday())
+    for source, older in zip(many["sources"], (0, 3, 0, 0), strict=True):
+        source["gaps_left_out"] = older
+    name = "s3://my-data-lake/left-out"
+    check_file(
+        stage, "newest.json", {**many, "prefix": name, "windows_since": "2026-10-01T00:00:00Z", "snapshot_uri": uri}
+    )
+    with logged_in(browser, stage.airflow.url, VIEWER) as page:
+        page.goto("plugin/labelbox-windows")
+        section = page.get_by_role("region", name=name)
+        expect(section.get_by_role("note")).to_contain_text("windows before 2026-10-01 are not shown")
+        expect(section.get_by_role("note")).to_contain_text(uri or "The store did not let the check write all of it.")
+        expect(section.get_by_text("4 missing, 3 before 2026-10-01", exact=True)).to_be_visible()
+        expect(section.get_by_role("group").filter(has_text="clproject0000000000000001")).to_contain_text("3 older")
+        expect(section.get_by_role("group").filter(has_text="project clproject")).to_have_count(4)

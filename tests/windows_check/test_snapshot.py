@@ -14,7 +14,7 @@ from support.window_names import DAY, FIRST, checked, local_nights, nights, sour
 from labelbox_export_provider.windows_check.check import check_windows
 from labelbox_export_provider.windows_check.fill import Schedule, fills
 from labelbox_export_provider.windows_check.names import NamedExport, Names
-from labelbox_export_provider.windows_check.snapshot import MAX_BYTES, snapshot
+from labelbox_export_provider.windows_check.snapshot import MAX_BYTES, json_size, snapshot, whole_snapshot
 
 NOW = FIRST + 10 * DAY + timedelta(hours=8)
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
@@ -23,12 +23,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
 def test_a_snapshot() -> None:
     report = checked([*nights(source(), [0, 1, 2, 5, 6, 7, 8]), *nights(source(), [9], "empty")], NOW)
     first = int(FIRST.timestamp())
-    made = snapshot(report, fills(report, Schedule("labels")), "s3://lake/labels")
+    made = snapshot(report, fills(report, Schedule("labels")), "s3://lake/labels", landing_dag_id="labels")
     assert json.loads(json.dumps(made)) == {
         "version": 1,
         "checked_at": "2026-11-11T10:00:00Z",
         "prefix": "s3://lake/labels",
+        "landing_dag_id": "labels",
         "all_landed": False,
+        "windows_since": None,
         "sources": [
             {
                 "source": "project",
@@ -38,6 +40,7 @@ def test_a_snapshot() -> None:
                 "newest_landed": "2026-11-11T02:00:00Z",
                 "reruns": 0,
                 "without_window": 0,
+                "gaps_left_out": 0,
                 "intervals": [
                     [first, 86400, 3, "landed", None],
                     [first + 3 * 86400, 86400, 2, "missing", None],
@@ -104,3 +107,28 @@ def test_a_snapshot_of_few_sources_keeps_its_rows() -> None:
     )
     made = snapshot(check_windows(Names(exports), NOW), (), "s3://lake/labels")
     assert json.loads(json.dumps(made))["sources"][0]["intervals"][0][4] == list(range(100, 110))
+
+
+def test_the_newest_windows_of_a_report_that_is_too_large() -> None:
+    """Sources that rest at weekends have an interval more every few days; older gaps are counted, not shown."""
+    sources = [source(f"clp{number:022}") for number in range(300)]
+    first = FIRST - 1085 * DAY
+    exports = tuple(
+        NamedExport(each, start, start + DAY, "g0", "empty" if start.weekday() > 4 else "ok", "", None, day)
+        for each in sources
+        for day, start in enumerate(first + number * DAY for number in range(1095))
+        if day not in (10, 11, 1090)
+    )
+    report = check_windows(Names(exports), NOW)
+    made = snapshot(report, fills(report), "s3://lake/labels")
+    assert json_size(made) < MAX_BYTES < json_size(whole_snapshot(report, fills(report), "s3://lake/labels"))
+    shown = json.loads(json.dumps(made))
+    since = datetime.fromisoformat(shown["windows_since"].replace("Z", "+00:00"))
+    assert since <= NOW - 180 * DAY
+    for each in shown["sources"]:
+        begin = each["intervals"][0][0]
+        assert since.timestamp() - DAY.total_seconds() < begin <= since.timestamp()
+        assert begin + sum(count for _, _, count, *_ in each["intervals"]) * 86400 == (FIRST + 10 * DAY).timestamp()
+        assert (each["gaps_left_out"], each["newest_landed"]) == (2, "2026-11-11T02:00:00Z")
+    assert [fill["start"] for fill in shown["fills"]] == ["2026-11-06T02:00:00Z"]
+    assert shown["fills_left_out"] == 1

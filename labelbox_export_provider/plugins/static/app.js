@@ -7,7 +7,7 @@ import { readSnapshots } from "./snapshots.js";
 import { Sources } from "./sources.js";
 import { STYLE } from "./style.js";
 import { age, count, moment } from "./text.js";
-import { countOf, GAPS, STATES } from "./windows.js";
+import { countOf, GAPS, olderGapsOf, STATES } from "./windows.js";
 
 const { createElement: h, useCallback, useEffect, useState } = globalThis.React;
 const STALE_MS = 2 * 86_400_000;
@@ -64,42 +64,49 @@ function Legend() {
   return h("p", { className: "lbw-legend", "aria-hidden": true }, STATES.map(item));
 }
 
-function Found({ sources }) {
+function Found({ snapshot: { sources, windows_since: since } }) {
   const expected = sources.filter((source) => source.expected);
   const found = GAPS.map((state) => [state, expected.reduce((sum, source) => sum + countOf(source, state), 0)]);
   const told = found.filter(([, number]) => number).map(([state, number]) => `${number} ${state}`);
+  const older = expected.reduce((sum, source) => sum + olderGapsOf(source), 0);
+  if (older) told.push(`${older} before ${since.slice(0, 10)}`);
   const never = expected.filter((source) => !source.newest_landed && !source.without_window).length;
   if (never) told.push(`${count(never, "source")} never landed`);
   return h("b", { className: told.length ? "lbw-bad" : "lbw-good" }, told.length ? told.join(", ") : "no gap");
 }
 
-// The DAGs that land a source and their runs of the last days. Where no event tells, a single source is landed by the
-// DAG whose page this is, or by that of the check.
+// The DAGs that land a source and their runs of the last days. Where no event tells, it is the DAG that the check names;
+// else a single source is landed by the DAG whose page this is, or by that of the check.
 function useLandings(snapshot, dagId, landed) {
   const here = landed.filter((landing) => landing.prefix === plainPrefix(snapshot.prefix));
-  const by = [...new Set([dagId, snapshot.dagId, ...here.map((landing) => landing.dagId)].filter(Boolean))];
-  const { value: runs = NONE } = useAnswer(() => recentTrouble(by), by.join("\n"));
+  const named = snapshot.landing_dag_id;
+  const by = named ? [named] : [...new Set([dagId, snapshot.dagId].filter(Boolean))];
+  const all = [...new Set([dagId, snapshot.dagId, named, ...here.map((landing) => landing.dagId)].filter(Boolean))];
+  const { value: runs = NONE } = useAnswer(() => recentTrouble(all), all.join("\n"));
   const landings = useCallback(
     (source) => {
       const known = here.filter((landing) => sameSource(landing.source, source));
-      const dagIds = known.length || snapshot.sources.length > 1 ? [...new Set(known.map((each) => each.dagId))] : by;
+      const dagIds = known.length || (!named && snapshot.sources.length > 1) ? [...new Set(known.map((each) => each.dagId))] : by;
       return { dagIds, known, runs: runs.filter((run) => dagIds.includes(run.dag_id)) };
     },
-    [snapshot, runs, landed, by.join("\n")],
+    [snapshot, runs, landed, all.join("\n")],
   );
   return { runs, landings };
 }
 
+// Where a check has found more than Airflow's database should hold.
+function LeftOut({ snapshot: { sources, windows_since: since, snapshot_uri: uri } }) {
+  const what = sources ? `windows before ${since.slice(0, 10)} are not shown` : "no window is shown";
+  const where = uri ? ["All of it is in ", h("code", { key: "uri" }, uri), "."] : "The store did not let the check write all of it.";
+  return h("p", { role: "note" }, `What the check found is too large for Airflow's database, so ${what}. `, where);
+}
+
 function Body({ snapshot, landings }) {
-  if (!snapshot.sources) {
-    const uri = snapshot.snapshot_uri;
-    const where = uri ? h("code", null, uri) : "nowhere, since the store refused it";
-    return h("p", null, "What the check found is too large for Airflow's database. It is in ", where, ".");
-  }
+  if (!snapshot.sources) return h(LeftOut, { snapshot });
   if (snapshot.version !== VERSION) {
     return h("p", { role: "alert" }, `A snapshot of version ${snapshot.version} cannot be shown here.`);
   }
-  return h(Sources, { snapshot, landings });
+  return [snapshot.windows_since && h(LeftOut, { key: "left out", snapshot }), h(Sources, { key: "sources", snapshot, landings })];
 }
 
 function Snapshot({ snapshot, dagId, landed }) {
@@ -114,7 +121,7 @@ function Snapshot({ snapshot, dagId, landed }) {
     h(
       "p",
       { className: "lbw-about" },
-      sources && h(Found, { sources }),
+      sources && h(Found, { snapshot }),
       sources && ` in ${count(sources.length, "source")}. `,
       at && `Checked ${age(at)} (${moment(Date.parse(at) / 1000)} UTC) by `,
       link(runPath(by, runId), `${by} › ${taskId}`),
@@ -125,11 +132,13 @@ function Snapshot({ snapshot, dagId, landed }) {
   );
 }
 
-// In the tab of a DAG that checks nothing itself: what other DAGs' checks have found of the sources that it lands there.
-function ofLandedSources(snapshots, landed) {
+// In the tab of a DAG that checks nothing itself: what other DAGs' checks have found of the sources that it lands there,
+// as the check was told or as its asset events tell.
+function ofLandedSources(snapshots, dagId, landed) {
   const isLanded = (source, prefix) =>
     landed.some((landing) => landing.prefix === prefix && sameSource(landing.source, source));
-  const own = ({ sources, prefix }) => sources?.filter((source) => isLanded(source, plainPrefix(prefix)));
+  const own = ({ sources, prefix, landing_dag_id: named }) =>
+    named === dagId ? sources : sources?.filter((source) => isLanded(source, plainPrefix(prefix)));
   return snapshots
     .map((snapshot) => ({ ...snapshot, sources: own(snapshot) }))
     .filter((snapshot) => snapshot.sources?.length);
@@ -137,7 +146,7 @@ function ofLandedSources(snapshots, landed) {
 
 async function read(dagId) {
   const own = await readSnapshots(dagId);
-  return own.length || !dagId ? own : ofLandedSources(await readSnapshots(), await recentLandings(dagId));
+  return own.length || !dagId ? own : ofLandedSources(await readSnapshots(), dagId, await recentLandings(dagId));
 }
 
 export function WindowsPage({ dagId }) {

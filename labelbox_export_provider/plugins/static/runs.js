@@ -16,6 +16,12 @@ export function windowOf(run) {
   return window.start < window.end ? window : null;
 }
 
+// A bare cron string gives a run at the end of a window an interval of no width, for which it is refused.
+const isFor = (window) => (run) => {
+  const own = windowOf(run);
+  return own ? isOf(window)(own) : seconds(run.logical_date) === window.end;
+};
+
 const isOf = (window) => (other) => other && other.start === window.start && other.end === window.end;
 
 async function runsOf(dagId, window) {
@@ -32,7 +38,7 @@ export async function findRuns({ prefix, source, window, landing }) {
   const found = (await Promise.all([...landers].map((dagId) => runsOf(dagId, window)))).flat();
   const runs = new Map();
   const put = (dagId, runId, state) => runs.set(JSON.stringify([dagId, runId]), { dagId, runId, state });
-  found.filter((run) => isOf(window)(windowOf(run))).forEach((run) => put(run.dag_id, run.dag_run_id, run.state));
+  found.filter(isFor(window)).forEach((run) => put(run.dag_id, run.dag_run_id, run.state));
   known.filter((each) => each.runId).forEach((each) => put(each.dagId, each.runId, "landed it"));
   return { runs: [...runs.values()], manifest: known[0]?.manifest };
 }

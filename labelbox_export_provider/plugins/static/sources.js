@@ -5,12 +5,17 @@ import { Details } from "./details.js";
 import { withRuns } from "./runs.js";
 import { Strip } from "./strip.js";
 import { age, moment, sourceName } from "./text.js";
-import { countOf, daysOf, gapsOf, GLYPHS, NOTABLE, quartiles, spanOf, windowsOf } from "./windows.js";
+import { countOf, daysOf, gapsOf, GLYPHS, NOTABLE, olderGapsOf, quartiles, spanOf, windowsOf } from "./windows.js";
 
-const { createElement: h, memo, useMemo, useState } = globalThis.React;
+const { createContext, createElement: h, memo, useContext, useEffect, useMemo, useState } = globalThis.React;
 const FEW = 3; // so many sources are open from the start
+const FIRST_LINES = 30; // more than a screen shows: they are painted before the others
+// The function that tells the landings of a source. A context, so that its answers draw no line again that is closed.
+const Landings = createContext();
 
-function Calendars({ snapshot, source, landing }) {
+function Calendars({ snapshot, source }) {
+  const landings = useContext(Landings);
+  const landing = useMemo(() => landings(source), [landings, source]);
   const { runs } = landing;
   const days = useMemo(() => daysOf(withRuns(windowsOf(source), runs)), [source, runs]);
   const bounds = useMemo(() => quartiles(days), [days]);
@@ -35,11 +40,12 @@ function Gaps({ source }) {
     const look = { className: `lbw-badge lbw-bg-${state}`, title: text, "aria-label": text, role: "img" };
     return h("span", { key: state, ...look }, `${GLYPHS[state]} ${number}`);
   };
+  const older = olderGapsOf(source);
   if (!source.expected) return h("span", { className: "lbw-quiet" }, "not expected");
-  return [gapsOf(source) ? null : h("span", { key: "none", className: "lbw-good" }, "no gap "), ...badges.map(badge)];
+  return [gapsOf(source) ? null : h("span", { key: "none", className: "lbw-good" }, "no gap "), ...badges.map(badge), older > 0 && h("span", { key: "older", className: "lbw-bad" }, `${older} older`)];
 }
 
-const SourceLine = memo(function SourceLine({ snapshot, source, span, landings, startsOpen }) {
+const SourceLine = memo(function SourceLine({ snapshot, source, span, startsOpen }) {
   const [open, setOpen] = useState(startsOpen);
   const newest = source.newest_landed;
   return h(
@@ -53,13 +59,18 @@ const SourceLine = memo(function SourceLine({ snapshot, source, span, landings, 
       h("span", { className: "lbw-newest", title: newest && `landed up to ${moment(Date.parse(newest) / 1000)} UTC` }, newest ? age(newest) : "never landed"),
       h(Strip, { source, span }),
     ),
-    open && h(Calendars, { snapshot, source, landing: landings(source) }),
+    open && h(Calendars, { snapshot, source }),
   );
 });
 
 export function Sources({ snapshot, landings }) {
   const [text, setText] = useState("");
   const [gapsOnly, setGapsOnly] = useState(false);
+  const [painted, setPainted] = useState(false);
+  useEffect(() => {
+    const next = requestAnimationFrame(() => setTimeout(setPainted, 0, true));
+    return () => cancelAnimationFrame(next);
+  }, []);
   const span = useMemo(() => spanOf(snapshot.sources), [snapshot]);
   const sorted = useMemo(
     () => [...snapshot.sources].sort((one, other) => gapsOf(other) - gapsOf(one) || one.id.localeCompare(other.id)),
@@ -79,8 +90,12 @@ export function Sources({ snapshot, landings }) {
       h("span", { className: "lbw-quiet", role: "status" }, `${shown.length} of ${sorted.length}`),
     ),
     h("div", { className: "lbw-span", "aria-hidden": true }, h("span", null, moment(span[0]).slice(0, 10)), h("span", null, moment(span[1]).slice(0, 10))),
-    shown.map((source) =>
-      h(SourceLine, { key: `${source.source} ${source.id}`, snapshot, source, span, landings, startsOpen: few }),
+    h(
+      Landings.Provider,
+      { value: landings },
+      shown.slice(0, painted ? undefined : FIRST_LINES).map((source) =>
+        h(SourceLine, { key: `${source.source} ${source.id}`, snapshot, source, span, startsOpen: few }),
+      ),
     ),
   );
 }

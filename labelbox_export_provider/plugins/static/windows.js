@@ -18,7 +18,10 @@ export const countOf = (source, state) =>
 
 // A source that is not expected, such as a retired one, has none.
 export const gapsOf = (source) =>
-  source.expected ? GAPS.reduce((sum, state) => sum + countOf(source, state), 0) : 0;
+  source.expected ? GAPS.reduce((sum, state) => sum + countOf(source, state), olderGapsOf(source)) : 0;
+
+// Those before the windows that a snapshot holds, where all would be too many for it.
+export const olderGapsOf = (source) => source.gaps_left_out ?? 0;
 
 export function spanOf(sources) {
   let [first, last] = [Infinity, -Infinity];

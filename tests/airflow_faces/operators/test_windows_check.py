@@ -357,6 +357,24 @@ def test_a_message_is_bounded(tmp_path: Path, clock: WorkerClock, capsys: pytest
     assert [project for project in projects if f"{project}  " not in log] == []
 
 
+def test_the_newest_windows_of_a_large_snapshot(
+    tmp_path: Path, clock: WorkerClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XCom has these and the address of all of them."""
+    monkeypatch.setattr("labelbox_export_provider.windows_check.snapshot.MAX_BYTES", 900)
+    begin = FIRST - 300 * DAY
+    for day in range(310):
+        state = "empty" if day % 2 else "ok"
+        put(tmp_path, [name_of(source(), begin + day * DAY, begin + (day + 1) * DAY, state)])
+    check = Check(tmp_path, clock)
+    check.run()
+    shown, whole = check.snapshot, json.loads((tmp_path / PREFIX / "_windows" / "20261111T100000Z.json").read_bytes())
+    assert shown["snapshot_uri"] == f"file://{tmp_path}/{PREFIX}/_windows/20261111T100000Z.json"
+    assert (shown["windows_since"], whole["windows_since"]) == ("2026-11-04T10:00:00Z", None)
+    assert len(whole["sources"][0]["intervals"]) == 310
+    assert shown["sources"][0]["intervals"] == whole["sources"][0]["intervals"][-7:]
+
+
 def test_a_large_snapshot_is_an_object(tmp_path: Path, clock: WorkerClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """XCom then has its address, and the check does not take it for an export."""
     monkeypatch.setattr("labelbox_export_provider.operators.windows_xcom.MAX_BYTES", 100)

@@ -19,15 +19,17 @@ PROJECT = "clprojectfirst00000000000000000000"[:25]
 ROOT = os.environ.get("LABELBOX_WINDOWS_ROOT", "/nowhere")
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
-with DAG("windows_land", schedule=None, start_date=BEGIN, params=window_params()):
-    LabelboxExportToFileOperator(
-        task_id="land",
-        source=ProjectSource(project_id=PROJECT),
-        window=ParamsWindow(),
-        root=ROOT,
-        poke_interval=1,
-        outlets=[AssetAlias("windows_landed")],
-    )
+# The check names the first; that the other lands there too is known by its asset events alone.
+for dag_id in ("windows_land", "windows_land_too"):
+    with DAG(dag_id, schedule=None, start_date=BEGIN, params=window_params()):
+        LabelboxExportToFileOperator(
+            task_id="land",
+            source=ProjectSource(project_id=PROJECT),
+            window=ParamsWindow(),
+            root=ROOT,
+            poke_interval=1,
+            outlets=[AssetAlias("windows_landed")],
+        )
 
 with DAG("windows_check", schedule=None, start_date=BEGIN):
     LabelboxWindowsCheckOperator(

@@ -1,7 +1,8 @@
 """A receiver of OpenLineage's HTTP transport, and what its events are compared with.
 
-The published JSON schema is in no package, so it is repeated beside this module for run events. The classes of facets
-in OpenLineage's client are generated from that schema: `strangers` compares with them.
+The published JSON schema is in no package, so its rules for run events are written beside this module, stricter:
+members that it does not name are refused. The classes of OpenLineage's client are generated from the published schema:
+`strangers` compares with them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import json
 import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attr
 from jsonschema import Draft202012Validator, FormatChecker
@@ -69,23 +73,49 @@ def faults(event: dict[str, Any]) -> list[str]:
 
 
 def strangers(event: dict[str, Any]) -> list[str]:
-    """Return the members of its standard facets that their specification does not have, or that are missing there."""
-    found = []
-    classes = _published()
-    datasets = [*event.get("inputs", []), *event.get("outputs", [])]
-    holders = [event["run"], event["job"], *datasets]
-    for holder in holders:
-        for kind in ("facets", "inputFacets", "outputFacets"):
-            for name, facet in (holder.get(kind) or {}).items():
-                published = classes.get(facet["_schemaURL"])
-                if published is None or facet["_schemaURL"].endswith(("/RunFacet", "/JobFacet", "/BaseFacet")):
-                    continue  # a facet of somebody's own
-                fields = {field.alias or field.name: field for field in attr.fields(published)}
-                names = {field.name for field in fields.values()}
-                required = {field.name for field in fields.values() if field.default is attr.NOTHING}
-                found += [f"{name}.{member}" for member in set(facet) - names]
-                found += [f"{name}.{member} is missing" for member in required - set(facet)]
-    return found
+    """Return where an event differs from the published classes: its members, their types, the checks of their own."""
+    from openlineage.client.generated.base import RunEvent
+
+    return list(_differences("event", event, RunEvent))
+
+
+def _differences(path: str, value: Any, kind: Any) -> Iterator[str]:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        by_kind = [list(_differences(path, value, each)) for each in inner if each is not type(None)]
+        if value is not None and all(by_kind):
+            yield from min(by_kind, key=len)
+    elif origin is list and isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _differences(f"{path}[{index}]", each, inner[0])
+    elif origin is dict and isinstance(value, dict):
+        for name, each in value.items():
+            yield from _differences(f"{path}.{name}", each, inner[1])
+    elif attr.has(kind) and isinstance(value, dict):
+        yield from _differences_of_members(path, value, _published().get(value.get("_schemaURL", ""), kind))
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        if value not in [each.value for each in kind]:
+            yield f"{path} is none of {kind.__name__}"
+    elif kind is not Any and (type(value) is not (origin or kind)):
+        yield f"{path} is not {kind}"
+
+
+def _differences_of_members(path: str, value: dict[str, Any], kind: type[Any]) -> Iterator[str]:
+    types = get_type_hints(kind)
+    members = {member.name: member for member in attr.fields(kind)}
+    own = kind.__name__ in ("BaseFacet", "RunFacet", "JobFacet")  # its members are published nowhere
+    required = [name for name, member in members.items() if member.default is attr.NOTHING]
+    yield from (f"{path}.{name} is missing" for name in required if name not in value)
+    for name, each in value.items():
+        if name in members:
+            yield from _differences(f"{path}.{name}", each, types[name])
+            if members[name].validator is not None:
+                try:
+                    members[name].validator(None, members[name], each)
+                except (TypeError, ValueError) as error:
+                    yield f"{path}.{name}: {error}"
+        elif not own:
+            yield f"{path}.{name} is not published"
 
 
 def without_nulls(value: Any) -> Any:
@@ -95,6 +125,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
+@cache
 def _published() -> dict[str, Any]:
     from openlineage.client import generated
 

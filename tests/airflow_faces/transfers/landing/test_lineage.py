@@ -26,6 +26,47 @@ def datasets(found: list[Any]) -> list[tuple[str, str]]:
     return [(each.namespace, each.name) for each in found]
 
 
+def sent(found: Any) -> dict[str, Any]:
+    """Return the lineage as the event that OpenLineage's client sends."""
+    from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+    from openlineage.client.serde import Serde
+
+    run = Run("019ac9a4-0000-7000-8000-000000000000", facets=dict(found.run_facets))
+    event = RunEvent(
+        eventType=RunState.COMPLETE,
+        eventTime="2026-11-23T02:30:00Z",
+        run=run,
+        job=Job("tests", "land"),
+        inputs=list(found.inputs),
+        outputs=list(found.outputs),
+        producer="https://example.com/tests",
+    )
+    event_sent: dict[str, Any] = json.loads(Serde.to_json(event))
+    return event_sent
+
+
+@in_every_store
+def test_the_event_is_as_published(fake: FakeLabelbox, store: Store) -> None:
+    """By the schema, and by the classes that OpenLineage generates from it; what differs is found."""
+    events = pytest.importorskip("support.lineage.events")
+    fake.faults.add(ErrorRows())
+    task = store.operator(export=start(fake), max_error_rows=9)
+    task.execute(context_of("land"))
+    event = sent(task.get_openlineage_facets_on_complete(None))
+    assert (events.faults(event), events.strangers(event)) == ([], [])
+    rows, errors = event["outputs"]
+    rows["outputFacets"]["outputStatistics"] |= {"rowCount": "many", "lines": 1}
+    del errors["name"]
+    event["run"]["runId"] = "first"
+    assert sorted(events.strangers(event)) == [
+        "event.outputs[0].outputFacets.outputStatistics.lines is not published",
+        "event.outputs[0].outputFacets.outputStatistics.rowCount is not <class 'int'>",
+        "event.outputs[1].name is missing",
+        "event.run.runId: badly formed hexadecimal UUID string",
+    ]
+    assert len(events.faults(event)) >= 3
+
+
 @in_every_store
 def test_the_rows_of_a_source_are_one_dataset(fake: FakeLabelbox, store: Store) -> None:
     """It is the folder that asset events name, the same for all windows; the objects are the part that was written."""
