@@ -106,9 +106,9 @@ site: $(STAMP)
 	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 	@PYTHONPATH=tests $(RUN) -m support.site_links build/site
 
-# Pictures of the page in Airflow's UI, which its tests take.
+# Pictures of Airflow's UI, which the tests in a browser take (tests/support/e2e/pictures.py).
 screenshots: $(STAMP)
-	@LABELBOX_PICTURES=docs/screenshots $(RUN) -m pytest -q -m browser -n 0 tests/e2e/test_the_windows_page.py
+	@LABELBOX_PICTURES=docs/screenshots $(RUN) -m pytest -q -m browser -n 0 tests/e2e/test_the_windows_page.py tests/e2e/test_in_a_browser.py
 
 # Needs a Chromium (BROWSER=/usr/bin/chromium), and mermaid.min.js out of `npm pack mermaid`.
 pictures: $(STAMP)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import message_tables, site_links
 from support.docs_pictures import DOCS, digest_of, pictures
+from support.e2e.pictures import PICTURES, files
 
 import labelbox_export_provider.errors
 
@@ -25,6 +26,18 @@ def test_a_picture_was_drawn_from_the_diagram_of_its_page(name: str) -> None:
 
 def test_no_picture_is_left_over() -> None:
     assert {str(path.relative_to(DOCS)) for path in DOCS.glob("pictures/*")} == set(pictures())
+
+
+def test_every_screenshot_is_taken_by_a_test_and_shown() -> None:
+    """`make screenshots` takes them again; a page shows each, and README none that is not there."""
+    there = {path.name for path in DOCS.glob("screenshots/*")}
+    assert there == files()
+    tests = "".join(path.read_text() for path in (DOCS.parent / "tests" / "e2e").glob("test_*.py"))
+    assert set(re.findall(r'take_picture\(page, "([\w-]+)"', tests)) == set(PICTURES)
+    shown = {name for page in DOCS.glob("*.md") for name in re.findall(r"]\(screenshots/([\w.-]+)", page.read_text())}
+    assert shown == there
+    readme = (DOCS.parent / "README.md").read_text()
+    assert set(re.findall(r"]\(docs/screenshots/([\w.-]+)", readme)) <= there
 
 
 @pytest.mark.parametrize(

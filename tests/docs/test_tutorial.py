@@ -32,7 +32,7 @@ OUTPUTS = [block for language, block in BLOCKS if not language]
 FILES = dict(re.findall(r"^`(\w+\.py)`\n\n```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
 DAG = re.findall(r"^<!-- (dags_examples/\S+) -->\n```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 NIGHTS = (("2024-05-07T02:00:00Z", "2024-05-08T02:00:00Z"), ("2024-05-08T02:00:00Z", "2024-05-09T02:00:00Z"))
-SERVES, LANDED, FOLDER, DUCKDB, PANDAS = OUTPUTS[1:]
+SERVES, LANDED, FOLDER, DUCKDB, PANDAS, WINDOWS = OUTPUTS[1:]
 
 
 def plain(text: str) -> list[str]:
@@ -98,7 +98,7 @@ def test_the_folder_exists_and_is_exported_before_a_run() -> None:
     assert found
     assert f"`{found[1]}`" in step(5)
     assert "mkdir dags lake" in COMMANDS[0].splitlines()
-    [test] = [command for command in COMMANDS if "airflow dags test" in command]
+    [test] = [command for command in COMMANDS if "airflow dags test labelbox_project_to_folder" in command]
     assert test.index("export LABELBOX_FOLDER=$PWD/lake") < test.index("airflow dags test")
 
 
@@ -140,7 +140,7 @@ def test_every_command_runs_under_airflow(tmp_path: Path) -> None:
     output = plain(done.stdout)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     assert "Connection success!" in done.stdout
-    for line in LANDED.splitlines():
+    for line in (*LANDED.splitlines(), WINDOWS.rstrip()):
         assert len(pattern(line).findall(done.stdout + done.stderr)) == 1
     for expected in map(plain, (FOLDER, DUCKDB, PANDAS)):
         assert [line for line in expected if line not in output] == []

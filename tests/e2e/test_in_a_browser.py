@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import expect
 from support.e2e.browser import logged_in
+from support.e2e.pictures import take_picture
 from support.e2e.stage import API_KEY, FAILING, FIRST, Stage
 from support.e2e.users import ADMIN, VIEWER
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+TUTORIAL = {
+    "Connection ID": "labelbox_default",
+    "GraphQL endpoint": "http://127.0.0.1:8765/graphql",
+    "API key": "tutorial-key",
+}
 GREEN, RED = "rgb(0, 128, 0)", "rgb(255, 0, 0)"
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -45,9 +51,12 @@ def test_the_form_makes_a_connection_that_works(stage: Stage, page: Page) -> Non
         page.goto("connections")
         page.get_by_role("button", name="Add Connection").click()
         form = page.get_by_role("dialog")
-        form.get_by_role("textbox", name="Connection ID").fill(name)
         form.get_by_role("combobox").fill("labelbox")
         form.get_by_role("option", name="Labelbox").click()
+        for label, value in TUTORIAL.items():
+            form.get_by_label(label).fill(value)
+        take_picture(page, "connection-form")
+        form.get_by_role("textbox", name="Connection ID").fill(name)
         form.get_by_role("textbox", name="GraphQL endpoint").fill(stage.labelbox.endpoint)
         form.get_by_role("textbox", name="API key").fill(key)
         form.get_by_role("spinbutton", name="Port").fill(str(urlsplit(stage.labelbox.endpoint).port))
@@ -91,6 +100,7 @@ def test_the_trigger_form_lands_the_window_that_is_filled_in(stage: Stage, page:
     assert (summary["window"]["start"], summary["window"]["end"]) == ("2026-05-04T02:00:00Z", "2026-05-05T02:00:00Z")
     page.goto(task_page("windows_land", run_id, "land"))
     expect(page.get_by_text(re.compile("Landed export"))).to_be_visible()
+    take_picture(page, "landed", replace=(str(stage.home / "windows"), "/data/labelbox"))
     page.goto(task_page("windows_land", run_id, "land", "details"))
     link = page.get_by_role("link", name="Labelbox", exact=True)
     expect(link).to_have_attribute("href", re.compile(rf"^https://app\.labelbox\.com/projects/{FIRST}"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 from support.e2e.browser import logged_in
+from support.e2e.pictures import BOTH, take_picture
 from support.e2e.stage import FIRST, Stage
 from support.e2e.users import ADMIN, OUTSIDER, VIEWER
 from support.e2e.windows import DAY, touch
@@ -23,25 +22,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(300)]
 
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 MISSING_COLOUR = {"light": "rgb(207, 34, 46)", "dark": "rgb(248, 81, 73)"}
 COLOUR = "cell => getComputedStyle(cell).backgroundColor"
-PICTURES = os.environ.get("LABELBOX_PICTURES")
-"""A directory for the pictures of the documentation (`make screenshots`)."""
+ALONE = f'.lbw-snapshot:not([aria-label="{PREFIX}"]) {{ display: none }}'
 MONDAY = datetime(2026, 5, 4, 2, tzinfo=timezone.utc)
 LANDED, EMPTY, MISSING, REJECTED, NEWEST = "2026-05-04", "2026-05-05", "2026-05-06", "2026-05-08", "2026-05-10"
 STATES = {LANDED: "landed", EMPTY: "empty", MISSING: "missing", "2026-05-07": "landed", REJECTED: "rejected"}
-
-
-def take_pictures(page: Page, name: str, width: int, height: int) -> None:
-    if PICTURES:
-        page.set_viewport_size({"width": width, "height": height})
-        page.add_style_tag(content=f'.lbw-snapshot:not([aria-label="{PREFIX}"]) {{ display: none }}')
-        page.mouse.move(0, 0)
-        for theme in THEMES:
-            page.emulate_media(color_scheme=theme)
-            expect(page.locator("html")).to_have_class(re.compile(theme))
-            page.screenshot(path=Path(PICTURES) / f"{name}-{theme}.png")
 
 
 def check_file(stage: Stage, name: str, snapshot: dict[str, object]) -> None:
@@ -99,7 +85,7 @@ def test_calendar_shows_what_each_window_is(stage: Stage, browser: Browser, land
             expect(cell(page, day)).to_have_attribute("data-state", state)
         expect(cell(page, LANDED)).to_have_attribute("aria-label", f"{LANDED}: landed, 15 rows")
         expect(found(page).get_by_text("1 missing, 1 rejected", exact=True)).to_be_visible()
-        for theme in THEMES:
+        for theme in BOTH:
             page.emulate_media(color_scheme=theme)
             expect(cell(page, MISSING)).to_have_css("background-color", MISSING_COLOUR[theme])
             colours = {state: cell(page, day).evaluate(COLOUR) for day, state in STATES.items()}
@@ -178,7 +164,7 @@ def test_three_hundred_sources_can_be_searched(stage: Stage, browser: Browser) -
         lines = section.get_by_role("group").filter(has_text="project clproject")
         expect(lines).to_have_count(300)
         expect(lines.first.get_by_role("img", name="4 missing")).to_be_visible()
-        take_pictures(page, "windows-many", 1200, 560)
+        take_picture(page, "windows-many", style=ALONE)
         section.get_by_role("checkbox", name="only with gaps").check()
         expect(section.get_by_text("28 of 300")).to_be_visible()
         section.get_by_role("searchbox", name="Find a source").fill("clproject0000000000000020")
@@ -205,7 +191,7 @@ def test_one_source_is_open_from_the_start(stage: Stage, browser: Browser) -> No
         section.get_by_role("gridcell", name=re.compile("missing")).first.click()
         expect(section.get_by_text("airflow dags trigger labelbox_fill_gaps")).to_be_visible()
         expect(section.get_by_text("none that you may see is known")).to_be_visible()
-        take_pictures(page, "windows-one", 1100, 760)
+        take_picture(page, "windows-one", style=ALONE)
 
 
 @pytest.mark.parametrize("uri", ["s3://my-data-lake/labelbox/_windows/20261130T080000Z.json", None])
