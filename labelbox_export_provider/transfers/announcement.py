@@ -55,7 +55,8 @@ def announce(task: BaseOperator, context: Context, landing: Landing) -> None:
 def _facts(landing: Landing) -> list[str]:
     manifest = landing.export.manifest
     handle = manifest.export
-    waited = None if manifest.exported_at is None else manifest.exported_at - manifest.started_at
+    # By Labelbox's clock and this one, of which either may be ahead.
+    waited = None if manifest.exported_at is None else max(timedelta(0), manifest.exported_at - manifest.started_at)
     how = "adopted" if handle.adopted else "started"
     facts = {
         "source": f"{handle.source.kind} {handle.source.id}",

@@ -211,7 +211,7 @@ def open_night(section: Locator, project: str, night: datetime) -> Locator:
 
 @pytest.mark.browser
 def test_the_page_shows_each_gap(stage: Stage, browser: Browser, gaps: Gaps) -> None:
-    """In the tab of the DAG whose nights they are: the state of every night, and of a gap its run and its fill."""
+    """The state of every night is in the tab of their DAG; in the navigation's page a gap has its run and its fill."""
     missing = dict.fromkeys((DELETED, MARKED, *REFUSED), "missing")
     runs = {DELETED: "none that you may see is known", MARKED: f"{gaps.runs[MARKED]} (success)"}
     runs |= {MAPPED: f"{gaps.runs[MAPPED]} (failed)", gaps.rejected: f"{gaps.runs[gaps.rejected]} (failed)"}
@@ -224,6 +224,7 @@ def test_the_page_shows_each_gap(stage: Stage, browser: Browser, gaps: Gaps) -> 
             for night in NIGHTS[:10]:
                 landed = "landed" if stage.labelbox.rows_for(project, night, night + DAY) else "empty"
                 expect(cell(section, project, night)).to_have_attribute("data-state", found.get(night, landed))
+        page.goto("plugin/labelbox-windows")
         for night, run in runs.items():
             expect(open_night(section, SECOND, night).get_by_text(run)).to_be_visible()
         details = open_night(section, SECOND, REFUSED[0])
