@@ -15,8 +15,9 @@ MANIFEST_LINK_KEY = "labelbox_manifest_link"
 
 
 class LabelboxManifestLink(BaseOperatorLink):
-    """Opens the landed manifest in the console of its store; for a directory, the file's address.
+    """Opens the landed manifest in the console of its store.
 
+    For a directory it has the file's address, for which Airflow 3.3 shows no button: it is no web page.
     The transfer pushes the address once the manifest is there. It is empty before, and for a store without a console,
     such as one with the protocol of S3 at an endpoint of its own.
     """

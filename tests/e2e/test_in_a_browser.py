@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -98,12 +99,14 @@ def test_the_trigger_form_lands_the_window_that_is_filled_in(stage: Stage, page:
     assert stage.airflow.api.wait_for_run("windows_land", run_id)["state"] == "success"
     summary = stage.airflow.api.xcoms("windows_land", run_id, "land")["return_value"]
     assert (summary["window"]["start"], summary["window"]["end"]) == ("2026-05-04T02:00:00Z", "2026-05-05T02:00:00Z")
-    page.goto(task_page("windows_land", run_id, "land"))
+    shown = {str(stage.home / "windows"): "/data/labelbox", socket.gethostname(): "worker"}
+    page.goto(f"{task_page('windows_land', run_id, 'land')}?log_level=info")
     expect(page.get_by_text(re.compile("Landed export"))).to_be_visible()
-    take_picture(page, "landed", replace=(str(stage.home / "windows"), "/data/labelbox"))
+    take_picture(page, "landed", replace=shown)
     page.goto(task_page("windows_land", run_id, "land", "details"))
     link = page.get_by_role("link", name="Labelbox", exact=True)
     expect(link).to_have_attribute("href", re.compile(rf"^https://app\.labelbox\.com/projects/{FIRST}"))
+    take_picture(page, "links", replace=shown, to=link)
     page.goto(task_page("windows_land", run_id, "land", "asset_events"))
     expect(page.get_by_role("link", name=f"/data/source=project/id={FIRST}")).to_be_visible()
 

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Mapping
+
+    from playwright.sync_api import FloatRect, Locator, Page
 
 Theme = Literal["light", "dark"]
 BOTH: tuple[Theme, ...] = ("light", "dark")
 DIRECTORY = os.environ.get("LABELBOX_PICTURES")
-REPLACE = """([found, shown]) => {
+REPLACE = """(pairs) => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(found, shown);
+  while (texts.nextNode()) {
+    for (const [found, shown] of pairs) texts.currentNode.data = texts.currentNode.data.replaceAll(found, shown);
+  }
 }"""
 
 
@@ -32,15 +36,21 @@ class Picture(NamedTuple):
 
 PICTURES = {
     "connection-form": Picture(1100, 900),
-    "landed": Picture(1100, 620),
+    "landed": Picture(1200, 620),
+    "links": Picture(1200, 900),
     "windows-many": Picture(1200, 560, BOTH),
     "windows-one": Picture(1100, 760, BOTH),
 }
 """Their names without the theme."""
 
 
-def take_picture(page: Page, name: str, *, style: str = "", replace: tuple[str, str] | None = None) -> None:
-    """Take a picture in each of its themes; `replace` is text of this machine, and what is shown for it."""
+def take_picture(
+    page: Page, name: str, *, style: str = "", replace: Mapping[str, str] | None = None, to: Locator | None = None
+) -> None:
+    """Take a picture in each of its themes: of the page, or of its part down to `to`.
+
+    `replace` are texts of this machine, and what is shown for them.
+    """
     from playwright.sync_api import expect
 
     if not DIRECTORY:
@@ -53,9 +63,11 @@ def take_picture(page: Page, name: str, *, style: str = "", replace: tuple[str, 
     for theme in themes:
         page.emulate_media(color_scheme=theme)
         expect(page.locator("html")).to_have_class(re.compile(theme))
-        if replace:
-            page.evaluate(REPLACE, list(replace))
-        page.screenshot(path=Path(DIRECTORY) / f"{name}-{theme}.png")
+        page.evaluate(REPLACE, list((replace or {}).items()))
+        box = to.bounding_box() if to else None
+        bottom = box["y"] + box["height"] + 20 if box else height
+        clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(bottom, height)}
+        page.screenshot(path=Path(DIRECTORY) / f"{name}-{theme}.png", clip=clip)
 
 
 def files() -> set[str]:
