@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,10 +15,8 @@ from support.airflow.window_checks import MORNING, P1, P2, Check, put, put_night
 from support.airflow.worker_clock import WorkerClock
 from support.window_names import DAY, FIRST, PREFIX, name_of, source
 
-from labelbox_export_provider import LabelboxWindowsCheckOperator, ProjectSource
 from labelbox_export_provider.airflow_compat import AirflowException, AirflowFailException, TaskDeferred
 from labelbox_export_provider.errors import (
-    ConfigurationError,
     NoTriggererError,
     TaskStoppedError,
     WindowsNotLandedError,
@@ -263,83 +260,6 @@ def test_any_night_of_a_long_gap_may_have_a_run(tmp_path: Path, clock: WorkerClo
     assert [(fill["windows"], fill["kind"]) for fill in check.snapshot["fills"]] == [(296, "fill_gaps")]
 
 
-@pytest.mark.parametrize(
-    "sources",
-    [
-        ["project:clp1"],
-        [ProjectSource(project_id="clp1", export_params={"attachments": True})],
-        [{"kind": "project", "project_id": "clp1"}],
-        ("{{ params.kind }}:clp1",),
-        "{{ params.sources | tojson }}",
-    ],
-)
-def test_sources_may_be_written_in_every_form(sources: Any, tmp_path: Path, clock: WorkerClock) -> None:
-    """As they are mapped over in the DAG that lands them, or as a check prints them."""
-    put_nights(tmp_path, range(10))
-    put_nights(tmp_path, range(8), P2)
-    check = Check(tmp_path, clock, sources=sources)
-    check.run(params={"kind": "project", "sources": [{"kind": "project", "project_id": "clp1"}]})
-    expected = {each["id"] for each in check.snapshot["sources"] if each["expected"]}
-    assert expected == {"clp1"}
-
-
-def test_options_may_be_templates(tmp_path: Path, clock: WorkerClock) -> None:
-    put_nights(tmp_path, range(2, 10))
-    options = {
-        "prefix": f"{tmp_path}/{{{{ params.team }}}}",
-        "since": "{{ params.since }}",
-        "until": "{{ params.until }}",
-    }
-    check = Check(tmp_path, clock, sources=["project:clp1"], on_gap="report", grace=0, **options)
-    params = {"team": PREFIX, "since": "2026-11-01T02:00:00Z", "until": "2026-11-12T02:00:00+00:00"}
-    clock.now = FIRST + 20 * DAY
-    assert check.run(params=params)["missing"] == 3
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"prefix": "labels"}, ["prefix='labels'", "s3://bucket/prefix", "absolute path"]),
-        ({"prefix": "azure://lake/labels"}, ["azure://lake/labels", "gs://bucket/prefix"]),
-        ({"on_gap": "warn"}, ["on_gap='warn'", "'fail'", "'report'"]),
-        ({"sources": "project:clp1"}, ["sources='project:clp1'", "list"]),
-        ({"sources": []}, ["holds no source", "leave it out"]),
-        ({"sources": ["clp1"]}, ["'clp1'", "project:clp1"]),
-        ({"sources": [{"kind": "catalog"}]}, ["id of the organization", "'catalog:'"]),
-        ({"since": "2026-11-01T00:00:00Z"}, ["since=", "sources="]),
-        ({"since": "2026-11-01", "sources": ["project:clp1"]}, ["since='2026-11-01'", "offset"]),
-        ({"until": "yesterday"}, ["until='yesterday'"]),
-        ({"grace": -1}, ["grace=-1"]),
-        ({"timeout": 0}, ["timeout=0"]),
-        ({"poke_interval": "5m"}, ["poke_interval='5m'"]),
-        ({"deferrable": "yes"}, ["deferrable='yes'"]),
-    ],
-)
-def test_a_wrong_option_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(ConfigurationError) as refused:
-        LabelboxWindowsCheckOperator(**{"task_id": "check", "prefix": "/data/labels", **options})
-    assert [word for word in words if word not in str(refused.value)] == []
-
-
-def test_a_missing_cloud_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the DAG is parsed, with the extra to install."""
-    monkeypatch.setattr("labelbox_export_provider.execution.extras.find_spec", lambda _: None)
-    LabelboxWindowsCheckOperator(task_id="check", prefix="/data/labels")
-    for prefix, extra in (("s3://lake/labels", "amazon"), ("gs://lake/labels", "google")):
-        with pytest.raises(ConfigurationError, match=rf"\[{extra}\]"):
-            LabelboxWindowsCheckOperator(task_id="check", prefix=prefix)
-
-
-def test_a_template_that_renders_to_nothing_is_refused(tmp_path: Path, clock: WorkerClock) -> None:
-    """It does not widen the check to all sources."""
-    check = Check(tmp_path, clock, sources=["{{ params.source }}"])
-    with pytest.raises(AirflowFailException, match=r"sources\[0\] rendered to"):
-        check.run(params={"source": ""})
-    lost = Check(tmp_path, clock, landing_dag_id="{{ params.dag_id }}")
-    with pytest.raises(AirflowFailException, match="landing_dag_id rendered to"):
-        lost.run(params={"dag_id": None})
-
-
 def test_a_message_is_bounded(tmp_path: Path, clock: WorkerClock, capsys: pytest.CaptureFixture[str]) -> None:
     """Of 300 sources with gaps a mail shows the first; the log has them all."""
     projects = [source(f"clproject{number:016d}") for number in range(300)]
@@ -355,41 +275,3 @@ def test_a_message_is_bounded(tmp_path: Path, clock: WorkerClock, capsys: pytest
     assert "the command names 285 sources: the log of this task has it" in text
     log = capsys.readouterr().out
     assert [project for project in projects if f"{project}  " not in log] == []
-
-
-def test_the_newest_windows_of_a_large_snapshot(
-    tmp_path: Path, clock: WorkerClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """XCom has these and the address of all of them."""
-    monkeypatch.setattr("labelbox_export_provider.windows_check.snapshot.MAX_BYTES", 900)
-    begin = FIRST - 300 * DAY
-    for day in range(310):
-        state = "empty" if day % 2 else "ok"
-        put(tmp_path, [name_of(source(), begin + day * DAY, begin + (day + 1) * DAY, state)])
-    check = Check(tmp_path, clock)
-    check.run()
-    shown, whole = check.snapshot, json.loads((tmp_path / PREFIX / "_windows" / "20261111T100000Z.json").read_bytes())
-    assert shown["snapshot_uri"] == f"file://{tmp_path}/{PREFIX}/_windows/20261111T100000Z.json"
-    assert (shown["windows_since"], whole["windows_since"]) == ("2026-11-04T10:00:00Z", None)
-    assert len(whole["sources"][0]["intervals"]) == 310
-    assert shown["sources"][0]["intervals"] == whole["sources"][0]["intervals"][-7:]
-
-
-def test_a_large_snapshot_is_an_object(tmp_path: Path, clock: WorkerClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """XCom then has its address, and the check does not take it for an export."""
-    monkeypatch.setattr("labelbox_export_provider.operators.windows_xcom.MAX_BYTES", 100)
-    put_nights(tmp_path, range(10))
-    check = Check(tmp_path, clock)
-    for _ in range(2):
-        check.run()
-    path = tmp_path / PREFIX / "_windows" / "20261111T100000Z.json"
-    assert check.snapshot == {
-        "version": 1,
-        "checked_at": "2026-11-11T10:00:00Z",
-        "prefix": f"{tmp_path}/{PREFIX}",
-        "all_landed": True,
-        "snapshot_uri": f"file://{path}",
-    }
-    made = json.loads(path.read_bytes())
-    assert made["sources"][0]["id"] == "clp1"
-    assert made["ignored"] == 0
