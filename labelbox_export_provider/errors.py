@@ -18,6 +18,7 @@
     │   ├── RateLimitedError            too many requests per minute
     │   ├── RunningExportLimitError     too many exports run at once
     │   ├── UnreachableError            no sound answer within the time bound
+    │   ├── ListChangedError            a list of projects or datasets changed all the time while it was read
     │   └── StartUncertainError         an export may or may not have started; the next try looks for it first
     ├── ProtocolError                   an answer of Labelbox or of a host of files that is not part of the protocol
     ├── ExportEndedError                the export ended without a result: clear the start task
@@ -133,6 +134,10 @@ class RunningExportLimitError(TemporaryError):
 
 class UnreachableError(TemporaryError):
     """No sound answer came within the time bound: refused, reset, timed out, or 5xx throughout."""
+
+
+class ListChangedError(TemporaryError):
+    """A list of projects or datasets changed each time that it was read, so one could be missing; none is returned."""
 
 
 class StartUncertainError(TemporaryError):

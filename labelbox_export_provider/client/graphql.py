@@ -42,6 +42,17 @@ START_BY_MUTATION: Mapping[str, Document] = MappingProxyType(
 
 WHO_AM_I = Document("WhoAmI", "query WhoAmI { user { id email timezone } organization { id name } }")
 
+PROJECTS = Document(
+    "Projects",
+    "query Projects($skip: Int!, $first: Int!) "
+    "{ projects(where: {deleted: false} skip: $skip first: $first) { id name } }",
+)
+DATASETS = Document(
+    "Datasets",
+    "query Datasets($skip: Int!, $first: Int!) "
+    "{ datasets(where: {deleted: false} skip: $skip first: $first) { id name } }",
+)
+
 _TASK_FIELDS = "id name status type completionPercentage createdAt updatedAt"
 
 CREATED_TASK_BY_ID = Document(

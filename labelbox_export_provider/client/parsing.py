@@ -17,6 +17,7 @@ from labelbox_export_provider.client.types import (
     ExportFile,
     ExportTaskState,
     KeyOwner,
+    ListedSource,
     Started,
     StreamTotals,
     StreamType,
@@ -38,6 +39,20 @@ def key_owner(data: Mapping[str, Any]) -> KeyOwner:
         organization_id=_id(organization, "organization.id"),
         organization_name=_text(organization.get("name")),
     )
+
+
+def listed_sources(data: Mapping[str, Any], member: str) -> list[ListedSource]:
+    """Read one page of projects or datasets; one without a name is named by its id."""
+    page = data.get(member)
+    if not isinstance(page, list):
+        raise _unexpected(member, "a list", page)
+    found = []
+    for each in page:
+        if not isinstance(each, Mapping):
+            raise _unexpected(f"{member}[]", "an object", each)
+        source_id = _id(each, f"{member}[].id")
+        found.append(ListedSource(source_id, _text(each.get("name")) or source_id))
+    return found
 
 
 def started(data: Mapping[str, Any] | None) -> Started | None:

@@ -84,6 +84,14 @@ class ExportFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedSource:
+    """A project or a dataset as Labelbox lists it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The mutation was answered: this export runs."""
 

@@ -7,19 +7,28 @@ land as an empty night.
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from labelbox_export_provider.client import flows
+from labelbox_export_provider.client.polling import require_complete
 from labelbox_export_provider.client.types import ExportTaskState, StreamType, TaskStatus
 from labelbox_export_provider.domain.options.dates import iso_utc
 from labelbox_export_provider.errors import ExportPurgedError, IntegrityError, NotFoundError
 
 if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import LabelboxClient
+    from labelbox_export_provider.domain.records.handle import ExportHandle
 
 BELIEVED_FOR = timedelta(hours=24)
 """How long after its end an export that reads empty is believed to be empty."""
+
+
+def ended_with_results(client: LabelboxClient, handle: ExportHandle) -> datetime | None:
+    """Return when an export ended; fail where its results may not be read, or are gone."""
+    state = client.run(require_complete(handle.export_id, handle.user_id))
+    require_results(client, state, datetime.now(timezone.utc))
+    return state.updated_at
 
 
 def require_results(client: LabelboxClient, state: ExportTaskState, now: datetime) -> None:

@@ -18,7 +18,7 @@ from labelbox_export_provider.airflow_compat import (
     mask_secret_async,
 )
 from labelbox_export_provider.cancellation import CancelToken
-from labelbox_export_provider.client import flows
+from labelbox_export_provider.client import flows, lookups
 from labelbox_export_provider.client import user_agent as agent
 from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.client.settings import ConnectionSettings
@@ -28,6 +28,7 @@ from labelbox_export_provider.errors import ConnectionSettingsError, LabelboxExp
 
 if TYPE_CHECKING:
     from labelbox_export_provider.client.http_clients import LabelboxClient
+    from labelbox_export_provider.client.types import ListedSource
     from labelbox_export_provider.domain.records.handle import ExportHandle
     from labelbox_export_provider.export_task.task import ExportTask
 
@@ -92,6 +93,19 @@ class LabelboxHook(BaseHook):
         """Run one flow with a client of its own."""
         with self.get_conn() as client:
             return client.run(flow)
+
+    def get_projects(self, match_glob: str | None = None) -> list[ListedSource]:
+        """Return id and name of all projects that the key may see, sorted by name; deleted ones are left out.
+
+        `match_glob` narrows them by name, with `*`, `?` and `[...]` as in `GCSHook.list` and in `S3Hook` with
+        `wildcard_match`; upper and lower case differ. The list is whole or the call fails: one that moves while it is
+        read is read again, and `ListChangedError` is raised where it moves all the time.
+        """
+        return self.run(lookups.projects(match_glob))
+
+    def get_datasets(self, match_glob: str | None = None) -> list[ListedSource]:
+        """Return id and name of all datasets, as `get_projects` does."""
+        return self.run(lookups.datasets(match_glob))
 
     def get_export_task(self, export: ExportHandle | Mapping[str, Any] | str) -> ExportTask:
         """Return an export task to follow and read in Python, by its handle (`start.output`) or by its bare id.

@@ -13,6 +13,7 @@ from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.request.source import Source, refuse_window
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError
+from labelbox_export_provider.execution.denied import OnDenied, check_on_denied, skipping_denied
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.options import came_by_default, own_params
@@ -52,6 +53,8 @@ class ExportOperator(PhasedOperator):
     :param poke_interval: time between two polls of the export, growing to a minute.
     :param timeout: longest wait for the export's end, per try.
     :param limit_timeout: longest wait for the start while too many exports run, per try; deferred, without a retry.
+    :param on_denied: what happens where Labelbox does not let the key export the source, or does not know it (any
+        more): "fail", without a retry; or "skip_task", which skips this task and those after it.
     :param deferrable: False sleeps in the worker where time has to pass: no triggerer is needed, a worker slot is held,
         and `execution_timeout` counts the waits. Airflow's `default_deferrable` does not matter.
     :param cancel_on_kill: with `wait_for_completion`: cancel the export when somebody marks the task as failed or
@@ -101,6 +104,7 @@ class ExportOperator(PhasedOperator):
         poke_interval: float | timedelta = 5.0,
         timeout: float | timedelta = timedelta(days=7),
         limit_timeout: float | timedelta = timedelta(hours=6),
+        on_denied: OnDenied = "fail",
         deferrable: bool = True,
         cancel_on_kill: bool = False,
         **kwargs: Any,
@@ -119,6 +123,7 @@ class ExportOperator(PhasedOperator):
         self.task_name = task_name
         self.wait_for_completion = wait_for_completion
         self.wait_limits = WaitLimits.of(poke_interval=poke_interval, timeout=timeout, limit_timeout=limit_timeout)
+        self.on_denied = on_denied
         self._set_waiting(deferrable=deferrable, cancel_on_kill=cancel_on_kill, by_default=by_default)
         if cancel_on_kill and not wait_for_completion and "cancel_on_kill" not in by_default:
             raise ConfigurationError(
@@ -140,6 +145,7 @@ class ExportOperator(PhasedOperator):
     def _check_options(self) -> None:
         source = self._named_source()
         self._require_assigned(self.source_options)
+        check_on_denied(self.on_denied)
         for name in ("export_params", "filters"):
             _check_model(source, name, getattr(self, name))
             setattr(self, name, plain(getattr(self, name)))
@@ -181,7 +187,8 @@ class ExportOperator(PhasedOperator):
     def execute(self, context: Context) -> Any:
         """Start or adopt; return the handle, or defer until the export may start or has ended."""
         job = self._job(context)
-        handle = job.started(context, keep_open=self.wait_for_completion)
+        with skipping_denied(self.on_denied):
+            handle = job.started(context, keep_open=self.wait_for_completion)
         if not self.wait_for_completion:
             return handle.to_json()
         return self._finish(job, handle, job.ended(handle, context), context)

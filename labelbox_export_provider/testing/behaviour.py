@@ -62,6 +62,11 @@ class Behaviour:
     catalog_predictions: bool = True
     """Whether catalog, dataset and slice exports know `includePredictions`."""
 
+    places_newest_first: bool = False
+    """The order of `projects` and `datasets`."""
+    places_per_page: int | None = None
+    """How many projects or datasets one page has at most, however many are asked for; None sets no limit."""
+
     unknown_project: Literal["not_found", "empty"] = "not_found"
     """Whether a project export with an unknown id is refused, or completes empty."""
     unknown_model_run: Literal["not_found", "empty"] = "not_found"

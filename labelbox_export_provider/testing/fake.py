@@ -175,6 +175,18 @@ class FakeLabelbox:
         with self._service.world.lock:
             self._service.world.row(row_id).edit(last_activity_at or now, now=now)
 
+    def add_project(self, project_id: str, name: str, rows: Iterable[DataRow] = ()) -> None:
+        """Add a project while the fake runs, with rows of it or empty."""
+        self._service.world.add(list(rows), projects=[Place(id=project_id, name=name)])
+
+    def delete_project(self, project_id: str) -> None:
+        """Delete a project with its labels while the fake runs; exports of it that were started keep their rows."""
+        self._service.world.delete_project(project_id)
+
+    def deny_project(self, project_id: str) -> None:
+        """Refuse exports of a project from now on, with AUTHORIZATION_ERROR; it can be seen all the same."""
+        self._service.denied_projects.add(project_id)
+
     def row_ids(self, project_id: str | None = None) -> list[str]:
         """Return the ids of a project's rows, in the order in which exports give them."""
         return [row.row_id for row in self._service.world.in_project(project_id or self.project_id)]

@@ -41,6 +41,8 @@ class Service:
         self.clock = clock
         self.signer = UrlSigner()
         self.file_base_url = ""
+        self.denied_projects: set[str | None] = set()
+        """Ids of projects that every key sees and none may export."""
         self._exports: dict[str, Export] = {}
         self._numbers = itertools.count()
         self._lock = threading.RLock()
@@ -61,6 +63,8 @@ class Service:
         now = self.clock()
         if not user.may_export:
             raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export data rows")
+        if request.source_kind == "project" and request.source_id in self.denied_projects:
+            raise ApiError("AUTHORIZATION_ERROR", f"{user.email} may not export project {request.source_id}")
         with self._lock, self.world.lock:
             rows, view = select(self.world, request, behaviour=self.behaviour, now=now, owner_zone=user.timezone)
             self._check_limits(request, now)

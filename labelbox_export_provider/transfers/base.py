@@ -6,11 +6,10 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labelbox_export_provider.airflow_compat import AirflowSkipException
-from labelbox_export_provider.client.polling import require_complete
 from labelbox_export_provider.domain.options.rendered import read_rendered
 from labelbox_export_provider.domain.options.rendered_text import text_as_mapping
 from labelbox_export_provider.domain.options.templates import late_paths
@@ -21,9 +20,10 @@ from labelbox_export_provider.domain.records.object_names import ObjectNames, ex
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.execution.denied import OnDenied, check_on_denied, skipping_denied
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.failures import reporting
-from labelbox_export_provider.execution.kept_results import require_results
+from labelbox_export_provider.execution.kept_results import ended_with_results
 from labelbox_export_provider.execution.log_groups import log_group
 from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.options import came_by_default
@@ -43,7 +43,6 @@ from labelbox_export_provider.transfers.targets import check_one_target, handle_
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.client.http_clients import LabelboxClient
     from labelbox_export_provider.domain.records.failure_report import FailureReport
     from labelbox_export_provider.domain.request.source import Source
     from labelbox_export_provider.domain.windows.resolved import AnyResolved
@@ -79,6 +78,9 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
         default.
     :param timeout: with `source`: longest wait for the export's end, per try; 7 days by default.
     :param limit_timeout: with `source`: longest wait for the start while too many exports run, per try; 6 hours by
+        default.
+    :param on_denied: with `source`: what happens where Labelbox does not let the key export it, or does not know it
+        (any more): "fail", without a retry; or "skip_task", which skips this task and those after it; "fail" by
         default.
     :param deferrable: with `source`: False sleeps in the worker where time has to pass: no triggerer is needed, a
         worker slot is held, and `execution_timeout` counts the waits. Airflow's `default_deferrable` does not matter.
@@ -121,6 +123,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         limit_timeout: float | timedelta | None = None,
+        on_denied: OnDenied | None = None,
         deferrable: bool = True,
         cancel_on_kill: bool = False,
         sink_args: Mapping[str, Any] | None = None,
@@ -136,6 +139,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
             "poke_interval": poke_interval,
             "timeout": timeout,
             "limit_timeout": limit_timeout,
+            "on_denied": on_denied,
             "cancel_on_kill": cancel_on_kill or None,
         }
         self._by_default = came_by_default(
@@ -152,6 +156,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
             timeout=_or(of_source["timeout"], timedelta(days=7)),
             limit_timeout=_or(of_source["limit_timeout"], timedelta(hours=6)),
         )
+        self.on_denied: OnDenied = _or(of_source["on_denied"], "fail")
         cancel_on_kill = _or(of_source["cancel_on_kill"], False)
         self._set_waiting(deferrable=deferrable, cancel_on_kill=cancel_on_kill, by_default=self._by_default)
         self.sink_args: Any = {} if sink_args is None else sink_args
@@ -170,6 +175,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
                 "for the layout's prefix and for an explicit key."
             )
         self._require_assigned(self.target_options)
+        check_on_denied(self.on_denied)
         prefix_option, key_option = self.target_options
         if getattr(self, key_option) is None:
             self.landing = replace(self.landing, replace=self.landing.replace and "replace" not in self._by_default)
@@ -219,7 +225,8 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
             ask_store(self._open_sink(), names, self.landing)
 
     def _start(self, job: ExportJob, context: Context) -> dict[str, Any]:
-        handle = job.started(context, keep_open=True)
+        with skipping_denied(self.on_denied):
+            handle = job.started(context, keep_open=True)
         return self._finish(job, handle, job.ended(handle, context), context)
 
     def asked_source(self) -> object:
@@ -269,7 +276,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
                     sink=sink,
                     options=options,
                     versions=Versions(provider=provider_version(), airflow=airflow_version()),
-                    ended=lambda client: _ended(client, handle),
+                    ended=lambda client: ended_with_results(client, handle),
                     progress=progress,
                     token=self.cancel_token,
                 )
@@ -284,13 +291,6 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
                 f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
         return summary.model_dump(mode="json")
-
-
-def _ended(client: LabelboxClient, handle: ExportHandle) -> datetime | None:
-    """Return when an export ended; fail where its results may not be read, or are gone."""
-    state = client.run(require_complete(handle.export_id, handle.user_id))
-    require_results(client, state, datetime.now(timezone.utc))
-    return state.updated_at
 
 
 def _or(value: Any, default: Any) -> Any:

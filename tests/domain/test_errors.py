@@ -15,6 +15,7 @@ RETRYABLE = {
     "RateLimitedError",
     "RunningExportLimitError",
     "UnreachableError",
+    "ListChangedError",
     "StartUncertainError",
     "TaskStoppedError",
     "IntegrityError",

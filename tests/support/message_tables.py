@@ -12,6 +12,12 @@ from labelbox_export_provider import errors
 from labelbox_export_provider.errors import LabelboxExportError
 
 MAX_MESSAGE = 150
+OF_LOOKUPS: dict[type[LabelboxExportError], list[tuple[str, str, str]]] = {
+    errors.ListChangedError: [
+        ("The list of projects moved during each of 5 reads", "looks them up again", "nothing while retries are left")
+    ]
+}
+"""Of the hook's look-ups, which tasks of a user's own make."""
 
 
 def classes() -> list[type[LabelboxExportError]]:
@@ -36,7 +42,7 @@ def _section(kind: type[LabelboxExportError]) -> Iterator[str]:
     yield ""
     yield as_code(" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()))
     children = [f"[{child.__name__}](#{child.__name__.lower()})" for child in kind.__subclasses__()]
-    found = sorted(set(_of(kind)))
+    found = sorted({*_of(kind), *OF_LOOKUPS.get(kind, ())})
     if not found:
         yield f"A task fails with one of its kinds: {', '.join(children)}."
         return

@@ -76,6 +76,11 @@ class GeneratedRow(DataRow):
         separators = (",", ":") if self.compact else (", ", ": ")
         return json.dumps(row, ensure_ascii=self.ascii_only, separators=separators).encode()
 
+    def leave(self, project_id: str) -> None:
+        """Take the row out of a project, with its labels there."""
+        super().leave(project_id)
+        self.projects = {key: part for key, part in self.projects.items() if key != project_id}
+
     def _show_experiments(self, view: RowView) -> dict[str, Any]:
         experiments: dict[str, Any] = {}
         for run_id, part in self.run_parts.items():

@@ -84,6 +84,10 @@ class DataRow(ABC):
         self.former_activity.append((now, self.last_activity_at))
         self.last_activity_at = last_activity_at
 
+    def leave(self, project_id: str) -> None:
+        """Take the row out of a project."""
+        self.memberships = {key: place for key, place in self.memberships.items() if key != project_id}
+
     def activity_as_indexed(self, indexed_until: datetime) -> datetime | None:
         """`last_activity_at` as a search index knows it that has seen the edits up to this instant."""
         for edited_at, before in self.former_activity:

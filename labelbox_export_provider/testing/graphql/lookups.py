@@ -76,8 +76,13 @@ def _all(places: Callable[[Context], Mapping[str, Any]], show: Callable[[Context
     def resolve(context: Context, _: object, arguments: Arguments) -> list[Any]:
         skip = arguments.get("skip") or 0
         deleted = (arguments.get("where") or {}).get("deleted")
-        found: Sequence[Any] = [] if deleted else list(places(context).values())
-        return [show(context, place) for place in found[skip : skip + (arguments.get("first") or MAX_PAGE)]]
+        behaviour = context.service.behaviour
+        with context.service.world.lock:
+            found: Sequence[Any] = [] if deleted else list(places(context).values())
+            if behaviour.places_newest_first:
+                found = found[::-1]
+            number = min(arguments.get("first") or MAX_PAGE, behaviour.places_per_page or len(found))
+            return [show(context, place) for place in found[skip : skip + number]]
 
     return resolve
 

@@ -48,6 +48,7 @@ SHOWN_ON_THE_PAGE = "too_many_error_rows_error_land_an_export_with_error_rows"
 CANNOT_END_A_TASK: dict[type[LabelboxExportError], str] = {
     errors.AccessError: "a branch: its leaves are raised",
     errors.TemporaryError: "a branch: its leaves are raised",
+    errors.ListChangedError: "raised by look-ups of the hook, which no operator makes",
     errors.ExportEndedError: "a branch: its leaves are raised",
 }
 

@@ -19,7 +19,7 @@ from labelbox_export_provider.errors import (
     AuthorizationError,
     NotFoundError,
 )
-from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing import FakeLabelbox, generate_workspace
 from labelbox_export_provider.testing.accounts import FakeUser
 from labelbox_export_provider.testing.faults import GraphQLErrorAnswer
 
@@ -153,6 +153,18 @@ def test_no_debug_log_holds_the_key_or_its_header(fake: FakeLabelbox, caplog: py
         LabelboxHook().run(flows.who_am_i())
     assert caplog.records
     assert fake.api_key not in caplog.text
+
+
+def test_projects_and_datasets_are_looked_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its id, as the sources take them."""
+    with FakeLabelbox(workspace=generate_workspace(20)) as fake:
+        hook = connection(monkeypatch, host=fake.endpoint, password=fake.api_key)
+        assert {each.id: each.name for each in hook.get_projects()} == fake.projects
+        assert [each.name for each in hook.get_projects("* s*")] == ["Street scenes"]
+        assert [each.name for each in hook.get_datasets("*calls")] == ["Invoices and calls"]
+        fake.revoke(fake.api_key)
+        with pytest.raises(AuthenticationError, match="labelbox_default"):
+            hook.get_projects()
 
 
 def test_airflow_makes_the_hook_from_a_connection_of_its_type(fake: FakeLabelbox) -> None:

@@ -95,6 +95,7 @@ def test_with_native_rendering_a_real_none_is_refused_as_well(fake: FakeLabelbox
         ({"project_id": "my project"}, ["'project_id'", "'my project'"]),
         ({"project_id": ""}, ["'project_id'", "''"]),
         ({"limit_timeout": timedelta(0)}, ["limit_timeout"]),
+        ({"on_denied": "ignore"}, ["on_denied='ignore'", "'fail', 'skip_task'"]),
     ],
 )
 def test_a_wrong_literal_fails_while_the_dag_is_parsed(options: dict[str, Any], words: list[str]) -> None:

@@ -51,6 +51,8 @@ from labelbox_export_provider.testing import FakeLabelbox
             {"source": {"kind": "project", "project_id": "c", "filters": {"last_activity_at": ["2026-01-01", None]}}},
             ["window=", "last_activity_at"],
         ),
+        ({"source": None, "window": None, "export": "{{ x }}", "on_denied": "fail"}, ["on_denied=", "source="]),
+        ({"on_denied": "skip"}, ["on_denied='skip'", "'fail', 'skip_task'"]),
         ({"limit_timeout": 0}, ["limit_timeout=0"]),
         ({"cancel_on_kill": "yes"}, ["cancel_on_kill='yes'", "True or False"]),
         ({"timeout": "an hour"}, ["timeout='an hour'"]),
