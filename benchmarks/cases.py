@@ -10,7 +10,7 @@ from typing import Literal
 from benchmarks.stage import BUCKET, ROOT, Stage
 from labelbox_export_provider.streaming.pipeline.compression import GZIP_LEVEL, ZSTD_LEVEL
 
-Kind = Literal["land", "rows", "object", "work", "discard", "gcs-land", "gcs-object"]
+Kind = Literal["land", "rows", "object", "objects", "work", "discard", "gcs-land", "gcs-object"]
 """The result of a program, which decides how it is verified: landed objects, same rows, same bytes, or nothing."""
 
 WORKERS_OF_LATENCY = 8
@@ -56,6 +56,8 @@ def cases(files: int, latency: int) -> Iterator[Case]:
         "sdk", "rows", files, "labelbox SDK's get_buffered_stream, json.dumps, upload_file", _sdk(files, latency)
     )
     yield Case("curl-aws", "object", files, "file after file by curl into `aws s3 cp -`", _curl_aws(files, latency))
+    yield Case("rclone", "objects", files, "copyurl of the signed URLs, 8 transfers", _rclone(files, latency))
+    yield Case("obstore", "object", files, "signed URLs in order, 8 ahead, parts of 16 MiB", _obstore(files, latency))
     yield Case("upload", "object", files, "local file, same client, 4 threads, parts of 16 MiB", _upload(files))
     yield _treated("land-trim", files, latency, trim=True)
     yield _treated("land-gzip", files, latency, compression="gzip")
@@ -149,6 +151,23 @@ def _curl_aws(files: int, latency: int) -> Callable[[Stage], Sequence[str]]:
     return lambda stage: [
         *("bash", script, stage.graphql(latency), f"files-{files}", stage.aws(), stage.s3()),
         f"s3://{BUCKET}/object",
+    ]
+
+
+def _rclone(files: int, latency: int) -> Callable[[Stage], Sequence[str]]:
+    def command(stage: Stage) -> Sequence[str]:
+        # No request but those that move bytes: neither for a bucket that is there, nor for what has just been written.
+        options = f"provider=Other,env_auth,endpoint='{stage.s3()}',no_check_bucket,no_head"
+        given = [stage.rclone(), "copyurl", "--urls", str(stage.urls(files, latency)), f":s3,{options}:{BUCKET}/files"]
+        return [*given, "--transfers", str(WORKERS_OF_LATENCY), "--config", "/dev/null"]
+
+    return command
+
+
+def _obstore(files: int, latency: int) -> Callable[[Stage], Sequence[str]]:
+    return lambda stage: [
+        *(stage.python_with_obstore(), "-m", "benchmarks.clients.obstore_copy", "--endpoint", stage.s3()),
+        *("--bucket", BUCKET, "--key", "object", "--urls", str(stage.urls(files, latency))),
     ]
 
 

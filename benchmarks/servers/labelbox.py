@@ -22,7 +22,7 @@ from benchmarks.servers.http import Connection, Request, serve
 
 _TARGET = re.compile(r"/(\d+)/graphql")
 # About as long as the signature of a signed URL.
-_SIGNATURE = "X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Expires=86400&X-Goog-Signature=" + "5f" * 256
+SIGNATURE = "X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Expires=86400&X-Goog-Signature=" + "5f" * 256
 _WHEN = "2026-11-23T02:00:00.000Z"
 
 
@@ -46,7 +46,7 @@ class Export:
         return {
             "offsets": {"start": str(self._starts[number]), "end": str(self._starts[number + 1] - 1)},
             "lines": {"start": str(self._lines[number]), "end": str(self._lines[number + 1] - 1)},
-            "file": f"{host}/{self._files[number].name}?{_SIGNATURE}",
+            "file": f"{host}/{self._files[number].name}?{SIGNATURE}",
         }
 
 

@@ -79,11 +79,20 @@ def test_the_report_holds_only_the_size_of_the_machine(short: tuple[Report, dict
 @pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_the_cases_of_s3_run_and_give_their_measures(tmp_path: Path) -> None:
-    report, plain = bench(tmp_path, "land*,sdk,upload,compress-*,gcs-upload*,memory-plain-x1,memory-plain-x0.25")
+    report, plain = bench(tmp_path, "land*,sdk,rclone,upload,compress-*,gcs-upload*,memory-plain-x1,memory-plain-x0.25")
     assert plain["left_out"] == {}
     assert not report.failed
     described = " ".join(each["name"] for each in plain["measures"])
-    for named in ("SDK's stream", "client CPU", "200 ms", "trimming", "with gzip", "with zstd", "default gzip"):
+    for named in (
+        "SDK's stream",
+        "rclone",
+        "client CPU",
+        "200 ms",
+        "trimming",
+        "with gzip",
+        "with zstd",
+        "default gzip",
+    ):
         assert named in described
     assert "its difference between sizes, plain, without awscrt" in described
 
