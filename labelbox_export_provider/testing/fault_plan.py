@@ -45,6 +45,7 @@ class FaultPlan:
                     if entry.skip > 0:
                         entry.skip -= 1
                         continue
+                    entry.skip = entry.fault.every - 1
                     if entry.left is not None:
                         entry.left -= 1
                         if entry.left <= 0:

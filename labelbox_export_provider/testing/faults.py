@@ -15,10 +15,14 @@ StreamName = Literal["RESULT", "ERRORS"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault that happens `times` times (None: always), after `after` matching occasions without it."""
+    """A fault that happens `times` times (None: always), after `after` matching occasions without it.
+
+    `every` spreads it: 20 lets it happen at one of twenty matching occasions.
+    """
 
     times: int | None = 1
     after: int = 0
+    every: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
