@@ -10,21 +10,16 @@ Prove a new store with `testing.sink_conformance.SinkConformance`; what it canno
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from labelbox_export_provider.domain.options.object_keys import key_fault
 from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.sinks.part_body import PartBody as PartBody  # noqa: PLC0414  a part of the contract
 from labelbox_export_provider.sinks.refusals import wrong_size
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
 
 NDJSON = "application/x-ndjson"
 GZIP = "application/gzip"
@@ -37,68 +32,6 @@ STARTED_AT = "labelbox-export-started-at"
 SOURCE_RANGE = "labelbox-source-range"
 ENCODING = "labelbox-encoding"
 CRC32C = "labelbox-crc32c"
-
-
-class PartBody(io.RawIOBase):
-    """A seekable, read-only file over buffers that stay where they are.
-
-    Store clients read a body to sign it, to send it and to send it again. Each pass reads the same bytes, and the
-    buffers are never joined, so a part costs its own size in memory once.
-    """
-
-    def __init__(self, buffers: Iterable[bytes | bytearray | memoryview]) -> None:
-        self._buffers: Sequence[memoryview] = [memoryview(buffer) for buffer in buffers]
-        self._starts = [0, *accumulate(len(buffer) for buffer in self._buffers)]
-        self._position = 0
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position; one before the start is refused, one past the end reads as empty."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self)}[whence]
-        if base + offset < 0:
-            raise ValueError(f"cannot seek to {base + offset}, before the start of the part")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, target: WriteableBuffer) -> int:
-        """Fill `target` from the buffers and return the number of bytes read; 0 at the end."""
-        view = memoryview(target).cast("B")
-        done = 0
-        while done < len(view) and self._position < len(self):
-            index = bisect_right(self._starts, self._position) - 1
-            inside = self._position - self._starts[index]
-            piece = self._buffers[index][inside : inside + len(view) - done]
-            view[done : done + len(piece)] = piece
-            done += len(piece)
-            self._position += len(piece)
-        return done
-
-    def read_piece(self) -> memoryview:
-        """Return the rest of the buffer at the position and move behind it; empty at the end."""
-        if self._position >= len(self):
-            return memoryview(b"")
-        index = bisect_right(self._starts, self._position) - 1
-        piece = self._buffers[index][self._position - self._starts[index] :]
-        self._position += len(piece)
-        return piece
-
-    def buffers(self) -> Sequence[memoryview]:
-        """Return the buffers themselves, for stores that can write them without a copy."""
-        return self._buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +139,10 @@ class ObjectWriter(ABC):
     def abort(self) -> None:
         """Discard all parts. May be called at any time, also after a failed `complete`, and more than once."""
 
+    def stored(self) -> StoredUpload | None:
+        """Return what `Sink.resume` needs, once all parts are put; None where the store cannot resume this object."""
+        return None
+
 
 class Sink(ABC):
     """A store with one bucket or root; keys are relative to it and use `/`."""
@@ -224,6 +161,8 @@ class Sink(ABC):
     """Longest key in UTF-8; None where the store names no limit of its own."""
     connections: int | None = None
     """How many calls the store's client can have open at once; None where that is not limited."""
+    resumes: bool = False
+    """Whether `resume`, and `keep` of `abort_open_uploads`, do what they promise, so that a retry resumes a landing."""
     more_connections: str | None = None
     """How to raise `connections` to `{count}`, for a message: the rest of a sentence; None where nobody can."""
 
@@ -243,6 +182,14 @@ class Sink(ABC):
     @abstractmethod
     def begin(self, new: NewObject) -> ObjectWriter:
         """Start an object; nothing is visible until its writer completes it."""
+
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:  # noqa: ARG002  a store may have it
+        """Return a writer that only completes or aborts an object whose parts another process has stored.
+
+        The store is asked whether it has exactly these parts, or the whole object if that process completed it. None
+        where it has neither, or cannot resume.
+        """
+        return None
 
     @abstractmethod
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
@@ -276,10 +223,11 @@ class Sink(ABC):
         return wrong_size(self.uri(key), lambda: self.delete(key), found=found, sent=sent)
 
     @abstractmethod
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
         """Remove what killed tries left below a prefix, with one listing; fence them, and return how many there were.
 
-        With `exact`, only under this key: `rows` is also a prefix of `rows.2`, another task's. "" is refused.
+        With `exact`, only under this key: `rows` is also a prefix of `rows.2`, another task's. "" is refused. `keep` is
+        asked about the name of each open upload whether it stays; only a store that `resumes` is given it.
         """
 
 

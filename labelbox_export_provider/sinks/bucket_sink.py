@@ -25,6 +25,8 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWriter, UploadT
 from labelbox_export_provider.sinks.part_account import crc32c_of
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
+from labelbox_export_provider.sinks.stored_writer import StoredWriter
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class BucketSink(Sink, Generic[UploadT]):
 
     maximum_key_bytes = MAX_KEY_BYTES
     put_leaves_nothing = True
+    resumes = True
 
     def __init__(self, calls: BucketCalls[UploadT]) -> None:
         self._calls = calls
@@ -70,6 +73,17 @@ class BucketSink(Sink, Generic[UploadT]):
         """Return a writer; it calls the store with the first part."""
         check_relative_key(new.key)
         return MultipartWriter(self._calls, new)
+
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
+        """Return a writer for an upload that has these parts, or for the object that was made of them."""
+        check_relative_key(new.key)
+        upload = self._calls.find_upload(new.key, stored)
+        if upload is not None:
+            writer = MultipartWriter(self._calls, new)
+            writer.resume(upload, stored.parts)
+            return writer
+        there = self._calls.own_object(new, expected)
+        return None if there is None else StoredWriter(there)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small object with one call."""
@@ -106,14 +120,15 @@ class BucketSink(Sink, Generic[UploadT]):
         check_relative_key(key)
         self._calls.delete_object(key)
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
         """Abort the multipart uploads below a prefix; log a warning, once, where listing them is not permitted."""
         check_relative_key(prefix.removesuffix("/"))
         aborted = 0
         try:
             # All pages before the first is used: uploads are aborted meanwhile, and the next page may begin at one.
             for key, upload in [*self._calls.open_uploads(prefix)]:
-                if key == prefix or not exact:
+                stays = keep is not None and keep(self._calls.name_of(upload))
+                if not stays and (key == prefix or not exact):
                     aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
             if not self._warned:

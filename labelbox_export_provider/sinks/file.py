@@ -11,17 +11,14 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
 import google_crc32c
 
-from labelbox_export_provider.errors import ObjectExistsError, StorageError
-from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import (
-    CRC32C,
     ExpectedObject,
     ListedObject,
     NewObject,
@@ -33,10 +30,12 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
-from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes, write_attributes
+from labelbox_export_provider.sinks.file_attributes import keeps_attributes, read_attributes
 from labelbox_export_provider.sinks.file_errors import file_error, reported
 from labelbox_export_provider.sinks.file_temporary import is_leftover, is_temporary, temporary_path
-from labelbox_export_provider.sinks.part_account import PartAccount
+from labelbox_export_provider.sinks.file_writer import FileWriter, size_and_crc32c, sync_directory
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
+from labelbox_export_provider.sinks.stored_writer import StoredWriter
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +53,7 @@ class FileSink(Sink):
     """Parts are written into place, so their number is of no account."""
     maximum_object_bytes = None
     heads_without_list = True
+    resumes = True
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
@@ -80,7 +80,26 @@ class FileSink(Sink):
 
     def begin(self, new: NewObject) -> ObjectWriter:
         """Open a temporary file beside the path of the object."""
-        return _FileWriter(new, self._path(new.key), self.uri(new.key))
+        return FileWriter(new, self._path(new.key), self.uri(new.key))
+
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
+        """Return a writer for a temporary file that holds these bytes, or for the object; both are read again."""
+        path, uri = self._path(new.key), self.uri(new.key)
+        folder = new.key.rpartition("/")[0]
+        if not is_leftover(f"{folder}/{stored.name}".lstrip("/"), new.key, exact=True):
+            return None
+        temporary = path.parent / stored.name
+        for each in (temporary, path):
+            with reported("read", each), contextlib.suppress(*_MISSING):
+                if size_and_crc32c(each, expected.size) != (expected.size, expected.crc32c):
+                    continue
+                if each is temporary:
+                    writer = FileWriter(new, path, uri, temporary)
+                    writer.restore(stored)
+                    return writer
+                if each.stat().st_size == expected.size:
+                    return StoredWriter(WrittenObject(new.key, uri, expected.size, expected.crc32c, None, None))
+        return None
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small file under a temporary name and move it into place."""
@@ -138,9 +157,9 @@ class FileSink(Sink):
         path = self._path(key)
         with reported("remove", path), contextlib.suppress(*_MISSING):
             path.unlink()
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
         """Remove the temporary files that killed tries left; a try that still runs cannot publish any more.
 
         They are found in one pass over the directory. A name of more than 96 bytes is found by its first 96, or whole.
@@ -148,7 +167,7 @@ class FileSink(Sink):
         check_relative_key(prefix.removesuffix("/"))
         removed = 0
         for path, key in self._files_beside(prefix):
-            if not is_leftover(key, prefix, exact=exact):
+            if not is_leftover(key, prefix, exact=exact) or (keep is not None and keep(path.name)):
                 continue
             with reported("remove a leftover", path):
                 path.unlink(missing_ok=True)
@@ -157,89 +176,6 @@ class FileSink(Sink):
 
     def _path(self, key: str) -> Path:
         return self._root.absolute().joinpath(*check_relative_key(key).split("/"))
-
-
-class _FileWriter(ObjectWriter):
-    def __init__(self, new: NewObject, path: Path, uri: str) -> None:
-        self._new = new
-        self._path = path
-        self._uri = uri
-        self._temporary = temporary_path(path)
-        self._account = PartAccount()
-        with reported("write", path):
-            _make_directory(path.parent)
-            self._temporary.open("xb").close()
-
-    def put_part(self, part: Part) -> None:
-        """Write the part at its offset. The file is open only meanwhile: a landing has thousands on their way."""
-        self._account.require_open()
-        position = part.offset
-        with self._open("write") as file:
-            for buffer in part.body.buffers():
-                view = buffer
-                while view:
-                    written = os.pwrite(file, view, position)
-                    position += written
-                    view = view[written:]
-        self._account.note(part)
-
-    def complete(self, expected: ExpectedObject) -> WrittenObject:
-        """Sync the file, and rename or link it in one step."""
-        self._account.check(expected, self._uri)
-        with self._open("publish") as file:
-            # A part that was put twice may have been longer the first time.
-            os.ftruncate(file, expected.size)
-            write_attributes(file, {**self._new.metadata, CRC32C: checksum.text(expected.crc32c)})
-            os.fsync(file)
-            if self._new.create_only:
-                self._link(expected)
-            else:
-                self._temporary.rename(self._path)
-            _sync_directory(self._path.parent)
-        self.abort()
-        return WrittenObject(self._new.key, self._uri, expected.size, expected.crc32c, None, None)
-
-    def abort(self) -> None:
-        """Remove the temporary file."""
-        self._account.close()
-        with reported("remove the temporary file of", self._path):
-            self._temporary.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _open(self, action: str) -> Iterator[int]:
-        """Open the temporary file, whose absence means that another try has fenced this one."""
-        with reported(action, self._path):
-            try:
-                with self._temporary.open("r+b", buffering=0) as file:
-                    yield file.fileno()
-            except FileNotFoundError:
-                raise StorageError(
-                    "The temporary file is gone, so another try of the same task has taken over. Nothing was published "
-                    "by this one.",
-                    details=str(self._path),
-                ) from None
-
-    def _link(self, expected: ExpectedObject) -> None:
-        try:
-            os.link(self._temporary, self._path)
-        except FileExistsError:
-            # A killed try may have published these bytes without the manifest.
-            if _size_and_crc32c(self._path) == (expected.size, expected.crc32c):
-                return
-            raise ObjectExistsError(
-                "The file holds something else and replace=False. Nothing was changed. Remove the file, choose another "
-                "path=, or set replace=True.",
-                details=str(self._path),
-            ) from None
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
-                raise
-            logger.warning("%s: the file system has no hard links, so another writer could be overwritten.", self._path)
-            if self._path.exists():
-                raise ObjectExistsError(
-                    "The file exists and replace=False. Nothing was changed.", details=str(self._path)
-                ) from None
-            self._temporary.rename(self._path)
 
 
 def _refuse_long_names(folder: Path, path: Path) -> None:
@@ -253,31 +189,3 @@ def _refuse_directory(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(path.stat().st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-
-
-def _size_and_crc32c(path: Path) -> tuple[int, int]:
-    size = checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            size += len(block)
-            checksum = google_crc32c.extend(checksum, block)
-    return size, checksum
-
-
-def _make_directory(path: Path) -> None:
-    """Create a directory with its parents, each synced into its own: a crash must not lose it with what is in it."""
-    if not path.is_dir():
-        _make_directory(path.parent)
-        path.mkdir(exist_ok=True)
-        _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems do not support it
-            raise
-    finally:
-        os.close(descriptor)

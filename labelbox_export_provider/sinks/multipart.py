@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from labelbox_export_provider.errors import StorageError
@@ -21,6 +21,7 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
 )
 from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
+from labelbox_export_provider.sinks.stored_upload import StoredPart, StoredUpload
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,21 @@ class BucketCalls(Protocol[UploadT]):
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
         """Yield key and upload of the open uploads whose keys start with `prefix`."""
+
+    def name_of(self, upload: UploadT) -> str:
+        """Return the store's name for an upload."""
+
+    def stored_parts(self, key: str, name: str) -> tuple[UploadT, dict[int, tuple[str, int]]] | None:
+        """Return an open upload, with ETag and size of each part by its number; None where there is none."""
+
+    def find_upload(self, key: str, stored: StoredUpload) -> UploadT | None:
+        """Return the upload if it is open and has exactly these parts."""
+        found = self.stored_parts(key, stored.name)
+        if found is None:
+            return None
+        upload, there = found
+        wanted = {number: ((part.etag or "").strip('"'), part.size) for number, part in enumerate(stored.parts, 1)}
+        return upload if {number: (etag.strip('"'), size) for number, (etag, size) in there.items()} == wanted else None
 
     def own_object(self, new: NewObject, expected: ExpectedObject | None = None) -> WrittenObject | None:
         """Return what is there if it is of the same export and form, and as far as known of the bytes, where given.
@@ -176,6 +192,28 @@ class MultipartWriter(HoldingWriter[UploadT]):
         # One line a part, number and ETag: a dict would take five times as much, until the end.
         self._etags = bytearray()
 
+    def resume(self, upload: UploadT, parts: Sequence[StoredPart]) -> None:
+        """Take over an upload that has all its parts."""
+        self._upload = upload
+        for number, part in enumerate(parts, 1):
+            self._etags += f"{number} {part.etag}\n".encode()
+        self._account.restore(parts)
+
+    def stored(self) -> StoredUpload | None:
+        """Return the upload with its parts; None where the object is held in memory."""
+        if self._upload is None:
+            return None
+        etags = self._etags_by_number()
+        parts = enumerate(self._account.sizes_and_crc32c(), 1)
+        return StoredUpload(
+            self._calls.name_of(self._upload),
+            tuple(StoredPart(size, crc32c, etags[number]) for number, (size, crc32c) in parts),
+        )
+
+    def _etags_by_number(self) -> dict[int, str]:
+        lines = (line.split(" ", 1) for line in self._etags.decode().splitlines())
+        return {int(number): etag for number, etag in lines}
+
     def _send(self, part: Part, crc32c: int) -> None:
         with self._lock:
             if self._upload is None:
@@ -187,9 +225,7 @@ class MultipartWriter(HoldingWriter[UploadT]):
     def _finish(self, expected: ExpectedObject) -> WrittenObject:
         if self._upload is None:
             return self._put_whole(expected)
-        lines = (line.split(" ", 1) for line in self._etags.decode().splitlines())
-        etags = {int(number): etag for number, etag in lines}
-        written = self._calls.complete_upload(self._new, self._upload, etags, expected)
+        written = self._calls.complete_upload(self._new, self._upload, self._etags_by_number(), expected)
         self._upload = None
         return written
 

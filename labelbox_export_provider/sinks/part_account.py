@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections.abc import Iterable
 
 import google_crc32c
 
 from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ExpectedObject, Part
+from labelbox_export_provider.sinks.stored_upload import StoredPart
 
 _BLOCK = 1 << 16
 
@@ -51,6 +53,19 @@ class PartAccount:
         with self._lock:
             self._parts.extend([-1] * (end - len(self._parts)))
             self._parts[end - 3 : end] = array("q", (part.offset, len(part.body), crc32c))
+
+    def restore(self, parts: Iterable[StoredPart]) -> None:
+        """Note the parts that another process has stored, in their order."""
+        offset = 0
+        with self._lock:
+            for size, crc32c, _ in parts:
+                self._parts.extend((offset, size, crc32c))
+                offset += size
+
+    def sizes_and_crc32c(self) -> list[tuple[int, int]]:
+        """Return size and CRC32C of each part, in the order of their numbers."""
+        with self._lock:
+            return [(self._parts[start + 1], self._parts[start + 2]) for start in range(0, len(self._parts), 3)]
 
     def check(self, expected: ExpectedObject, label: str) -> None:
         """Fail with `IntegrityError` when parts are missing, misplaced, or do not add up to the expected object.

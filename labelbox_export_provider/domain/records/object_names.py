@@ -6,6 +6,7 @@
     <prefix>/errors/source=project/id=clp1/dt=2026-11-22/20261122T020000Z_20261123T020000Z.g7f3a9c12.ndjson.gz
     <prefix>/uris/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12.txt
     <prefix>/manifests/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12.ok.json
+    <prefix>/_staging/source=project/id=clp1/20261122T020000Z_20261123T020000Z.g7f3a9c12/00000.json
 
 All names are a function of the handle alone: a retry of the same export writes the same names, another export adds
 new ones. Data objects are numbered by the part of the source that their rows come from, so a number whose rows were all
@@ -83,6 +84,8 @@ class ObjectNames:
     explicit_key: str | None
     window: WindowNames
     own: Mapping[Kind, str]
+    staging: str
+    """The prefix of the receipts of what is stored and not visible; "" with an explicit key, which has none."""
     _data_head: str
     _manifest_head: str
     _suffix: str
@@ -90,6 +93,15 @@ class ObjectNames:
     def data(self, number: int = 0) -> str:
         """Return the key of one data object; numbers count from 0. An explicit key is one object."""
         return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
+
+    def receipt(self, number: int) -> str:
+        """Return the key of the receipt of one data object."""
+        return f"{self.staging}{number:05d}.json"
+
+    def receipt_number(self, key: str) -> int | None:
+        """Return the number of the data object whose receipt has this key; None for any other key."""
+        found = re.fullmatch(r"(\d{5,})\.json", key.removeprefix(self.staging), re.ASCII)
+        return int(found[1]) if found is not None and key.startswith(self.staging) else None
 
     def manifest(self, state: State) -> str:
         """Return the key of the manifest, whose name holds its state, for readers that only list."""
@@ -126,6 +138,7 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
         explicit_key=None,
         window=WindowNames(folders, stem_head, pattern),
         own={kind: f"{folder}/{stem}." for kind, folder in folders.items()},
+        staging=f"{head}_staging/{source}/{stem}/",
         _data_head=f"{folders['data']}/{stem}",
         _manifest_head=f"{folders['manifests']}/{stem}",
         _suffix=suffix,
@@ -146,6 +159,7 @@ def explicit_names(handle: ExportHandle, key: str, compression: Compression | No
         explicit_key=filled,
         window=WindowNames(folders, f"{leaf}.g", re.escape(leaf)),
         own={kind: f"{place}/{leaf}.{name}." for kind, place in folders.items()},
+        staging="",
         _data_head="",
         _manifest_head=f"{folders['manifests']}/{leaf}.{name}",
         _suffix="",

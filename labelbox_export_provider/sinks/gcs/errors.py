@@ -44,8 +44,9 @@ PERMISSIONS: Mapping[str, str] = {
     "storage.objects.get where it is the same)",
     "abort": "storage.multipartUploads.abort",
     "list uploads": "storage.multipartUploads.list",
+    "list parts": "storage.multipartUploads.listParts",
 }
-_OF_THE_XML_API = {"upload", "complete", "abort", "list uploads"}
+_OF_THE_XML_API = {"upload", "complete", "abort", "list uploads", "list parts"}
 _NO_PERMISSION = {"", "forbidden", "insufficientPermissions", "AccessDenied"}
 _TOKEN_ERRORS = {"RefreshError", "DefaultCredentialsError", "MalformedError", "InvalidValue", "OAuthError"}
 _BUSY_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "backendError", "internalError", "quotaExceeded"}

@@ -11,13 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelbox_export_provider.errors import StorageDeniedError, StorageError
-from labelbox_export_provider.sinks.base import NewObject, ObjectWriter, WrittenObject, check_relative_key
+from labelbox_export_provider.sinks.base import (
+    ExpectedObject,
+    NewObject,
+    ObjectWriter,
+    WrittenObject,
+    check_relative_key,
+)
 from labelbox_export_provider.sinks.bucket_names import check_gcs_bucket
 from labelbox_export_provider.sinks.bucket_sink import BucketSink
 from labelbox_export_provider.sinks.gcs.arguments import MAX_PART_BYTES, MIN_PART_BYTES, parse
 from labelbox_export_provider.sinks.gcs.calls import GCSCalls
 from labelbox_export_provider.sinks.gcs.errors import changed_error
 from labelbox_export_provider.sinks.gcs.writers import CreateOnlyWriter
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
 
 
 class GCSSink(BucketSink[str]):
@@ -50,6 +57,10 @@ class GCSSink(BucketSink[str]):
         """Return a writer; it calls the store with the first part."""
         check_relative_key(new.key)
         return CreateOnlyWriter(self._gcs, new) if new.create_only else super().begin(new)
+
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
+        """Return a writer for what another process has stored; None for an object that must not overwrite."""
+        return None if new.create_only else super().resume(new, stored, expected)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small object with one request, over what is there unless `create_only` is set.

@@ -116,6 +116,29 @@ class XmlApi(BucketCalls[str]):
             if marker == before:
                 raise self._malformed("listed the same open uploads again", prefix)
 
+    def name_of(self, upload: str) -> str:
+        """Return the id of an upload."""
+        return upload
+
+    def stored_parts(self, key: str, name: str) -> tuple[str, dict[int, tuple[str, int]]] | None:
+        """Return an open upload, with ETag and size of each part by its number; None where there is none."""
+        parts: dict[int, tuple[str, int]] = {}
+        marker = "0"
+        while True:
+            query = urlencode({"uploadId": name, "part-number-marker": marker})
+            answer = self._send("list parts", key, "GET", query, missing="NoSuchUpload")
+            if answer is None:
+                return None
+            page = self._parse(answer, key)
+            for part in page.iterfind("{*}Part"):
+                number, etag, size = (self._text(part, each, key) for each in ("PartNumber", "ETag", "Size"))
+                parts[int(number)] = (etag, int(size))
+            if page.findtext("{*}IsTruncated") != "true":
+                return name, parts
+            before, marker = marker, self._text(page, "NextPartNumberMarker", key)
+            if marker == before:
+                raise self._malformed("listed the same parts again", key)
+
     # --- requests and answers
 
     def _send(  # noqa: PLR0917  each is named where it is not plain

@@ -15,6 +15,7 @@ from labelbox_export_provider.sinks.s3.errors import is_missing, is_store_error,
 from labelbox_export_provider.sinks.s3.unknown_headers import Fact
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
+_LISTINGS = {"ListObjectsV2", "ListMultipartUploads"}
 _UPLOADS = {"PutObject", "CreateMultipartUpload", "UploadPart"}
 
 
@@ -48,7 +49,7 @@ class S3Bucket:
     def attempt(self, operation: str, key: str, /, **arguments: Any) -> Any:
         """Return the client's answer, or the `Refusal`; `limit` reads so many bytes of the answer's body instead."""
         method: Callable[..., Any] = getattr(self._client, _WORDS.sub("_", operation).lower())
-        target = {"Prefix": key} if operation.startswith("List") else {"Key": key}
+        target = {"Prefix": key} if operation in _LISTINGS else {"Key": key}
         limit = arguments.pop("limit", None)
         try:
             answer = method(Bucket=self._name, **target, **arguments)
@@ -79,7 +80,7 @@ class S3Bucket:
         A page that has a next one but does not say where, or says so twice, is an error: the rest must not be treated
         as missing, and a listing must end.
         """
-        more: dict[str, str] = {}
+        more: dict[str, Any] = {}
         asked: set[tuple[str, ...]] = set()
         while True:
             page = self.call(operation, prefix, **more, **arguments)
@@ -89,7 +90,7 @@ class S3Bucket:
             if not page.get("IsTruncated"):
                 return
             more = {argument: page[name] for argument, name in tokens.items() if page.get(name)}
-            following = tuple(more.values())
+            following = tuple(map(str, more.values()))
             if not more or following in asked:
                 fault = "names a page again that it has given" if more else "has more pages but no token for the next"
                 raise StorageError(

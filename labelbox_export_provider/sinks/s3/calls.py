@@ -188,6 +188,25 @@ class S3Calls(BucketCalls[Upload]):
                 if found["Key"].startswith(prefix):  # some stores list more than was asked for
                     yield found["Key"], Upload(found["UploadId"])
 
+    def name_of(self, upload: Upload) -> str:
+        """Return the id of an upload."""
+        return upload.id
+
+    def stored_parts(self, key: str, name: str) -> tuple[Upload, dict[int, tuple[str, int]]] | None:
+        """Return an open upload, with ETag and size of each part by its number; None where there is none."""
+        parts: dict[int, tuple[str, int]] = {}
+        checks_whole = False
+        pages = self._bucket.pages(
+            "ListParts", key, {"PartNumberMarker": "NextPartNumberMarker"}, {"UploadId": name, **self._every}
+        )
+        is_open = False
+        for page in pages:
+            is_open = True
+            checks_whole = page.get("ChecksumType") == _WHOLE["ChecksumType"]
+            for found in page.get("Parts", ()):
+                parts[int(found["PartNumber"])] = (str(found["ETag"]), int(found["Size"]))
+        return (Upload(name, checks_whole), parts) if is_open else None
+
     # --- what was written
 
     def remove_wrong(self, key: str, *, found: int, sent: int) -> LabelboxExportError:

@@ -38,10 +38,11 @@ PERMISSIONS: Mapping[str, str] = {
     "CompleteMultipartUpload": "s3:PutObject",
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
 }
 _CALLS_OF_A_BUCKET = {"CreateMultipartUpload", "ListMultipartUploads", "ListObjectsV2"}
 _CALLS_OF_AN_OBJECT = {"HeadObject", "GetObject", "DeleteObject"}
-_CALLS_OF_AN_UPLOAD = {"AbortMultipartUpload", "ListMultipartUploads"}
+_CALLS_OF_AN_UPLOAD = {"AbortMultipartUpload", "ListMultipartUploads", "ListParts"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccessDeniedException", "403", "Forbidden"}
 _BAD_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _BUSY = {

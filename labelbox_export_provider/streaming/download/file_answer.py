@@ -34,6 +34,11 @@ class AnnouncedChecksums:
                 f"CRC32C {checksum.text(before)} first and {checksum.text(value)} later."
             )
 
+    def find(self, file: ExportFile) -> int | None:
+        """Return the announcement of a file; None where its host made none."""
+        with self._lock:
+            return self._values.get(file.start)
+
     def pop(self, file: ExportFile) -> int | None:
         """Remove and return the announcement of a file; None where its host made none."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
@@ -40,9 +40,12 @@ class Destination(ABC):
         self._own_keys: tuple[str, ...] = ()
         self._written: Mapping[str, WrittenObject] = {}
 
-    def prepare(self) -> Landed | None:
-        """Keep earlier tries from publishing, and look: refuse, give way, or return what needs not be landed again."""
-        self._objects.fence()
+    def prepare(self, keep: Callable[[str], bool] | None = None) -> Landed | None:
+        """Keep earlier tries from publishing, and look: refuse, give way, or return what needs not be landed again.
+
+        `keep` is asked which open uploads stay, to be resumed.
+        """
+        self._objects.fence(keep)
         look = self._look()
         own = self._generations.own_manifests(None if look is None else look.own)
         self._own_keys = tuple(each.key for each in own) if look is None else look.own

@@ -12,46 +12,49 @@ Whatever is killed and when, no object is ever partly visible, and a manifest na
 a failure some whole objects may be there that no manifest names; the next try writes them again, with the same bytes.
 A manifest can become outdated in one case: at an explicit key with `replace=True` that of an older export stays, since
 its name holds the generation, and names an object that has other bytes by then.
+
+Where an export is split into objects, each gets a receipt as soon as it is stored, and the next try moves only what has
+none (`Receipts`). So several tasks can share a landing: `plan_landing`, `stage_objects` for each shard of the plan, and
+`publish`, which does all that `land_export` does but move the result.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TypeVar
 
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
-from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.http_clients import LabelboxClient
-from labelbox_export_provider.client.polling import CompletedTotals
-from labelbox_export_provider.client.types import StreamTotals, StreamType
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, Versions
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard
+from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames
-from labelbox_export_provider.errors import LabelboxExportError, TooManyErrorRowsError
-from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, Sink, WrittenObject
+from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.download.file_host import FileHost
-from labelbox_export_provider.streaming.landing.destination import Destination
-from labelbox_export_provider.streaming.landing.explicit_key import ExplicitKey
 from labelbox_export_provider.streaming.landing.job import Job
-from labelbox_export_provider.streaming.landing.layout import Layout
-from labelbox_export_provider.streaming.landing.manifests import Landed, landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
-from labelbox_export_provider.streaming.landing.staging import Stager
-from labelbox_export_provider.streaming.landing.totals import ask_totals
-from labelbox_export_provider.streaming.pipeline import compression
+from labelbox_export_provider.streaming.landing.steps import Landing
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
-from labelbox_export_provider.streaming.pipeline.pipeline import StagedObject, StagedStream, TransferHooks
-from labelbox_export_provider.streaming.rows.counts import RowCounts
+from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
 
-__all__ = ["LandedExport", "LandingOptions", "LandingProgress", "land_export"]
+__all__ = [
+    "LandedExport",
+    "LandingOptions",
+    "LandingProgress",
+    "land_export",
+    "plan_landing",
+    "publish",
+    "stage_objects",
+]
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+GIB = 1024**3
+MAX_SHARDS = 64
+SHARD_BYTES = 8 * GIB
+"""A task of Airflow costs seconds by itself, so a shard is worth one only from some size on."""
 
 
 def land_export(
@@ -81,8 +84,104 @@ def land_export(
     whole ones may be there that no manifest names, and the next try writes them again.
 
     `token.cancel(error)`, from any thread or signal handler, ends the landing: everything that it opened is aborted,
-    and `error` is raised. The landing itself never cancels it.
+    but for objects that have a receipt, and `error` is raised. The landing itself never cancels it.
     """
+    return _working(
+        *(client, handle, names, sink, options, progress, transfer_hooks, token),
+        lambda job, host: Landing(job, host, versions, now).run(ended),
+    )
+
+
+def plan_landing(
+    *,
+    client: LabelboxClient,
+    handle: ExportHandle,
+    names: ObjectNames,
+    sink: Sink,
+    options: LandingOptions | None = None,
+    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+    max_shards: int = MAX_SHARDS,
+    shard_bytes: int = SHARD_BYTES,
+    progress: LandingProgress | None = None,
+    transfer_hooks: TransferHooks | None = None,
+    token: CancelToken | None = None,
+) -> LandingPlan:
+    """Split a COMPLETE export into shards for `stage_objects`, of at least `shard_bytes` of the source.
+
+    It looks at the store as `land_export` does and fails as that does, also for error rows above their threshold. It
+    moves no rows, and asks Labelbox for two totals whatever the size of the export. The plan has no shards where one
+    task is enough, or the store cannot resume; then `publish` lands the export by itself.
+    """
+    return _working(
+        *(client, handle, names, sink, options, progress, transfer_hooks, token),
+        lambda job, host: Landing(job, host).plan(ended, max_shards, shard_bytes),
+    )
+
+
+def stage_objects(
+    plan: LandingPlan,
+    first: int,
+    last: int,
+    *,
+    client: LabelboxClient,
+    handle: ExportHandle,
+    names: ObjectNames,
+    sink: Sink,
+    options: LandingOptions | None = None,
+    progress: LandingProgress | None = None,
+    transfer_hooks: TransferHooks | None = None,
+    token: CancelToken | None = None,
+) -> StagedShard:
+    """Stage the objects `first` to `last` (not included) of a plan, and leave their receipts; nothing becomes visible.
+
+    Files are verified as far as the shard holds all of their bytes, the rest by `publish`. Again after a failure, only
+    what has no receipt is moved. An `IntegrityError` removes the receipts of this shard alone.
+    """
+    return _working(
+        *(client, handle, names, sink, options, progress, transfer_hooks, token),
+        lambda job, host: Landing(job, host, scope=range(first, last)).stage(plan, first, last),
+    )
+
+
+def publish(
+    plan: LandingPlan,
+    *,
+    client: LabelboxClient,
+    handle: ExportHandle,
+    names: ObjectNames,
+    sink: Sink,
+    versions: Versions,
+    options: LandingOptions | None = None,
+    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+    progress: LandingProgress | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    transfer_hooks: TransferHooks | None = None,
+    token: CancelToken | None = None,
+) -> LandedExport:
+    """Land an export whose objects other tasks have staged; once more after a crash, or for good, is the same as once.
+
+    All receipts are read and verified as if the stream had been read here, and the store is asked whether it has what
+    they name. A receipt that is missing, damaged or of something else is a `StorageError` that names it, and nothing is
+    visible then. Without shards in the plan, it is `land_export`.
+    """
+    return _working(
+        *(client, handle, names, sink, options, progress, transfer_hooks, token),
+        lambda job, host: Landing(job, host, versions, now).run(ended, plan),
+    )
+
+
+def _working(  # noqa: PLR0917  what all of the above take
+    client: LabelboxClient,
+    handle: ExportHandle,
+    names: ObjectNames,
+    sink: Sink,
+    options: LandingOptions | None,
+    progress: LandingProgress | None,
+    transfer_hooks: TransferHooks | None,
+    token: CancelToken | None,
+    work: Callable[[Job, FileHost], T],
+) -> T:
+    """Call `work` with what the steps of one landing need; end its threads and raise the error that ended it."""
     with (token or CancelToken()).part() as part:
         calls = CallPool(part)
         job = Job(
@@ -97,7 +196,7 @@ def land_export(
         )
         host = FileHost(client.settings, user_agent=client.user_agent, token=part)
         try:
-            return _Landing(job, host, versions, now).run(ended)
+            return work(job, host)
         except BaseException as error:
             part.cancel(error)
             if part.error is error:
@@ -109,161 +208,3 @@ def land_export(
                 each.close()
         # Outside of the handler: what the cancelled landing failed with does not help.
         raise part.error or StoppedError
-
-
-class _Landing:
-    def __init__(self, job: Job, host: FileHost, versions: Versions, now: Callable[[], datetime]) -> None:
-        self._job = job
-        self._handle = job.handle
-        self._names = job.names
-        self._sink = job.sink
-        self._options = job.options
-        self._versions = versions
-        self._now = now
-        self._destination: Destination = Layout(job) if job.names.explicit_key is None else ExplicitKey(job)
-        self._stager = Stager(job, host, self._destination)
-        self._written: dict[str, WrittenObject] = {}
-        self._completing = threading.Lock()
-
-    def run(self, ended: Callable[[LabelboxClient], datetime | None]) -> LandedExport:
-        job = self._job
-        end = job.calls.submit(lambda: ended(job.client))
-        asked = job.calls.submit(lambda: ask_totals(job.client, job.handle.export_id, job.calls))
-        self._stager.request_first_file(StreamType.RESULT)
-        landed = self._destination.prepare()
-        (exported_at,) = job.calls.results(end)
-        if landed is not None and not self._has_more_errors(landed.manifest, asked):
-            return self._keep_landed(landed)
-        (totals,) = job.calls.results(asked)
-        try:
-            totals, errors, result = self._stage(totals)
-            self._destination.before_completion()
-            landed_errors = self._complete_errors(totals.errors, errors)
-            objects = self._complete_result(result)
-        except BaseException as error:
-            self._stager.abort()
-            if isinstance(error, Exception):
-                self._destination.after_failure(self._written)
-            raise
-        manifest = Manifest(
-            state=state_of(landed_errors, objects),
-            generation=self._names.generation,
-            export=self._handle,
-            query=self._handle.query,
-            result=result_counts(totals.result, result),
-            errors=landed_errors,
-            objects=objects,
-            uris=self._write_uris(objects),
-            compression=self._options.compression,
-            max_object_bytes=self._job.object_bytes(totals.result.size if totals.result is not None else 0),
-            rerun=self._options.rerun,
-            replaces=self._destination.replaces,
-            started_at=self._handle.started_at,
-            exported_at=exported_at,
-            landed_at=self._now(),
-            versions=self._versions,
-        )
-        return self._publish(manifest)
-
-    def _has_more_errors(self, landed: Manifest, asked: Future[CompletedTotals]) -> bool:
-        """Return whether Labelbox names error rows that the landing of an earlier try had not heard of."""
-        try:
-            errors = self._job.calls.results(asked)[0].errors
-        except LabelboxExportError as error:
-            logger.info("The error rows of the landed export were not compared: %s", error)
-            return False
-        return errors is not None and errors.lines != landed.errors.rows
-
-    def _keep_landed(self, landed: Landed) -> LandedExport:
-        logger.info("%s is landed already: %s", self._handle.describe(), landed.uri)
-        self._destination.after_publish(landed, self._now())
-        return LandedExport(landed.manifest, landed.uri, skip=self._skips(landed.manifest), moved=False)
-
-    def _skips(self, manifest: Manifest) -> bool:
-        return not manifest.rows_landed and self._options.on_empty == "skip_task"
-
-    def _stage(self, totals: CompletedTotals) -> tuple[CompletedTotals, StagedStream | None, StagedStream | None]:
-        """Stage both streams; fail before the result moves where there are more error rows than allowed.
-
-        A header that comes late looks as that of an empty stream, so that of the errors is asked for once more.
-        """
-        self._check_error_rows(totals.errors)
-        errors = self._stager.stage(StreamType.ERRORS, totals.errors)
-        result = self._stager.stage(StreamType.RESULT, totals.result)
-        again = self._job.client.run(flows.stream_totals(self._handle.export_id, StreamType.ERRORS))
-        if again is not None and again != totals.errors:
-            logger.warning(
-                "%s: there are %d error rows, which was not known at first.", self._handle.describe(), again.lines
-            )
-            if errors is not None:
-                self._stager.discard(errors)
-            self._check_error_rows(again)
-            totals, errors = replace(totals, errors=again), self._stager.stage(StreamType.ERRORS, again)
-        return totals, errors, result
-
-    def _check_error_rows(self, errors: StreamTotals | None) -> None:
-        rows = 0 if errors is None else errors.lines
-        if rows <= self._options.max_error_rows:
-            return
-        written = self._complete_errors(errors, self._stager.stage(StreamType.ERRORS, errors))
-        raise TooManyErrorRowsError(
-            f"The export has {rows} error row{'s' * (rows != 1)}, more than "
-            f"max_error_rows={self._options.max_error_rows} allows: they were landed, the results were not. Read them, "
-            "then fix their cause and clear the start task with downstream, or raise max_error_rows and clear this "
-            "task.",
-            details=f"{self._handle.describe()}; error rows in {written.uri}",
-        )
-
-    def _complete_errors(self, totals: StreamTotals | None, staged: StagedStream | None) -> ErrorCounts:
-        if totals is None or staged is None or not staged.size:
-            return ErrorCounts(rows=0, bytes=0, uri=None)
-        uri = self._note(staged.complete()[0]).uri
-        self._in_store(errors=uri)
-        return ErrorCounts(rows=totals.lines, bytes=totals.size, uri=uri)
-
-    def _complete_result(self, staged: StagedStream | None) -> tuple[LandedObject, ...]:
-        if staged is not None and staged.size:
-            ready = [each for each in staged.objects if each.size]
-            self._in_store(planned=len(ready))
-            objects = tuple(self._job.calls.map(self._complete, ready))
-        elif self._options.on_empty == "write_empty":
-            new = self._stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
-            written = self._note(self._sink.put(new, compression.nothing(self._options.compression)))
-            objects = (landed_object(written, RowCounts()),)
-        else:
-            return ()
-        self._in_store(first=objects[0].uri, planned=len(objects))
-        return objects
-
-    def _write_uris(self, objects: tuple[LandedObject, ...]) -> str | None:
-        if self._names.uris is None or not objects:
-            return None
-        content = "".join(f"{landed.uri}\n" for landed in objects).encode()
-        return self._note(self._sink.put(self._small_object(self._names.uris, TEXT), content)).uri
-
-    def _publish(self, manifest: Manifest) -> LandedExport:
-        key = self._names.manifest(manifest.state)
-        self._destination.check(self._written, key)
-        self._job.calls.token.check()
-        content = manifest.model_dump_json(indent=1).encode() + b"\n"
-        uri = self._destination.publish(self._small_object(key, JSON), content)
-        self._in_store(manifest=uri, earlier=False)
-        self._destination.after_publish(Landed(manifest, key, uri), self._now())
-        return LandedExport(manifest, uri, skip=self._skips(manifest))
-
-    def _note(self, written: WrittenObject) -> WrittenObject:
-        self._written[written.key] = written
-        return written
-
-    def _complete(self, staged: StagedObject) -> LandedObject:
-        written = staged.complete()
-        with self._completing:
-            self._note(written)
-            self._in_store(objects=self._job.progress.in_store.objects + 1)
-        return landed_object(written, staged.counts)
-
-    def _in_store(self, **known: Any) -> None:
-        self._job.progress.in_store = replace(self._job.progress.in_store, **known)
-
-    def _small_object(self, key: str, content_type: str) -> NewObject:
-        return NewObject(key, content_type, self._job.metadata())

@@ -9,6 +9,7 @@ and nobody has touched them for an hour.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,11 +24,11 @@ logger = logging.getLogger(__name__)
 class Layout(Destination):
     """One export below a prefix."""
 
-    def prepare(self) -> Landed | None:
+    def prepare(self, keep: Callable[[str], bool] | None = None) -> Landed | None:
         """Fail before anything else where `replace` could not list what it has to remove."""
         if self._job.options.rerun == "replace":
             self._generations.check_listing()
-        return super().prepare()
+        return super().prepare(keep)
 
     def _judge(self, others: tuple[Generation, ...], own: list[Landed]) -> None:
         handle, rerun = self._job.handle, self._job.options.rerun

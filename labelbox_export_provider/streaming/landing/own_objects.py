@@ -8,7 +8,7 @@ row is there twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import Kind
@@ -34,8 +34,12 @@ class OwnObjects:
         self._prefixes = {kind: prefix for kind, prefix in job.names.own.items() if kind != "manifests"}
         self._warned = False
 
-    def fence(self) -> None:
-        """Abort the open uploads of all tries of this export, so that one that still runs cannot complete them."""
+    def fence(self, keep: Callable[[str], bool] | None = None) -> None:
+        """Abort the open uploads of all tries of this export, so that one that still runs cannot complete them.
+
+        `keep` is asked which of its data objects stay, since a receipt names their uploads. A try that still runs and
+        completes one of these makes the object that this landing would make of it.
+        """
         kinds: Iterable[Kind] = ("data", "errors") if self._sink.put_leaves_nothing else self._job.names.own
         found = [(self._job.names.own[kind], False) for kind in kinds if kind in self._job.names.own]
         if self._job.names.explicit_key is not None:
@@ -43,10 +47,16 @@ class OwnObjects:
 
         def abort(of: tuple[str, bool]) -> None:
             prefix, exact = of
-            if aborted := self._sink.abort_open_uploads(prefix, exact=exact):
+            options = {"keep": keep} if keep is not None and prefix == self._prefixes.get("data") else {}
+            if aborted := self._sink.abort_open_uploads(prefix, exact=exact, **options):
                 logger.info("%s: aborted %d open upload(s) of another try.", self._sink.uri(prefix), aborted)
 
         self._job.calls.map(abort, found)
+
+    def fence_objects(self, numbers: Iterable[int], keep: Callable[[str], bool]) -> None:
+        """Abort the open uploads of these data objects alone, but those to keep."""
+        keys = map(self._job.names.data, numbers)
+        self._job.calls.map(lambda key: self._sink.abort_open_uploads(key, exact=True, keep=keep), keys)
 
     def listed(self) -> dict[str, ListedObject] | None:
         """Return what a listing holds of this export, without manifests and explicit key; None where it is denied."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent.futures import Future
 from dataclasses import replace
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
 from labelbox_export_provider.client.types import ExportFile, StreamTotals, StreamType
-from labelbox_export_provider.errors import LabelboxExportError
+from labelbox_export_provider.errors import LabelboxExportError, StorageError
 from labelbox_export_provider.sinks.base import ENCODING, SOURCE_RANGE, NewObject, ObjectWriter
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
 from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
@@ -25,15 +27,20 @@ from labelbox_export_provider.streaming.pipeline.pipeline import (
 )
 from labelbox_export_provider.streaming.pipeline.progress import Progress
 
+logger = logging.getLogger(__name__)
+
 
 class Stager:
     """Stages the streams of one job; `abort` aborts what is staged and not completed."""
 
-    def __init__(self, job: Job, host: FileHost, destination: Destination) -> None:
+    def __init__(self, job: Job, host: FileHost, destination: Destination, receipts: Receipts) -> None:
         self._job = job
         self._host = host
         self._destination = destination
+        self._receipts = receipts
         self._staged: list[StagedStream] = []
+        self._recorded: StagedStream | None = None
+        """The stream whose objects have receipts."""
         self._first_files: dict[StreamType, Future[ExportFile]] = {}
 
     def request_first_file(self, stream: StreamType) -> None:
@@ -44,13 +51,23 @@ class Stager:
         """
         self._first_files[stream] = self._job.calls.submit(lambda: self._ask(stream, 0, ONCE))
 
-    def stage(self, stream: StreamType, totals: StreamTotals | None) -> StagedStream | None:
-        """Move a stream and verify it; None when it is empty."""
+    def stage(
+        self, stream: StreamType, totals: StreamTotals | None, *, objects: range | None = None, move: bool = True
+    ) -> StagedStream | None:
+        """Move a stream and verify it; None when it is empty.
+
+        With `objects` these alone, and their sum is not compared with the totals. Without `move`, all objects must have
+        been staged by other tasks.
+        """
         if totals is None:
             return None
         job = self._job
         job.calls.token.check()
         output_format = self._output_format(stream, totals)
+        receipts = None
+        if output_format.object_bytes is not None and self._receipts.are_possible:
+            receipts = self._receipts
+            self._look_at_receipts(totals, output_format.object_bytes, objects, move=move)
 
         def ask(offset: int) -> ExportFile:
             # Once only: the next request is for a URL that has not expired.
@@ -73,9 +90,22 @@ class Stager:
             plan=self._plan(totals, output_format),
             calls=job.calls,
             transfer_hooks=replace(job.transfer_hooks, watch=watch),
+            receipts=receipts,
+            objects=objects,
         )
         self._staged.append(staged)
+        self._recorded = staged if receipts is not None else self._recorded
         return staged
+
+    def _look_at_receipts(self, totals: StreamTotals, object_bytes: int, objects: range | None, *, move: bool) -> None:
+        """Find out which objects an earlier try has stored; fail if some are missing and must not be moved here."""
+        every = range(-(-totals.size // object_bytes)) if objects is None else objects
+        self._receipts.confirm(totals, every, lambda number: self.new_object(StreamType.RESULT, totals, number))
+        if (kept := self._receipts.describe_kept(object_bytes, len(every))) is not None:
+            logger.info("%s: %s; they are not moved again.", self._job.handle.describe(), kept)
+        missing = [number for number in every if not self._receipts.is_kept(number)]
+        if not move and (missing or self._receipts.faults):
+            raise not_staged_error(missing, self._receipts.faults)
 
     def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:
         options, window = self._job.options, self._job.handle.window
@@ -120,5 +150,22 @@ class Stager:
         self._job.calls.abort(staged.writers())
 
     def abort(self) -> None:
-        """Abort what is not completed."""
-        self._job.calls.abort(writer for staged in self._staged for writer in staged.writers())
+        """Abort what is not completed, but for objects that a receipt names."""
+        receipts = self._receipts
+        self._job.calls.abort(
+            each.writer
+            for staged in self._staged
+            for each in staged.objects
+            if each.writer is not None and not (staged is self._recorded and receipts.has(each.number))
+        )
+
+
+def not_staged_error(missing: list[int], faults: list[str]) -> StorageError:
+    """Return the error about objects that other tasks had to stage."""
+    some = ", ".join(map(str, missing[:10])) + (" and more" if len(missing) > 10 else "")
+    return StorageError(
+        f"{len(missing)} object(s) of the export are not staged, or their receipts are not sound"
+        f"{f' (numbers {some})' if missing else ''}. Nothing was published. Clear the tasks that stage them, with "
+        "downstream: what is sound is not moved again.",
+        details="; ".join(faults[:10]) or None,
+    )

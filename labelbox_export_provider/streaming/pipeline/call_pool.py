@@ -67,7 +67,13 @@ class CallPool:
 
     def abort(self, writers: Iterable[ObjectWriter]) -> None:
         """Abort objects, also when the landing is over; log what fails or takes longer than `STOP_SECONDS`."""
-        calls = [self._executor.submit(writer.abort) for writer in writers]
+        self.clean_up(
+            [writer.abort for writer in writers], "abort %d open upload(s); the next try of this task does it"
+        )
+
+    def clean_up(self, actions: Iterable[Callable[[], object]], what: str) -> None:
+        """Do what has to be done also when the landing is over; log `what` of it fails or takes too long."""
+        calls = [self._executor.submit(action) for action in actions]
         wait(calls, STOP_SECONDS)
         failures = [call.exception() for call in calls if not call.cancel() and call.done()]
         for failure in failures:
@@ -76,7 +82,7 @@ class CallPool:
         failed = [failure for failure in failures if failure is not None]
         if left := len(calls) - len(failures) + len(failed):
             why = failed[0] if failed else "The store does not answer."
-            logger.warning("Could not abort %d open upload(s); the next try of this task does it: %s", left, why)
+            logger.warning(f"Could not {what}: %s", left, why)  # noqa: G004  the text is the caller's own
 
     def close(self) -> None:
         """Leave out what has not begun, and let the rest end by itself."""

@@ -7,27 +7,23 @@ place (`verifier`). The first error stops all threads, the objects are aborted, 
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
-from labelbox_export_provider.client.types import ExportFile, StreamTotals
-from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.download.file_index import FileIndex
-from labelbox_export_provider.streaming.download.stream_reader import CHUNK_BYTES, Piece, StreamReader
+from labelbox_export_provider.streaming.download.stream_reader import Piece, StreamReader
 from labelbox_export_provider.streaming.pipeline import blocks
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, BlockWriter
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool, end_calls
-from labelbox_export_provider.streaming.pipeline.compression import BLOCK_BYTES, Packer
+from labelbox_export_provider.streaming.pipeline.compression import Packer
+from labelbox_export_provider.streaming.pipeline.inputs import OutputFormat, Stream, TransferHooks
 from labelbox_export_provider.streaming.pipeline.members import (
-    MEMBER_BYTES,
     Member,
     MemberAccount,
     cut_at_files,
@@ -38,61 +34,20 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import SLACK_BYTES,
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 from labelbox_export_provider.streaming.pipeline.parts import UploadContext
-from labelbox_export_provider.streaming.pipeline.progress import Progress, ProgressReport, log_progress
-from labelbox_export_provider.streaming.pipeline.staged import StagedObject, StagedStream
+from labelbox_export_provider.streaming.pipeline.progress import Progress
+from labelbox_export_provider.streaming.pipeline.staged import (
+    ObjectAccount,
+    ObjectReceipts,
+    StagedObject,
+    StagedStream,
+)
 from labelbox_export_provider.streaming.rows.counts import RowCounter
-from labelbox_export_provider.streaming.rows.timestamps import RowPositions
-from labelbox_export_provider.streaming.rows.trimming import MAX_TRIM_ROW, RowFilter, RowTrimmer
+from labelbox_export_provider.streaming.rows.trimming import RowFilter, RowTrimmer
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
 
 __all__ = ["OutputFormat", "StagedObject", "StagedStream", "Stream", "TransferHooks", "stage_stream"]
 
 _TICK = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One stream of one export: its totals, its name for logs and errors, and the call that returns its files."""
-
-    label: str
-    totals: StreamTotals
-    ask: Callable[[int], ExportFile]
-
-
-@dataclass(frozen=True, slots=True)
-class OutputFormat:
-    """How rows are stored. Every field but `verify` decides the bytes of the objects; only tests change the last two.
-
-    `object_bytes` is how many bytes of the source go into one object, as exactly as rows allow; None makes one object.
-    With `verify` what is compressed is unpacked again and compared.
-    """
-
-    compression: Compression | None
-    rule: RowPositions | None = None
-    max_trim_row: int = MAX_TRIM_ROW
-    object_bytes: int | None = None
-    verify: bool = False
-    member_bytes: int = MEMBER_BYTES
-    block_bytes: int = BLOCK_BYTES
-
-    @property
-    def passthrough(self) -> bool:
-        """Whether bytes are stored unchanged."""
-        return self.compression is None and self.rule is None
-
-
-@dataclass(frozen=True, slots=True)
-class TransferHooks:
-    """Functions that a transfer calls: to wait, to read the time, and to report progress.
-
-    With `sleep` None, waits end when the transfer stops. `watch` receives the progress object when a stream starts.
-    """
-
-    sleep: Callable[[float], object] | None = None
-    clock: Callable[[], float] = time.monotonic
-    report: Callable[[ProgressReport], None] = log_progress
-    watch: Callable[[Progress], None] | None = None
-    chunk_bytes: int = CHUNK_BYTES
 
 
 def stage_stream(
@@ -104,16 +59,25 @@ def stage_stream(
     plan: MemoryPlan,
     calls: CallPool | None = None,
     transfer_hooks: TransferHooks | None = None,
+    receipts: ObjectReceipts | None = None,
+    objects: range | None = None,
 ) -> StagedStream:
     """Move a stream into its objects and verify it; abort all of them and raise when anything fails.
 
     `open_object` begins the object with a number, counted from 0. It is called when the object's first bytes are ready,
     and never for an object without bytes. Cancelling the token of `calls` ends all of it with the
-    token's error; a failure cancels the token.
+    token's error; a failure cancels the token. Objects that `receipts` keeps are not moved, and those that it names are
+    not aborted. With `objects` only these are staged, and the totals of the stream are not verified.
     """
     calls = calls or CallPool(CancelToken())
     hooks = transfer_hooks or TransferHooks()
-    run = _Run(stream, plan, calls, host=host, open_object=open_object, output_format=output_format, hooks=hooks)
+    run = _Run(
+        *(stream, plan, calls, receipts, objects),
+        host=host,
+        open_object=open_object,
+        output_format=output_format,
+        hooks=hooks,
+    )
     try:
         return run.run()
     except BaseException as error:
@@ -133,6 +97,8 @@ class _Run:
         stream: Stream,
         plan: MemoryPlan,
         calls: CallPool,
+        receipts: ObjectReceipts | None,
+        objects: range | None,
         *,
         host: FileHost,
         open_object: Callable[[int], ObjectWriter],
@@ -144,12 +110,24 @@ class _Run:
         self._calls = calls
         self._size = size
         self._format = output_format
+        self._receipts = receipts
+        split = output_format.object_bytes or max(1, size)
+        every = range(max(1, -(-size // split)))
+        self._numbers = every if objects is None else objects
+        self._is_whole = self._numbers == every
+        missing = next((each for each in self._numbers if not self._is_kept(each)), 0)
         # Where no byte depends on it, members are short, so that less output waits for its turn.
         self._member_bytes = plan.part_bytes // 2 if output_format.passthrough else output_format.member_bytes
         self._ahead = 2 * plan.workers
         self._output_buffer = OrderedBuffer(self._token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
-        self._index = FileIndex(stream.ask, stream.totals, label=stream.label, token=self._token, ahead_bytes=ahead)
+        self._index = FileIndex(
+            *(stream.ask, stream.totals),
+            label=stream.label,
+            token=self._token,
+            ahead_bytes=ahead,
+            first_offset=max(0, missing * split - 1),
+        )
         self._reader = StreamReader(
             self._index,
             host,
@@ -159,7 +137,10 @@ class _Run:
             chunk_bytes=hooks.chunk_bytes,
             ahead=True,
         )
-        self._verifier = StreamVerifier(stream.totals, self._reader.checksums, stream.label)
+        self._verifier = StreamVerifier(
+            *(stream.totals, self._reader.checksums, stream.label),
+            first_offset=max(0, self._numbers.start * split - 1),
+        )
         self._progress = Progress(stream.label, size, report=hooks.report, clock=hooks.clock)
         if hooks.watch is not None:
             hooks.watch(self._progress)
@@ -168,20 +149,30 @@ class _Run:
         # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
         self._pool = BlockPool(max(1, min(blocks.BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
         self._objects = ObjectSplitter(
-            open_object, UploadContext(calls, self._uploaders, self._output_buffer, self._pool, plan.part_bytes)
+            open_object,
+            UploadContext(calls, self._uploaders, self._output_buffer, self._pool, plan.part_bytes),
+            *(receipts, self._numbers.start),
         )
 
     def run(self) -> StagedStream:
-        running: deque[tuple[Member, Future[MemberAccount]]] = deque()
+        running: deque[Callable[[], None]] = deque()
         for member in members(self._size, self._member_bytes, self._format.object_bytes):
+            if member.object not in self._numbers:
+                continue
             if len(running) == self._ahead:
-                self._join(*running.popleft())
+                running.popleft()()
+            if self._receipts is not None and self._is_kept(member.object):
+                if member.start == member.first:
+                    read = self._calls.submit(partial(self._receipts.read, member.object))
+                    running.append(partial(self._join_kept, member, read))
+                continue
             self._request_ahead(member)
-            running.append((member, self._workers.submit(self._encode, member)))
+            running.append(partial(self._join, member, self._workers.submit(self._encode, member)))
         while running:
-            self._join(*running.popleft())
+            running.popleft()()
         objects = self._objects.close_objects()
-        self._verifier.verify_totals()
+        if self._is_whole:
+            self._verifier.verify_totals()
         return StagedStream(
             self._verifier.counts,
             self._verifier.crc32c,
@@ -191,9 +182,9 @@ class _Run:
         )
 
     def abort(self) -> None:
-        """Abort all objects, after the uploads that have begun: none of them may arrive later."""
+        """Abort all objects but recorded ones, after the uploads that have begun: none of them may arrive later."""
         end_calls(self._objects.uploads())
-        self._calls.abort(self._objects.writers())
+        self._calls.abort(self._objects.unrecorded_writers())
 
     def close(self) -> None:
         """End all threads. Workers end at once, an upload that its store keeps waiting when its client gives it up."""
@@ -210,11 +201,26 @@ class _Run:
             self._objects.append_output(member.object, data)
             report()
         account = encoding.result()
+        if self._receipts is not None:
+            for segment in account.segments:
+                segment.announced = self._reader.checksums.find(segment.file)
         self._verifier.add_segments(account.segments)
         self._verifier.add_counts(account.counts)
-        self._objects.add_counts(member.object, account.counts)
+        self._objects.add_account(member.object, account)
         self._progress.finish_member(member.number, member.stop - member.start, account.counts.rows)
         self._reader.forget_before(member.stop)
+
+    def _join_kept(self, first: Member, read: Future[ObjectAccount]) -> None:
+        """Add up the account of an object that an earlier try has staged, whose first member this is."""
+        (account,) = self._calls.results(read)
+        self._verifier.add_segments(account.segments)
+        self._verifier.add_counts(account.staged.counts)
+        self._objects.add_kept(account.staged)
+        self._progress.add_kept(first.last - first.first, account.staged.counts.rows)
+        self._reader.forget_before(first.last)
+
+    def _is_kept(self, number: int) -> bool:
+        return self._receipts is not None and self._receipts.is_kept(number)
 
     def _request_ahead(self, member: Member) -> None:
         """Send the first request of a member, unless the files are not known yet by which its worker will cut it."""

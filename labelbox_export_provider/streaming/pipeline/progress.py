@@ -14,17 +14,21 @@ REPORT_EVERY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """How much of one stream is read. Bytes are those of the source; rows include those that are trimmed."""
+    """How much of one stream is read. Bytes are those of the source; rows include those that are trimmed.
+
+    `bytes_kept` of those that are done were read by an earlier try.
+    """
 
     label: str
     bytes_done: int
     bytes_total: int
     rows: int
     seconds: float
+    bytes_kept: int = 0
 
     def describe(self) -> str:
         """Return one line for a log: percent, rows, rate, time left."""
-        rate = self.bytes_done / self.seconds if self.seconds > 0 else 0.0
+        rate = (self.bytes_done - self.bytes_kept) / self.seconds if self.seconds > 0 else 0.0
         left = f", about {(self.bytes_total - self.bytes_done) / rate:.0f} s left" if rate > 0 else ""
         # Rounded down: only all bytes are 100 %.
         percent = 100 * self.bytes_done // self.bytes_total if self.bytes_total else 100
@@ -57,7 +61,7 @@ class Progress:
         self._clock = clock
         self._every = every
         self._begun = self._last = clock()
-        self._bytes = self._rows = 0
+        self._bytes = self._rows = self._kept = 0
         self._running: dict[int, tuple[int, int]] = {}
 
     def update_member(self, number: int, size: int, rows: int) -> None:
@@ -67,6 +71,12 @@ class Progress:
     def finish_member(self, number: int, size: int, rows: int) -> None:
         """Add a member that is read to what is done."""
         self._running.pop(number, None)
+        self._bytes += size
+        self._rows += rows
+
+    def add_kept(self, size: int, rows: int) -> None:
+        """Add what an earlier try has read to what is done."""
+        self._kept += size
         self._bytes += size
         self._rows += rows
 
@@ -82,4 +92,4 @@ class Progress:
         running = list(self._running.values())
         size = self._bytes + sum(size for size, _ in running)
         rows = self._rows + sum(rows for _, rows in running)
-        return ProgressReport(self._label, size, self._total, rows, self._clock() - self._begun)
+        return ProgressReport(self._label, size, self._total, rows, self._clock() - self._begun, self._kept)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from labelbox_export_provider.sinks.base import ExpectedObject, ObjectWriter, WrittenObject
 from labelbox_export_provider.streaming.rows.counts import RowCounts
+from labelbox_export_provider.streaming.rows.verification import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,33 @@ class StagedObject:
         if self.writer is None:
             raise ValueError(f"object {self.number} has no bytes, so there is nothing to complete")
         return self.writer.complete(ExpectedObject(self.size, self.crc32c))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAccount:
+    """A staged object with the account of the source bytes in its range, one segment a file."""
+
+    staged: StagedObject
+    segments: list[Segment]
+
+
+class ObjectReceipts(Protocol):
+    """Records objects that are stored and not visible, and knows those that an earlier try has stored.
+
+    `read` and `write` call the store; `stage_stream` calls them beside its own work.
+    """
+
+    def is_kept(self, number: int) -> bool:
+        """Return whether an earlier try has stored this object, so that it is not staged again."""
+
+    def read(self, number: int) -> ObjectAccount:
+        """Return the account of a kept object."""
+
+    def write(self, account: ObjectAccount) -> None:
+        """Record an object of which all parts are stored."""
+
+    def has(self, number: int) -> bool:
+        """Return whether a receipt names this object, so that a later try needs its upload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import google_crc32c
 
@@ -26,7 +26,10 @@ _NEWLINE = 0x0A
 
 @dataclass(slots=True)
 class Segment:
-    """Account of consecutive bytes of one file. `starts_row` is that of its first piece."""
+    """Account of consecutive bytes of one file. `starts_row` is that of its first piece.
+
+    `announced` is the CRC32C of the whole file as its host announced it, where an earlier try has read the segment.
+    """
 
     file: ExportFile
     offset: int
@@ -35,6 +38,21 @@ class Segment:
     newlines: int = 0
     crc32c: int = 0
     last_byte: int = _NEWLINE
+    announced: int | None = None
+
+
+def add_segments(segments: list[Segment], more: Iterable[Segment]) -> None:
+    """Append the segments of the next bytes, those of one file as one."""
+    for segment in more:
+        if not segments or segments[-1].file.start != segment.file.start:
+            segments.append(replace(segment))
+            continue
+        last = segments[-1]
+        last.size += segment.size
+        last.newlines += segment.newlines
+        last.crc32c = checksum.combine(last.crc32c, segment.crc32c, segment.size)
+        last.last_byte = segment.last_byte
+        last.announced = segment.announced if last.announced is None else last.announced
 
 
 def add_piece(segments: list[Segment], piece: Piece, data: bytes, newlines: int | None = None) -> None:
@@ -55,11 +73,18 @@ class StreamVerifier:
 
     Files are checked one by one: length, the CRC32C that the host announced, and rows where no row continues over the
     file's borders. `verify_totals` checks each total twice: as read from files and as counted in rows. `advice` ends
-    every message: what happened to the bytes so far, and what to do.
+    every message: what happened to the bytes so far, and what to do. With `first_offset` the accounts begin there, and
+    of a file that began before it nothing is known but its bytes from there on; totals cannot be verified then.
     """
 
     def __init__(
-        self, totals: StreamTotals, checksums: AnnouncedChecksums, label: str, *, advice: str = NOTHING_PUBLISHED
+        self,
+        totals: StreamTotals,
+        checksums: AnnouncedChecksums,
+        label: str,
+        *,
+        advice: str = NOTHING_PUBLISHED,
+        first_offset: int = 0,
     ) -> None:
         self.counts = RowCounts()
         self.crc32c = 0
@@ -67,7 +92,7 @@ class StreamVerifier:
         self._checksums = checksums
         self._label = label
         self._advice = advice
-        self._size = 0
+        self._first = self._size = first_offset
         self._newlines = 0
         self._open: Segment | None = None
         self._ended: Segment | None = None
@@ -97,6 +122,8 @@ class StreamVerifier:
     def _add_segment(self, segment: Segment) -> None:
         if segment.offset != self._size:
             self._mismatch("the next bytes have", segment.offset, self._size, "bytes before them")
+        if segment.announced is not None:
+            self._checksums.record(segment.file, segment.announced, self._label)
         if self._open is None:
             self._begin(segment)
             self._open = Segment(segment.file, segment.offset, segment.starts_row)
@@ -108,7 +135,7 @@ class StreamVerifier:
         self.crc32c = checksum.combine(self.crc32c, segment.crc32c, segment.size)
         self._size += segment.size
         self._newlines += segment.newlines
-        if current.size >= current.file.size:
+        if self._size > current.file.end or current.size >= current.file.size:
             self._end(current)
 
     def _begin(self, segment: Segment) -> None:
@@ -121,10 +148,14 @@ class StreamVerifier:
             )
             self._newlines += 1
             self._check_rows(before, before.newlines + 1)
-        self._starts_row = segment.starts_row or before is None or before.last_byte == _NEWLINE
+        follows_row = before.last_byte == _NEWLINE if before is not None else not self._first
+        self._starts_row = segment.starts_row or follows_row
 
     def _end(self, current: Segment) -> None:
         file = current.file
+        self._ended, self._open = current, None
+        if current.offset != file.start and current.offset == self._first:
+            return  # who has read its beginning compares it
         self._mismatch(f"{_describe(file)} has", current.size, file.size, "bytes")
         announced = self._checksums.pop(file)
         if announced is not None and announced != current.crc32c:
@@ -136,7 +167,6 @@ class StreamVerifier:
             self._check_rows(current, current.newlines)
         elif self._size == self._totals.size:
             self._check_rows(current, current.newlines + 1)
-        self._ended, self._open = current, None
 
     def _check_rows(self, current: Segment, rows: int) -> None:
         """Compare a file's number of rows, which is known only where no row continues over its borders."""

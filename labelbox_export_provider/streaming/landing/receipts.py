@@ -1,0 +1,296 @@
+"""The receipts of one export in the store: what a try has stored, and what the next one need not move again.
+
+An object is kept if its receipt is sound and of this very landing (export, form of the objects, totals of the stream),
+and the store confirms that it has what the receipt names. Everything else is staged again. A receipt is read again when
+its object is accounted, so that memory does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from labelbox_export_provider.client.types import StreamTotals
+from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
+from labelbox_export_provider.errors import (
+    ConfigurationError,
+    ExportEndedError,
+    IntegrityError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+    TooManyErrorRowsError,
+)
+from labelbox_export_provider.sinks import checksum
+from labelbox_export_provider.sinks.base import JSON, ExpectedObject, NewObject, ObjectWriter
+from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED
+from labelbox_export_provider.streaming.landing.receipt_form import (
+    NO_PARTS,
+    counts_of,
+    counts_to_json,
+    parts_of,
+    segment_to_json,
+    segments_of,
+    stored_upload,
+)
+from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount, StagedObject
+
+logger = logging.getLogger(__name__)
+
+_MAX_RECEIPT = 64 * 1024**2
+_NOT_CURED_BY_RESUMING = (
+    IntegrityError,
+    TooManyErrorRowsError,
+    ObjectExistsError,
+    ConfigurationError,
+    ExportEndedError,
+)
+
+
+def ends_resuming(error: BaseException) -> bool:
+    """Return whether a later try must not resume what this one has stored.
+
+    Bytes that differ from what was announced have to be read again, all of them: which ones are wrong is not known. An
+    export that is refused, gives way or has another form is not landed from these objects. Everything else (a stop, a
+    host that does not answer, a permission or a key that is missing) may be over at the next try.
+    """
+    return isinstance(error, _NOT_CURED_BY_RESUMING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a receipt that is in the store."""
+
+    upload: str | None
+    totals: StreamTotals
+    checksum: str
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An object of an earlier try that the store has confirmed."""
+
+    staged: StagedObject
+    checksum: str
+
+
+class Receipts:
+    """The receipts of one generation, for one landing. Threads may share it.
+
+    With `scope` it is about these objects alone. `faults` is what is wrong with receipts that are there, for whoever
+    must not do without them.
+    """
+
+    def __init__(self, job: Job, scope: range | None = None) -> None:
+        self._job = job
+        self.faults: list[str] = []
+        self._scope = scope
+        self._known: dict[int, _Known] | None = None
+        self._uploads: frozenset[str | None] = frozenset()
+        self._kept: dict[int, _Kept] = {}
+        self._written: dict[int, ObjectWriter | None] = {}
+        self._totals = StreamTotals(0, 0)
+        self._lock = threading.Lock()
+        self._works = True
+
+    # --- before anything is staged
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether this landing may have more than one object, in a store that can resume them."""
+        job = self._job
+        return job.sink.resumes and job.names.explicit_key is None and job.options.max_object_bytes is not None
+
+    @property
+    def were_found(self) -> bool:
+        """Whether any were there, or were written."""
+        return bool(self._known or self.faults or self._written)
+
+    def name_upload(self, upload: str) -> bool:
+        """Return whether a sound receipt of this landing names an open upload, which therefore stays."""
+        self._load()
+        return upload in self._uploads
+
+    def confirm(self, totals: StreamTotals, numbers: Iterable[int], describe: Callable[[int], NewObject]) -> None:
+        """Ask the store whether it has what the receipts of these objects name, and keep those that it has."""
+        self._totals = totals
+        known = self._load()
+        for number, each in known.items():
+            if each.totals != totals:
+                self.faults.append(f"{self._uri(number)} is of a stream with other totals")
+        asked = [number for number in numbers if number in known and known[number].totals == totals]
+        try:
+            answers = self._job.calls.map(lambda number: self._confirm(number, describe(number)), asked)
+        except NOT_PERMITTED as error:
+            self._stop(error)
+            return
+        self._kept = {kept.staged.number: kept for kept in answers if kept is not None}
+
+    def describe_kept(self, object_bytes: int, count: int) -> str | None:
+        """Return how much of the stream is not moved again; None where all of it is."""
+        if not self._kept:
+            return None
+        size = self._totals.size
+        kept = sum(min(size, (number + 1) * object_bytes) - number * object_bytes for number in self._kept)
+        return f"{len(self._kept)} of {count} objects ({kept} of {size} bytes) were stored by an earlier try"
+
+    # --- for the pipeline
+
+    def is_kept(self, number: int) -> bool:
+        """Return whether an earlier try has stored this object, so that it is not staged again."""
+        return number in self._kept
+
+    def read(self, number: int) -> ObjectAccount:
+        """Return the account of a kept object; fails where another try has changed its receipt meanwhile."""
+        kept, receipt = self._kept[number], self._read(number)
+        if receipt is None or receipt.checksum != kept.checksum:
+            raise StorageUnavailableError(
+                "A receipt is gone or was written again: another try of this task ran at the same moment. Nothing was "
+                "published. A retry looks again.",
+                details=self._uri(number),
+            )
+        return ObjectAccount(kept.staged, segments_of(receipt))
+
+    def write(self, account: ObjectAccount) -> None:
+        """Write the receipt of an object; where the store refuses it, a later try stages the object again."""
+        staged = account.staged
+        stored = staged.writer.stored() if staged.writer is not None else NO_PARTS
+        if not self._works or stored is None:
+            return
+        receipt = self._make(account, stored.name or None)
+        receipt = receipt.model_copy(update={"parts": parts_of(stored)})
+        new = NewObject(self._job.names.receipt(staged.number), JSON, self._job.metadata())
+        try:
+            self._job.sink.put(new, receipt.to_json())
+        except NOT_PERMITTED as error:
+            self._stop(error)
+        except StorageError as error:
+            logger.info("%s was not written, so a later try would stage this object again: %s", new.key, error)
+        else:
+            self._written[staged.number] = staged.writer
+
+    def has(self, number: int) -> bool:
+        """Return whether a receipt names this object, so that a later try needs its upload."""
+        return number in self._kept or number in self._written
+
+    # --- at the end
+
+    def remove(self) -> None:
+        """Remove all receipts of this export; where that is not permitted they stay for a lifecycle rule."""
+        try:
+            keys = [each.key for each in self._job.sink.list(self._job.names.staging)]
+            for key in keys[:1]:
+                self._job.sink.delete(key)
+            self._job.calls.map(self._job.sink.delete, keys[1:])
+        except StorageError as error:
+            logger.info("Receipts of this export stay in the store until a lifecycle rule removes them: %s", error)
+
+    def discard(self) -> None:
+        """Abort what the receipts name and remove them, also when the landing is over."""
+        known = self._known or {}
+        uploads = {each.upload for number, each in known.items() if number not in self._kept}
+        writers = [*self._written.values(), *(kept.staged.writer for kept in self._kept.values())]
+        self._job.calls.abort(writer for writer in writers if writer is not None)
+        actions: list[Callable[[], object]] = []
+        if uploads:
+            data = self._job.names.own["data"]
+            actions.append(lambda: self._job.sink.abort_open_uploads(data, keep=lambda upload: upload not in uploads))
+        keys = map(self._job.names.receipt, {*known, *self._written})
+        actions += [partial(self._job.sink.delete, key) for key in keys]
+        self._job.calls.clean_up(actions, "remove %d receipt(s), which the next try does not believe")
+        self._known, self._kept, self._written = {}, {}, {}
+
+    # --- one receipt
+
+    def _load(self) -> dict[int, _Known]:
+        """Read what receipts are there, once."""
+        with self._lock:
+            if self._known is None:
+                self._known = self._read_all() if self.are_possible else {}
+                self._uploads = frozenset(each.upload for each in self._known.values())
+            return self._known
+
+    def _read_all(self) -> dict[int, _Known]:
+        names, sink = self._job.names, self._job.sink
+        try:
+            if not sink.put_leaves_nothing:
+                sink.abort_open_uploads(names.staging)
+            listed = [each.key for each in sink.list(names.staging)]
+            found_numbers = [number for number in map(names.receipt_number, listed) if number is not None]
+            numbers = [each for each in found_numbers if self._scope is None or each in self._scope]
+            if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
+                self._stop(f"{self._uri(numbers[0])} may not be read.")
+                return {}
+            found = self._job.calls.map(self._read, numbers)
+        except NOT_PERMITTED as error:
+            self._stop(error)
+            return {}
+        known = {}
+        for number, receipt in zip(numbers, found, strict=True):
+            if (fault := self._fault(number, receipt)) is not None:
+                self.faults.append(f"{self._uri(number)} {fault}")
+            elif receipt is not None:
+                totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
+                known[number] = _Known(receipt.upload, totals, receipt.checksum)
+        return known
+
+    def _read(self, number: int) -> Receipt | None:
+        content = self._job.sink.read(self._job.names.receipt(number), limit=_MAX_RECEIPT)
+        return None if content is None else read_receipt(content)
+
+    def _fault(self, number: int, receipt: Receipt | None) -> str | None:
+        if receipt is None:
+            return "cannot be read, or is damaged"
+        job = self._job
+        if receipt.export_id != job.handle.export_id or receipt.generation != job.names.generation:
+            return f"is of export {receipt.export_id}"
+        if receipt.number != number:
+            return f"is that of object {receipt.number}"
+        if receipt.encoding != encoding(job.handle, job.options, job.options.max_object_bytes):
+            return f"is of another form of this export ({receipt.encoding})"
+        return None if receipt.key == job.names.data(number) else f"is of {receipt.key}"
+
+    def _confirm(self, number: int, new: NewObject) -> _Kept | None:
+        receipt = self._read(number)
+        if receipt is None or self._fault(number, receipt) is not None:
+            return None
+        crc32c = int(receipt.crc32c, 16)
+        writer = None
+        if receipt.upload is not None:
+            writer = self._job.sink.resume(new, stored_upload(receipt), ExpectedObject(receipt.size, crc32c))
+            if writer is None:
+                self.faults.append(f"{self._uri(number)} names parts that the store does not have")
+                return None
+        return _Kept(StagedObject(number, counts_of(receipt), receipt.size, crc32c, writer), receipt.checksum)
+
+    def _make(self, account: ObjectAccount, upload: str | None) -> Receipt:
+        job, staged = self._job, account.staged
+        return Receipt(
+            export_id=job.handle.export_id,
+            generation=job.names.generation,
+            encoding=encoding(job.handle, job.options, job.options.max_object_bytes),
+            source_bytes=self._totals.size,
+            source_rows=self._totals.lines,
+            number=staged.number,
+            key=job.names.data(staged.number),
+            size=staged.size,
+            crc32c=checksum.text(staged.crc32c),
+            upload=upload,
+            parts=(),
+            counts=counts_to_json(staged.counts),
+            segments=tuple(map(segment_to_json, account.segments)),
+        )
+
+    def _stop(self, error: Exception | str) -> None:
+        """Log, once, that a later try cannot resume this landing."""
+        if self._works:
+            logger.warning("%s So a try that dies is not resumed: the next one moves everything again.", error)
+            self.faults.append(str(error))
+        self._works = False
+
+    def _uri(self, number: int) -> str:
+        return self._job.sink.uri(self._job.names.receipt(number))
