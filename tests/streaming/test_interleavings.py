@@ -121,10 +121,11 @@ def _dates_nothing(self: LandedGenerations, objects: Mapping[Any, list[ListedObj
     return True
 
 
-def _fences_exact_keys(self: OwnObjects) -> None:
+def _fences_exact_keys(self: OwnObjects, keep: Callable[[str], bool] | None = None) -> None:
     names = self._job.names
     for key in (*map(names.data, range(8)), names.errors):
-        self._sink.abort_open_uploads(key, exact=True)
+        options = {} if keep is None else {"keep": keep}
+        self._sink.abort_open_uploads(key, exact=True, **options)
 
 
 PLANTED: dict[str, tuple[type, str, Any]] = {

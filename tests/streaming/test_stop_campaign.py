@@ -1,6 +1,6 @@
 """Everything ends.
 
-G12: a stop is over within five seconds whatever hosts do, and leaves what G2 promises.
+G12: a stop is over within five seconds whatever hosts do, and leaves what G2 promises, with what a receipt names.
 
 `LABELBOX_STOP_MOMENTS=200` runs more moments.
 """
@@ -21,6 +21,7 @@ import pytest
 from support.stores.servers import BUCKET, files, gcs_client, s3_client
 from support.streaming.exports import LandingClient
 from support.streaming.landing import Store
+from support.streaming.staged import unnamed_uploads
 from support.streaming.stops import (
     BusyStore,
     StopCase,
@@ -40,6 +41,7 @@ from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import DrippingFile, ErrorRows, SlowAnswer
 from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
+from labelbox_export_provider.testing.sink_conformance import Store as SeenStore
 
 MOMENTS = int(os.environ.get("LABELBOX_STOP_MOMENTS", "40"))
 LIMIT = 5.0
@@ -85,13 +87,16 @@ def test_a_stop_is_over_soon_and_leaves_nothing(patient: LandingClient, any_stor
         assert seconds_since() < LIMIT
         assert until_none(threads_left, LIMIT - seconds_since()) == []
         assert until_none(lambda: max(0, sockets_to(fake) - sockets), LIMIT - seconds_since()) == 0
-        assert open_uploads() == []
         seen = store.public()
+        assert unnamed_uploads(SeenStore(store.sink, store.visible, open_uploads, again=lambda: store.sink)) == []
+        seen = {name: content for name, content in seen.items() if "_staging/" not in name}
         assert not [name for name in seen if "manifests/" in name]
     finally:
         fake.faults.clear()
     case.land(patient.client, handle, store.sink, CancelToken())
+    assert open_uploads() == []
     landed = store.public()
+    assert not [name for name in landed if "_staging/" in name]
     assert {name: landed.get(name) for name in seen} == seen, "what was visible was not whole"
 
 

@@ -75,6 +75,11 @@ class Destination(ABC):
         is_written = bool(landed.objects) == (options.on_empty == "write_empty")
         return landed.errors.rows <= options.max_error_rows and (landed.rows_landed > 0 or is_written)
 
+    @property
+    def other_tries(self) -> bool:
+        """Whether something of another try was there and was removed."""
+        return self._objects.other_tries
+
     def before_completion(self) -> None:  # noqa: B027  there is nothing to ask in the layout
         """Look again before the first object becomes visible, where it could take the place of another export's."""
 

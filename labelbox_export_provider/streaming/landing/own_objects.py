@@ -33,6 +33,8 @@ class OwnObjects:
         self._sink = job.sink
         self._prefixes = {kind: prefix for kind, prefix in job.names.own.items() if kind != "manifests"}
         self._warned = False
+        self.other_tries = False
+        """Whether something of another try was there and was removed."""
 
     def fence(self, keep: Callable[[str], bool] | None = None) -> None:
         """Abort the open uploads of all tries of this export, so that one that still runs cannot complete them.
@@ -49,6 +51,7 @@ class OwnObjects:
             prefix, exact = of
             options = {"keep": keep} if keep is not None and prefix == self._prefixes.get("data") else {}
             if aborted := self._sink.abort_open_uploads(prefix, exact=exact, **options):
+                self.other_tries = True
                 logger.info("%s: aborted %d open upload(s) of another try.", self._sink.uri(prefix), aborted)
 
         self._job.calls.map(abort, found)
@@ -112,6 +115,7 @@ class OwnObjects:
         keys = list(keys)
         self._job.calls.map(self._sink.delete, keys)
         for key in keys:
+            self.other_tries = True
             logger.info("%s: removed, it is of another try of this export.", self._sink.uri(key))
 
     def remove_all(self, manifests: Iterable[str]) -> None:

@@ -25,6 +25,15 @@ def stored_upload(receipt: Receipt) -> StoredUpload:
     return StoredUpload(receipt.upload or "", tuple(parts))
 
 
+def parts_add_up(receipt: Receipt) -> bool:
+    """Return whether size and checksum of the parts are together those of the object."""
+    size = crc32c = 0
+    for part in receipt.parts:
+        size += part.size
+        crc32c = checksum.combine(crc32c, int(part.crc32c, 16), part.size)
+    return (size, checksum.text(crc32c)) == (receipt.size, receipt.crc32c)
+
+
 def counts_to_json(counts: RowCounts) -> dict[str, int]:
     """Return counts of rows by their names."""
     return asdict(counts)

@@ -15,15 +15,7 @@ from functools import partial
 
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
-from labelbox_export_provider.errors import (
-    ConfigurationError,
-    ExportEndedError,
-    IntegrityError,
-    ObjectExistsError,
-    StorageError,
-    StorageUnavailableError,
-    TooManyErrorRowsError,
-)
+from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import JSON, ExpectedObject, NewObject, ObjectWriter
 from labelbox_export_provider.streaming.landing.job import Job, encoding
@@ -32,6 +24,7 @@ from labelbox_export_provider.streaming.landing.receipt_form import (
     NO_PARTS,
     counts_of,
     counts_to_json,
+    parts_add_up,
     parts_of,
     segment_to_json,
     segments_of,
@@ -42,23 +35,6 @@ from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount, St
 logger = logging.getLogger(__name__)
 
 _MAX_RECEIPT = 64 * 1024**2
-_NOT_CURED_BY_RESUMING = (
-    IntegrityError,
-    TooManyErrorRowsError,
-    ObjectExistsError,
-    ConfigurationError,
-    ExportEndedError,
-)
-
-
-def ends_resuming(error: BaseException) -> bool:
-    """Return whether a later try must not resume what this one has stored.
-
-    Bytes that differ from what was announced have to be read again, all of them: which ones are wrong is not known. An
-    export that is refused, gives way or has another form is not landed from these objects. Everything else (a stop, a
-    host that does not answer, a permission or a key that is missing) may be over at the next try.
-    """
-    return isinstance(error, _NOT_CURED_BY_RESUMING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +157,8 @@ class Receipts:
 
     def remove(self) -> None:
         """Remove all receipts of this export; where that is not permitted they stay for a lifecycle rule."""
+        if not self._job.sink.resumes or not self._job.names.staging:
+            return
         try:
             keys = [each.key for each in self._job.sink.list(self._job.names.staging)]
             for key in keys[:1]:
@@ -252,7 +230,9 @@ class Receipts:
             return f"is that of object {receipt.number}"
         if receipt.encoding != encoding(job.handle, job.options, job.options.max_object_bytes):
             return f"is of another form of this export ({receipt.encoding})"
-        return None if receipt.key == job.names.data(number) else f"is of {receipt.key}"
+        if receipt.key != job.names.data(number):
+            return f"is of {receipt.key}"
+        return None if parts_add_up(receipt) else "names parts that are not the whole object"
 
     def _confirm(self, number: int, new: NewObject) -> _Kept | None:
         receipt = self._read(number)

@@ -21,13 +21,14 @@ from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, WrittenOb
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.explicit_key import ExplicitKey
+from labelbox_export_provider.streaming.landing.final_errors import ends_resuming
 from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.landing.layout import Layout
 from labelbox_export_provider.streaming.landing.manifests import Landed, landed_object, result_counts, state_of
 from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.planned import check_plan
-from labelbox_export_provider.streaming.landing.receipts import Receipts, ends_resuming
+from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.streaming.landing.staging import Stager, not_staged_error
 from labelbox_export_provider.streaming.landing.totals import ask_totals
 from labelbox_export_provider.streaming.pipeline import compression
@@ -191,7 +192,8 @@ class Landing:
         return LandedExport(landed.manifest, landed.uri, skip=self._skips(landed.manifest), moved=False)
 
     def _remove_receipts(self, manifest: Manifest) -> None:
-        if self._receipts.are_possible and (manifest.max_object_bytes is not None or self._receipts.were_found):
+        """Remove the receipts of all tries; a small landing that found nothing of another try does not look."""
+        if manifest.max_object_bytes is not None or self._receipts.were_found or self._destination.other_tries:
             self._receipts.remove()
 
     def _skips(self, manifest: Manifest) -> bool:

@@ -82,6 +82,7 @@ class StrictS3(ObjectStore[MultipartUpload]):
             "CompleteMultipartUpload": self._complete_upload,
             "AbortMultipartUpload": self._abort_upload,
             "ListMultipartUploads": self._list_uploads,
+            "ListParts": self._list_parts,
         }[request.operation]
         return perform(request)
 
@@ -182,6 +183,16 @@ class StrictS3(ObjectStore[MultipartUpload]):
         return messages.xml(
             "ListMultipartUploadsResult", f"<IsTruncated>{str(more).lower()}</IsTruncated>{marker}{listed}"
         )
+
+    def _list_parts(self, request: ParsedRequest) -> HttpAnswer:
+        upload, after = self._upload(request), int(request.query.get("part-number-marker", "0"))
+        numbers = [number for number in sorted(upload.parts) if number > after]
+        page, more = numbers[: self.page], len(numbers) > self.page
+        listed = "".join(messages.listed_part(number, *upload.parts[number]) for number in page)
+        marker = f"<NextPartNumberMarker>{page[-1]}</NextPartNumberMarker>" if more else ""
+        kind = f"<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>{upload.checksum_type}</ChecksumType>"
+        told = kind if upload.checksum_type else ""
+        return messages.xml("ListPartsResult", f"<IsTruncated>{str(more).lower()}</IsTruncated>{marker}{told}{listed}")
 
     # --- rules
 

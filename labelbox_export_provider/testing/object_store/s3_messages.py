@@ -33,7 +33,7 @@ def _operation(method: str, key: str, query: Mapping[str, str]) -> str:
         "PUT": "UploadPart" if upload else "PutObject",
         "POST": "CompleteMultipartUpload" if upload else "CreateMultipartUpload",
         "DELETE": "AbortMultipartUpload" if upload else "DeleteObject",
-        "GET": "GetObject",
+        "GET": "ListParts" if upload else "GetObject",
         "HEAD": "HeadObject",
     }.get(method)
     if found is None:
@@ -124,6 +124,14 @@ def listed_object(found: StoredObject) -> str:
     return (
         f"<Contents><Key>{quote(found.key)}</Key><Size>{len(found.content)}</Size><ETag>&quot;{found.etag}&quot;</ETag>"
         f"<LastModified>{found.modified_at:%Y-%m-%dT%H:%M:%S.000Z}</LastModified></Contents>"
+    )
+
+
+def listed_part(number: int, content: bytes, etag: str) -> str:
+    """Return a part's entry in the listing of an upload."""
+    return (
+        f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag><Size>{len(content)}</Size>"
+        "<LastModified>2026-11-22T02:00:00.000Z</LastModified></Part>"
     )
 
 

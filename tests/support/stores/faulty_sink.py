@@ -21,14 +21,17 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
 )
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
 
 Answer = TypeVar("Answer")
 Injection = Literal["refused", "unavailable", "lost", "killed before", "killed after", "really killed"]
-Area = Literal["data", "errors", "uris", "manifests"]
+Area = Literal["data", "errors", "uris", "manifests", "receipts"]
 
 
 def area_of(key: str) -> Area:
     """Return what an object is for, by its key."""
+    if "_staging/" in key:
+        return "receipts"
     areas: tuple[Area, ...] = ("errors", "uris", "manifests")
     return next((area for area in areas if f"{area}/" in key), "data")
 
@@ -67,6 +70,7 @@ class FaultySink(Sink):
         self.connections = sink.connections
         self.put_leaves_nothing = sink.put_leaves_nothing
         self.heads_without_list = sink.heads_without_list
+        self.resumes = sink.resumes
 
     def uri(self, key: str) -> str:
         return self._sink.uri(key)
@@ -76,6 +80,10 @@ class FaultySink(Sink):
 
     def begin(self, new: NewObject) -> ObjectWriter:
         return _FaultyWriter(self, new.key, self.make("begin", new.key, lambda: self._sink.begin(new)))
+
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
+        writer = self.make("resume", new.key, lambda: self._sink.resume(new, stored, expected))
+        return None if writer is None else _FaultyWriter(self, new.key, writer)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         return self.make("put", new.key, lambda: self._sink.put(new, content))
@@ -92,8 +100,11 @@ class FaultySink(Sink):
     def delete(self, key: str) -> None:
         self.make("delete", key, lambda: self._sink.delete(key))
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
-        return self.make("abort_open_uploads", prefix, lambda: self._sink.abort_open_uploads(prefix, exact=exact))
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
+        options = {} if keep is None else {"keep": keep}
+        return self.make(
+            "abort_open_uploads", prefix, lambda: self._sink.abort_open_uploads(prefix, exact=exact, **options)
+        )
 
     def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
         """Make a call, or fail as the fault demands."""
@@ -139,6 +150,9 @@ class _FaultyWriter(ObjectWriter):
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         return self._sink.make("complete", self._key, lambda: self._writer.complete(expected))
+
+    def stored(self) -> StoredUpload | None:
+        return self._writer.stored()
 
     def abort(self) -> None:
         if not self._sink.dead:

@@ -107,6 +107,9 @@ STORE_CALLS: list[tuple[str, Area]] = [
     *itertools.product(("begin", "put_part", "complete"), _STREAMS),
     ("put", "uris"),
     ("put", "manifests"),
+    ("list", "receipts"),
+    ("put", "receipts"),
+    ("delete", "receipts"),
 ]
 
 
@@ -151,7 +154,7 @@ OF_CHUNKS = ["half kept", "half kept for ever"]
 
 def _places(call: str, area: Area, landing: Landing) -> tuple[Place, ...]:
     """Leave out places that are the same as the first."""
-    many = call in {"put_part", "UploadPart", "send"} or (area == "data" and landing.shape == "split")
+    many = call in {"put_part", "UploadPart", "send"} or (area in {"data", "receipts"} and landing.shape == "split")
     return PLACES if many else ("first",)
 
 
@@ -169,6 +172,8 @@ def _all_cases(store: StoreName) -> dict[str, list[Case]]:
             found["source"].append(Case(store, landing, "source", "byte", how, "errors"))
         for (call, area), inject in itertools.product(STORE_CALLS, INJECTIONS):
             if area == "uris" and landing.shape == "explicit key":
+                continue
+            if area == "receipts" and landing.shape != "split":
                 continue
             found["store"] += [
                 Case(store, landing, "store", call, inject, area, place) for place in _places(call, area, landing)
@@ -188,7 +193,7 @@ def _all_cases(store: StoreName) -> dict[str, list[Case]]:
 
 
 def generate_cases() -> list[Case]:
-    chance = random.Random(SEED)
+    chance, of_receipts_only = random.Random(SEED), random.Random(SEED)
     wanted: dict[StoreName, dict[str, int]] = {
         "file": {"source": 70, "store": 120},
         "strict": {"source": 40, "store": 70, "wire": 130},
@@ -200,7 +205,9 @@ def generate_cases() -> list[Case]:
     for store, layers in wanted.items():
         found = _all_cases(store)
         for layer, number in layers.items():
-            cases += chance.sample(found[layer], number)
+            of_receipts = [case for case in found[layer] if case.area == "receipts"]
+            cases += chance.sample([case for case in found[layer] if case.area != "receipts"], number)
+            cases += of_receipts_only.sample(of_receipts, min(len(of_receipts), 16))
         # Only an explicit key in GCS goes in chunks, which is rare among the others.
         cases += [case for case in found["wire"] if case.how in OF_CHUNKS and case not in cases]
     return cases

@@ -25,6 +25,7 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
 )
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
 
 Answer = TypeVar("Answer")
 StoreKind = Literal["file", "strict", "gcs", "rclone"]
@@ -227,10 +228,18 @@ class GatedSink(Sink):
 
         self.make(delete)
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
+    def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
+        writer = self.make(lambda: self._sink.resume(new, stored, expected))
+        return None if writer is None else _GatedWriter(self, writer)
+
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
         if not self._listed:
             return 0
-        return self.make(lambda: self._sink.abort_open_uploads(prefix, exact=exact))
+        if keep is None:
+            return self.make(lambda: self._sink.abort_open_uploads(prefix, exact=exact))
+        # What it asks makes calls in their own turns, so it is known before.
+        keep("")
+        return self.make(lambda: self._sink.abort_open_uploads(prefix, exact=exact, keep=keep))
 
     def remove_wrong(self, key: str, *, found: int, sent: int) -> Any:
         return self.make(lambda: self._sink.remove_wrong(key, found=found, sent=sent))
@@ -265,6 +274,9 @@ class _GatedWriter(ObjectWriter):
 
     def complete(self, expected: ExpectedObject) -> WrittenObject:
         return self._sink.make(lambda: self._writer.complete(expected))
+
+    def stored(self) -> StoredUpload | None:
+        return self._writer.stored()
 
     def abort(self) -> None:
         if not self._sink.dead:

@@ -86,8 +86,8 @@ class KilledAt(Sink):
         self._pass(key)
         self._sink.delete(key)
 
-    def abort_open_uploads(self, prefix: str, *, exact: bool = False) -> int:
-        return self._sink.abort_open_uploads(prefix, exact=exact)
+    def abort_open_uploads(self, prefix: str, *, exact: bool = False, keep: Callable[[str], bool] | None = None) -> int:
+        return self._sink.abort_open_uploads(prefix, exact=exact, keep=keep)
 
     def _pass(self, key: str) -> None:
         with self._lock:

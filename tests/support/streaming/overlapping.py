@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import pytest
 from support.stores.faulty_sink import KilledError
 from support.streaming.exports import LandingClient, unpacked
 from support.streaming.interleaving import KEY, GatedSink, History, Schedule, Seen, StoppedByHandError
+from support.streaming.staged import unnamed_uploads
 
 from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -127,9 +129,23 @@ def check_aftermath(after: Aftermath) -> list[str]:
     generations = [manifest.generation for manifest in manifests.values()]
     faults += [f"{each} has two manifests" for each in set(generations) if generations.count(each) > 1]
     if after.history.listed:
-        faults += [f"{key} is open" for key in after.store.litter()]
+        faults += [f"{key} is open, and no receipt names it" for key in unnamed_uploads(after.store)]
+        faults += _leftovers(after, visible)
+    visible = {key: content for key, content in visible.items() if "_staging/" not in key}
     check = _explicit_faults if after.history.explicit else _layout_faults
     return faults + check(after, visible, manifests)
+
+
+def _leftovers(after: Aftermath, visible: Mapping[str, bytes]) -> list[str]:
+    """Return receipts and open uploads of exports that every landing of them has landed."""
+    faults = []
+    names = [generation(after.handle(number).export_id) for number in range(len(after.outcomes))]
+    found = [*after.store.litter(), *(key for key in visible if "_staging/" in key)]
+    for name in set(names):
+        outcomes = [outcome for each, outcome in zip(names, after.outcomes, strict=True) if each == name]
+        if not any(outcomes):
+            faults += [f"{key} is left" for key in found if f".{name}" in key]
+    return faults
 
 
 def _newest(manifests: Mapping[str, Manifest], after: Aftermath) -> str | None:
@@ -169,7 +185,7 @@ def _layout_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Ma
     }
     faults += [f"{name} is gone, and nothing replaced it" for name in ever - landed.keys() - replaced]
     for landing, key in sorted(after.seen.removed):
-        name, own = next(each for each in handles if f".{each}." in key), after.handle(landing)
+        name, own = next(each for each in handles if re.search(rf"\.{each}[./]", key)), after.handle(landing)
         # What nobody has touched for an hour goes without having a manifest, which alone holds the question.
         same = handles[name].question == own.question or (name not in ever and plans[landing].hours_later)
         may_go = same and handles[name].order < own.order

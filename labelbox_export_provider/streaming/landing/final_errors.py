@@ -1,0 +1,29 @@
+"""Which failures end resuming: the one place where it is decided what a later try may use of this one."""
+
+from __future__ import annotations
+
+from labelbox_export_provider.errors import (
+    ConfigurationError,
+    ExportEndedError,
+    IntegrityError,
+    ObjectExistsError,
+    TooManyErrorRowsError,
+)
+
+_NOT_CURED_BY_RESUMING = (
+    IntegrityError,
+    TooManyErrorRowsError,
+    ObjectExistsError,
+    ConfigurationError,
+    ExportEndedError,
+)
+
+
+def ends_resuming(error: BaseException) -> bool:
+    """Return whether a later try must not resume what this one has stored.
+
+    Bytes that differ from what was announced have to be read again, all of them: which ones are wrong is not known. An
+    export that is refused, gives way or has another form is not landed from these objects. Everything else (a stop, a
+    host that does not answer, a permission or a key that is missing) may be over at the next try.
+    """
+    return isinstance(error, _NOT_CURED_BY_RESUMING)

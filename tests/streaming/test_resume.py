@@ -1,0 +1,241 @@
+"""A try that dies is resumed: what it has stored is not moved again, and the bytes are those of one try."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
+from support.stores.servers import file_store, strict_gcs_store, strict_store
+from support.streaming.exports import NOW, VERSIONS, LandingClient, landing_client, without_versions
+from support.streaming.staged import receipts_in, unnamed_uploads
+
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan
+from labelbox_export_provider.domain.records.object_names import layout_names
+from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
+from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
+from labelbox_export_provider.sinks.base import JSON, NewObject
+from labelbox_export_provider.sinks.file import FileSink
+from labelbox_export_provider.streaming.landing.land import LandingOptions, plan_landing, publish, stage_objects
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
+from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
+from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
+from labelbox_export_provider.testing.sink_conformance import Store
+
+OBJECT_BYTES = 128 * 1024
+OBJECTS = 8
+PART_BYTES = 16 * 1024
+FORMS = [None, "gzip", "zstd"]
+
+
+@pytest.fixture(scope="module")
+def larger() -> Iterator[LandingClient]:
+    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
+    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
+        yield client
+
+
+@pytest.fixture
+def at(larger: LandingClient) -> LandingClient:
+    """A client of an export of several objects."""
+    larger.fake.faults.clear()
+    larger.fake.requests.clear()
+    return larger
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MIN_PART", "MAX_PART"):
+        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+
+
+@pytest.fixture(params=["file", "s3", "gcs"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    if request.param == "file":
+        yield file_store(tmp_path / "lake")
+    elif request.param == "s3":
+        with strict_s3(minimum_part_bytes=PART_BYTES) as server:
+            yield strict_store(server)
+    else:
+        with strict_gcs(minimum_part_bytes=PART_BYTES) as server:
+            yield strict_gcs_store(server, retry_timeout=1)
+
+
+def check_landed(at: LandingClient, handle: ExportHandle, store: Store, compression: Any = "gzip") -> None:
+    """Compare with an undisturbed landing into another prefix."""
+    at.land(handle, store.again(), prefix="other", max_object_bytes=OBJECT_BYTES, compression=compression)
+    # GCS names no ETag when it completes an object, but when it is asked for one.
+    seen = {
+        name: data.replace(b'"etag": null', b'"etag": "any"')
+        for name, data in without_versions(store.visible()).items()
+    }
+    alone = {
+        name.removeprefix("other/"): data.replace(b"other/", b"lake/")
+        for name, data in seen.items()
+        if name.startswith("other/")
+    }
+    assert {name.removeprefix("lake/"): data for name, data in seen.items() if name.startswith("lake/")} == alone
+    assert store.litter() == []
+
+
+def kill(
+    at: LandingClient, handle: ExportHandle, store: Store, turn: int, call: str = "complete", **options: Any
+) -> None:
+    sink = FaultySink(store.again(), SinkFault(call, "data", turn, "killed before"))
+    with pytest.raises(KilledError):
+        at.land(handle, sink, max_object_bytes=OBJECT_BYTES, workers=1, **options)
+
+
+@pytest.mark.parametrize("compression", FORMS)
+def test_a_killed_burst_moves_nothing_again(at: LandingClient, any_store: Store, compression: Any) -> None:
+    """All objects are stored and some are visible: the next try reads no file of the result, and ends with the same."""
+    handle = at.export()
+    kill(at, handle, any_store, 2, compression=compression)
+    assert len(receipts_in(any_store.visible())) >= 3
+    at.fake.requests.clear()
+    at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, compression=compression)
+    assert at.fake.requests.files == []
+    check_landed(at, handle, any_store, compression)
+
+
+@pytest.mark.parametrize("compression", FORMS)
+def test_a_killed_move_resumes_behind_what_is_stored(
+    at: LandingClient, any_store: Store, tmp_path: Path, compression: Any
+) -> None:
+    """Killed at a part of a later object: only what has no receipt is read again."""
+    handle = at.export()
+    at.land(handle, FileSink(tmp_path / "alone"), max_object_bytes=OBJECT_BYTES, compression=compression, workers=1)
+    undisturbed = bytes_read(at)
+    parts = {None: 48, "gzip": 14, "zstd": 9}[compression]
+    kill(at, handle, any_store, parts, "put_part", compression=compression)
+    kept = len(receipts_in(any_store.visible()))
+    assert kept >= 3
+    at.fake.requests.clear()
+    at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, compression=compression, workers=1)
+    assert bytes_read(at) < undisturbed * (1 - (kept - 1) / OBJECTS)
+    check_landed(at, handle, any_store, compression)
+
+
+def bytes_read(at: LandingClient) -> int:
+    return sum(each.bytes_sent for each in at.fake.requests.files)
+
+
+def options() -> Any:
+    return LandingOptions(max_object_bytes=OBJECT_BYTES, workers=1)
+
+
+def test_several_tasks_land_what_one_task_lands(at: LandingClient, any_store: Store) -> None:
+    """Plan, shards in any order and one of them twice, publish twice: the bytes of a landing by one task."""
+    handle = at.export()
+    common: Any = {"client": at.client, "handle": handle, "names": layout_names(handle, "lake", "gzip")}
+    common |= {"options": options()}
+    at.fake.requests.clear()
+    plan = plan_landing(**common, sink=any_store.again(), max_shards=3, shard_bytes=1)
+    assert len(at.fake.requests.api) == 2
+    assert len(plan.shards) == 3
+    assert plan == LandingPlan.model_validate(plan.model_dump(mode="json"))
+    for first, last in (*reversed(plan.shards), plan.shards[1]):
+        shard = stage_objects(plan, first, last, **common, sink=any_store.again())
+        assert (shard.first, shard.last) == (first, last)
+    assert shard.kept == last - first
+    assert not [name for name in any_store.visible() if "_staging/" not in name]
+    at.fake.requests.clear()
+    landed = publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
+    again = publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
+    assert (landed.moved, again.moved) == (True, False)
+    assert at.fake.requests.files == []
+    check_landed(at, handle, any_store)
+
+
+FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {
+    "missing": lambda receipt: None,
+    "foreign": lambda receipt: receipt.model_copy(update={"export_id": "clother"}),
+    "doubled": lambda receipt: receipt.model_copy(update={"number": 0}),
+    "of another form": lambda receipt: receipt.model_copy(update={"encoding": "2"}),
+    "of other totals": lambda receipt: receipt.model_copy(update={"source_rows": 7}),
+    "without a part": lambda receipt: receipt.model_copy(update={"parts": receipt.parts[:-1]}),
+    "of another upload": lambda receipt: receipt.model_copy(update={"upload": "u4711"}),
+}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "cut", "a lost byte"])
+def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: Store, fault: str) -> None:
+    """A missing, doubled, foreign or damaged receipt is refused before anything is visible; staging again helps."""
+    handle = at.export()
+    names = layout_names(handle, "lake", "gzip")
+    common: Any = {"client": at.client, "handle": handle, "names": names, "options": options()}
+    plan = plan_landing(**common, sink=any_store.again(), max_shards=2, shard_bytes=1)
+    for first, last in plan.shards:
+        stage_objects(plan, first, last, **common, sink=any_store.again())
+    key = names.receipt(2)
+    content = any_store.visible()[key]
+    if fault == "cut":
+        damaged: bytes | None = content[:-20]
+    elif fault == "a lost byte":
+        damaged = content.replace(b'"size":', b'"size":1', 1)
+    else:
+        receipt = read_receipt(content)
+        assert receipt is not None
+        changed = FAULTS[fault](receipt)
+        damaged = None if changed is None else changed.to_json()
+    any_store.sink.delete(key)
+    if damaged is not None:
+        any_store.sink.put(NewObject(key, JSON), damaged)
+    with pytest.raises(StorageError, match="not staged, or their receipts are not sound"):
+        publish(plan, **common, sink=any_store.again(), versions=VERSIONS)
+    assert not [name for name in any_store.visible() if "_staging/" not in name]
+    stage_objects(plan, *plan.shards[0], **common, sink=any_store.again())
+    publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
+    check_landed(at, handle, any_store)
+
+
+def test_bytes_that_are_missing_in_a_receipt_are_refused(at: LandingClient, any_store: Store) -> None:
+    """A receipt that is sound by itself, but whose rows do not make up the stream, is an `IntegrityError`."""
+    handle = at.export()
+    names = layout_names(handle, "lake", "gzip")
+    common: Any = {"client": at.client, "handle": handle, "names": names, "options": options()}
+    plan = plan_landing(**common, sink=any_store.again(), max_shards=2, shard_bytes=1)
+    for first, last in plan.shards:
+        stage_objects(plan, first, last, **common, sink=any_store.again())
+    receipt = read_receipt(any_store.visible()[names.receipt(2)])
+    assert receipt is not None
+    segment = receipt.segments[0]
+    changed = receipt.model_copy(update={"segments": (segment._replace(size=segment.size - 1), *receipt.segments[1:])})
+    any_store.sink.put(NewObject(names.receipt(2), JSON), changed.to_json())
+    with pytest.raises(IntegrityError):
+        publish(plan, **common, sink=any_store.again(), versions=VERSIONS)
+    assert any_store.visible() == {}
+    assert any_store.litter() == []
+
+
+def test_a_failure_that_resuming_repeats_leaves_nothing(at: LandingClient, any_store: Store) -> None:
+    """Bytes that differ from what was announced: receipts are removed, and everything is aborted."""
+    handle = at.export()
+    at.fake.faults.add(CorruptFile(file_index=20, position=30, times=None))
+    with pytest.raises(IntegrityError):
+        at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, workers=1)
+    assert any_store.visible() == {}
+    assert any_store.litter() == []
+
+
+def test_a_failure_that_may_pass_leaves_what_is_stored(
+    at: LandingClient, any_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An API that is down: what has a receipt stays, all else is aborted; the next try logs how much was kept."""
+    handle = at.export()
+    fault = ErrorStatus(operation="exportFileFromOffset", status=503, times=None, after=26)
+    at.fake.faults.add(fault)
+    with pytest.raises(UnreachableError):
+        at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, workers=1)
+    kept = len(receipts_in(any_store.visible()))
+    assert kept >= 2
+    assert unnamed_uploads(any_store) == []
+    at.fake.faults.clear()
+    with caplog.at_level(logging.INFO):
+        at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, workers=1)
+    assert f"{kept} of {OBJECTS} objects ({kept * OBJECT_BYTES} of " in caplog.text
+    check_landed(at, handle, any_store)
