@@ -25,6 +25,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 S3 = PAGE.partition("## S3")[2].partition("\n## ")[0]
 PART_BYTES = 16 * 1024
 PREFIX = "labelbox"
+LIFECYCLE = ("Uploads that nobody finishes", "Receipts in `_staging/`")
 
 
 def block(heading: str) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def denied_by(policy: dict[str, Any], *more: str) -> frozenset[str]:
             (pattern,) = statement["Condition"]["StringLike"].values()
             assert fnmatch.fnmatch(f"{PREFIX}/data/source=", pattern)
         for action in statement["Action"]:
-            assert of_objects != action.startswith("s3:List"), f"{action} is of the other kind of resource"
+            of_bucket = action.startswith("s3:List") and action != "s3:ListMultipartUploadParts"
+            assert of_objects != of_bucket, f"{action} is of the other kind of resource"
             allowed.add(action)
     return frozenset(call for call, needed in PERMISSIONS.items() if needed.split(" and ")[0] not in allowed)
 
@@ -57,7 +59,7 @@ def denied_by(policy: dict[str, Any], *more: str) -> frozenset[str]:
 def at() -> Iterator[LandingClient]:
     with (
         pytest.MonkeyPatch.context() as patch,
-        FakeLabelbox(generate_rows(60)) as fake,
+        FakeLabelbox(generate_rows(150)) as fake,
         landing_client(fake) as made,
     ):
         patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
@@ -84,6 +86,17 @@ def land(at: LandingClient, server: StrictS3, *, minutes: float = 0, **options: 
     return rows_in(server.visible())
 
 
+def die_and_resume(at: LandingClient, made: S3Sink) -> None:
+    """Kill a landing of several objects before it completes the first, and land them."""
+    handle = at.export(minutes=5)
+    options: dict[str, Any] = {"prefix": "resumed", "compression": None, "max_object_bytes": 64 * 1024}
+    with pytest.raises(KilledError):
+        at.land(handle, FaultySink(made, SinkFault("complete", "data", 0, "killed before")), **options)
+    at.fake.requests.clear()
+    at.land(handle, made, **options)
+    assert at.fake.requests.files == []
+
+
 def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(
     at: LandingClient, server: StrictS3
 ) -> None:
@@ -95,6 +108,7 @@ def test_the_table_holds_the_calls_that_are_really_made_and_what_each_needs(
     land(at, server, minutes=1, rerun="replace")
     at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
     at.land(handle, sink(server), key="explicit/rows.ndjson", compression=None)
+    die_and_resume(at, sink(server))
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", S3, re.MULTILINE))
     assert set(rows) == {call.operation for call in server.calls}
     assert rows == {call: " and ".join(f"`{each}`" for each in PERMISSIONS[call].split(" and ")) for call in rows}
@@ -104,6 +118,7 @@ def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: LandingClient, 
     server.denied = denied_by(block("The usual policy"))
     assert "DeleteObject" in server.denied
     assert land(at, server)
+    die_and_resume(at, sink(server))
     with pytest.raises(StorageError, match="rerun='refuse'"):
         at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="refuse")
 
@@ -129,7 +144,8 @@ def test_an_identity_that_may_only_write_lands_all_and_cannot_look_for_others(
 ) -> None:
     policy = block("Only writing")
     server.denied = denied_by(policy)
-    assert {"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "DeleteObject"} == server.denied
+    reading = {"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "ListParts"}
+    assert {*reading, "DeleteObject"} == server.denied
     assert land(at, server)
     assert "ListMultipartUploads" in caplog.text
     for rerun in ("refuse", "replace"):
@@ -160,6 +176,7 @@ def test_the_expected_owner_of_the_bucket_goes_with_every_call(at: LandingClient
         at.land(handle, killed, prefix=PREFIX, compression=None)
     at.land(handle, owned, prefix=PREFIX, compression=None, rerun="replace")
     at.land(at.export(minutes=1), owned, prefix=PREFIX, compression=None, rerun="replace")
+    die_and_resume(at, owned)
     assert {call.operation for call in server.calls} == set(PERMISSIONS)
     assert {call.headers.get("x-amz-expected-bucket-owner") for call in server.calls} == {"111122223333"}
 
@@ -199,10 +216,12 @@ def test_the_lifecycle_rule_is_one_that_s3_takes() -> None:
     with moto_server() as address:
         client = s3_client(address)
         client.create_bucket(Bucket="lake")
-        rule = block("Uploads that nobody finishes")
-        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration=rule)
-        (kept,) = client.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
-    assert kept["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+        both = [rule for each in LIFECYCLE for rule in block(each)["Rules"]]
+        client.put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration={"Rules": both})
+        uploads, receipts = client.get_bucket_lifecycle_configuration(Bucket="lake")["Rules"]
+    assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert receipts["Expiration"] == {"Days": 7}
+    assert receipts["Filter"]["Prefix"] == f"{PREFIX}/_staging/"
 
 
 def _small() -> Any:

@@ -232,7 +232,7 @@ def test_a_failure_that_may_pass_leaves_what_is_stored(
     with pytest.raises(UnreachableError):
         at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, workers=1)
     kept = len(receipts_in(any_store.visible()))
-    assert kept >= 2
+    assert kept >= 1
     assert unnamed_uploads(any_store) == []
     at.fake.faults.clear()
     with caplog.at_level(logging.INFO):

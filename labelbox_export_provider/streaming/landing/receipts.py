@@ -70,6 +70,8 @@ class Receipts:
         self._kept: dict[int, _Kept] = {}
         self._written: dict[int, ObjectWriter | None] = {}
         self._totals = StreamTotals(0, 0)
+        self._there: frozenset[int] = frozenset()
+        """Numbers of all receipts that were there at first, sound or not: without the right to delete they stay."""
         self._lock = threading.Lock()
         self._works = True
 
@@ -139,12 +141,14 @@ class Receipts:
             return
         receipt = self._make(account, stored.name or None)
         receipt = receipt.model_copy(update={"parts": parts_of(stored)})
-        new = NewObject(self._job.names.receipt(staged.number), JSON, self._job.metadata())
+        # Without metadata: a store that may not overwrite must not take an older receipt for this one.
+        new = NewObject(self._job.names.receipt(staged.number), JSON)
         try:
             self._job.sink.put(new, receipt.to_json())
-        except NOT_PERMITTED as error:
-            self._stop(error)
         except StorageError as error:
+            if isinstance(error, NOT_PERMITTED) and staged.number not in self._there:
+                self._stop(error)
+                return
             logger.info("%s was not written, so a later try would stage this object again: %s", new.key, error)
         else:
             self._written[staged.number] = staged.writer
@@ -200,6 +204,7 @@ class Receipts:
             listed = [each.key for each in sink.list(names.staging)]
             found_numbers = [number for number in map(names.receipt_number, listed) if number is not None]
             numbers = [each for each in found_numbers if self._scope is None or each in self._scope]
+            self._there = frozenset(numbers)
             if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
                 self._stop(f"{self._uri(numbers[0])} may not be read.")
                 return {}
