@@ -2,8 +2,11 @@
 
 Real `ExportTaskTrigger`s wait in one event loop for exports that do not end, for a minute after all have been polled
 once; beside them, in processes of their own, what a user would write instead: a trigger with one httpx client per poll,
-and one with one aiohttp session per poll, each polling every five seconds. The server answers after `--latency`
-milliseconds, over plain http, and counts the requests.
+and one with one aiohttp session per poll, as the http provider's triggers have, each polling every five seconds. The
+server, a process of its own, answers after `--latency` milliseconds, over plain http, and counts the requests.
+
+Each case runs twice: once for requests and CPU, which is that of the process with the waits alone, and once for the
+longest block, since the heartbeat that measures it, a hundred times a second, takes CPU itself.
 """
 
 from __future__ import annotations
@@ -24,12 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.servers.processes import Servers
+from labelbox_export_provider.client.batch_polling import MAX_BATCH
 
 MAX_REQUESTS_PER_MINUTE = 60
 """The requests that a thousand waits may cost, as guarantee G9 states."""
 MAX_CORE_PERCENT = 2.0
 """The share of one core that a thousand waits may cost."""
 PAUSE = 5.0
+OURS = "one poller"
 KEY = "a-key-for-the-benchmark"
 QUERY = (
     "query T($userId: ID!, $taskId: ID!) { user(where: {id: $userId}) "
@@ -40,31 +45,38 @@ QUERY = (
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure, print a table, write JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--waits", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--rival-waits", type=int, default=1000, help="0 leaves the rivals out")
+    parser.add_argument("--waits", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--rival-waits", type=int, nargs="*", default=[100, 1000], help="nothing leaves the rivals out")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--settle", type=float, default=3 * PAUSE, help="seconds before the measurement, at least")
     parser.add_argument("--latency", type=int, default=50, help="milliseconds")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--child", nargs=2, metavar=("CASE", "FILE"), help=argparse.SUPPRESS)
     parser.add_argument("--address", help=argparse.SUPPRESS)
+    parser.add_argument("--heartbeat", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
     if given.child:
         case, file = given.child
         measured = asyncio.run(_measure(CASES[case], given))
         Path(file).write_text(json.dumps(measured))
         return measured
-    cases = {f"one poller, {waits} waits": ("ours", waits) for waits in given.waits}
-    if given.rival_waits:
-        for name in ("httpx client per poll", "aiohttp session per poll"):
-            cases[f"{name}, {given.rival_waits} waits"] = (name, given.rival_waits)
+    cases = {f"{OURS}, {waits} waits": (OURS, waits) for waits in given.waits}
+    cases |= {f"{name}, {waits} waits": (name, waits) for waits in given.rival_waits for name in CASES if name != OURS}
     with tempfile.TemporaryDirectory() as work, Servers(Path(work)) as servers:
         _, address = servers.start_own("benchmarks.servers.waiting")
-        figures = {name: _child(case, waits, given, address, work) for name, (case, waits) in cases.items()}
+        figures = {
+            name: {
+                **_child(case, waits, given, address, work),
+                **_child(case, waits, given, address, work, "--heartbeat"),
+            }
+            for name, (case, waits) in cases.items()
+        }
     report = {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
         "settings": {"seconds": given.seconds, "latency_ms": given.latency, "pause": PAUSE},
         "gate": {"requests_per_minute": MAX_REQUESTS_PER_MINUTE, "core_percent": MAX_CORE_PERCENT},
         "cases": figures,
+        "ratios": {name: _ratio(figures, *cases[name]) for name in cases if f"{OURS}, {cases[name][1]} waits" in cases},
     }
     _print(report)
     if given.output:
@@ -72,7 +84,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     return report
 
 
-def _child(case: str, waits: int, given: argparse.Namespace, address: str, work: str) -> dict[str, float]:
+def _ratio(figures: dict[str, dict[str, float]], case: str, waits: int) -> dict[str, float]:
+    """Return what a case takes in terms of what one poller takes for as many waits."""
+    measured, ours = figures[f"{case}, {waits} waits"], figures[f"{OURS}, {waits} waits"]
+    names = ("requests_per_minute", "core_percent")
+    return {name: round(measured[name] / ours[name], 1) if ours[name] else 0.0 for name in names}
+
+
+def _child(
+    case: str, waits: int, given: argparse.Namespace, address: str, work: str, *options: str
+) -> dict[str, float]:
     file = Path(work) / "case.json"
     endpoint = f"{address}/{given.latency}/IN_PROGRESS/graphql"
     own = {
@@ -82,7 +103,8 @@ def _child(case: str, waits: int, given: argparse.Namespace, address: str, work:
         "NO_PROXY": "127.0.0.1",
     }
     command = [sys.executable, "-m", "benchmarks.waiting", "--waits", str(waits), "--seconds", str(given.seconds)]
-    command += ["--latency", str(given.latency), "--address", address, "--child", case, str(file)]
+    command += ["--settle", str(given.settle), "--latency", str(given.latency), "--address", address]
+    command += ["--child", case, str(file), *options]
     output = subprocess.DEVNULL
     subprocess.run(command, env={**os.environ, **own}, stdout=output, stderr=output, check=True)
     measured: dict[str, float] = json.loads(file.read_text())
@@ -95,25 +117,33 @@ async def _measure(
     """Let all waits begin, and measure from when the first polls are over."""
     [waits] = given.waits
     endpoint = f"{given.address}/{given.latency}/IN_PROGRESS/graphql"
-    blocks: list[float] = []
-    beating = asyncio.create_task(_beat(blocks))
     waiting = [asyncio.create_task(wait(number, endpoint)) for number in range(waits)]
-    await asyncio.sleep(3 * PAUSE)
-    blocks.clear()
-    sent, begun, cpu = _count(given.address), time.monotonic(), time.process_time()
-    await asyncio.sleep(given.seconds)
-    seconds = time.monotonic() - begun
-    measured = {
-        "requests_per_minute": round((_count(given.address) - sent) / seconds * 60, 1),
-        "core_percent": round((time.process_time() - cpu) / seconds * 100, 2),
-        "longest_block": round(max(blocks), 3),
-    }
+    await asyncio.sleep(max(given.settle, 1.2 * waits / MAX_BATCH))
+    measured = await (_block(given) if given.heartbeat else _cost(given))
     if any(each.done() for each in waiting):
         raise RuntimeError("a wait has ended")
-    for each in (*waiting, beating):
+    for each in waiting:
         each.cancel()
-    await asyncio.gather(*waiting, beating, return_exceptions=True)
+    await asyncio.gather(*waiting, return_exceptions=True)
     return measured
+
+
+async def _cost(given: argparse.Namespace) -> dict[str, float]:
+    sent, begun, cpu = _count(given.address), time.monotonic(), time.process_time()
+    await asyncio.sleep(given.seconds)
+    seconds, cpu = time.monotonic() - begun, time.process_time() - cpu
+    return {
+        "requests_per_minute": round((_count(given.address) - sent) / seconds * 60, 1),
+        "core_percent": round(cpu / seconds * 100, 2),
+    }
+
+
+async def _block(given: argparse.Namespace) -> dict[str, float]:
+    blocks: list[float] = []
+    beating = asyncio.create_task(_beat(blocks))
+    await asyncio.sleep(given.seconds)
+    beating.cancel()
+    return {"longest_block": round(max(blocks), 3)}
 
 
 async def _ours(number: int, endpoint: str) -> None:
@@ -159,7 +189,7 @@ async def _aiohttp(number: int, endpoint: str) -> None:
 
 
 CASES: dict[str, Callable[[int, str], Coroutine[Any, Any, None]]] = {
-    "ours": _ours,
+    OURS: _ours,
     "httpx client per poll": _httpx,
     "aiohttp session per poll": _aiohttp,
 }
@@ -185,9 +215,13 @@ async def _beat(blocks: list[float]) -> None:
 def _print(report: dict[str, Any]) -> None:
     gate = report["gate"]
     print(f"gate at 1,000 waits: {gate['requests_per_minute']} requests/min, {gate['core_percent']} % of a core\n")
-    print("| waits | requests/min | % of a core | longest block of the loop, s |\n|---|---|---|---|")
+    print("| waits | requests/min | % of a core | requests, core of one poller's | longest block of the loop, s |")
+    print("|---|---|---|---|---|")
     for name, each in report["cases"].items():
-        print(f"| {name} | {each['requests_per_minute']} | {each['core_percent']} | {each['longest_block']} |")
+        ratio = report["ratios"].get(name, {})
+        shown = f"{ratio['requests_per_minute']:g}, {ratio['core_percent']:g}" if ratio else ""
+        measured = f"{each['requests_per_minute']} | {each['core_percent']} | {shown} | {each['longest_block']}"
+        print(f"| {name} | {measured} |")
 
 
 if __name__ == "__main__":

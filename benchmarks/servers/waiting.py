@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.servers.http import Connection, Request, serve
@@ -27,22 +27,25 @@ def main() -> None:
             connection.answer(200, repr(sent).partition("(")[2][:-1].encode(), {})
             return
         _, milliseconds, status, _ = request.target.split("/")
-        variables = json.loads(connection.body(request.length))["variables"]
+        asked = json.loads(connection.body(request.length))
         next(sent)
         time.sleep(int(milliseconds) / 1000)
-        connection.answer(200, json.dumps({"data": {"user": _tasks(variables, status)}}).encode(), JSON)
+        fields = asked["query"].rpartition("{")[2].partition("}")[0].split()
+        tasks = _tasks(asked["variables"], status, fields)
+        connection.answer(200, json.dumps({"data": {"user": tasks}}).encode(), JSON)
 
     serve(answer)
 
 
-def _tasks(variables: Mapping[str, Any], status: str) -> dict[str, Any]:
-    return {
-        "createdTasks" if name == "taskId" else name.replace("taskId", "task"): [
-            {**complete_task(export_id), "status": status}
-        ]
-        for name, export_id in variables.items()
-        if name.startswith("taskId")
-    }
+def _tasks(variables: Mapping[str, Any], status: str, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the tasks that were asked for, each with the fields that were asked for."""
+    found: dict[str, Any] = {}
+    for name, export_id in variables.items():
+        if name.startswith("taskId"):
+            task = {**complete_task(export_id), "status": status}
+            alias = "createdTasks" if name == "taskId" else name.replace("taskId", "task")
+            found[alias] = [{field: task[field] for field in fields}]
+    return found
 
 
 if __name__ == "__main__":

@@ -16,8 +16,12 @@ from labelbox_export_provider.client.retry import RetryPolicy
 
 TICK = 5.0
 """Seconds from the start of one round of requests to that of the next, at least, where waits allow such long pauses."""
-EARLY = 0.1
-"""The share of its pause by which a poll may be early, so that the waits of one round meet in the next one again."""
+EARLY = 0.2
+"""The share of its pause by which a poll may be early, so that the waits of one round meet in the next one again.
+
+It is what answers take and what pauses differ, a tenth of each."""
+BURST = 5
+"""Maximum number of requests that may follow each other at once, so that the batches of one round are not drawn out."""
 MINUTE = 61.0
 """Seconds over which the requests of a minute are spread, so that no 60 s have more of them, whenever they arrive."""
 PROBES = RetryPolicy(first_wait=2.0, max_wait=15.0)
@@ -68,14 +72,16 @@ class PollSchedule(Generic[AnswerT]):
     """The polls that are due now or later, and what Labelbox has accepted and refused so far.
 
     The polls that are due longest come first, up to `MAX_BATCH` in one request. Requests come in rounds, `TICK` apart
-    or as far apart as the shortest pause of a wait, so that waits which began at different moments share requests. They
-    are evenly spaced by the budget of requests per minute, from the first one. While Labelbox is away, one request for
-    one export is sent at a time. All times are seconds of one monotonic clock.
+    or as far apart as the shortest pause of a wait, so that waits which began at different moments share requests. The
+    budget of requests per minute spaces them, so that no minute has more, not even the first. While Labelbox is away,
+    one request for one export is sent at a time. All times are seconds of one monotonic clock.
     """
 
     def __init__(self, requests_per_minute: float) -> None:
-        self._spacing = MINUTE / requests_per_minute
-        self._spaced_until = -math.inf
+        self._burst = min(BURST, max(1.0, requests_per_minute / 12))
+        self._rate = (requests_per_minute + 1 - self._burst) / MINUTE
+        self._allowed = self._burst
+        self._counted_at = -math.inf
         self._polls: set[Poll[AnswerT]] = set()
         self._pauses: Counter[float] = Counter()
         self._later: list[tuple[float, int, Poll[AnswerT]]] = []
@@ -109,20 +115,26 @@ class PollSchedule(Generic[AnswerT]):
 
     def next_moment(self, poll: Poll[AnswerT]) -> float:
         """Return the earliest moment at which a request may be sent because of this poll."""
-        return max(poll.earliest, self._held_until, self._spaced_until, -math.inf if self._round else self._next_round)
+        return max(poll.earliest, self._held_until, -math.inf if self._round else self._next_round)
 
     def next_request(self, now: float) -> Request[AnswerT] | float:
         """Return the request to send now, or the seconds until there may be one; infinity without polls."""
         self._drop_answered()
-        earliest = max(self._held_until, self._spaced_until)
+        earliest = max(self._held_until, now + self._until_allowed(now))
         if not self._round:
             earliest = max(earliest, self._next_round, self._earliest_later())
         if earliest > now:
             return earliest - now
         if not self._round:
             self._begin_round(now)
-        self._spaced_until = now + self._spacing
+        self._allowed -= 1
         return self._request()
+
+    def _until_allowed(self, now: float) -> float:
+        """Return the seconds until the budget allows a request."""
+        self._allowed = min(self._burst, self._allowed + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+        return max(0.0, (1 - self._allowed) / self._rate)
 
     @property
     def _next_round(self) -> float:

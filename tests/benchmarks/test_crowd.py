@@ -23,7 +23,11 @@ def test_every_case_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.thorough
 def test_waits_are_measured_beside_their_rivals(capsys: pytest.CaptureFixture[str]) -> None:
     """Each case runs at toy size, and the poller keeps to its budget."""
-    report = waiting.main(["--waits", "20", "--rival-waits", "20", "--seconds", "6", "--latency", "1"])
+    toy = ["--waits", "20", "--rival-waits", "20", "--seconds", "5", "--settle", "5", "--latency", "1"]
+    report = waiting.main(toy)
+    for case in report["cases"].values():
+        assert case.keys() == {"requests_per_minute", "core_percent", "longest_block"}
+    assert report["ratios"]["one poller, 20 waits"] == {"requests_per_minute": 1.0, "core_percent": 1.0}
     ours, *rivals = (each["requests_per_minute"] for each in report["cases"].values())
     assert 0 < ours <= waiting.MAX_REQUESTS_PER_MINUTE
     assert len(rivals) == 2
