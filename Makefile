@@ -27,7 +27,7 @@ SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks nox
 keep := $(filter-out 0 no false,$(KEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit thorough e2e matrix matrix-short lint format docs bench campaign interleave stops constraints clean
+.PHONY: help install demo test unit thorough e2e e2e-celery matrix matrix-short lint format docs bench campaign interleave stops constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +69,10 @@ thorough: $(STAMP) ## generated campaigns and slower tests alone: minutes, witho
 	@$(RUN) -m pytest -m thorough -n $(WORKERS)
 
 e2e: $(STAMP) ## end-to-end tests alone
-	@$(RUN) -m pytest -m e2e -n 0
+	@$(RUN) -m pytest -m 'e2e and not celery' -n 0
+
+e2e-celery: $(STAMP) ## end-to-end tests with Celery, Redis and PostgreSQL, in an environment of their own
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox --session celery
 
 matrix: $(STAMP) ## the built wheel under each line of Airflow that is promised (LINE=airflow-3.1.0 for one)
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m nox $(if $(LINE),--session line scheduler --tags '$(LINE)')

@@ -17,6 +17,7 @@ from pathlib import Path
 import nox
 
 HERE = Path(__file__).parent
+DISTRIBUTION = "airflow-provider-labelbox-export"
 BUILT = HERE / ".nox" / "wheel"
 UNIT_TESTS = ("tests/domain", "tests/client", "tests/airflow_faces")
 DAGS_TEST = ("python", "-m", "pytest", "-q", "-n", "0", "-m", "thorough", "tests/matrix/test_dags_test.py")
@@ -53,6 +54,8 @@ LINES = (
     Line("lowest-direct", "3.1.0", "2025-09-26", ("3.10",), resolution="lowest-direct"),
 )
 RESOLVED_ONLY = (("airflow-3.3.2", "3.14"), ("airflow-3.4.0b2", "3.14"))
+CELERY = LINES[4]
+"""The line that also runs with Celery, whose file has what that needs."""
 SCHEDULED = ("airflow-3.1.0", "airflow-3.2.2")
 """Lines that also run under a real scheduler; the newest does in every end-to-end test."""
 RUNS = [
@@ -99,6 +102,16 @@ def scheduler(session: nox.Session, line: Line) -> None:
         session.run("python", "-m", "pytest", "-q", "-n", "0", "-m", "e2e", "tests/matrix/test_under_a_scheduler.py")
 
 
+@nox.session(reuse_venv=True)
+def celery(session: nox.Session) -> None:
+    """Land under Celery, Redis and PostgreSQL, with workers that are killed."""
+    # Where Python may not keep what it compiles, every process would compile Airflow again.
+    compiled = ("--compile-bytecode",) if os.environ.get("PYTHONDONTWRITEBYTECODE") else ()
+    _install(session, CELERY, "amazon,testing", "celery", "--reinstall-package", DISTRIBUTION, *compiled)
+    with session.chdir(_tests(session)):
+        session.run("python", "-m", "pytest", "-q", "-n", "0", "-m", "e2e", "tests/e2e_celery")
+
+
 @nox.session(venv_backend="none")
 def resolve(session: nox.Session) -> None:
     """Resolve for the Pythons that are promised and may not be here."""
@@ -116,10 +129,11 @@ def constraints(session: nox.Session) -> None:
             continue
         asked = Path(session.create_tmp()) / "airflow.txt"
         asked.write_text(f"apache-airflow=={line.airflow}\n")
-        options = ("--universal", "--no-header", "--no-annotate", "--all-extras", "--group", "matrix", "--quiet")
+        group = "celery" if line is CELERY else "matrix"
+        options = ("--universal", "--no-header", "--no-annotate", "--all-extras", "--group", group, "--quiet")
         session.run(
             *("uv", "pip", "compile", *options, "--upgrade", "pyproject.toml", str(asked)),
-            *("--no-emit-package", "airflow-provider-labelbox-export", "--output-file", line.constraints),
+            *("--no-emit-package", DISTRIBUTION, "--output-file", line.constraints),
             *("--python-version", line.oldest_python, "--exclude-newer", line.as_of, "--resolution", line.resolution),
             silent=True,
         )
@@ -140,10 +154,10 @@ def _land(session: nox.Session, line: Line, *names: str) -> None:
         )
 
 
-def _install(session: nox.Session, line: Line, extra: str) -> None:
+def _install(session: nox.Session, line: Line, extra: str, group: str = "matrix", *options: str) -> None:
     session.install(
         f"{_wheel()}[{extra}]",
-        *("--group", "matrix", "--constraint", line.constraints, "--prerelease", "if-necessary-or-explicit"),
+        *("--group", group, "--constraint", line.constraints, "--prerelease", "if-necessary-or-explicit", *options),
     )
 
 

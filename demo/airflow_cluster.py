@@ -80,8 +80,10 @@ class AirflowCluster:
     `home` is used by one cluster at a time. `env` adds settings and connections (`AIRFLOW__…`, `AIRFLOW_CONN_…`) for
     all components alike; where it sets up users, `user` is the name and password of an admin. `url_path` is where the
     server's address goes on, as behind a proxy. `parallelism` is how many tasks run at a time; SQLite serves two or
-    three. Tests that kill components add `LOSSES_SEEN_SOON` to `env`. Fails with `ComponentEndedError` when a component
-    ends by itself and with `TookTooLongError` when the cluster is not healthy within `start_timeout` seconds.
+    three. `executor` may be another one, whose workers are then started by `start`, and `database_url` another database
+    than SQLite in the home. Tests that kill components add `LOSSES_SEEN_SOON` to `env`. Fails with
+    `ComponentEndedError` when a component ends by itself and with `TookTooLongError` when the cluster is not healthy
+    within `start_timeout` seconds.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class AirflowCluster:
         env: Mapping[str, str] | None = None,
         user: tuple[str, str] | None = None,
         url_path: str = "",
+        executor: str = "LocalExecutor",
+        database_url: str | None = None,
         parallelism: int = 2,
         log_level: str = "INFO",
         start_timeout: float = 180,
@@ -114,7 +118,7 @@ class AirflowCluster:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder.resolve()),
             "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTOR": executor,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(parallelism),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -122,7 +126,8 @@ class AirflowCluster:
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60&isolation_level=IMMEDIATE",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url
+            or f"sqlite:///{self.database}?timeout=60&isolation_level=IMMEDIATE",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": log_level,
@@ -164,9 +169,13 @@ class AirflowCluster:
         with uninterrupted():
             self._stack.close()
 
-    def start(self, component: str) -> int:
-        """Start one component and return its pid, which also leads its process group and session."""
-        return self.processes.start(component, self._airflow(component), environment=self.environment).pid
+    def start(self, component: str, *command: str) -> int:
+        """Start one component and return its pid, which also leads its process group and session.
+
+        `command` is what follows `airflow`, by default the component's name.
+        """
+        airflow = self._airflow(*(command or (component,)))
+        return self.processes.start(component, airflow, environment=self.environment).pid
 
     def kill(self, component: str) -> None:
         """End one component with all that it started, at once (SIGKILL)."""

@@ -63,6 +63,6 @@ def test_the_environment_is_made_before_the_demo() -> None:
 
 
 def test_the_commands_in_the_readme_are_targets_of_the_makefile() -> None:
-    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:`|\n)make ([a-z]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|\n)make ([a-z0-9-]+)", README + (ROOT / "CONTRIBUTING.md").read_text()))
     assert named - targets == set()

@@ -63,12 +63,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "LABELBOX_WINDOWS_ROOT": str(windows),
             "LABELBOX_DUCKDB": str(home / "labels.duckdb"),
             "LABELBOX_PREFIX": "gaps",
-            "AIRFLOW__CORE__EXECUTOR": "support.e2e.late_executor.LateExecutor",
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         admin = (ADMIN.name, ADMIN.password)
         cluster = AirflowCluster(
-            home / "airflow", dags, env=settings, user=admin, url_path="/under/a/path", parallelism=3, log_level="DEBUG"
+            home / "airflow",
+            dags,
+            env=settings,
+            user=admin,
+            url_path="/under/a/path",
+            executor="support.e2e.late_executor.LateExecutor",
+            parallelism=3,
+            log_level="DEBUG",
         )
         with cluster as airflow:
             late_report = start(airflow, "late_report", project_id=LATE)

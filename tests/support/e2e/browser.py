@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from support.e2e.distribution import CannotInstallError, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +40,10 @@ def _found() -> str | None:
 
 
 def _installed() -> str:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.fail(HOW)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
-        done = subprocess.run(
-            ["apt-get", "-qq", *command], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"{HOW}\napt-get {command[0]} failed: {done.stderr[-2000:]}")
+    try:
+        install("chromium", "fonts-dejavu-core")
+    except CannotInstallError as error:
+        pytest.fail(f"{HOW}\n{error}")
     return _found() or pytest.fail(HOW)
 
 
