@@ -108,10 +108,14 @@ def test_a_start_is_released_when_an_export_ends(fake: FakeLabelbox, monkeypatch
     assert clients_open() == 0
 
 
-def test_nothing_is_sent_before_airflow_noted_the_deferral(fake: FakeLabelbox) -> None:
+@pytest.mark.parametrize(("seconds_left", "outcome"), [(30, "RELEASED"), (0, "TIMEOUT")])
+def test_nothing_is_sent_before_airflow_noted_the_deferral(
+    fake: FakeLabelbox, seconds_left: float, outcome: str
+) -> None:
+    """Whatever ends the rest, the task is not queued again while its executor may still report the phase before."""
     del fake
     began = datetime.now(timezone.utc)
-    assert events_of(gate(not_before=ago(-0.5))) == [{"outcome": "RELEASED"}]
+    assert events_of(gate(not_before=ago(-0.5), deadline=ago(-seconds_left))) == [{"outcome": outcome}]
     assert datetime.now(timezone.utc) - began >= timedelta(seconds=0.5)
 
 
@@ -287,4 +291,5 @@ def test_full_projects_do_not_hold_up_others(fake: FakeLabelbox, monkeypatch: py
     assert {crowd.phases[number] for number in (10, 11)} == {1}
     started = Counter(each.source_id for each in fake.exports[:6])
     assert started == {fake.project_id: 2, SECOND: 2, THIRD: 2}
-    assert sum(crowd.phases.values()) <= 12 + 6 + 6
+    # Of the first six exports the watcher does not know the project, so each end may be one of either project.
+    assert sum(crowd.phases.values()) <= 12 + 2 * (6 + 3)
