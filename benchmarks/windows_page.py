@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.many_sources import DAY, snapshot_of
+from benchmarks.years_of_windows import DAY, snapshot_of
 from demo.airflow_cluster import AirflowCluster, clean_environment
 
 ROOT = Path(__file__).parent.parent

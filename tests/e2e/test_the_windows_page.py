@@ -15,7 +15,7 @@ from support.e2e.stage import FIRST, Stage
 from support.e2e.users import ADMIN, OUTSIDER, VIEWER
 from support.e2e.windows import DAY, touch
 
-from benchmarks.many_sources import PREFIX, snapshot_of
+from benchmarks.years_of_windows import PREFIX, snapshot_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
