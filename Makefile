@@ -118,6 +118,7 @@ pictures: $(STAMP)
 	@PYTHONPATH=tests $(RUN) -m support.docs_pictures '$(MERMAID)' $(BROWSER)
 
 # Kills under a real scheduler have a number of their own: LABELBOX_KILLS=20 in tests/e2e/test_never_twice.py.
+# So have projects: LABELBOX_PROJECTS_E2E=200 in tests/e2e/test_all_projects_every_night.py.
 campaign: $(STAMP) ## many seeds of every generated campaign (SEEDS=2000), with their outcome in benchmarks/results/
 	@LABELBOX_SEEDS=$(SEEDS) LABELBOX_CAMPAIGN=benchmarks/results/campaign-$$(date -u +%Y-%m-%d).json \
 	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/property tests/streaming

@@ -177,6 +177,23 @@ def test_the_example_in_chunks_exports_each_chunk_by_itself_and_lands_every_row_
     assert sorted(json.loads(row)["data_row"]["global_key"] for row in rows_of(added)) == sorted(keys)
 
 
+def test_the_example_for_all_projects_lands_as_many_as_it_may(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, since Airflow maps over so many items at most; those beyond the maximum are named and fail the run."""
+    limits = {"AIRFLOW__CORE__MAX_MAP_LENGTH": 2, "LABELBOX_PROJECTS_PER_TASK": 2, "LABELBOX_MAX_PROJECTS": 4}
+    for name, value in limits.items():
+        monkeypatch.setitem(theatre.environment, name, str(value))
+    exports, before = len(theatre.labelbox.exports), theatre.landed()
+    output = theatre.airflow("dags", "test", "labelbox_all_projects_nightly", NIGHT, fails=True)
+    added = {name: content for name, content in theatre.landed().items() if name not in before}
+    first = [each.id for each in sorted(theatre.labelbox.workspace.projects, key=lambda each: each.name)[:4]]
+    assert sorted(str(export.source_id) for export in theatre.labelbox.exports[exports:]) == sorted(first)
+    assert sorted(manifest.export.source.id for manifest in manifests(added)) == sorted(first)
+    assert "'projects': 8, 'landed': 4, 'skipped': 0, 'failed': 4" in output
+    assert "beyond LABELBOX_MAX_PROJECTS (4)" in output
+
+
 def test_the_check_prints_what_the_fill_takes(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
     """A night is landed and two after it are not: the check fails, the fill lands them, the check is green."""
     monkeypatch.setitem(theatre.environment, "LABELBOX_PREFIX", "checked")

@@ -154,6 +154,11 @@ def read_in_a_task(handle: dict[str, Any]) -> int:
         return -1
 
 
+def projects_of_a_team() -> list[dict[str, str]]:
+    """Return sources for a mapped transfer."""
+    return [{"kind": "project", "project_id": each.id} for each in LabelboxHook().get_projects("team-a *")]
+
+
 def start_in_a_task() -> dict[str, Any]:
     """Start an export from task code, and mark it as consumed once it was read."""
     context = get_current_context()
