@@ -21,6 +21,7 @@ SEEDS ?= 2000
 HISTORIES ?= 3000
 # Only `make stops` takes this.
 MOMENTS ?= 200
+KILLS ?= 100
 # Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
 BENCH ?=
 SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
@@ -130,6 +131,10 @@ interleave: $(STAMP) ## histories of overlapping landings (HISTORIES=3000), with
 stops: $(STAMP) ## landings that are stopped while hosts misbehave (MOMENTS=200), with their outcome in benchmarks/results/
 	@LABELBOX_STOP_MOMENTS=$(MOMENTS) LABELBOX_CAMPAIGN=benchmarks/results/stops-$$(date -u +%Y-%m-%d).json \
 	  $(VENV)/bin/python -m pytest -q -m thorough -n 1 tests/streaming/test_stop_campaign.py
+
+kills: $(STAMP) ## landings that are killed and resumed (KILLS=100), with their outcome in benchmarks/results/
+	@LABELBOX_KILLED_LANDINGS=$(KILLS) LABELBOX_CAMPAIGN=benchmarks/results/kills-$$(date -u +%Y-%m-%d).json \
+	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/streaming/test_resume_campaign.py
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
 	@$(RUN) -m benchmarks $(BENCH)

@@ -5,9 +5,8 @@ Only the thread that joins the output uses them, so their contents are counted i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 
 from labelbox_export_provider.sinks.base import ObjectWriter
@@ -44,8 +43,6 @@ class ObjectSplitter:
         self._segments: list[Segment] = []
         self._parts: PartUploader | None = None
         self._begun = False
-        self._unrecorded: deque[tuple[ObjectAccount, list[Future[None]]]] = deque()
-        self._recording: list[Future[None]] = []
         self.kept_in_memory = 0
         """Bytes that a writer may keep until completion: all of a single object of one part."""
 
@@ -62,7 +59,6 @@ class ObjectSplitter:
         self._counts.add(account.counts)
         if self._receipts is not None:
             add_segments(self._segments, account.segments)
-            self._record_stored(self._receipts)
 
     def add_kept(self, staged: StagedObject) -> None:
         """Add an object that an earlier try has staged, in its place."""
@@ -75,14 +71,11 @@ class ObjectSplitter:
             self._close_object()
         self._context.calls.results(*self._uploads)
         self._context.calls.token.raise_error()  # of an upload that had failed before
-        if self._receipts is not None:
-            self._record_stored(self._receipts)
-            self._context.calls.results(*self._recording)
         return tuple(self._closed)
 
     def uploads(self) -> list[Future[None]]:
         """Return the uploads that may not have ended, of parts and of receipts."""
-        return [*self._uploads, *(self._parts.uploads if self._parts is not None else ()), *self._recording]
+        return [*self._uploads, *(self._parts.uploads if self._parts is not None else ())]
 
     def unrecorded_writers(self) -> list[ObjectWriter]:
         """Return the writers of all objects that were opened and that no receipt names."""
@@ -120,11 +113,15 @@ class ObjectSplitter:
         self._closed.append(staged)
         if self._receipts is not None:
             uploads = list(parts.uploads) if parts is not None else []
-            self._unrecorded.append((ObjectAccount(staged, segments), uploads))
+            record = partial(self._record, self._receipts, ObjectAccount(staged, segments), uploads)
+            self._uploads.append(self._context.uploaders.submit(record))
 
-    def _record_stored(self, receipts: ObjectReceipts) -> None:
-        """Record the objects of which all parts are stored; an upload that fails ends everything."""
-        while self._unrecorded and all(upload.done() for upload in self._unrecorded[0][1]):
-            account, _ = self._unrecorded.popleft()
-            self._recording.append(self._context.calls.submit(partial(receipts.write, account)))
-        self._recording = [each for each in self._recording if not each.done() or each.exception() is not None]
+    def _record(self, receipts: ObjectReceipts, account: ObjectAccount, uploads: list[Future[None]]) -> None:
+        """Write the receipt of an object once its parts are stored, in an uploader: they have all begun before."""
+        try:
+            wait(uploads)
+            self._context.calls.token.check()
+            receipts.write(account)
+        except BaseException as error:
+            self._context.calls.token.cancel(error)
+            raise

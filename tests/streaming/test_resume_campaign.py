@@ -1,0 +1,199 @@
+"""Landings that are killed at random moments are resumed, with the bytes of an undisturbed landing (G2, G8, G12).
+
+`LABELBOX_KILLED_LANDINGS=100` runs more of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stores.servers import BUCKET, file_store, strict_gcs_store, strict_store
+from support.streaming.exports import LandingClient, landing_client, rows_in, without_versions
+from support.streaming.staged import receipts_in, unnamed_uploads
+
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.domain.windows.windows import FixedWindow
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
+from labelbox_export_provider.testing.faults import SlowFile
+from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
+from labelbox_export_provider.testing.sink_conformance import Store
+
+LANDINGS = int(os.environ.get("LABELBOX_KILLED_LANDINGS", "12"))
+OBJECT_BYTES = 256 * 1024
+PART_BYTES = 64 * 1024
+WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
+
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120, method="thread")]
+
+PROGRAM = """
+    import sys
+    from types import SimpleNamespace
+    sys.path.insert(0, {tests!r})
+    from labelbox_export_provider.domain.records.handle import ExportHandle
+    from labelbox_export_provider.streaming.pipeline import memory_plan
+    from labelbox_export_provider.sinks.file import FileSink
+    from labelbox_export_provider.sinks.gcs.sink import GCSSink
+    from labelbox_export_provider.sinks.s3.sink import S3Sink
+    from support.streaming.exports import landing_client
+    from support.stores.servers import gcs_client, s3_client
+
+    memory_plan.MIN_PART = memory_plan.MAX_PART = {part_bytes}
+    sink = {sink}
+    sink.minimum_part_bytes = {part_bytes}
+    with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
+        at.land(ExportHandle.parse({handle!r}), sink, **{options!r})
+"""
+
+
+@dataclass(frozen=True)
+class KilledLanding:
+    """One landing: where, in which form, and after which shares of the bytes a process is killed."""
+
+    store: str
+    compression: Any
+    trimmed: bool
+    kills: tuple[float, ...]
+
+    @classmethod
+    def of(cls, seed: int) -> KilledLanding:
+        chance = random.Random(seed)
+        forms = [("gzip", False), ("zstd", False), (None, False), ("gzip", True)]
+        compression, trimmed = forms[seed // 3 % 4]
+        kills = tuple(sorted(chance.uniform(0, 1.05) for _ in range(chance.choice([1, 1, 2]))))
+        return cls(["s3", "gcs", "file"][seed % 3], compression, trimmed, kills)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"compression": self.compression, "max_object_bytes": OBJECT_BYTES, "workers": 1}
+
+
+@pytest.fixture(scope="module")
+def at() -> Iterator[LandingClient]:
+    behaviour = Behaviour(streams=StreamLayout(file_bytes=100_000))
+    with FakeLabelbox(generate_rows(2200), behaviour=behaviour) as fake, landing_client(fake) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MIN_PART", "MAX_PART"):
+        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[Callable[[str], tuple[Store, str, Callable[[], list[int]]]]]:
+    """What returns a store, the text that makes its sink in another process, and the sizes of what is not complete."""
+    with strict_s3(minimum_part_bytes=PART_BYTES) as s3, strict_gcs(minimum_part_bytes=PART_BYTES) as gcs:
+
+        def open_it(name: str) -> tuple[Store, str, Callable[[], list[int]]]:
+            if name == "file":
+                hidden = lambda: [path.stat().st_size for path in tmp_path.rglob(".labelbox-*ndjson*")]  # noqa: E731  short
+                return file_store(tmp_path), f"FileSink({str(tmp_path)!r})", hidden
+            server: Any = s3 if name == "s3" else gcs
+            sizes = lambda: [sum(len(part) for part, _ in each.parts.values()) for each in server.uploads.values()]  # noqa: E731  short
+            if name == "s3":
+                return strict_store(s3), f"S3Sink(s3_client({s3.address!r}), {BUCKET!r})", sizes
+            return strict_gcs_store(gcs), f"GCSSink(gcs_client({gcs.address!r}), {BUCKET!r})", sizes
+
+        yield open_it
+
+
+def bytes_read(at: LandingClient) -> int:
+    return sum(each.bytes_sent for each in at.fake.requests.files)
+
+
+def undisturbed(at: LandingClient, handle: ExportHandle, store: Store, options: dict[str, Any]) -> int:
+    """Land an export below another prefix, and return how many bytes were read."""
+    at.fake.requests.clear()
+    at.land(handle, store.again(), prefix="other", **options)
+    return bytes_read(at)
+
+
+def run_until(at: LandingClient, handle: ExportHandle, sink: str, options: dict[str, Any], limit: float) -> bool:
+    """Land in another process and kill it when so many bytes were read; return whether it was killed."""
+    program = textwrap.dedent(PROGRAM).format(
+        tests=str(Path(__file__).parent.parent),
+        part_bytes=PART_BYTES,
+        sink=sink,
+        key=at.fake.api_key,
+        endpoint=at.fake.endpoint,
+        handle=handle.model_dump(mode="json"),
+        options=options,
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and bytes_read(at) < limit:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode in {0, -signal.SIGKILL}, said
+    return process.returncode != 0
+
+
+def check_landed(store: Store) -> None:
+    """What is there is what an undisturbed landing leaves below another prefix, and nothing else."""
+    given = without_versions(store.visible())
+    seen = {name: data.replace(b'"etag": null', b'"etag": "any"') for name, data in given.items()}
+    alone = {name: data for name, data in seen.items() if name.startswith("other/")}
+    landed = {name: data for name, data in seen.items() if name.startswith("lake/")}
+    assert landed == {f"lake{name[5:]}": data.replace(b"other/", b"lake/") for name, data in alone.items()}
+    assert store.litter() == []
+
+
+@pytest.mark.parametrize("seed", range(LANDINGS))
+def test_a_killed_landing_is_resumed(seed: int, at: LandingClient, open_store: Any) -> None:
+    """Whenever it is killed, at most one object that was stored is moved again, and the bytes are those of one try."""
+    case = KilledLanding.of(seed)
+    store, sink, sizes_on_their_way = open_store(case.store)
+    at.fake.faults.clear()
+    handle = at.export(window=WEEK if case.trimmed else None)
+    total = undisturbed(at, handle, store, case.options)
+    sizes = {len(content) for name, content in store.visible().items() if "other/data/" in name}
+    at.fake.faults.add(SlowFile(seconds=0.02, times=None))
+    read, kept = 0, 0
+    for share in case.kills:
+        at.fake.requests.clear()
+        killed = run_until(at, handle, sink, case.options, share * total - read)
+        read += bytes_read(at)
+        assert len(receipts_in(store.visible())) >= kept or not killed
+        kept = len(receipts_in(store.visible()))
+        finished = sum(size in sizes for size in sizes_on_their_way())
+        assert kept >= finished - 1, "at most one object that was stored has no receipt"
+    at.fake.requests.clear()
+    at.land(handle, store.again(), **case.options)
+    assert bytes_read(at) <= total - max(0, kept - 1) * OBJECT_BYTES
+    check_landed(store)
+
+
+@pytest.mark.parametrize("store_name", ["s3", "gcs", "file"])
+def test_a_landing_that_is_killed_at_90_percent_reads_a_quarter_again(
+    at: LandingClient, open_store: Any, store_name: str
+) -> None:
+    """Of eight objects, the retry reads at most two from the file host."""
+    store, sink, _ = open_store(store_name)
+    at.fake.faults.clear()
+    handle = at.export()
+    options: dict[str, Any] = {"compression": None, "workers": 1, "max_object_bytes": OBJECT_BYTES}
+    total = undisturbed(at, handle, store, options)
+    at.fake.faults.add(SlowFile(seconds=0.02, times=None))
+    at.fake.requests.clear()
+    assert run_until(at, handle, sink, options, 0.9 * total)
+    assert unnamed_uploads(store), "it was killed while an object was on its way"
+    at.fake.requests.clear()
+    at.land(handle, store.again(), **options)
+    print(f"{bytes_read(at) / total:.0%} of the bytes were read again")
+    assert bytes_read(at) <= 0.25 * total
+    assert rows_in(store.visible(), "lake/data/") == at.fake.rows_for(like=handle.export_id)
+    check_landed(store)
