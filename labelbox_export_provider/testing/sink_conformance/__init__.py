@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from labelbox_export_provider.testing.sink_conformance.inspection import Inspection
 from labelbox_export_provider.testing.sink_conformance.promises import Promise, Store
+from labelbox_export_provider.testing.sink_conformance.resuming import Resuming
 from labelbox_export_provider.testing.sink_conformance.retries import Retries
 from labelbox_export_provider.testing.sink_conformance.whole_objects import WholeObjects
 
 __all__ = ["Promise", "SinkConformance", "Store"]
 
 
-class SinkConformance(WholeObjects, Retries, Inspection):
+class SinkConformance(WholeObjects, Retries, Resuming, Inspection):
     """Subclass it, provide the `store` fixture, and let pytest collect the subclass."""
