@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import (
     ErrorCounts,
     LandedObject,
@@ -20,6 +21,7 @@ from labelbox_export_provider.domain.records.manifest import (
     Versions,
 )
 from labelbox_export_provider.domain.records.object_names import ObjectNames, State, explicit_names, layout_names
+from labelbox_export_provider.domain.records.receipt import Receipt, ReceiptPart, ReceiptSegment
 from labelbox_export_provider.domain.records.start_record import StartRecord, start_name
 from labelbox_export_provider.sinks.base import CRC32C, ENCODING, EXPORT_ID, SOURCE_RANGE, STARTED_AT
 
@@ -46,6 +48,7 @@ def object_names() -> str:
         "rows": lambda names: names.data(),
         "error rows": lambda names: names.errors,
         "list of URIs": lambda names: names.uris,
+        "receipt, until the manifest is there": lambda names: names.receipt(0) if names.staging else None,
         **{f"manifest, state `{state}`": _manifest_in(state) for state in get_args(State)},
     }
     for kind, name_in in kinds.items():
@@ -104,11 +107,25 @@ def _type_of(member: dict[str, Any]) -> str:
         return f"`{member['const']!r}`".replace("'", '"')
     if "enum" in member:
         return ", ".join(f'`"{value}"`' for value in member["enum"])
+    if "prefixItems" in member:
+        return "list"
     if member.get("type") == "array":
         return f"list of {_type_of(member['items'])}"
     return {"integer": "number", "boolean": "true or false", "string": "text", "null": "null", "object": "object"}[
         member["type"]
     ]
+
+
+def positions_of(*tuples: type[Any]) -> Callable[[], str]:
+    """One row per position of a list that stands for a record."""
+
+    def make() -> str:
+        lines = ["| list | position | member |", "|---|---|---|"]
+        for each in tuples:
+            lines += [f"| `{each.__name__}` | {place} | `{name}` |" for place, name in enumerate(each._fields)]
+        return "\n".join(lines)
+
+    return make
 
 
 def start_names() -> str:
@@ -200,6 +217,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "object-names": object_names,
     "metadata": metadata,
     "manifest": members_of(Manifest, ResultCounts, ErrorCounts, LandedObject, Versions),
+    "receipt": members_of(Receipt),
+    "receipt-lists": positions_of(ReceiptPart, ReceiptSegment),
+    "landing-plan": members_of(LandingPlan, StagedShard),
     "summary": members_of(LandedSummary),
     "handle": members_of(ExportHandle, SourceName, HandleWindow),
     "start-record": members_of(StartRecord),
