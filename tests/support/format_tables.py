@@ -107,10 +107,8 @@ def _type_of(member: dict[str, Any]) -> str:
         return f"`{member['const']!r}`".replace("'", '"')
     if "enum" in member:
         return ", ".join(f'`"{value}"`' for value in member["enum"])
-    if "prefixItems" in member:
-        return "list"
     if member.get("type") == "array":
-        return f"list of {_type_of(member['items'])}"
+        return f"list of {_type_of(member['items'])}" if "items" in member else "list"
     return {"integer": "number", "boolean": "true or false", "string": "text", "null": "null", "object": "object"}[
         member["type"]
     ]

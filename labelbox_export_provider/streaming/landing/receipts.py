@@ -86,7 +86,7 @@ class Receipts:
     @property
     def were_found(self) -> bool:
         """Whether any were there, or were written."""
-        return bool(self._known or self.faults or self._written)
+        return bool(self._known or self._kept or self.faults or self._written)
 
     def name_upload(self, upload: str) -> bool:
         """Return whether a sound receipt of this landing names an open upload, which therefore stays."""
@@ -107,6 +107,9 @@ class Receipts:
             self._stop(error)
             return
         self._kept = {kept.staged.number: kept for kept in answers if kept is not None}
+        # Of each object that is kept, only this is remembered to the end.
+        self._known = {number: each for number, each in known.items() if number not in self._kept}
+        self._uploads = frozenset()
 
     def describe_kept(self, object_bytes: int, count: int) -> str | None:
         """Return how much of the stream is not moved again; None where all of it is."""
@@ -174,14 +177,14 @@ class Receipts:
     def discard(self) -> None:
         """Abort what the receipts name and remove them, also when the landing is over."""
         known = self._known or {}
-        uploads = {each.upload for number, each in known.items() if number not in self._kept}
+        uploads = {each.upload for each in known.values()}
         writers = [*self._written.values(), *(kept.staged.writer for kept in self._kept.values())]
         self._job.calls.abort(writer for writer in writers if writer is not None)
         actions: list[Callable[[], object]] = []
         if uploads:
             data = self._job.names.own["data"]
             actions.append(lambda: self._job.sink.abort_open_uploads(data, keep=lambda upload: upload not in uploads))
-        keys = map(self._job.names.receipt, {*known, *self._written})
+        keys = map(self._job.names.receipt, {*known, *self._kept, *self._written})
         actions += [partial(self._job.sink.delete, key) for key in keys]
         self._job.calls.clean_up(actions, "remove %d receipt(s), which the next try does not believe")
         self._known, self._kept, self._written = {}, {}, {}

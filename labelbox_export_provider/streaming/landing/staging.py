@@ -6,6 +6,7 @@ import contextlib
 import logging
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.retry import DEFAULT_RETRY, ONCE, RetryPolicy
@@ -38,6 +39,9 @@ class Stager:
         self._host = host
         self._destination = destination
         self._receipts = receipts
+        # One text for all objects, since each keeps its metadata to the end.
+        self._metadata = job.metadata()
+        self._encoding = lru_cache(partial(encoding, job.handle, job.options))
         self._staged: list[StagedStream] = []
         self._recorded: StagedStream | None = None
         """The stream whose objects have receipts."""
@@ -133,9 +137,9 @@ class Stager:
             job.names.data(number) if is_result else job.names.errors,
             compression.content_type(job.options.compression),
             {
-                **job.metadata(),
+                **self._metadata,
                 SOURCE_RANGE: f"{stream.value}:{first}-{end - 1}" if totals.size else f"{stream.value}:empty",
-                ENCODING: encoding(job.handle, job.options, object_bytes),
+                ENCODING: self._encoding(object_bytes),
             },
             create_only=is_result and self._destination.create_only,
             hold_small=object_bytes is None,

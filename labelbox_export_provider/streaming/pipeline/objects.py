@@ -37,7 +37,8 @@ class ObjectSplitter:
         self._receipts = receipts
         self._first = first
         self._closed: list[StagedObject] = []
-        self._writers: dict[int, ObjectWriter] = {}
+        self._opened: tuple[int, ObjectWriter] | None = None
+        """The last object that was opened."""
         self._uploads: list[Future[None]] = []
         self._counts = RowCounts()
         self._segments: list[Segment] = []
@@ -79,13 +80,15 @@ class ObjectSplitter:
 
     def unrecorded_writers(self) -> list[ObjectWriter]:
         """Return the writers of all objects that were opened and that no receipt names."""
-        receipts = self._receipts
-        return [each for number, each in self._writers.items() if receipts is None or not receipts.has(number)]
+        receipts, last = self._receipts, [] if self._opened is None else [self._opened]
+        opened = dict(last) | {each.number: each.writer for each in self._closed if each.writer is not None}
+        return [writer for number, writer in opened.items() if receipts is None or not receipts.has(number)]
 
     def _begin(self, number: int) -> ObjectWriter:
         def begin() -> ObjectWriter:
             # Kept here, since nobody waits for it any more where the landing stops meanwhile.
-            self._writers[number] = writer = self._open_object(number)
+            writer = self._open_object(number)
+            self._opened = number, writer
             return writer
 
         # Not in the task's thread: a signal has to reach it at any time, and a store may take long.
