@@ -205,3 +205,14 @@ def test_short_pauses_are_kept() -> None:
     """A wait that asks for polls every second gets them."""
     hour = Hour(3, pause=1.0, seconds=60)
     assert min(hour.polled.values()) >= 50
+
+
+def test_a_short_pause_sets_the_pace_only_while_its_wait_lasts() -> None:
+    """When a wait that asked for polls every second has ended, requests come every five seconds again."""
+    schedule: PollSchedule[None] = PollSchedule(60)
+    short, long = (Poll(name, USER, due=0.0, pause=pause, answer=None) for name, pause in (("a", 1.0), ("b", 60.0)))
+    schedule.add(short)
+    assert isinstance(schedule.next_request(0.0), Request)
+    schedule.remove(short)
+    schedule.add(long)
+    assert schedule.next_request(0.0) == TICK

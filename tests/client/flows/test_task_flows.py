@@ -32,6 +32,15 @@ def test_tasks_by_name_come_oldest_first() -> None:
     assert [each.variables for each in done.sends] == [{"userId": "u1", "name": "nightly", "skip": 0, "first": 100}]
 
 
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T03:00:00.250Z", "2026-11-22T03:00:00.250+00:00", "2026-11-22T04:00:00.25+01:00"]
+)
+def test_moments_are_read_in_any_form(text: str) -> None:
+    """Labelbox's own form, which has a short way, and others give the same moment."""
+    done = by_hand(flows.created_tasks_named("u1", "nightly", POLICY), tasks(task("t1", created=text)), tasks())
+    assert done.value[0].created_at == datetime(2026, 11, 22, 3, 0, 0, 250_000, tzinfo=timezone.utc)
+
+
 def test_names_are_compared_here_too() -> None:
     """Names are compared here too since a filter may match more or be ignored."""
     page = tasks(task("t1"), task("t2", "nightly 2"), task("t3", "Nightly"), {**task("t4"), "name": None})
