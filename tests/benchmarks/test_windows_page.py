@@ -17,4 +17,5 @@ def test_the_recorded_measurement_is_within_its_gates() -> None:
     assert max(ratios) < GATE_COST
     readme = (ROOT / "benchmarks" / "README.md").read_text()
     for page in report["page"].values():
-        assert f"| {page['first_paint']:.2f} | {page['all_sources']:.2f} | {page['api_calls']:.0f} |" in readme
+        seconds = (page[name] for name in ("first_paint", "snapshot_answered", "first_sources", "all_sources"))
+        assert f"| {' | '.join(f'{each:.2f}' for each in seconds)} | {page['api_calls']:.0f} |" in readme
