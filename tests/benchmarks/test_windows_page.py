@@ -13,6 +13,7 @@ def test_the_recorded_measurement_is_within_its_gates() -> None:
     assert set(report["page"]) == set(CASES)
     assert set(report["costs"]) == set(PROGRAMS)
     assert all(page["first_paint"] < GATE_SECONDS for page in report["page"].values())
+    assert all(page["first_sources"] < GATE_SECONDS for page in report["page"].values())
     ratios = [each[f"{what}_ratio"] for each in report["costs"].values() for what in ("cpu_seconds", "memory_mib")]
     assert max(ratios) < GATE_COST
     readme = (ROOT / "benchmarks" / "README.md").read_text()
