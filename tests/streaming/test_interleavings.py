@@ -23,6 +23,7 @@ from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.generations import LandedGenerations
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
+from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
@@ -136,6 +137,7 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
         "question",
         property(lambda self: (self.source, self.window)),
     ),
+    "open uploads of every form are kept": (Receipts, "name_upload", lambda self, upload: bool(upload)),
     "exact keys are fenced": (OwnObjects, "fence", _fences_exact_keys),
 }
 

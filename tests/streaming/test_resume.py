@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,20 @@ from support.streaming.exports import NOW, VERSIONS, LandingClient, landing_clie
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.landing_plan import LandingPlan
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan, shards_of
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.streaming.landing.land import LandingOptions, plan_landing, publish, stage_objects
+from labelbox_export_provider.streaming.landing.land import (
+    MAX_SHARDS,
+    SHARD_BYTES,
+    LandingOptions,
+    plan_landing,
+    publish,
+    stage_objects,
+)
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
 from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
@@ -151,6 +159,27 @@ def test_several_tasks_land_what_one_task_lands(at: LandingClient, any_store: St
     check_landed(at, handle, any_store)
 
 
+@pytest.mark.parametrize("gib", [1, 300, 10 * 1024])
+def test_a_plan_is_small_whatever_the_size(gib: int) -> None:
+    """Shards follow each other, are 8 GiB or more each, and 64 at most; with them the plan is below 8 KiB of JSON."""
+    count = 2 * gib
+    shards = shards_of(count, 512 * 1024**2, max_shards=MAX_SHARDS, shard_bytes=SHARD_BYTES)
+    assert [number for first, last in shards for number in range(first, last)] == list(range(count))
+    assert len(shards) <= 64
+    assert all(last - first >= 16 for first, last in shards[:-1])
+    plan = LandingPlan(
+        export_id="c" * 25,
+        generation="g7f3a9c12",
+        encoding="1;gzip" * 30,
+        staging="p" * 900,
+        source_bytes=gib * 1024**3,
+        source_rows=10**9,
+        object_bytes=512 * 1024**2,
+        shards=shards,
+    )
+    assert len(plan.model_dump_json()) < 8 * 1024
+
+
 FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {
     "missing": lambda receipt: None,
     "foreign": lambda receipt: receipt.model_copy(update={"export_id": "clother"}),
@@ -176,7 +205,7 @@ def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: St
     if fault == "cut":
         damaged: bytes | None = content[:-20]
     elif fault == "a lost byte":
-        damaged = content.replace(b'"size":', b'"size":1', 1)
+        damaged = re.sub(rb'"max_row_bytes":\d', b'"max_row_bytes":', content)
     else:
         receipt = read_receipt(content)
         assert receipt is not None
