@@ -41,11 +41,12 @@ class Scene:
     """Handles of running exports, of which every other one ends soon."""
 
     def start(self) -> list[str]:
-        """Start the runs whose sensors wait for the exports."""
+        """Start the runs whose sensors wait for the exports, all of them before the first one is scheduled."""
         self.airflow.api.wait_for_dag("many_waits")
-        self.airflow.api.unpause("many_waits")
         parts = [self.exports[begin : begin + OF_ONE_RUN] for begin in range(0, WAITS, OF_ONE_RUN)]
-        return [self.airflow.api.trigger("many_waits", conf={"exports": part}) for part in parts]
+        runs = [self.airflow.api.trigger("many_waits", conf={"exports": part}) for part in parts]
+        self.airflow.api.unpause("many_waits")
+        return runs
 
     def waits(self, runs: list[str]) -> list[tuple[str, int]]:
         """Return state and try of each sensor, in the order of the exports."""
