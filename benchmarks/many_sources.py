@@ -1,0 +1,130 @@
+"""How long many sources take at Labelbox's limit of running exports: `python -m benchmarks.many_sources --help`.
+
+A real Airflow (scheduler, triggerer, LocalExecutor, SQLite) runs one DAG that maps a transfer over all sources, without
+retries, against the fake Labelbox, which lets `--limit` exports of `--seconds` run at once. The least possible time is
+that of full rounds of exports; what is above it is Airflow's own share and the places that stay empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from demo.airflow_cluster import AirflowCluster
+from labelbox_export_provider.testing import FakeLabelbox, generate_rows
+
+GOAL = 1.15
+"""The wall time that is allowed, in shares of the least possible one."""
+MAX_PHASES = 3
+"""How often a worker may be needed for one source: a start that is refused, one that is carried out, the landing."""
+_DAG = """
+import json, os
+from airflow.sdk import DAG
+from labelbox_export_provider import LabelboxExportToFileOperator
+projects = json.loads(os.environ.get("LABELBOX_PROJECTS", "[]"))
+with DAG("many_sources", schedule=None, default_args={"retries": 0}, max_active_tasks=1000):
+    LabelboxExportToFileOperator.partial(task_id="land", root=os.environ.get("LABELBOX_LAKE", "/")).expand(
+        source=[{"kind": "project", "project_id": each} for each in projects]
+    )
+"""
+
+
+_PHASE_BEGINS = "Worker startup parse complete"
+"""What Airflow writes into a task's log when a worker begins."""
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Measure, print a table, write JSON if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", type=int, default=60)
+    parser.add_argument("--limit", type=int, default=6, help="exports that Labelbox lets run at once")
+    parser.add_argument("--seconds", type=float, default=90, help="how long an export runs")
+    parser.add_argument("--parallelism", type=int, default=4, help="tasks that Airflow runs at once in workers")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as work:
+        measured = _measure(Path(work), given)
+    report = {
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "settings": {name: getattr(given, name) for name in ("sources", "limit", "seconds", "parallelism")},
+        "gate": {"of_least": GOAL, "phases": MAX_PHASES},
+        **measured,
+    }
+    _print(report)
+    if given.output:
+        given.output.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
+    dags, lake = work / "dags", work / "lake"
+    dags.mkdir()
+    lake.mkdir()
+    (dags / "many_sources.py").write_text(_DAG)
+    projects = [f"clproject{number:016d}" for number in range(given.sources)]
+    rows = [row for project in projects for row in generate_rows(10, project_id=project)]
+    with FakeLabelbox(rows) as labelbox:
+        labelbox.change(running_exports_per_organization=given.limit, seconds_per_export=given.seconds)
+        settings = {
+            **labelbox.airflow_environment(),
+            "LABELBOX_LAKE": str(lake),
+            "LABELBOX_PROJECTS": json.dumps(projects),
+        }
+        with AirflowCluster(work / "airflow", dags, env=settings, parallelism=given.parallelism) as airflow:
+            airflow.api.wait_for_dag("many_sources")
+            airflow.api.unpause("many_sources")
+            run_id = airflow.api.trigger("many_sources")
+            least = math.ceil(given.sources / given.limit) * given.seconds
+            run = airflow.api.wait_for_run("many_sources", run_id, timeout=4 * least + 300)
+            tasks = airflow.api.tasks("many_sources", run_id)
+            logs = list((work / "airflow" / "logs" / "dag_id=many_sources").rglob("attempt=*.log"))
+            phases = max(log.read_text().count(_PHASE_BEGINS) for log in logs)
+        starts = Counter(_project(each.variables) for each in labelbox.requests.asking("StartProjectExport"))
+        released = [each for export in labelbox.exports if starts[each := str(export.source_id)] > 1]
+    # A counter keeps the order in which its keys came: that of the first refusals.
+    arrived = [project for project, number in starts.items() if number > 1]
+    wall = (_moment(run["end_date"]) - _moment(run["start_date"])).total_seconds()
+    return {
+        "wall": round(wall, 1),
+        "least": least,
+        "of_least": round(wall / least, 3),
+        "refused_starts": sum(starts.values()) - given.sources,
+        "max_phases": phases,
+        "farthest_from_turn": max((abs(arrived.index(each) - place) for place, each in enumerate(released)), default=0),
+        "states": dict(Counter(str(task["state"]) for task in tasks)),
+        "tries": max(task["try_number"] for task in tasks),
+    }
+
+
+def _project(variables: Any) -> str:
+    return str(variables["input"]["filters"]["projectId"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _print(report: dict[str, Any]) -> None:
+    settings = report["settings"]
+    print(
+        f"{settings['sources']} sources, {settings['limit']} exports of {settings['seconds']:g} s at once; goal: "
+        f"{GOAL} of the least possible time, {MAX_PHASES} phases for each source\n"
+    )
+    print("| wall, s | least possible, s | ratio | refused starts | phases of a source, at most | task states |")
+    print("|---|---|---|---|---|---|")
+    states = ", ".join(f"{number} {state}" for state, number in report["states"].items())
+    print(
+        f"| {report['wall']:.0f} | {report['least']:.0f} | {report['of_least']:.2f} | {report['refused_starts']} | "
+        f"{report['max_phases']} | {states} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
