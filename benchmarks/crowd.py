@@ -2,7 +2,8 @@
 
 A triggerer that starts, or takes over from another, begins all its waits at once. Here real `ExportTaskTrigger`s poll a
 server that answers each time after `--latency` milliseconds, over plain http. A heartbeat in the same loop measures how
-long nothing else could run, as every other provider's triggers and Airflow's own heartbeat see it.
+long nothing else could run, as every other provider's triggers and Airflow's own heartbeat see it. With
+`--outage 70` the server is away at first, for longer than it takes until each wait logs that it has no answer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,7 +30,11 @@ GATE_SECONDS = 0.5
 HEARTBEAT = 0.01
 AT_ONCE = 0.001
 """A `poke_interval` so short that first polls are not spread."""
-CASES = {"at once": AT_ONCE, "spread over poke_interval, as by default": 5.0}
+CASES = {
+    "at once": (AT_ONCE, 0),
+    "spread over poke_interval, as by default": (5.0, 0),
+}
+"""The `poke_interval` of the waits, and the seconds for which the server is away."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -37,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--waits", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=int, default=50, help="milliseconds")
+    parser.add_argument("--outage", type=int, default=0, help="seconds for which the server is away in one more case")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--child", nargs=3, metavar=("ENDPOINT", "POKE_INTERVAL", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
@@ -45,20 +52,18 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         measured = asyncio.run(_crowd(endpoint, float(poke_interval), given.waits))
         Path(file).write_text(json.dumps(measured))
         return measured
+    cases = {**CASES, f"after an outage of {given.outage} s": (5.0, given.outage)} if given.outage else CASES
     with tempfile.TemporaryDirectory() as work, Servers(Path(work)) as servers:
         _, address = servers.start_own("benchmarks.servers.waiting")
-        cases = {
-            name: [
-                _round(f"{address}/{given.latency}/COMPLETE/graphql", pause, given.waits, work)
-                for _ in range(given.rounds)
-            ]
-            for name, pause in CASES.items()
+        figures = {
+            name: [_round(case, given.waits, given.latency, address, work) for _ in range(given.rounds)]
+            for name, case in cases.items()
         }
     report = {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
         "settings": {"waits": given.waits, "rounds": given.rounds, "latency_ms": given.latency},
         "gate": {"longest_block_seconds": GATE_SECONDS},
-        "cases": cases,
+        "cases": figures,
     }
     _print(report)
     if given.output:
@@ -66,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     return report
 
 
-def _round(endpoint: str, poke_interval: float, waits: int, work: str) -> dict[str, float]:
+def _round(case: tuple[float, int], waits: int, latency: int, address: str, work: str) -> dict[str, float]:
+    poke_interval, away = case
+    urllib.request.urlopen(f"{address}/away/{away}").close()
+    endpoint = f"{address}/{latency}/COMPLETE/graphql"
     file = Path(work) / "round.json"
     connection = {"conn_type": "labelbox", "host": endpoint, "password": "a-key-for-the-benchmark"}
     own = {

@@ -1,6 +1,7 @@
 """A GraphQL side that answers polls of any export: `POST /<milliseconds per call>/<status of the exports>/graphql`.
 
-`GET /count` answers how many requests there were so far.
+`GET /count` answers how many requests there were so far. After `GET /away/<seconds>` polls are answered 503, for so
+long from the first of them on.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ JSON = {"Content-Type": "application/json"}
 def main() -> None:
     """Answer polls, for one export or for many by aliases, and count them."""
     sent = itertools.count()
+    outage = {"seconds": 0.0, "until": 0.0}
 
     def answer(request: Request, connection: Connection) -> None:
+        if request.target.startswith("/away/"):
+            outage.update(seconds=float(request.target.rpartition("/")[2]), until=0.0)
+            connection.answer(200)
+            return
         if request.method == "GET":
             # A counter shows its next value only by counting on.
             connection.answer(200, repr(sent).partition("(")[2][:-1].encode(), {})
@@ -30,6 +36,10 @@ def main() -> None:
         asked = json.loads(connection.body(request.length))
         next(sent)
         time.sleep(int(milliseconds) / 1000)
+        outage["until"] = outage["until"] or time.monotonic() + outage["seconds"]
+        if time.monotonic() < outage["until"]:
+            connection.answer(503)
+            return
         fields = asked["query"].rpartition("{")[2].partition("}")[0].split()
         tasks = _tasks(asked["variables"], status, fields)
         connection.answer(200, json.dumps({"data": {"user": tasks}}).encode(), JSON)

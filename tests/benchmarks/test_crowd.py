@@ -13,8 +13,9 @@ from benchmarks.stage import ROOT
 
 @pytest.mark.thorough
 def test_every_case_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    report = main(["--waits", "30", "--rounds", "1", "--latency", "1"])
-    assert set(report["cases"]) == set(CASES)
+    report = main(["--waits", "30", "--rounds", "1", "--latency", "1", "--outage", "3"])
+    assert set(report["cases"]) == {*CASES, "after an outage of 3 s"}
+    assert report["cases"]["after an outage of 3 s"][0]["seconds"] > 3
     for [measured] in report["cases"].values():
         assert 0 <= measured["longest_block"] < measured["seconds"]
     assert "longest block of the loop" in capsys.readouterr().out
