@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,42 +15,37 @@ from labelbox_export_provider.domain.options.templates import late_paths
 from labelbox_export_provider.domain.records.external_export import parse_export
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.manifest import Versions
-from labelbox_export_provider.domain.records.object_names import ObjectNames, explicit_names, layout_names
 from labelbox_export_provider.domain.request.source_option import parse_source, plain_source
 from labelbox_export_provider.domain.windows.windows import AnyWindow, check_window, parse_window, plain_window
-from labelbox_export_provider.errors import ConfigurationError, LabelboxExportError
+from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.execution.denied import OnDenied, check_on_denied, skipping_denied
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
-from labelbox_export_provider.execution.failures import reporting
-from labelbox_export_provider.execution.kept_results import ended_with_results
-from labelbox_export_provider.execution.log_groups import log_group
-from labelbox_export_provider.execution.operator import PhasedOperator
 from labelbox_export_provider.execution.options import came_by_default
 from labelbox_export_provider.execution.start import mark_consumed
-from labelbox_export_provider.hooks.labelbox import LabelboxHook, airflow_version, provider_version
+from labelbox_export_provider.hooks.labelbox import airflow_version, provider_version
 from labelbox_export_provider.links.manifest_page import LabelboxManifestLink
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
 from labelbox_export_provider.streaming.landing.options import TRANSFER_OPTIONS, LandingOptions
-from labelbox_export_provider.streaming.landing.target_check import ask_store, check_target
+from labelbox_export_provider.streaming.landing.progress import LandingProgress
+from labelbox_export_provider.streaming.landing.target_check import ask_store
 from labelbox_export_provider.transfers.announcement import Landing, announce
-from labelbox_export_provider.transfers.failure import landing_report
+from labelbox_export_provider.transfers.landing_task import LandingTask
 from labelbox_export_provider.transfers.lineage import ReportsLineage
-from labelbox_export_provider.transfers.origin import check_rerun, choose_origin, find_handle, rerun_of
+from labelbox_export_provider.transfers.origin import check_rerun, choose_origin
 from labelbox_export_provider.transfers.signature import shows_parameters
 from labelbox_export_provider.transfers.targets import check_one_target, handle_before_start
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from labelbox_export_provider.domain.records.failure_report import FailureReport
     from labelbox_export_provider.domain.request.source import Source
     from labelbox_export_provider.domain.windows.resolved import AnyResolved
     from labelbox_export_provider.links.consoles import Console
-    from labelbox_export_provider.sinks.base import Sink
+    from labelbox_export_provider.streaming.landing.options import LandedExport
     from labelbox_export_provider.triggers.events import ExportEvent
 
 
-class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
+class LabelboxExportTransferOperator(LandingTask, ReportsLineage):
     """Lands result and errors of one export in a store, whole and verified, and returns the manifest in short.
 
     Why: rows stream from Labelbox to the store in bounded memory, are counted and checked against Labelbox's own
@@ -191,21 +185,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
         if "rerun" not in self._by_default:
             check_rerun(self.export, self.landing.rerun)
 
-    @abstractmethod
-    def _open_sink(self) -> Sink:
-        """Return the store, ready to write; fails with an error that names what is wrong with it."""
-
-    @abstractmethod
-    def _target(self) -> tuple[str | None, str | None]:
-        """Return prefix and explicit key after rendering; one of them is None."""
-
-    def _names(self, handle: ExportHandle) -> ObjectNames:
-        prefix, key = self._target()
-        if key is not None:
-            return explicit_names(handle, key, self.landing.compression)
-        return layout_names(handle, prefix or "", self.landing.compression)
-
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         """Land the export and return the short form of its manifest; with `source=`, start it or adopt it before."""
         if not self.starts_export:
             return self._land(context, None, None)
@@ -224,7 +204,7 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
             names = self._names(handle_before_start(job.start, context))
             ask_store(self._open_sink(), names, self.landing)
 
-    def _start(self, job: ExportJob, context: Context) -> dict[str, Any]:
+    def _start(self, job: ExportJob, context: Context) -> Any:
         with skipping_denied(self.on_denied):
             handle = job.started(context, keep_open=True)
         return self._finish(job, handle, job.ended(handle, context), context)
@@ -247,50 +227,30 @@ class LabelboxExportTransferOperator(PhasedOperator, ReportsLineage):
             super()._known_window(context) if self.starts_export else getattr(parse_export(self.export), "window", None)
         )
 
-    def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> dict[str, Any]:
+    def _finish(self, job: ExportJob, handle: ExportHandle, event: ExportEvent, context: Context) -> Any:
         job.require_complete(handle, event, context)
         return self._land(context, handle, job)
 
-    def _land(self, context: Context, handle: ExportHandle | None, job: ExportJob | None) -> dict[str, Any]:
-        from labelbox_export_provider.streaming.landing.land import land_export
-        from labelbox_export_provider.streaming.landing.progress import LandingProgress
-
+    def _land(self, context: Context, handle: ExportHandle | None, job: ExportJob | None) -> Any:
         progress = LandingProgress()
         begun = time.monotonic()
-
-        def report(error: LabelboxExportError) -> FailureReport:
-            return landing_report(self, error, context, export=self.export, handle=handle, progress=progress, job=job)
-
-        with reporting(self, report), log_group(self.log, "Land the export"):
-            self._read_rendered()
-            handle = handle or find_handle(self.export, self.labelbox_conn_id)
-            options = replace(self.landing, rerun=rerun_of(handle, self.landing.rerun, self._by_default))
-            hook = LabelboxHook(handle.labelbox_conn_id, token=self.cancel_token)
-            with hook.get_conn() as client:
-                names, sink = self._names(handle), self._open_sink()
-                check_target(sink, names, options)
-                landed = land_export(
-                    client=client,
-                    handle=handle,
-                    names=names,
-                    sink=sink,
-                    options=options,
-                    versions=Versions(provider=provider_version(), airflow=airflow_version()),
-                    ended=lambda client: ended_with_results(client, handle),
-                    progress=progress,
-                    token=self.cancel_token,
-                )
+        landed = self._run_step(context, handle, job, progress, self._move)
         page = None if self.console is None else self.console.page_of(landed.manifest_uri)
         self.landed = Landing(landed, self._target()[1], time.monotonic() - begun, page, progress.resumed)
         announce(self, context, self.landed)
-        summary = landed.summary
+        summary, found = landed.summary, landed.manifest.export
         if job is not None:
             mark_consumed(context)
         if landed.skip:
             raise AirflowSkipException(
-                f"{handle.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
+                f"{found.describe()} has no rows, and on_empty is 'skip_task'. Its manifest: {summary.manifest_uri}"
             )
         return summary.model_dump(mode="json")
+
+    def _move(self, **landing: Any) -> LandedExport:
+        from labelbox_export_provider.streaming.landing.land import land_export
+
+        return land_export(**landing, versions=Versions(provider=provider_version(), airflow=airflow_version()))
 
 
 def _or(value: Any, default: Any) -> Any:
