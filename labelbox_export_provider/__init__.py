@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         LabelboxWindowsCheckOperator as LabelboxWindowsCheckOperator,
     )
     from labelbox_export_provider.sensors.export_task import ExportTaskSensor as ExportTaskSensor
+    from labelbox_export_provider.transfers.parallel import parallel_landing as parallel_landing
     from labelbox_export_provider.transfers.to_file import LabelboxExportToFileOperator as LabelboxExportToFileOperator
     from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator as LabelboxExportToGCSOperator
     from labelbox_export_provider.transfers.to_s3 import LabelboxExportToS3Operator as LabelboxExportToS3Operator
@@ -76,6 +77,7 @@ _PUBLIC_NAMES = {
     ),
     "operators.windows_check": ("LabelboxWindowsCheckOperator",),
     "sensors.export_task": ("ExportTaskSensor",),
+    "transfers.parallel": ("parallel_landing",),
     "transfers.to_file": ("LabelboxExportToFileOperator",),
     "transfers.to_gcs": ("LabelboxExportToGCSOperator",),
     "transfers.to_s3": ("LabelboxExportToS3Operator",),

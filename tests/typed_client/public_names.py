@@ -35,6 +35,7 @@ from labelbox_export_provider import (
     SliceSource,
     StreamType,
     mark_consumed,
+    parallel_landing,
     start_or_adopt,
     window_params,
 )
@@ -76,6 +77,9 @@ with DAG("typed", schedule="@daily", params=window_params()) as dag:
         task_id="land", export=wait.output, s3_bucket="lake", s3_prefix="labelbox", compression=None
     )
     start >> wait >> land
+    parallel_landing(
+        LabelboxExportToS3Operator, group_id="large", export=wait.output, s3_bucket="lake", s3_prefix="large"
+    )
 
     TeamExportOperator(task_id="team", project_id="clp1")
     DatasetExportOperator(

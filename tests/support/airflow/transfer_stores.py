@@ -32,7 +32,8 @@ class Store:
 
     def land(self, handle: Any, context: Context | None = None, **options: Any) -> dict[str, Any]:
         task = self.operator(export=handle, **options)
-        return task.execute(context or context_of("land"))
+        landed: dict[str, Any] = task.execute(context or context_of("land"))
+        return landed
 
     def rows(self) -> list[bytes]:
         lines: list[bytes] = []
