@@ -1,0 +1,34 @@
+"""One export lands by many tasks, and by one task into another prefix."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from labelbox_export_provider import (
+    ExportTaskSensor,
+    LabelboxExportToS3Operator,
+    ProjectExportOperator,
+    parallel_landing,
+)
+
+OPTIONS: dict[str, Any] = {"s3_bucket": "lake", "max_object_bytes": 1024**2, "compression": "gzip"}
+
+with DAG(
+    "parallel",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),  # noqa: DTZ001 - Airflow takes it for UTC
+    params={"project_id": Param("", type="string")},
+):
+    start = ProjectExportOperator(task_id="start", project_id="{{ params.project_id }}")
+    wait = ExportTaskSensor(task_id="wait", export=start.output, poke_interval=1)
+    landed = parallel_landing(
+        LabelboxExportToS3Operator,
+        export=wait.output,
+        s3_prefix="parallel/many",
+        shard_bytes=3 * 1024**2,
+        **OPTIONS,
+    )
+    landed >> LabelboxExportToS3Operator(task_id="alone", export=wait.output, s3_prefix="parallel/one", **OPTIONS)
