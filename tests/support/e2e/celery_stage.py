@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,8 +38,14 @@ class CeleryStage:
     labelbox: FakeLabelbox
     store: ObjectStore
 
-    def start_worker(self, name: str) -> None:
-        """Start a worker, and wait until it takes tasks."""
+    def start_workers(self) -> set[str]:
+        """Start workers until two are there, and return their names."""
+        children = self.airflow.processes.children
+        while len(names := {name for name in children if name.startswith("worker-")}) < 2:
+            self._start_worker(f"worker-{secrets.token_hex(4)}")
+        return names
+
+    def _start_worker(self, name: str) -> None:
         # Both have one home, as far as Airflow knows: a log is read from there, without the worker's server.
         own = ("--celery-hostname", f"{name}@localhost", "--pid", str(self.airflow.home / f"{name}.pid"))
         self.airflow.start(name, "celery", "worker", "--skip-serve-logs", *own)
