@@ -30,6 +30,7 @@ PLAN_KEY = "labelbox_landing_plan"
 MAX_SHARDS = 64
 SHARD_BYTES = 8 * 1024**3
 """A task of Airflow costs seconds by itself, so a shard is worth one only from some size on."""
+_OWN_OPTIONS = frozenset({"map_index_template", "plan", "shard", "task_id", "trigger_rule"})
 _MAX_MAPPED = 1024
 """What Airflow maps over by default (`[core] max_map_length`)."""
 
@@ -140,11 +141,13 @@ def parallel_landing(
             .expand(shard=plan.output)
         )
         publish = _derived(_PublishLanding, transfer, "plan")(
-            **{"trigger_rule": "none_failed", **options},
             task_id="publish",
             export=export,
             plan=planned,
+            # Where a small export has no shards, `stage` is skipped; where the export itself was skipped, all are.
+            trigger_rule="none_failed_min_one_success",
             **({} if outlets is None else {"outlets": outlets}),
+            **options,
         )
         stage >> publish
     return cast("LabelboxExportTransferOperator", publish)
@@ -174,6 +177,10 @@ def _check(transfer: object, max_shards: object, shard_bytes: object, options: M
         raise ConfigurationError(
             "parallel_landing takes export=, not source=: start the export by an export operator, wait for it by "
             "ExportTaskSensor(task_id='wait', export=start.output), and write export=wait.output."
+        )
+    if taken := sorted(_OWN_OPTIONS & options.keys()):
+        raise ConfigurationError(
+            f"parallel_landing sets {', '.join(taken)} of its tasks itself. Leave it out; group_id= names the group."
         )
     for name, value, most in (("max_shards", max_shards, _MAX_MAPPED), ("shard_bytes", shard_bytes, None)):
         whole = isinstance(value, int) and not isinstance(value, bool)

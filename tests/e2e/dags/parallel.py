@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from labelbox_export_provider import (
     ExportTaskSensor,
@@ -30,5 +31,18 @@ with DAG(
         s3_prefix="parallel/many",
         shard_bytes=3 * 1024**2,
         **OPTIONS,
+    )
+    whole = {**OPTIONS, "max_object_bytes": None}
+    parallel_landing(
+        LabelboxExportToS3Operator, group_id="small", export=wait.output, s3_prefix="parallel/small", **whole
+    )
+
+    @task
+    def nothing() -> None:
+        """Skip what follows, as a source that is denied does."""
+        raise AirflowSkipException
+
+    parallel_landing(
+        LabelboxExportToS3Operator, group_id="skipped", export=nothing(), s3_prefix="parallel/skipped", **OPTIONS
     )
     landed >> LabelboxExportToS3Operator(task_id="alone", export=wait.output, s3_prefix="parallel/one", **OPTIONS)

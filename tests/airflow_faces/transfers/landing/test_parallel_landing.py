@@ -149,6 +149,8 @@ def test_a_changed_plan_is_refused(fake: FakeLabelbox, store: Store) -> None:
         (LabelboxExportToFileOperator, {"source": {"kind": "project"}}, "takes export=, not source="),
         (LabelboxExportToFileOperator, {"max_shards": 0}, "max_shards=0: must be a whole number from 1 to 1024"),
         (LabelboxExportToFileOperator, {"max_shards": 1025}, "max_shards=1025"),
+        (LabelboxExportToFileOperator, {"task_id": "land"}, "sets task_id of its tasks itself"),
+        (LabelboxExportToFileOperator, {"trigger_rule": "all_done"}, "sets trigger_rule of its tasks itself"),
         (LabelboxExportToFileOperator, {"shard_bytes": "8 GiB"}, "shard_bytes='8 GiB'"),
         (LabelboxExportToFileOperator, {"compression": "rar"}, "compression='rar'"),
     ],
