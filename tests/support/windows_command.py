@@ -22,9 +22,9 @@ COMMAND = [sys.executable, "-m", "labelbox_export_provider", "windows"]
 PREFIX = "team/labels"
 OTHER = "clpotherproject0000000000"
 DAY = timedelta(days=1)
-TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
-FIRST = TODAY - 11 * DAY + timedelta(hours=2)
-"""The last of the ten nights ended a day ago, so that it is due whenever a test runs, and the next one never is."""
+NOW = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
+FIRST = NOW - timedelta(days=10, hours=12)
+"""The last of the ten nights ended half a day ago, so that it is due, and the next one is not for hours."""
 NIGHTS = 10
 
 
