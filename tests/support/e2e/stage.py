@@ -27,7 +27,7 @@ NAMES = ("nightly", "first", "second", "failing", "slow", "talking", "late", "la
 NIGHTLY, FIRST, SECOND, FAILING, SLOW, TALKING, LATE, LARGE = (
     f"clproject{name}00000000000000000000"[:25] for name in NAMES
 )
-ROWS = {NIGHTLY: 600, FIRST: 80, SECOND: 60, FAILING: 20, SLOW: 40, TALKING: 120, LATE: 10, LARGE: 7000}
+ROWS = {NIGHTLY: 600, FIRST: 80, SECOND: 60, FAILING: 20, SLOW: 40, TALKING: 120, LATE: 10, LARGE: 9000}
 """Projects and how many rows are in each, spread over `DAYS` days from `FIRST_DAY`."""
 
 
