@@ -45,7 +45,7 @@ def test_other_worker_takes_the_retry(stage: CeleryStage) -> None:
 
 
 def test_other_worker_takes_a_shard(stage: CeleryStage) -> None:
-    """A worker is killed in a shard; its retry moves that shard alone again, and the objects are those of one task."""
+    """A worker is killed in a shard; the other takes that shard alone again, and the rows are right."""
     project_id = next(iter(stage.labelbox.projects))
     stage.labelbox.faults.add(SlowFile(file_index=10, seconds=15, times=None))
     workers = stage.start_workers()

@@ -30,7 +30,7 @@ def guarantees() -> str:
 def _section(number: str, sentence: str, rest: str, test: str) -> Iterator[str]:
     yield f"### {number}: {sentence}"
     yield ""
-    yield re.sub(r"\]\(docs/", "](", re.sub(r"\]\(tests/", "](../tests/", rest))
+    yield re.sub(r"\]\(docs/", "](", re.sub(r"\]\((tests|benchmarks)/", r"](../\1/", rest))
     yield ""
     yield f"Tests: [the one that begins with this sentence](../{test})" + "".join(
         f", [{path.stem.removeprefix('test_').replace('_', ' ')}](../{path.relative_to(ROOT)})"

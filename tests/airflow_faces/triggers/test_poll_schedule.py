@@ -81,7 +81,10 @@ class Hour:
 
 @pytest.mark.parametrize(("waits", "per_minute"), [(1, 12), (100, 12), (1_000, 60), (10_000, 60)])
 def test_requests_do_not_grow_with_the_waits(waits: int, per_minute: int) -> None:
-    """A hundred waits cost 12 requests in any minute, a thousand and more what the budget allows."""
+    """Waiting is almost free.
+
+    G9: a hundred waits cost 12 requests in any minute, a thousand and more what the budget allows.
+    """
     hour = Hour(waits)
     assert hour.per_minute <= per_minute
     assert len(hour.polled) == waits
