@@ -5,6 +5,7 @@ OpenLineage looks for these methods by name and calls them in the worker. Its cl
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,9 +30,9 @@ class ReportsLineage(BaseOperator):
     labelbox_conn_id: str | None
     landed: Landing | None
 
+    @abstractmethod
     def _source(self) -> Source:
         """Return the source that the task itself exports."""
-        raise NotImplementedError
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Return the source as the input."""

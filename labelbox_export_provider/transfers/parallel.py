@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import TaskGroup
 
-from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard
+from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHARD_BYTES, LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.errors import ConfigurationError, HandleError
 from labelbox_export_provider.hooks.labelbox import airflow_version, provider_version
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 PLAN_KEY = "labelbox_landing_plan"
 """XCom key of the plan; what the planning task returns are the shards."""
-MAX_SHARDS = 64
-SHARD_BYTES = 8 * 1024**3
-"""A task of Airflow costs seconds by itself, so a shard is worth one only from some size on."""
 _OWN_OPTIONS = frozenset({"map_index_template", "plan", "shard", "task_id", "trigger_rule"})
 _MAX_MAPPED = 1024
 """What Airflow maps over by default (`[core] max_map_length`)."""

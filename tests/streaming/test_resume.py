@@ -15,15 +15,13 @@ from support.streaming.exports import NOW, VERSIONS, LandingClient, landing_clie
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.landing_plan import LandingPlan, shards_of
+from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHARD_BYTES, LandingPlan, shards_of
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.streaming.landing.land import (
-    MAX_SHARDS,
-    SHARD_BYTES,
     LandingOptions,
     plan_landing,
     publish,

@@ -9,6 +9,9 @@ from pydantic import Field
 from labelbox_export_provider.domain.records.handle import ExportId, TolerantRecord
 
 Count = Annotated[int, Field(ge=0)]
+MAX_SHARDS = 64
+SHARD_BYTES = 8 * 1024**3
+"""A task of Airflow costs seconds by itself, so a shard is worth one only from some size on."""
 
 
 class LandingPlan(TolerantRecord):

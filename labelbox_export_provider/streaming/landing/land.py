@@ -27,7 +27,7 @@ from typing import TypeVar
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard
+from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHARD_BYTES, LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.sinks.base import Sink
@@ -50,11 +50,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-GIB = 1024**3
-MAX_SHARDS = 64
-SHARD_BYTES = 8 * GIB
-"""A task of Airflow costs seconds by itself, so a shard is worth one only from some size on."""
 
 
 def land_export(
