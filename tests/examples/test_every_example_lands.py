@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from support.e2e.stage import ids_of, lines_of
-from support.lineage.events import faults, receiver, strangers, without_nulls
+from support.lineage.events import faults, receiver, without_nulls
 from support.stores.servers import (
     ACCESS_KEY,
     BUCKET,
@@ -237,23 +237,24 @@ def test_the_example_for_duckdb_loads_the_nights_that_are_landed(theatre: Theatr
 
 
 def test_openlineage_is_told_of_a_landing(theatre: Theatre) -> None:
-    """Its events, received over HTTP, follow the schema, and name source, rows, objects and counts."""
+    """Its events, received over HTTP, follow the schemas that they name, and name source, rows, objects and counts."""
     before = theatre.landed()
     with receiver() as events:
         transport = json.dumps({"type": "http", "url": events.url})
         lineage = {"AIRFLOW__OPENLINEAGE__TRANSPORT": transport, "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests"}
         theatre.airflow("dags", "test", "labelbox_project_one_task", NIGHT, environment=lineage)
-    added = {name: content for name, content in theatre.landed().items() if name not in before}
+        added = {name: content for name, content in theatre.landed().items() if name not in before}
+        theatre.labelbox.faults.add(ErrorRows())
+        theatre.airflow("dags", "test", "labelbox_project_one_task", NIGHT, environment=lineage, fails=True)
     [manifest] = manifests(added)
+    assert [faults(event) for event in events] == [[]] * len(events)
     told = events.of_task("labelbox_project_one_task.land")
-    assert [event["eventType"] for event in told] == ["START", "COMPLETE"]
-    for event in told:
-        assert faults(event) == []
-        assert strangers(event) == []
-        source = {"namespace": "labelbox://127.0.0.1", "name": f"project/{manifest.export.source.id}"}
-        assert [{name: each[name] for name in source} for each in event["inputs"]] == [source]
-    start, complete = told
-    assert start["outputs"] == []
+    assert [event["eventType"] for event in told] == ["START", "COMPLETE", "START", "FAIL"]
+    source = {"namespace": "labelbox://127.0.0.1", "name": f"project/{manifest.export.source.id}"}
+    assert [[{name: each[name] for name in source} for each in event["inputs"]] for event in told] == [[source]] * 4
+    assert [len(event["outputs"]) for event in told] == [0, 1, 0, 0]
+    _, complete, _, failed = told
+    assert "error row" in failed["run"]["facets"]["errorMessage"]["message"]
     [output] = complete["outputs"]
     assert output["namespace"] == f"s3://{BUCKET}"
     assert output["name"] == f"labelbox/data/source=project/id={manifest.export.source.id}"

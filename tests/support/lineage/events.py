@@ -1,31 +1,30 @@
-"""A receiver of OpenLineage's HTTP transport, and what its events are compared with.
-
-The published JSON schema is in no package, so its rules for run events are written beside this module, stricter:
-members that it does not name are refused. The classes of OpenLineage's client are generated from the published schema:
-`strangers` compares with them.
-"""
+"""A receiver of OpenLineage's HTTP transport, and the validation of its events by the schemas that they name."""
 
 from __future__ import annotations
 
 import gzip
-import importlib
 import json
-import pkgutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-import attr
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from referencing.exceptions import Unresolvable
+from support.lineage.schemas import REGISTRY, RUN_EVENT, Schema, own
 
-SCHEMA = json.loads((Path(__file__).parent / "openlineage-2-0-2.schema.json").read_text())
-_VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+
+
+def _is_uri(value: object) -> bool:
+    """Return whether text has a scheme and what follows it; no library for it comes with Airflow."""
+    return not isinstance(value, str) or _URI.fullmatch(value) is not None
+
+
+FORMATS = FormatChecker(["date-time", "uuid"])  # raises where the library that checks dates is missing
+FORMATS.checks("uri")(_is_uri)
 
 
 class Received(list[dict[str, Any]]):
@@ -68,54 +67,39 @@ def receiver() -> Iterator[Received]:
 
 
 def faults(event: dict[str, Any]) -> list[str]:
-    """Return where an event differs from the schema."""
-    return [f"{error.json_path}: {error.message}" for error in _VALIDATOR.iter_errors(event)]
+    """Return where an event differs from the schemas that it and its facets name, and the own facet from its own."""
+    found = list(_differences(event, {"$ref": RUN_EVENT}, "$"))
+    for path, value, url in [("$", event, event.get("schemaURL")), *_facets(event, "$")]:
+        try:
+            REGISTRY.resolver().lookup(str(url))
+        except Unresolvable:
+            found.append(f"{path} names a schema that is not known: {url}")
+        else:
+            found += _differences(value, {"$ref": url}, path)
+    for facet in [(event.get("run") or {}).get("facets", {}).get("labelbox_export")]:
+        found += [] if facet is None else _differences(facet, own(), "$.run.facets.labelbox_export")
+    return list(dict.fromkeys(found))
 
 
-def strangers(event: dict[str, Any]) -> list[str]:
-    """Return where an event differs from the published classes: its members, their types, the checks of their own."""
-    from openlineage.client.generated.base import RunEvent
-
-    return list(_differences("event", event, RunEvent))
-
-
-def _differences(path: str, value: Any, kind: Any) -> Iterator[str]:
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        by_kind = [list(_differences(path, value, each)) for each in inner if each is not type(None)]
-        if value is not None and all(by_kind):
-            yield from min(by_kind, key=len)
-    elif origin is list and isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _differences(f"{path}[{index}]", each, inner[0])
-    elif origin is dict and isinstance(value, dict):
+def _facets(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    if isinstance(value, dict):
+        if "_schemaURL" in value:
+            yield path, value, value["_schemaURL"]
         for name, each in value.items():
-            yield from _differences(f"{path}.{name}", each, inner[1])
-    elif attr.has(kind) and isinstance(value, dict):
-        yield from _differences_of_members(path, value, _published().get(value.get("_schemaURL", ""), kind))
-    elif isinstance(kind, type) and issubclass(kind, Enum):
-        if value not in [each.value for each in kind]:
-            yield f"{path} is none of {kind.__name__}"
-    elif kind is not Any and (type(value) is not (origin or kind)):
-        yield f"{path} is not {kind}"
+            yield from _facets(each, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _facets(each, f"{path}[{index}]")
 
 
-def _differences_of_members(path: str, value: dict[str, Any], kind: type[Any]) -> Iterator[str]:
-    types = get_type_hints(kind)
-    members = {member.name: member for member in attr.fields(kind)}
-    own = kind.__name__ in ("BaseFacet", "RunFacet", "JobFacet")  # its members are published nowhere
-    required = [name for name, member in members.items() if member.default is attr.NOTHING]
-    yield from (f"{path}.{name} is missing" for name in required if name not in value)
-    for name, each in value.items():
-        if name in members:
-            yield from _differences(f"{path}.{name}", each, types[name])
-            if members[name].validator is not None:
-                try:
-                    members[name].validator(None, members[name], each)
-                except (TypeError, ValueError) as error:
-                    yield f"{path}.{name}: {error}"
-        elif not own:
-            yield f"{path}.{name} is not published"
+def _differences(value: Any, schema: Schema, path: str) -> Iterator[str]:
+    for error in Draft202012Validator(schema, registry=REGISTRY, format_checker=FORMATS).iter_errors(value):
+        yield from (f"{path}{leaf.json_path[1:]}: {leaf.message}" for leaf in _leaves(error))
+
+
+def _leaves(error: ValidationError) -> list[ValidationError]:
+    """Return what an error consists of: of an `anyOf`, what its alternatives miss."""
+    return [leaf for each in error.context or () for leaf in _leaves(each)] or [error]
 
 
 def without_nulls(value: Any) -> Any:
@@ -123,15 +107,3 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_nulls(each) for name, each in value.items() if each is not None}
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
-
-
-@cache
-def _published() -> dict[str, Any]:
-    from openlineage.client import generated
-
-    classes = {}
-    for module in pkgutil.iter_modules(generated.__path__):
-        for value in vars(importlib.import_module(f"{generated.__name__}.{module.name}")).values():
-            if isinstance(value, type) and attr.has(value) and hasattr(value, "_get_schema"):
-                classes[value._get_schema()] = value
-    return classes

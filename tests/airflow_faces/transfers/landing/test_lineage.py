@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -16,6 +17,30 @@ from labelbox_export_provider.testing.faults import ErrorRows
 
 pytest.importorskip("airflow.providers.openlineage")
 facet_v2 = pytest.importorskip("openlineage.client.facet_v2")
+
+STATISTICS = "outputs.0.outputFacets.outputStatistics"
+OWN = "run.facets.labelbox_export"
+CHANGES = [
+    ("schemaURL", None, "$: 'schemaURL' is a required property"),
+    ("schemaURL", "https://example.com/x.json", "$ names a schema that is not known: https://example.com/x.json"),
+    ("eventTime", "2026-11-23", "$.eventTime: '2026-11-23' is not a 'date-time'"),
+    ("eventTime", "2026-11-31T02:30:00Z", "$.eventTime: '2026-11-31T02:30:00Z' is not a 'date-time'"),
+    ("eventType", "DONE", "$.eventType: 'DONE' is not one of "),
+    ("producer", "tests", "$.producer: 'tests' is not a 'uri'"),
+    ("run.runId", "first", "$.run.runId: 'first' is not a 'uuid'"),
+    ("job", None, "$: 'job' is a required property"),
+    ("inputs.0.namespace", None, "$.inputs[0]: 'namespace' is a required property"),
+    ("outputs.1.name", 7, "$.outputs[1].name: 7 is not of type 'string'"),
+    (f"{STATISTICS}._producer", None, "$.outputs[0].outputFacets.outputStatistics: '_producer' is a required"),
+    (f"{STATISTICS}._schemaURL", None, "$.outputs[0].outputFacets.outputStatistics: '_schemaURL' is a required"),
+    (f"{STATISTICS}.rowCount", "many", "$.outputs[0].outputFacets.outputStatistics.rowCount: 'many' is not of"),
+    (f"{STATISTICS}.size", 1.5, "$.outputs[0].outputFacets.outputStatistics.size: 1.5 is not of type 'integer'"),
+    (f"{OWN}._producer", None, "$.run.facets.labelbox_export: '_producer' is a required property"),
+    (f"{OWN}.startedAt", "2026-11-22 02:00", "$.run.facets.labelbox_export.startedAt: '2026-11-22 02:00' is not"),
+    (f"{OWN}.window.end", None, "$.run.facets.labelbox_export.window: 'end' is a required property"),
+    (f"{OWN}.rows", 1, "$.run.facets.labelbox_export: Additional properties are not allowed ('rows' was"),
+]
+"""A member of an event by its path, the value that it gets (None: it is left out), and how its fault begins."""
 
 
 def source_of(fake: FakeLabelbox) -> tuple[str, str]:
@@ -45,26 +70,46 @@ def sent(found: Any) -> dict[str, Any]:
     return event_sent
 
 
-@in_every_store
-def test_the_event_is_as_published(fake: FakeLabelbox, store: Store) -> None:
-    """By the schema, and by the classes that OpenLineage generates from it; what differs is found."""
-    events = pytest.importorskip("support.lineage.events")
+def landed(fake: FakeLabelbox, store: Store) -> dict[str, Any]:
+    """Land rows and error rows; return the event of it."""
     fake.faults.add(ErrorRows())
     task = store.operator(export=start(fake), max_error_rows=9)
     task.execute(context_of("land"))
-    event = sent(task.get_openlineage_facets_on_complete(None))
-    assert (events.faults(event), events.strangers(event)) == ([], [])
-    rows, errors = event["outputs"]
-    rows["outputFacets"]["outputStatistics"] |= {"rowCount": "many", "lines": 1}
-    del errors["name"]
-    event["run"]["runId"] = "first"
-    assert sorted(events.strangers(event)) == [
-        "event.outputs[0].outputFacets.outputStatistics.lines is not published",
-        "event.outputs[0].outputFacets.outputStatistics.rowCount is not <class 'int'>",
-        "event.outputs[1].name is missing",
-        "event.run.runId: badly formed hexadecimal UUID string",
+    return sent(task.get_openlineage_facets_on_complete(None))
+
+
+@in_every_store
+def test_the_event_is_valid(fake: FakeLabelbox, store: Store) -> None:
+    """By the published schemas of event and facets; its output facets have the members of these, and no others."""
+    events = pytest.importorskip("support.lineage.events")
+    event = landed(fake, store)
+    assert events.faults(event) == []
+    base = {"_producer", "_schemaURL"}
+    rows, errors = [
+        {name: facet.keys() - base for name, facet in output["outputFacets"].items()} for output in event["outputs"]
     ]
-    assert len(events.faults(event)) >= 3
+    for output in (rows, errors):
+        assert output.pop("subset", {"outputCondition"}) == {"outputCondition"}  # older clients have none
+    assert rows == {"outputStatistics": {"rowCount", "size", "fileCount"}}
+    assert errors == {"outputStatistics": {"rowCount", "fileCount"}}
+
+
+def test_an_event_that_is_not_valid_is_found(fake: FakeLabelbox, store: Store) -> None:
+    """A member that is changed, or left out, is named with its place."""
+    events = pytest.importorskip("support.lineage.events")
+    event = landed(fake, store)
+    for path, value, fault in CHANGES:
+        changed = deepcopy(event)
+        place: Any = changed
+        *way, last = path.split(".")
+        for each in way:
+            place = place[int(each)] if isinstance(place, list) else place[each]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+        found = events.faults(changed)
+        assert [each for each in found if each.startswith(fault)], (path, found)
 
 
 @in_every_store
