@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,19 +13,18 @@ from pathlib import Path
 
 from benchmarks import measure
 from benchmarks.cases import Case, cases
+from benchmarks.options import add_server_options, byte_count, reach_loopback_directly
 from benchmarks.profile import profile
 from benchmarks.report import Report
 from benchmarks.servers.processes import ServerMissingError
 from benchmarks.stage import ROOT, Stage, stage
 from benchmarks.verify import WrongResultError, verify
 
-_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-
 
 def main(argv: Sequence[str] | None = None) -> Report:
     """Run the cases that were asked for, print the report, write its JSON."""
     given = _parsed(argv)
-    _reach_loopback_directly()
+    reach_loopback_directly()
     wanted = [case for case in cases(given.files, given.latency) if _is_wanted(case, given)]
     if given.list:
         print("\n".join(f"{case.name:32} {case.settings}" for case in wanted))
@@ -84,14 +81,11 @@ def _profile(wanted: Sequence[Case], ready: Stage) -> None:
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--size", type=_bytes, help="size of the export, such as 1GiB (the default) or 64MiB")
+    parser.add_argument("--size", type=byte_count, help="size of the export, such as 1GiB (the default) or 64MiB")
     parser.add_argument("--files", type=int, help="files that it is cut into; 64")
     parser.add_argument("--rounds", type=int, help="runs of each case; 5")
     parser.add_argument("--memory-rounds", type=int, default=1, help="runs of each case that is about memory; 1")
-    parser.add_argument("--latency", type=int, default=50, help="milliseconds per GraphQL call and first byte; 50")
-    parser.add_argument(
-        "--store", choices=("ceph", "rclone"), default="ceph", help="S3 server; rclone is for trying out"
-    )
+    add_server_options(parser)
     parser.add_argument("--cases", default="*", help="names or patterns with commas between, as --list shows them")
     parser.add_argument(
         "--gcs-store",
@@ -105,25 +99,12 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, help="where the JSON goes, '-' for nowhere; benchmarks/results/<date>.json"
     )
-    parser.add_argument("--work", type=Path, default=ROOT / ".bench", help="folder for data, logs and environments")
     given = parser.parse_args(argv)
     given.size = given.size or (256 * 1024**2 if given.quick else 1024**3)
     given.files = given.files or (16 if given.quick else 64)
     given.rounds = given.rounds or (1 if given.quick else 5)
     given.work = given.work.resolve()
     return given
-
-
-def _reach_loopback_directly() -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
-
-
-def _bytes(text: str) -> int:
-    matched = re.fullmatch(r"(\d+)(|KiB|MiB|GiB)", text)
-    if matched is None or not int(matched[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size. Write it as 1GiB, 64MiB, 8388608.")
-    return int(matched[1]) * _UNITS[matched[2]]
 
 
 def _is_wanted(case: Case, given: argparse.Namespace) -> bool:

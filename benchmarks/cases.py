@@ -59,10 +59,10 @@ def cases(files: int, latency: int) -> Iterator[Case]:
     yield Case("rclone", "objects", files, "copyurl of the signed URLs, 8 transfers", _rclone(files, latency))
     yield Case("obstore", "object", files, "signed URLs in order, 8 ahead, parts of 16 MiB", _obstore(files, latency))
     yield Case("upload", "object", files, "local file, same client, 4 threads, parts of 16 MiB", _upload(files))
-    yield _treated("land-trim", files, latency, trim=True)
-    yield _treated("land-gzip", files, latency, compression="gzip")
-    yield _treated("land-gzip-trim", files, latency, compression="gzip", trim=True)
-    yield _treated("land-zstd", files, latency, compression="zstd")
+    yield landing("land-trim", files, latency, trim=True)
+    yield landing("land-gzip", files, latency, compression="gzip")
+    yield landing("land-gzip-trim", files, latency, compression="gzip", trim=True)
+    yield landing("land-zstd", files, latency, compression="zstd")
     for compression, level in (("gzip", GZIP_LEVEL), ("zstd", ZSTD_LEVEL)):
         yield Case(
             f"compress-{compression}",
@@ -108,9 +108,19 @@ def _memory(files: int, latency: int) -> Iterator[Case]:
                 )
 
 
-def _treated(name: str, files: int, latency: int, *, compression: str = "none", trim: bool = False) -> Case:
+def landing(
+    name: str,
+    files: int,
+    latency: int,
+    *,
+    compression: str = "none",
+    trim: bool = False,
+    object_bytes: int | None = None,
+    program: str = "land",
+) -> Case:
+    """Return a case of this package into S3; `program` is the module of `clients` that runs it."""
     settings = f"compression {compression}, trim {'on' if trim else 'off'}, else defaults"
-    command = _land(files, latency, compression=compression, trim=trim)
+    command = _land(files, latency, compression=compression, trim=trim, object_bytes=object_bytes, program=program)
     return Case(name, "land", files, settings, command, trimmed=trim, compression=compression)
 
 
@@ -123,10 +133,12 @@ def _land(
     trim: bool = False,
     workers: int | None = None,
     awscrt: bool = False,
+    object_bytes: int | None = None,
+    program: str = "land",
 ) -> Callable[[Stage], Sequence[str]]:
     def command(stage: Stage) -> Sequence[str]:
         python = stage.python_with_awscrt() if awscrt else sys.executable
-        given = [python, "-m", "benchmarks.clients.land", "--graphql", stage.graphql(latency)]
+        given = [python, "-m", f"benchmarks.clients.{program}", "--graphql", stage.graphql(latency)]
         given += ["--export", f"files-{files}", "--bucket", BUCKET, "--prefix", "lake", "--compression", compression]
         if store == "gcs":
             given += ["--store", "gcs", "--endpoint", stage.gcs()]
@@ -134,6 +146,7 @@ def _land(
             given += ["--endpoint", stage.s3() if store == "s3" else stage.discard()]
         given += ["--trim"] if trim else []
         given += ["--workers", str(workers)] if workers else []
+        given += ["--object-bytes", str(object_bytes)] if object_bytes else []
         return given
 
     return command

@@ -88,14 +88,15 @@ class Dataset:
         return path
 
     def expected_rows(self, files: int, *, trimmed: bool) -> Stream:
-        """Return what a transfer of the first `files` files must land, with or without the rows in the margin."""
+        """Return what a transfer of so many files, which come round again, must land: all rows or those kept."""
         return _truth(self, files, trimmed=trimmed)
 
 
 @cache
 def _truth(dataset: Dataset, files: int, *, trimmed: bool) -> Stream:
     digest, size, lines = hashlib.sha256(), 0, 0
-    for file in dataset.files[:files]:
+    for position in range(files):
+        file = dataset.files[position % len(dataset.files)]
         content = (dataset.directory / file.name).read_bytes()
         if trimmed:
             rows = enumerate(content.splitlines(keepends=True), file.first_row)

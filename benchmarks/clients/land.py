@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,14 +16,15 @@ from labelbox_export_provider.domain.records.handle import ExportHandle, HandleW
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.sinks import Sink
-from labelbox_export_provider.streaming.landing.land import LandingOptions, land_export
+from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, land_export
 
+VERSIONS = Versions(provider="benchmark", airflow="none")
 _DIGEST = f"sha256:{0:064x}"
 
 
-def main() -> None:
-    """Land one export."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return the options of a program that lands an export."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--graphql", required=True)
     parser.add_argument("--export", required=True)
     parser.add_argument("--store", choices=("s3", "gcs"), default="s3")
@@ -32,32 +34,55 @@ def main() -> None:
     parser.add_argument("--compression", choices=("none", "gzip", "zstd"), required=True)
     parser.add_argument("--trim", action="store_true")
     parser.add_argument("--workers", type=int)
-    given = parser.parse_args()
+    parser.add_argument("--object-bytes", type=int, help="max_object_bytes; its default")
+    return parser
+
+
+def labelbox_client(given: argparse.Namespace) -> LabelboxClient:
+    """Return a client of Labelbox, to be closed."""
+    return LabelboxClient(ConnectionSettings(api_key="bench", endpoint=given.graphql, allow_http=True))
+
+
+def landing(given: argparse.Namespace, sink: Sink) -> dict[str, Any]:
+    """Return what every step of a landing takes, but for the client."""
     options: dict[str, Any] = {"compression": None if given.compression == "none" else given.compression}
     if given.workers:
         options["workers"] = given.workers
+    if given.object_bytes:
+        options["max_object_bytes"] = given.object_bytes
     handle = _handle(given.export, trim=given.trim)
-    sink = _sink(given)
-    settings = ConnectionSettings(api_key="bench", endpoint=given.graphql, allow_http=True)
-    with LabelboxClient(settings) as client:
-        notes = Notes()
-        landed = land_export(
-            client=client,
-            handle=handle,
-            names=layout_names(handle, given.prefix, options["compression"]),
-            sink=sink,
-            options=LandingOptions(**options),
-            versions=Versions(provider="benchmark", airflow="none"),
-            ended=lambda client: client.run(require_complete(handle.export_id, handle.user_id)).updated_at,
-        )
+    return {
+        "handle": handle,
+        "names": layout_names(handle, given.prefix, options["compression"]),
+        "sink": sink,
+        "options": LandingOptions(**options),
+    }
+
+
+def ended(handle: ExportHandle) -> Callable[[LabelboxClient], datetime | None]:
+    """Return what a landing asks first, as a transfer does: whether the export has ended."""
+    return lambda client: client.run(require_complete(handle.export_id, handle.user_id)).updated_at
+
+
+def described(landed: LandedExport) -> dict[str, Any]:
+    """Return what the measuring process has to know of a landing."""
     result = landed.manifest.result
-    notes.write(
-        objects=[each.uri for each in landed.manifest.objects],
-        bytes=sum(each.bytes for each in landed.manifest.objects),
-        rows=result.rows,
-        rows_trimmed=result.rows_trimmed,
-        awscrt=_has_awscrt(),
-    )
+    return {
+        "objects": [each.uri for each in landed.manifest.objects],
+        "bytes": sum(each.bytes for each in landed.manifest.objects),
+        "rows": result.rows,
+        "rows_trimmed": result.rows_trimmed,
+    }
+
+
+def main() -> None:
+    """Land one export."""
+    given = arguments(__doc__).parse_args()
+    job = landing(given, sink_of(given))
+    with labelbox_client(given) as client:
+        notes = Notes()
+        landed = land_export(client=client, **job, versions=VERSIONS, ended=ended(job["handle"]))
+    notes.write(**described(landed), awscrt=_has_awscrt())
 
 
 def _handle(export_id: str, *, trim: bool) -> ExportHandle:
@@ -81,7 +106,8 @@ def _handle(export_id: str, *, trim: bool) -> ExportHandle:
     )
 
 
-def _sink(given: argparse.Namespace) -> Sink:
+def sink_of(given: argparse.Namespace) -> Sink:
+    """Return the store that is asked for."""
     if given.store == "gcs":
         from labelbox_export_provider.sinks import GCSSink
 

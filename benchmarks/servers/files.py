@@ -35,7 +35,7 @@ def main() -> None:
             if wanted:
                 headers["Content-Range"] = f"bytes {first}-{last}/{size}"
             connection.answer(206 if wanted else 200, headers=headers, length=last - first + 1)
-            connection.raw.sendfile(file, first, last - first + 1)
+            connection.send_file(file, first, last - first + 1)
 
     serve(answer)
 

@@ -201,7 +201,7 @@ class _Store:
             begin, stop = max(first, start), min(last + 1, end)
             if begin < stop:
                 with path.open("rb") as file:
-                    connection.raw.sendfile(file, begin - start, stop - begin)
+                    connection.send_file(file, begin - start, stop - begin)
             start = end
 
 

@@ -1,17 +1,21 @@
 """A small HTTP/1.1 server with a blocking thread per connection, for servers that must not be a bottleneck.
 
 File bytes go out by `sendfile` and come in into one scratch buffer, so both are the kernel's work. It serves the
-clients of the benchmarks on 127.0.0.1 and nobody else: no TLS, no chunked requests, no time limits.
+clients of the benchmarks on 127.0.0.1 and nobody else: no TLS, no chunked requests, no time limits. `GET /-/counts`
+returns how many other requests were answered, and how many bytes of files were sent, since it was asked last.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 SCRATCH_BYTES = 1024**2
 
@@ -30,11 +34,34 @@ class Request:
         return int(self.headers.get("content-length", "0"))
 
 
+class Counts:
+    """What a server has done since it was asked last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._bytes = 0
+
+    def add(self, *, requests: int = 0, bytes_sent: int = 0) -> None:
+        """Count requests and bytes of files."""
+        with self._lock:
+            self._requests += requests
+            self._bytes += bytes_sent
+
+    def taken(self) -> dict[str, int]:
+        """Return both, and begin at zero."""
+        with self._lock:
+            counted = {"requests": self._requests, "bytes": self._bytes}
+            self._requests = self._bytes = 0
+        return counted
+
+
 class Connection:
     """One client's connection."""
 
-    def __init__(self, raw: socket.socket) -> None:
+    def __init__(self, raw: socket.socket, counts: Counts) -> None:
         self.raw = raw
+        self._counts = counts
         self._buffered = bytearray()
         self._scratch = bytearray(SCRATCH_BYTES)
 
@@ -102,6 +129,16 @@ class Connection:
         head = f"HTTP/1.1 {status} _\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
         self.raw.sendall(head.encode("latin-1") + body)
 
+    def send_file(self, file: BinaryIO, first: int, size: int) -> None:
+        """Send bytes of a file; those that went out count at once, also of a client that hangs up."""
+        end = first + size
+        while first < end:
+            sent = os.sendfile(self.raw.fileno(), file.fileno(), first, min(end - first, SCRATCH_BYTES))
+            if not sent:
+                raise ConnectionError("the file has become shorter")
+            self._counts.add(bytes_sent=sent)
+            first += sent
+
 
 Answer = Callable[[Request, Connection], None]
 
@@ -113,18 +150,22 @@ def serve(answer: Answer) -> None:
     """
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=_accept, args=(listener, answer), daemon=True).start()
+    threading.Thread(target=_accept, args=(listener, answer, Counts()), daemon=True).start()
     sys.stdin.read()
 
 
-def _accept(listener: socket.socket, answer: Answer) -> None:
+def _accept(listener: socket.socket, answer: Answer, counts: Counts) -> None:
     while True:
         raw, _ = listener.accept()
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_talk, args=(Connection(raw), answer), daemon=True).start()
+        threading.Thread(target=_talk, args=(Connection(raw, counts), answer, counts), daemon=True).start()
 
 
-def _talk(connection: Connection, answer: Answer) -> None:
+def _talk(connection: Connection, answer: Answer, counts: Counts) -> None:
     with contextlib.suppress(ConnectionError), connection.raw:
         while (request := connection.request()) is not None:
+            if request.target == "/-/counts":
+                connection.answer(200, json.dumps(counts.taken()).encode())
+                continue
+            counts.add(requests=1)
             answer(request, connection)
