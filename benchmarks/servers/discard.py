@@ -1,7 +1,7 @@
 """An S3 server that takes every upload and keeps its size alone, for transfers larger than the store of this machine.
 
-`GET /-/received` returns how many bytes of bodies came since it was asked last, which is all that can be verified here,
-and forgets all objects.
+`GET /-/received` returns how many bytes of bodies came since it was asked last and are not removed again, which is all
+that can be verified here, and forgets all objects.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ class _Sizes:
             name = f"<UploadId>u{next(self._numbers)}</UploadId>"
             return 200, f"<InitiateMultipartUploadResult {_SPACE}>{name}</InitiateMultipartUploadResult>"
         if request.method == "DELETE":
-            (self._parts if upload else self._objects).pop(upload or key, None)
+            if upload:
+                self._parts.pop(upload, None)
+            else:
+                self._received -= self._objects.pop(key, 0)
             return 204, ""
         if request.method == "GET" and not key:
             root = "ListMultipartUploadsResult" if "uploads" in query else "ListBucketResult"

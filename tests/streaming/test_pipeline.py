@@ -67,6 +67,34 @@ def test_a_member_larger_than_the_bound_passes() -> None:
     assert staged.max_held < len(content)
 
 
+def test_files_beyond_those_of_the_workers_are_on_their_way() -> None:
+    """While each worker waits for its file, the next ones are requested, also where every other member is empty."""
+    workers, file_bytes, files = 4, 2000, 24
+    content = (b'{"text":"%s"}\n' % (b"x" * 187)) * (files * file_bytes // 200)
+    waiting: set[int] = set()
+    missed: list[int] = []
+    changed = threading.Condition()
+
+    def twist(number: int, request: Request, reply: Reply) -> Reply:
+        with changed:
+            if number < 2 * workers:  # until all files are known
+                while len(set(source.asked)) < files - 1 and not changed.wait(0.01):
+                    pass
+            else:
+                waiting.add(number)
+                changed.notify_all()
+                if not changed.wait_for(lambda: len(waiting) >= 2 * workers - 1, timeout=2):
+                    missed.append(number)
+        return reply
+
+    writer = MemoryWriter()
+    setting = Setting(workers=workers, compression=None, trim=False, part_bytes=file_bytes, chunk_bytes=500)
+    with serve(content, range(file_bytes, len(content), file_bytes), twist=twist) as source:
+        setting.move(source, writer).complete()
+    assert writer.content == content
+    assert not missed
+
+
 # --- what fails
 
 

@@ -136,8 +136,9 @@ class Destination(ABC):
 
     def _settle(self, landed: Landed) -> tuple[Generation, ...]:
         """Leave one manifest of this export, or none where a newer export takes its place; return the others."""
+        looking = self._job.calls.submit(self._look)
         self._objects.fence()  # also uploads of which the store's answer was lost
-        look = self._look()
+        (look,) = self._job.calls.results(looking)
         if look is None:
             return ()
         self._objects.remove(key for key in look.own if key != landed.key)

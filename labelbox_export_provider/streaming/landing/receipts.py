@@ -88,6 +88,10 @@ class Receipts:
         """Whether any were there, or were written."""
         return bool(self._known or self._kept or self.faults or self._written)
 
+    def load(self) -> None:
+        """Read what receipts are there, once; whoever needs them waits for it, and reads them itself if it fails."""
+        self._load()
+
     def name_upload(self, upload: str) -> bool:
         """Return whether a sound receipt of this landing names an open upload, which therefore stays."""
         self._load()

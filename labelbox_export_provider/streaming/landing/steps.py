@@ -135,7 +135,7 @@ class Landing:
     def _run(self, ended: Callable[[LabelboxClient], datetime | None], plan: LandingPlan | None) -> LandedExport:
         job = self._job
         end = job.calls.submit(lambda: ended(job.client))
-        asked = job.calls.submit(lambda: ask_totals(job.client, job.handle.export_id, job.calls))
+        asked = job.calls.submit(self._ask_totals)
         is_staged = plan is not None and bool(plan.shards)
         if not is_staged:
             self._stager.request_first_file(StreamType.RESULT)
@@ -175,6 +175,14 @@ class Landing:
             versions=self._versions,
         )
         return self._publish(manifest)
+
+    def _ask_totals(self) -> CompletedTotals:
+        """Ask Labelbox for the totals, and where they make more than one object, begin to look for receipts."""
+        job = self._job
+        totals = ask_totals(job.client, job.handle.export_id, job.calls)
+        if totals.result is not None and job.object_bytes(totals.result.size) is not None:
+            job.calls.submit(self._receipts.load)
+        return totals
 
     def _has_more_errors(self, landed: Manifest, asked: Future[CompletedTotals]) -> bool:
         """Return whether Labelbox names error rows that the landing of an earlier try had not heard of."""
@@ -267,8 +275,10 @@ class Landing:
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         uri = self._destination.publish(self._small_object(key, JSON), content)
         self._in_store(manifest=uri, earlier=False)
+        # At the same time, since neither needs the other.
+        removal = self._job.calls.submit(lambda: self._remove_receipts(manifest))
         self._destination.after_publish(Landed(manifest, key, uri), self._now())
-        self._remove_receipts(manifest)
+        self._job.calls.results(removal)
         return LandedExport(manifest, uri, skip=self._skips(manifest))
 
     def _note(self, written: WrittenObject) -> WrittenObject:

@@ -118,7 +118,8 @@ class _Run:
         missing = next((each for each in self._numbers if not self._is_kept(each)), 0)
         # Where no byte depends on it, members are short, so that less output waits for its turn.
         self._member_bytes = plan.part_bytes // 2 if output_format.passthrough else output_format.member_bytes
-        self._ahead = 2 * plan.workers
+        # Every other one may be empty where it is moved to the border of a file.
+        self._ahead = (4 if output_format.passthrough else 2) * plan.workers
         self._output_buffer = OrderedBuffer(self._token, limit=plan.held_bytes, reserve=plan.part_bytes + SLACK_BYTES)
         ahead = max(4 * plan.workers * output_format.member_bytes, 64 * 1024**2)
         self._index = FileIndex(
