@@ -20,6 +20,7 @@ from labelbox_export_provider.errors import ConfigurationError, LabelboxExportEr
 from labelbox_export_provider.sinks.part_body import PartBody as PartBody  # noqa: PLC0414  a part of the contract
 from labelbox_export_provider.sinks.refusals import wrong_size
 from labelbox_export_provider.sinks.stored_upload import StoredUpload
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 NDJSON = "application/x-ndjson"
 GZIP = "application/gzip"
@@ -188,6 +189,13 @@ class Sink(ABC):
 
         The store is asked whether it has exactly these parts, or the whole object if that process completed it. None
         where it has neither, or cannot resume.
+        """
+        return None
+
+    def upload_rule(self, key: str) -> UploadRule | None:  # noqa: ARG002  a store may have one
+        """Return the rule by which the store removes, before all others, an unfinished upload under `key`.
+
+        None where there is none. Fails with a `StorageError` where that may not be read, or cannot be asked.
         """
         return None
 

@@ -27,6 +27,7 @@ from labelbox_export_provider.sinks.multipart import BucketCalls, MultipartWrite
 from labelbox_export_provider.sinks.part_account import crc32c_of
 from labelbox_export_provider.sinks.stored_upload import StoredUpload
 from labelbox_export_provider.sinks.stored_writer import StoredWriter
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,11 @@ class BucketSink(Sink, Generic[UploadT]):
             return writer
         there = self._calls.own_object(new, expected)
         return None if there is None else StoredWriter(there)
+
+    def upload_rule(self, key: str) -> UploadRule | None:
+        """Return the first of the bucket's lifecycle rules to remove an unfinished upload under this key."""
+        check_relative_key(key)
+        return min(self._calls.upload_rules(key), default=None)
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         """Write a small object with one call."""

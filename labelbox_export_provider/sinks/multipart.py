@@ -23,6 +23,7 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.etags import ETags
 from labelbox_export_provider.sinks.part_account import PartAccount, crc32c_of
 from labelbox_export_provider.sinks.stored_upload import StoredPart, StoredUpload
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,9 @@ class BucketCalls(Protocol[UploadT]):
 
     def open_uploads(self, prefix: str) -> Iterator[tuple[str, UploadT]]:
         """Yield key and upload of the open uploads whose keys start with `prefix`."""
+
+    def upload_rules(self, key: str) -> Iterator[UploadRule]:
+        """Yield the bucket's rules that remove unfinished uploads under this key."""
 
     def name_of(self, upload: UploadT) -> str:
         """Return the store's name for an upload."""

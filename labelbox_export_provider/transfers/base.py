@@ -22,6 +22,7 @@ from labelbox_export_provider.execution.denied import OnDenied, check_on_denied,
 from labelbox_export_provider.execution.export_job import ExportJob, WaitLimits
 from labelbox_export_provider.execution.options import came_by_default
 from labelbox_export_provider.execution.start import mark_consumed
+from labelbox_export_provider.execution.tries import time_of_tries
 from labelbox_export_provider.hooks.labelbox import airflow_version, provider_version
 from labelbox_export_provider.links.manifest_page import LabelboxManifestLink
 from labelbox_export_provider.links.source_page import LabelboxSourceLink
@@ -250,7 +251,8 @@ class LabelboxExportTransferOperator(LandingTask, ReportsLineage):
     def _move(self, **landing: Any) -> LandedExport:
         from labelbox_export_provider.streaming.landing.land import land_export
 
-        return land_export(**landing, versions=Versions(provider=provider_version(), airflow=airflow_version()))
+        versions = Versions(provider=provider_version(), airflow=airflow_version())
+        return land_export(**landing, versions=versions, tries=time_of_tries(self))
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -38,7 +38,11 @@ def landing_report(
             # that wants a new one.
             mark_consumed(context)
         return job.report(
-            error, context, handle=handle, moved=progress.describe(), in_store=progress.in_store.describe()
+            *(error, context),
+            handle=handle,
+            moved=progress.describe(),
+            in_store=progress.in_store.describe(),
+            kept=progress.kept,
         )
     return FailureReport(
         error,
@@ -48,5 +52,6 @@ def landing_report(
         **({} if handle is not None else known_of(export)),
         moved=progress.describe(),
         in_store=progress.in_store.describe(),
+        kept=progress.kept,
         **tries(context),
     )

@@ -14,6 +14,7 @@ from airflow.sdk import TaskGroup
 from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHARD_BYTES, LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.errors import ConfigurationError, HandleError
+from labelbox_export_provider.execution.tries import time_of_tries
 from labelbox_export_provider.hooks.labelbox import airflow_version, provider_version
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.transfers.base import LabelboxExportTransferOperator
@@ -51,7 +52,8 @@ class _PlanLanding(LabelboxExportTransferOperator):
     def _plan(self, **landing: Any) -> LandingPlan:
         from labelbox_export_provider.streaming.landing.land import plan_landing
 
-        return plan_landing(**landing, max_shards=self.max_shards, shard_bytes=self.shard_bytes)
+        tries = 2 * time_of_tries(self)  # of a task that stages, and then of the one that publishes
+        return plan_landing(**landing, max_shards=self.max_shards, shard_bytes=self.shard_bytes, tries=tries)
 
 
 class _StageShard(LabelboxExportTransferOperator):

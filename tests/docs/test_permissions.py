@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 S3 = PAGE.partition("## S3")[2].partition("\n## ")[0]
 PART_BYTES = 16 * 1024
 PREFIX = "labelbox"
+OF_BUCKETS = {"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetLifecycleConfiguration"}
+NOT_USUAL = {"s3:DeleteObject", "s3:GetLifecycleConfiguration"}
 LIFECYCLE = ("Uploads that nobody finishes", "Receipts in `_staging/`")
 
 
@@ -49,7 +52,7 @@ def denied_by(policy: dict[str, Any], *more: str) -> frozenset[str]:
             (pattern,) = statement["Condition"]["StringLike"].values()
             assert fnmatch.fnmatch(f"{PREFIX}/data/source=", pattern)
         for action in statement["Action"]:
-            of_bucket = action.startswith("s3:List") and action != "s3:ListMultipartUploadParts"
+            of_bucket = action in OF_BUCKETS
             assert of_objects != of_bucket, f"{action} is of the other kind of resource"
             allowed.add(action)
     return frozenset(call for call, needed in PERMISSIONS.items() if needed.split(" and ")[0] not in allowed)
@@ -90,6 +93,7 @@ def die_and_resume(at: LandingClient, made: S3Sink) -> None:
     """Kill a landing of several objects before it completes the first, and land them."""
     handle = at.export(minutes=5)
     options: dict[str, Any] = {"prefix": "resumed", "compression": None, "max_object_bytes": 64 * 1024}
+    options["tries"] = timedelta(days=8)
     with pytest.raises(KilledError):
         at.land(handle, FaultySink(made, SinkFault("complete", "data", 0, "killed before")), **options)
     at.fake.requests.clear()
@@ -136,7 +140,7 @@ def test_every_action_of_the_usual_policy_is_needed(at: LandingClient, server: S
     """It is smallest: each action is that of a call which is made."""
     policy = block("The usual policy")
     named = {action for statement in policy["Statement"] for action in statement["Action"]}
-    assert named == {each for needed in PERMISSIONS.values() for each in needed.split(" and ")} - {"s3:DeleteObject"}
+    assert named == {each for needed in PERMISSIONS.values() for each in needed.split(" and ")} - NOT_USUAL
 
 
 def test_an_identity_that_may_only_write_lands_all_and_cannot_look_for_others(
@@ -145,7 +149,7 @@ def test_an_identity_that_may_only_write_lands_all_and_cannot_look_for_others(
     policy = block("Only writing")
     server.denied = denied_by(policy)
     reading = {"GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads", "ListParts"}
-    assert {*reading, "DeleteObject"} == server.denied
+    assert {*reading, "DeleteObject", "GetBucketLifecycleConfiguration"} == server.denied
     assert land(at, server)
     assert "ListMultipartUploads" in caplog.text
     for rerun in ("refuse", "replace"):
@@ -222,6 +226,25 @@ def test_the_lifecycle_rule_is_one_that_s3_takes() -> None:
     assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert receipts["Expiration"] == {"Days": 7}
     assert receipts["Filter"]["Prefix"] == f"{PREFIX}/_staging/"
+
+
+def test_a_rule_that_is_too_short_is_seen_with_its_policy_alone(
+    at: LandingClient, server: StrictS3, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rule of the page, tries that take a day more: warned of with the permission, and not without."""
+    rules = {"Rules": [{**rule, "Filter": {}} for rule in block(LIFECYCLE[0])["Rules"]]}
+    s3_client(server.address).put_bucket_lifecycle_configuration(Bucket="lake", LifecycleConfiguration=rules)
+    usual = block("The usual policy")
+    more = block("A rule that is too short")
+    assert not any("Condition" in statement for statement in more["Statement"])
+    for warned, policy in (
+        (0, usual),
+        (2, {"Statement": [*usual["Statement"], *more["Statement"]]}),
+    ):
+        server.denied = denied_by(policy)
+        caplog.clear()
+        die_and_resume(at, sink(server))
+        assert caplog.text.count("rule 'labelbox-open-uploads' of the store removes uploads") == warned
 
 
 def _small() -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,7 @@ def denied_by(heading: str) -> frozenset[str]:
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(60)) as fake, landing_client(fake) as made:
+    with FakeLabelbox(generate_rows(120)) as fake, landing_client(fake) as made:
         yield made
 
 
@@ -91,6 +93,21 @@ def test_with_the_usual_roles_a_retry_goes_on_with_what_a_killed_try_has_written
     at.land(handle, sink(server), prefix="labelbox")
     assert before.items() <= server.visible().items()
     assert len([name for name in server.visible() if "manifests/" in name]) == 1
+
+
+def test_a_rule_that_is_too_short_is_seen_with_one_permission_more(
+    at: LandingClient, server: StrictGCS, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rules of the page, tries that take a day more: warned of with the permission, and not without."""
+    found = re.search(r"```json\n(.*?)```", section("Uploads that nobody finishes in Cloud Storage"), re.DOTALL)
+    assert found is not None
+    server.lifecycle = json.loads(found[1])
+    assert "One more is optional: `storage.buckets.get`" in section("The usual roles")
+    for warned, more in ((0, {"storage.buckets.get"}), (1, set[str]())):
+        server.denied = denied_by("The usual roles") | more
+        caplog.clear()
+        land(at, server, minutes=warned, max_object_bytes=64 * 1024, tries=timedelta(days=8))
+        assert caplog.text.count("The lifecycle rule for 'labelbox/' of the store removes uploads") == warned
 
 
 def test_replacing_older_generations_needs_the_right_to_delete_and_says_so(

@@ -61,7 +61,8 @@ class FailureReport:
 
     `window` is for a start that failed before there was a handle, which has its own. `start_task_id` names the task
     that starts the export, `link` is the source's page, `moved` holds bytes and rows and their totals, `in_store` what
-    a reader of the bucket finds now, where the task wrote there. `starts_export`: this task starts the export itself,
+    a reader of the bucket finds now, where the task wrote there, `kept` what the next try need not move again.
+    `starts_export`: this task starts the export itself,
     so that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
     failed. `without_export`: it only looks at a store. `appendix` is text below the block; its lines stay as they are.
     """
@@ -77,6 +78,7 @@ class FailureReport:
     tries: int | None = None
     moved: str | None = None
     in_store: str | None = None
+    kept: str | None = None
     starts_export: bool = False
     forgets: bool = False
     without_export: bool = False
@@ -110,6 +112,7 @@ class FailureReport:
             ("try", None if self.try_number is None else f"{self.try_number} of {self.tries or '?'}"),
             ("moved", self.moved),
             ("in store", self._in_store()),
+            ("kept", self.kept),
             ("details", self.error.details),
             *self.extra.items(),
             ("retry", self._retry()),

@@ -20,9 +20,11 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
     check_relative_key,
 )
+from labelbox_export_provider.sinks.gcs import lifecycle
 from labelbox_export_provider.sinks.gcs.errors import bucket_is_missing, is_store_error, read_error, refusal_error
 from labelbox_export_provider.sinks.gcs.xml_api import XmlApi
 from labelbox_export_provider.sinks.refusals import wrong_size
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +136,11 @@ class GCSCalls(XmlApi):
         while (page := self._call("list", prefix, lambda: next(pages, None))) is not None:
             for blob in page:
                 yield ListedObject(blob.name, int(blob.size or 0), blob.etag, blob.updated)
+
+    def upload_rules(self, key: str) -> Iterator[UploadRule]:
+        """Yield the bucket's lifecycle rules that remove unfinished multipart uploads under this key."""
+        self._call("bucket", key, lambda: self._bucket.reload(client=self._client, retry=self._retry))
+        return lifecycle.upload_rules(self._bucket.lifecycle_rules, key)
 
     # --- the library
 

@@ -39,6 +39,7 @@ PERMISSIONS: Mapping[str, str] = {
     "send": "storage.objects.create",
     "delete": "storage.objects.delete",
     "list": "storage.objects.list",
+    "bucket": "storage.buckets.get",
     "upload": "storage.multipartUploads.create and storage.objects.create",
     "complete": "storage.multipartUploads.create (and storage.objects.delete where an object is overwritten, or "
     "storage.objects.get where it is the same)",

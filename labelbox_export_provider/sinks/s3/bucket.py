@@ -16,6 +16,7 @@ from labelbox_export_provider.sinks.s3.unknown_headers import Fact
 
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 _LISTINGS = {"ListObjectsV2", "ListMultipartUploads"}
+_WITHOUT_KEY = {"GetBucketLifecycleConfiguration"}
 _UPLOADS = {"PutObject", "CreateMultipartUpload", "UploadPart"}
 
 
@@ -49,7 +50,7 @@ class S3Bucket:
     def attempt(self, operation: str, key: str, /, **arguments: Any) -> Any:
         """Return the client's answer, or the `Refusal`; `limit` reads so many bytes of the answer's body instead."""
         method: Callable[..., Any] = getattr(self._client, _WORDS.sub("_", operation).lower())
-        target = {"Prefix": key} if operation in _LISTINGS else {"Key": key}
+        target = {} if operation in _WITHOUT_KEY else {"Prefix" if operation in _LISTINGS else "Key": key}
         limit = arguments.pop("limit", None)
         try:
             answer = method(Bucket=self._name, **target, **arguments)

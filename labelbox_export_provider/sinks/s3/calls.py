@@ -23,12 +23,13 @@ from labelbox_export_provider.sinks.base import (
 )
 from labelbox_export_provider.sinks.multipart import BucketCalls
 from labelbox_export_provider.sinks.refusals import Refusal, wrong_size
-from labelbox_export_provider.sinks.s3 import checksums
+from labelbox_export_provider.sinks.s3 import checksums, lifecycle
 from labelbox_export_provider.sinks.s3.arguments import MAX_PART_BYTES, OF_EVERY_CALL
 from labelbox_export_provider.sinks.s3.bucket import S3Bucket
 from labelbox_export_provider.sinks.s3.errors import refusal_error
 from labelbox_export_provider.sinks.s3.unknown_headers import may_be_about_checksums
 from labelbox_export_provider.sinks.uncopied_body import UncopiedBody
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,12 @@ class S3Calls(BucketCalls[Upload]):
             for found in page.get("Uploads", ()):
                 if found["Key"].startswith(prefix):  # some stores list more than was asked for
                     yield found["Key"], Upload(found["UploadId"])
+
+    def upload_rules(self, key: str) -> Iterator[UploadRule]:
+        """Yield the bucket's lifecycle rules that remove unfinished uploads under this key."""
+        owner = {name: value for name, value in self._every.items() if name == "ExpectedBucketOwner"}
+        answer = self._bucket.call("GetBucketLifecycleConfiguration", key, **owner)
+        return lifecycle.upload_rules(() if answer is None else answer.get("Rules", ()), key)
 
     def name_of(self, upload: Upload) -> str:
         """Return the id of an upload."""

@@ -39,6 +39,7 @@ PERMISSIONS: Mapping[str, str] = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "ListParts": "s3:ListMultipartUploadParts",
+    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
 }
 _CALLS_OF_A_BUCKET = {"CreateMultipartUpload", "ListMultipartUploads", "ListObjectsV2"}
 _CALLS_OF_AN_OBJECT = {"HeadObject", "GetObject", "DeleteObject"}
@@ -77,12 +78,14 @@ def is_store_error(error: BaseException) -> bool:
 
 
 def is_missing(refusal: Refusal) -> bool:
-    """Return whether there is no such object or upload, which is an answer to the calls that read and remove.
+    """Return whether there is no such object, upload or set of rules: an answer to the calls that read and remove.
 
     A missing bucket is not meant. rclone reports `NoSuchUpload` for an empty list of uploads.
     """
     if refusal.operation in _CALLS_OF_AN_UPLOAD:
         return refusal.code == "NoSuchUpload"
+    if refusal.operation == "GetBucketLifecycleConfiguration":
+        return refusal.code == "NoSuchLifecycleConfiguration"
     if refusal.operation not in _CALLS_OF_AN_OBJECT:
         return False
     return refusal.code in {"NoSuchKey", "404", "NotFound"} or (

@@ -12,7 +12,7 @@ from typing import NoReturn
 from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageError, StorageUnsupportedError
-from labelbox_export_provider.sinks.base import NewObject, WrittenObject
+from labelbox_export_provider.sinks.base import ListedObject, NewObject, WrittenObject
 from labelbox_export_provider.streaming.landing.generations import Generation, LandedGenerations, Look
 from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.manifests import Landed
@@ -93,8 +93,10 @@ class Destination(ABC):
         except (StorageError, StoppedError) as error:
             logger.info("What the failed landing made visible was not compared with other tries: %s", error)
 
-    def check(self, written: Mapping[str, WrittenObject], manifest_key: str) -> None:
+    def check(self, written: Mapping[str, WrittenObject], manifest_key: str) -> Mapping[str, ListedObject]:
         """Check right before the manifest that all objects are there, and that nothing else of this export is.
+
+        Return what was listed of the objects of this export; nothing where that is not permitted.
 
         Objects in another form, and manifests of another state, are removed, unless another try of this export has
         landed them meanwhile: then this one gives way.
@@ -111,6 +113,7 @@ class Destination(ABC):
         # Where objects go, so does a manifest of the same name that may name them.
         self._objects.remove(key for key in stale if others or key != manifest_key)
         self._objects.remove(others)
+        return listed or {}
 
     def publish(self, new: NewObject, content: bytes) -> str:
         """Write the manifest and return its address.

@@ -19,6 +19,13 @@ _NOT_CURED_BY_RESUMING = (
 )
 
 
+def why_ended(error: BaseException) -> str:
+    """Return why nothing is kept after a failure that ends resuming, as the rest of a sentence."""
+    if isinstance(error, IntegrityError):
+        return "which of the bytes are wrong is not known"
+    return "this export is not landed from what was stored"
+
+
 def ends_resuming(error: BaseException) -> bool:
     """Return whether a later try must not resume what this one has stored.
 

@@ -21,7 +21,7 @@ none (`Receipts`). So several tasks can share a landing: `plan_landing`, `stage_
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
 from labelbox_export_provider.cancellation import CancelToken, StoppedError
@@ -65,6 +65,7 @@ def land_export(
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,
     token: CancelToken | None = None,
+    tries: timedelta | None = None,
 ) -> LandedExport:
     """Land a COMPLETE export and return its manifest.
 
@@ -80,10 +81,13 @@ def land_export(
 
     `token.cancel(error)`, from any thread or signal handler, ends the landing: everything that it opened is aborted,
     but for objects that have a receipt, and `error` is raised. The landing itself never cancels it.
+
+    `tries` is how long all tries of the task may take together: a warning is logged where the store may remove within
+    that time what a later one would resume.
     """
     return _working(
         *(client, handle, names, sink, options, progress, transfer_hooks, token),
-        lambda job, host: Landing(job, host, versions, now).run(ended),
+        lambda job, host: Landing(job, host, versions, now, tries=tries).run(ended),
     )
 
 
@@ -100,16 +104,18 @@ def plan_landing(
     progress: LandingProgress | None = None,
     transfer_hooks: TransferHooks | None = None,
     token: CancelToken | None = None,
+    tries: timedelta | None = None,
 ) -> LandingPlan:
     """Split a COMPLETE export into shards for `stage_objects`, of at least `shard_bytes` of the source.
 
     It looks at the store as `land_export` does and fails as that does, also for error rows above their threshold. It
     moves no rows, and asks Labelbox for two totals whatever the size of the export. The plan has no shards where one
     task is enough, or the store cannot resume; then `publish` lands the export by itself.
+    `tries` is how long all tries of all tasks may take together, for the same warning.
     """
     return _working(
         *(client, handle, names, sink, options, progress, transfer_hooks, token),
-        lambda job, host: Landing(job, host).plan(ended, max_shards, shard_bytes),
+        lambda job, host: Landing(job, host, tries=tries).plan(ended, max_shards, shard_bytes),
     )
 
 

@@ -1,4 +1,4 @@
-"""A plan that another task has made, compared with what this one knows."""
+"""The plan of a landing by several tasks: made by one, compared by the others with what they know."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.landing_plan import LandingPlan
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.streaming.landing.job import Job, encoding
+
+
+def make_plan(
+    job: Job, result: StreamTotals | None, shards: tuple[tuple[int, int], ...], *, landed: bool = False
+) -> LandingPlan:
+    """Return the plan of this landing, with these shards."""
+    object_bytes = job.object_bytes(result.size) if result is not None else None
+    return LandingPlan(
+        export_id=job.handle.export_id,
+        generation=job.names.generation,
+        encoding=encoding(job.handle, job.options, object_bytes),
+        source_bytes=result.size if result is not None else 0,
+        source_rows=result.lines if result is not None else 0,
+        object_bytes=object_bytes,
+        staging=job.names.staging,
+        shards=shards,
+        landed=landed,
+    )
 
 
 def check_plan(plan: LandingPlan, job: Job, totals: StreamTotals | None) -> None:

@@ -47,11 +47,19 @@ class LandingProgress:
     in_store: StoreState = StoreState()
     resumed: int = 0
     """How many downloads broke off and were resumed at their byte."""
+    result_bytes: int | None = None
+    """Bytes of the result stream, once they are known."""
+    kept: str | None = None
+    """After a failure: what the next try need not move again, or why it moves everything."""
     _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
 
     def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:
         """Add a stream whose transfer starts."""
         self._streams.append((stream, rows_total, progress))
+
+    def has_begun(self, stream: str) -> bool:
+        """Return whether any of a stream was to be moved."""
+        return any(name == stream for name, *_ in self._streams)
 
     def describe(self) -> str | None:
         """Return how many bytes and rows were read, out of how many; None before the first stream."""

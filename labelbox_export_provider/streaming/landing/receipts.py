@@ -7,6 +7,7 @@ its object is accounted, so that memory does not grow with the number of files.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -73,7 +74,8 @@ class Receipts:
         self._there: frozenset[int] = frozenset()
         """Numbers of all receipts that were there at first, sound or not: without the right to delete they stay."""
         self._lock = threading.Lock()
-        self._works = True
+        self.work = True
+        """Whether receipts can be read and written, as far as was seen."""
 
     # --- before anything is staged
 
@@ -115,14 +117,6 @@ class Receipts:
         self._known = {number: each for number, each in known.items() if number not in self._kept}
         self._uploads = frozenset()
 
-    def describe_kept(self, object_bytes: int, count: int) -> str | None:
-        """Return how much of the stream is not moved again; None where all of it is."""
-        if not self._kept:
-            return None
-        size = self._totals.size
-        kept = sum(min(size, (number + 1) * object_bytes) - number * object_bytes for number in self._kept)
-        return f"{len(self._kept)} of {count} objects ({kept} of {size} bytes) were stored by an earlier try"
-
     # --- for the pipeline
 
     def is_kept(self, number: int) -> bool:
@@ -144,7 +138,7 @@ class Receipts:
         """Write the receipt of an object; where the store refuses it, a later try stages the object again."""
         staged = account.staged
         stored = staged.writer.stored() if staged.writer is not None else NO_PARTS
-        if not self._works or stored is None:
+        if not self.work or stored is None:
             return
         receipt = self._make(account, stored.name or None)
         receipt = receipt.model_copy(update={"parts": parts_of(stored)})
@@ -164,6 +158,11 @@ class Receipts:
         """Return whether a receipt names this object, so that a later try needs its upload."""
         return number in self._kept or number in self._written
 
+    @property
+    def stored(self) -> frozenset[int]:
+        """The numbers of the objects that a receipt names."""
+        return frozenset({*self._kept, *self._written})
+
     # --- at the end
 
     def remove(self) -> None:
@@ -178,8 +177,19 @@ class Receipts:
         except StorageError as error:
             logger.info("Receipts of this export stay in the store until a lifecycle rule removes them: %s", error)
 
-    def discard(self) -> None:
-        """Abort what the receipts name and remove them, also when the landing is over."""
+    def discard(self, *, look: bool) -> None:
+        """Abort what the receipts name and remove all of them, sound or not, also when the landing is over.
+
+        With `look`, what is there is listed if nobody has looked yet.
+        """
+        there = [*self._there]
+
+        def find() -> None:
+            with contextlib.suppress(*NOT_PERMITTED):
+                there.extend(self._find())
+
+        if look and self._known is None and self._job.sink.resumes and self._job.names.staging:
+            self._job.calls.clean_up([find], "list the receipts of this export (%d call)")
         known = self._known or {}
         uploads = {each.upload for each in known.values()}
         writers = [*self._written.values(), *(kept.staged.writer for kept in self._kept.values())]
@@ -188,9 +198,9 @@ class Receipts:
         if uploads:
             data = self._job.names.own["data"]
             actions.append(lambda: self._job.sink.abort_open_uploads(data, keep=lambda upload: upload not in uploads))
-        keys = map(self._job.names.receipt, {*known, *self._kept, *self._written})
+        keys = map(self._job.names.receipt, {*there, *self._written})
         actions += [partial(self._job.sink.delete, key) for key in keys]
-        self._job.calls.clean_up(actions, "remove %d receipt(s), which the next try does not believe")
+        self._job.calls.clean_up(actions, "remove %d receipt(s), which a lifecycle rule has to remove")
         self._known, self._kept, self._written = {}, {}, {}
 
     # --- one receipt
@@ -206,11 +216,7 @@ class Receipts:
     def _read_all(self) -> dict[int, _Known]:
         names, sink = self._job.names, self._job.sink
         try:
-            if not sink.put_leaves_nothing:
-                sink.abort_open_uploads(names.staging)
-            listed = [each.key for each in sink.list(names.staging)]
-            found_numbers = [number for number in map(names.receipt_number, listed) if number is not None]
-            numbers = [each for each in found_numbers if self._scope is None or each in self._scope]
+            numbers = self._find()
             self._there = frozenset(numbers)
             if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
                 self._stop(f"{self._uri(numbers[0])} may not be read.")
@@ -227,6 +233,14 @@ class Receipts:
                 totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
                 known[number] = _Known(receipt.upload, totals, receipt.checksum)
         return known
+
+    def _find(self) -> list[int]:
+        """Return the numbers of the receipts that are there; remove what a killed try has left beside them."""
+        names, sink = self._job.names, self._job.sink
+        if not sink.put_leaves_nothing:
+            sink.abort_open_uploads(names.staging)
+        numbers = [names.receipt_number(each.key) for each in sink.list(names.staging)]
+        return [each for each in numbers if each is not None and (self._scope is None or each in self._scope)]
 
     def _read(self, number: int) -> Receipt | None:
         content = self._job.sink.read(self._job.names.receipt(number), limit=_MAX_RECEIPT)
@@ -279,10 +293,10 @@ class Receipts:
 
     def _stop(self, error: Exception | str) -> None:
         """Log, once, that a later try cannot resume this landing."""
-        if self._works:
+        if self.work:
             logger.warning("%s So a try that dies is not resumed: the next one moves everything again.", error)
             self.faults.append(str(error))
-        self._works = False
+        self.work = False
 
     def _uri(self, number: int) -> str:
         return self._job.sink.uri(self._job.names.receipt(number))

@@ -16,6 +16,7 @@ from labelbox_export_provider.sinks.base import ENCODING, SOURCE_RANGE, NewObjec
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.landing.next_try import describe_share
 from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
@@ -105,9 +106,12 @@ class Stager:
         """Find out which objects an earlier try has stored; fail if some are missing and must not be moved here."""
         every = range(-(-totals.size // object_bytes)) if objects is None else objects
         self._receipts.confirm(totals, every, lambda number: self.new_object(StreamType.RESULT, totals, number))
-        if (kept := self._receipts.describe_kept(object_bytes, len(every))) is not None:
-            logger.info("%s: %s; they are not moved again.", self._job.handle.describe(), kept)
         missing = [number for number in every if not self._receipts.is_kept(number)]
+        if kept := {*every} - {*missing}:
+            share = describe_share(kept, every, totals.size, object_bytes)
+            logger.info(
+                "%s: %s were stored by an earlier try; they are not moved again.", self._job.handle.describe(), share
+            )
         if not move and (missing or self._receipts.faults):
             raise not_staged_error(missing, self._receipts.faults)
 

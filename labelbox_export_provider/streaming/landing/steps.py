@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.client import flows
@@ -21,16 +21,23 @@ from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, WrittenOb
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.explicit_key import ExplicitKey
-from labelbox_export_provider.streaming.landing.final_errors import ends_resuming
-from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.layout import Layout
-from labelbox_export_provider.streaming.landing.manifests import Landed, landed_object, result_counts, state_of
+from labelbox_export_provider.streaming.landing.manifests import (
+    Landed,
+    landed_object,
+    result_counts,
+    state_of,
+    with_listed_etags,
+)
+from labelbox_export_provider.streaming.landing.next_try import ending
 from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
-from labelbox_export_provider.streaming.landing.planned import check_plan
+from labelbox_export_provider.streaming.landing.planned import check_plan, make_plan
 from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.streaming.landing.staging import Stager, not_staged_error
 from labelbox_export_provider.streaming.landing.totals import ask_totals
+from labelbox_export_provider.streaming.landing.upload_rule import ask_upload_rule
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.pipeline import StagedObject, StagedStream
 from labelbox_export_provider.streaming.rows.counts import RowCounts
@@ -47,7 +54,9 @@ class Landing:
         host: FileHost,
         versions: Versions | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        *,
         scope: range | None = None,
+        tries: timedelta | None = None,
     ) -> None:
         self._job = job
         self._handle = job.handle
@@ -56,6 +65,8 @@ class Landing:
         self._options = job.options
         self._versions = versions or Versions(provider="", airflow=None)
         self._now = now
+        self._scope = scope
+        self._tries = tries
         self._destination: Destination = Layout(job) if job.names.explicit_key is None else ExplicitKey(job)
         self._receipts = Receipts(job, scope)
         self._stager = Stager(job, host, self._destination, self._receipts)
@@ -64,17 +75,19 @@ class Landing:
 
     def run(self, ended: Callable[[LabelboxClient], datetime | None], plan: LandingPlan | None = None) -> LandedExport:
         """Land the export; with a plan that has shards, other tasks have staged its objects."""
-        try:
+        with ending(self._job, self._receipts, self._scope):
             return self._run(ended, plan)
-        except BaseException as error:
-            if ends_resuming(error):
-                self._receipts.discard()
-            raise
 
     def plan(
         self, ended: Callable[[LabelboxClient], datetime | None], max_shards: int, shard_bytes: int
     ) -> LandingPlan:
         """Look as a landing does, and split the export into shards; error rows above the threshold fail it here."""
+        with ending(self._job, self._receipts, self._scope):
+            return self._plan(ended, max_shards, shard_bytes)
+
+    def _plan(
+        self, ended: Callable[[LabelboxClient], datetime | None], max_shards: int, shard_bytes: int
+    ) -> LandingPlan:
         job = self._job
         end = job.calls.submit(lambda: ended(job.client))
         export_id = job.handle.export_id
@@ -84,50 +97,39 @@ class Landing:
         job.calls.results(end)
         (errors,) = job.calls.results(asked_errors)
         if landed is not None and (errors is None or errors.lines == landed.manifest.errors.rows):
-            return self._planned(None, (), landed=True)
+            return make_plan(job, None, (), landed=True)
         self._check_error_rows(errors)
         (result,) = job.calls.results(asked)
         object_bytes = job.object_bytes(result.size) if result is not None and self._receipts.are_possible else None
         if result is None or object_bytes is None:
-            return self._planned(result, ())
+            return make_plan(job, result, ())
+        job.progress.result_bytes = result.size
+        job.calls.results(ask_upload_rule(job, self._tries))
         count = -(-result.size // object_bytes)
         shards = shards_of(count, object_bytes, max_shards=max_shards, shard_bytes=shard_bytes)
-        return self._planned(result, shards if len(shards) > 1 else ())
-
-    def _planned(
-        self, result: StreamTotals | None, shards: tuple[tuple[int, int], ...], *, landed: bool = False
-    ) -> LandingPlan:
-        object_bytes = self._job.object_bytes(result.size) if result is not None else None
-        return LandingPlan(
-            export_id=self._handle.export_id,
-            generation=self._names.generation,
-            encoding=encoding(self._handle, self._options, object_bytes),
-            source_bytes=result.size if result is not None else 0,
-            source_rows=result.lines if result is not None else 0,
-            object_bytes=object_bytes,
-            staging=self._names.staging,
-            shards=shards,
-            landed=landed,
-        )
+        return make_plan(job, result, shards if len(shards) > 1 else ())
 
     def stage(self, plan: LandingPlan, first: int, last: int) -> StagedShard:
         """Stage objects of a plan, and leave their receipts; what an earlier try of this task has staged is kept."""
-        objects, job = range(first, last), self._job
+        objects, self._job.progress.result_bytes = range(first, last), plan.source_bytes
+        with ending(self._job, self._receipts, self._scope):
+            staged = self._stage_objects(plan, objects)
+        kept = sum(map(self._receipts.is_kept, objects))
+        return StagedShard(first=first, last=last, kept=kept, rows=staged.counts.rows, bytes=staged.counts.bytes)
+
+    def _stage_objects(self, plan: LandingPlan, objects: range) -> StagedStream:
         totals = StreamTotals(plan.source_bytes, plan.source_rows)
         try:
-            check_plan(plan, job, totals)
-            OwnObjects(job).fence_objects(objects, self._receipts.name_upload)
+            check_plan(plan, self._job, totals)
+            OwnObjects(self._job).fence_objects(objects, self._receipts.name_upload)
             staged = self._stager.stage(StreamType.RESULT, totals, objects=objects)
             missing = [number for number in objects if not self._receipts.has(number)]
             if staged is None or missing:
                 raise not_staged_error(missing, self._receipts.faults)
-        except BaseException as error:
+        except BaseException:
             self._stager.abort()
-            if ends_resuming(error):
-                self._receipts.discard()
             raise
-        kept = sum(map(self._receipts.is_kept, objects))
-        return StagedShard(first=first, last=last, kept=kept, rows=staged.counts.rows, bytes=staged.counts.bytes)
+        return staged
 
     def _keep(self) -> Callable[[str], bool] | None:
         return self._receipts.name_upload if self._receipts.are_possible else None
@@ -144,10 +146,13 @@ class Landing:
         if landed is not None and not self._has_more_errors(landed.manifest, asked):
             return self._keep_landed(landed)
         (totals,) = job.calls.results(asked)
+        job.progress.result_bytes = totals.result.size if totals.result is not None else 0
         try:
             if is_staged and plan is not None:
                 check_plan(plan, job, totals.result)
+            rule = ask_upload_rule(job, self._tries)
             totals, errors, result = self._stage(totals, move=not is_staged)
+            job.calls.results(rule)
             self._destination.before_completion()
             landed_errors = self._complete_errors(totals.errors, errors)
             objects = self._complete_result(result)
@@ -270,7 +275,8 @@ class Landing:
 
     def _publish(self, manifest: Manifest) -> LandedExport:
         key = self._names.manifest(manifest.state)
-        self._destination.check(self._written, key)
+        listed = self._destination.check(self._written, key)
+        manifest = with_listed_etags(manifest, self._written, listed)
         self._job.calls.token.check()
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         uri = self._destination.publish(self._small_object(key, JSON), content)

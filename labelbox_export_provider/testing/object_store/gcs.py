@@ -58,11 +58,13 @@ class StrictGCS(gcs_multipart.MultipartUploads):
     `ask` (for its progress) and `cancel`; those of multipart uploads have the names of S3's API. `bucket` is a look at
     the bucket, which the client library also takes in a thread of its own and so at any time. `denied` holds
     permissions. GCS itself ignores bytes that it has already, and its client library relies on that; `takes_overlaps`
-    does so here, otherwise such a chunk is refused.
+    does so here, otherwise such a chunk is refused. `lifecycle` holds the rules of the buckets in the form of the JSON
+    API; nothing is removed by them.
     """
 
     quantum: int = 256 * 1024
     takes_overlaps: bool = False
+    lifecycle: Mapping[str, Any] = field(default_factory=dict)
 
     def open_uploads(self) -> list[str]:
         """Return the keys of unfinished multipart uploads, which stay and are paid for until somebody aborts them."""
@@ -142,7 +144,8 @@ class StrictGCS(gcs_multipart.MultipartUploads):
     def _bucket(self, request: ParsedRequest) -> HttpAnswer:
         self._check_permission("storage.buckets.get")
         name = request.bucket
-        return messages.answer({"kind": "storage#bucket", "id": name, "name": name, "location": "EU"})
+        rules = {"lifecycle": self.lifecycle} if self.lifecycle else {}
+        return messages.answer({"kind": "storage#bucket", "id": name, "name": name, "location": "EU", **rules})
 
     def _list(self, request: ParsedRequest) -> HttpAnswer:
         most = min(self.page, int(request.query.get("maxResults", self.page)))

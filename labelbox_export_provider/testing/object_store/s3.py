@@ -42,7 +42,7 @@ class StrictS3(ObjectStore[MultipartUpload]):
     `knows_checksums=False` refuses headers with checksums, `checksum_type` is what it makes of the checksum of a whole
     object: "COMPOSITE" wants one of each part at completion, "" none; `checks_size=False` ignores the size that a
     completion states. `unprotected` holds the operations that sent bytes without
-    any checksum.
+    any checksum, `lifecycle` the rules of the buckets as they were put; nothing is removed by them.
     """
 
     minimum_part_bytes: int = 5 * 1024**2
@@ -52,10 +52,12 @@ class StrictS3(ObjectStore[MultipartUpload]):
     checksum_type: Literal["FULL_OBJECT", "COMPOSITE", ""] = "FULL_OBJECT"
     checks_size: bool = True
     unprotected: list[str] = field(default_factory=list)
+    lifecycle: bytes = b""
 
     def reset(self) -> None:
-        """Remove all objects, uploads, records, faults and denials."""
+        """Remove all objects, uploads, records, faults, denials and rules."""
         super().reset()
+        self.lifecycle = b""
         self.unprotected.clear()
 
     def _parse(self, request: HttpRequest) -> ParsedRequest:
@@ -83,6 +85,8 @@ class StrictS3(ObjectStore[MultipartUpload]):
             "AbortMultipartUpload": self._abort_upload,
             "ListMultipartUploads": self._list_uploads,
             "ListParts": self._list_parts,
+            "GetBucketLifecycleConfiguration": self._get_lifecycle,
+            "PutBucketLifecycleConfiguration": self._put_lifecycle,
         }[request.operation]
         return perform(request)
 
@@ -193,6 +197,17 @@ class StrictS3(ObjectStore[MultipartUpload]):
         kind = f"<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>{upload.checksum_type}</ChecksumType>"
         told = kind if upload.checksum_type else ""
         return messages.xml("ListPartsResult", f"<IsTruncated>{str(more).lower()}</IsTruncated>{marker}{told}{listed}")
+
+    # --- the bucket
+
+    def _get_lifecycle(self, request: ParsedRequest) -> HttpAnswer:  # noqa: ARG002  the same for all buckets
+        if not self.lifecycle:
+            raise RefusedError(404, "NoSuchLifecycleConfiguration")
+        return HttpAnswer(200, self.lifecycle, messages.XML)
+
+    def _put_lifecycle(self, request: ParsedRequest) -> HttpAnswer:
+        self.lifecycle = self._checked_body(request)
+        return HttpAnswer(200)
 
     # --- rules
 

@@ -26,16 +26,18 @@ def parse(request: HttpRequest) -> ParsedRequest:
 
 
 def _operation(method: str, key: str, query: Mapping[str, str]) -> str:
-    if not key:
+    if not key and "lifecycle" not in query:
         return "ListMultipartUploads" if "uploads" in query else "ListObjectsV2"
     upload = "uploadId" in query
-    found = {
+    of_bucket = {"GET": "GetBucketLifecycleConfiguration", "PUT": "PutBucketLifecycleConfiguration"}
+    of_key = {
         "PUT": "UploadPart" if upload else "PutObject",
         "POST": "CompleteMultipartUpload" if upload else "CreateMultipartUpload",
         "DELETE": "AbortMultipartUpload" if upload else "DeleteObject",
         "GET": "ListParts" if upload else "GetObject",
         "HEAD": "HeadObject",
-    }.get(method)
+    }
+    found = (of_key if key else of_bucket).get(method)
     if found is None:
         raise RefusedError(405, "MethodNotAllowed")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta, timezone
 
 import google_crc32c
@@ -120,6 +121,17 @@ class Inspection(Promises):
         store.again().delete("a/rows")
         store.again().delete("a/rows")
         assert store.visible() == {"a/rows.2": b"x"}
+
+    def test_the_rule_about_unfinished_uploads_is_the_first_to_remove_them(self, store: Store) -> None:
+        """There is none at first; of two that apply to a key, the one of fewer days counts."""
+        with contextlib.suppress(StorageError):  # the store has no such rules
+            assert store.sink.upload_rule("lake/data/rows.gz") is None
+        if store.set_upload_rules is None:
+            pytest.skip("the store's class provides no way to give it rules")
+        store.set_upload_rules({"lake/": 5, "lake/data/": 3, "other/": 1})
+        rules = [store.again().upload_rule(f"{folder}/rows.gz") for folder in ("lake/data", "lake/errors", "else")]
+        assert [rule and rule.days for rule in rules] == [3, 5, None]
+        assert all(rule.name for rule in rules if rule is not None)
 
     @promised(Promise.ANY_KEY)
     def test_keys_with_unusual_characters_are_taken_as_they_are(self, store: Store) -> None:

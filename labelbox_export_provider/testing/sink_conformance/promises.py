@@ -31,6 +31,8 @@ class Store:
     again: Callable[[], Sink]
     unwritable: Callable[[], Sink] | None = None
     """Returns a sink for a store that does not exist, or that this identity may not write to."""
+    set_upload_rules: Callable[[Mapping[str, int]], None] | None = None
+    """Gives the store rules that remove unfinished uploads below a prefix after so many days."""
 
 
 class Promise(Enum):

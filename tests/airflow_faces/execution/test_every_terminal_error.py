@@ -42,7 +42,7 @@ from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 _SSL = create_ssl_context(ConnectionSettings(api_key="key"))
 PAGE = (Path(__file__).parents[3] / "docs" / "when-it-fails.md").read_text()
 
-LINES = ("source", "link", "export", "window", "try", "moved", "in store", "details", "retry", "to do")
+LINES = ("source", "link", "export", "window", "try", "moved", "in store", "kept", "details", "retry", "to do")
 """The lines of a message, in their order."""
 SHOWN_ON_THE_PAGE = "too_many_error_rows_error_land_an_export_with_error_rows"
 CANNOT_END_A_TASK: dict[type[LabelboxExportError], str] = {

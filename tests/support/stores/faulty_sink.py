@@ -22,6 +22,7 @@ from labelbox_export_provider.sinks.base import (
     WrittenObject,
 )
 from labelbox_export_provider.sinks.stored_upload import StoredUpload
+from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 Answer = TypeVar("Answer")
 Injection = Literal["refused", "unavailable", "lost", "killed before", "killed after", "really killed"]
@@ -84,6 +85,9 @@ class FaultySink(Sink):
     def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:
         writer = self.make("resume", new.key, lambda: self._sink.resume(new, stored, expected))
         return None if writer is None else _FaultyWriter(self, new.key, writer)
+
+    def upload_rule(self, key: str) -> UploadRule | None:
+        return self.make("upload_rule", key, lambda: self._sink.upload_rule(key))
 
     def put(self, new: NewObject, content: bytes) -> WrittenObject:
         return self.make("put", new.key, lambda: self._sink.put(new, content))

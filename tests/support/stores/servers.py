@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,30 @@ def file_store(root: Path) -> Store:
     )
 
 
+def set_s3_rules(client: Any, bucket: str, days: Mapping[str, int]) -> None:
+    """Put lifecycle rules that remove unfinished uploads below each prefix."""
+    rules = [
+        {
+            "ID": f"uploads below {prefix}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": count},
+        }
+        for prefix, count in days.items()
+    ]
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+
+
+def set_gcs_rules(server: StrictGCS, days: Mapping[str, int]) -> None:
+    """Give the server lifecycle rules that remove unfinished uploads below each prefix."""
+    action = {"type": "AbortIncompleteMultipartUpload"}
+    server.lifecycle = {
+        "rule": [
+            {"action": action, "condition": {"age": count, "matchesPrefix": [prefix]}} for prefix, count in days.items()
+        ]
+    }
+
+
 def s3_store(client: Any, bucket: str) -> Store:
     """A bucket of a server that only its own calls can look into."""
     return Store(
@@ -179,6 +203,7 @@ def s3_store(client: Any, bucket: str) -> Store:
         lambda: open_uploads(client, bucket),
         again=lambda: S3Sink(client, bucket),
         unwritable=lambda: S3Sink(client, f"no-such-{bucket}"),
+        set_upload_rules=lambda days: set_s3_rules(client, bucket, days),
     )
 
 
@@ -190,7 +215,12 @@ def strict_store(server: StrictS3, **options: Any) -> Store:
         made.minimum_part_bytes = server.minimum_part_bytes
         return made
 
-    return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))
+    return Store(
+        *(sink(), server.visible, server.open_uploads),
+        again=sink,
+        unwritable=lambda: sink("no-such-lake"),
+        set_upload_rules=lambda days: set_s3_rules(s3_client(server.address), BUCKET, days),
+    )
 
 
 def gcs_store(client: Any, bucket: str) -> Store:
@@ -212,4 +242,9 @@ def strict_gcs_store(server: StrictGCS, *, retry_timeout: float = 10.0) -> Store
         made.minimum_part_bytes = server.minimum_part_bytes
         return made
 
-    return Store(sink(), server.visible, server.open_uploads, again=sink, unwritable=lambda: sink("no-such-lake"))
+    return Store(
+        *(sink(), server.visible, server.open_uploads),
+        again=sink,
+        unwritable=lambda: sink("no-such-lake"),
+        set_upload_rules=lambda days: set_gcs_rules(server, days),
+    )

@@ -27,7 +27,7 @@ from labelbox_export_provider.domain.request.query import condensed_query, query
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.sinks.base import Sink
-from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, land_export
+from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, LandingProgress, land_export
 from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
 from labelbox_export_provider.testing import FakeLabelbox
 
@@ -81,6 +81,8 @@ class LandingClient:
         compression: Compression | None = "gzip",
         now: datetime = NOW,
         ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+        progress: LandingProgress | None = None,
+        tries: timedelta | None = None,
         **options: Any,
     ) -> LandedExport:
         """Land it; waits are noted instead of waited."""
@@ -96,6 +98,8 @@ class LandingClient:
             now=lambda: now,
             transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
             token=token,
+            progress=progress,
+            tries=tries,
         )
 
 

@@ -1,0 +1,56 @@
+"""What a landing that failed leaves for the next try: what is removed, and what its report names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from labelbox_export_provider.client.types import StreamType
+from labelbox_export_provider.streaming.landing.final_errors import ends_resuming, why_ended
+from labelbox_export_provider.streaming.landing.job import Job
+from labelbox_export_provider.streaming.landing.receipts import Receipts
+
+
+@contextmanager
+def ending(job: Job, receipts: Receipts, scope: range | None) -> Iterator[None]:
+    """After a failure inside, remove the receipts that no later try may use, and note what the next one need not move.
+
+    `scope` are the objects that this landing is about, None for all of them.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if ends_resuming(error):
+            size = job.progress.result_bytes
+            # A small landing has no receipts, so none are looked for.
+            receipts.discard(look=size is None or job.object_bytes(size) is not None)
+        job.progress.kept = _describe(job, receipts, scope, error)
+        raise
+
+
+def describe_share(numbers: Collection[int], every: range, size: int, object_bytes: int) -> str:
+    """Return how many of the objects `every` these are, and how many bytes of a stream of `size` bytes."""
+    kept = sum(min(size, (number + 1) * object_bytes) - number * object_bytes for number in numbers)
+    total = min(size, every.stop * object_bytes) - every.start * object_bytes
+    return f"{len(numbers)} of {len(every)} objects ({kept} of {total} bytes)"
+
+
+def _describe(job: Job, receipts: Receipts, scope: range | None, error: BaseException) -> str | None:
+    """Return what is kept, or why nothing is; None where none of the result was to be moved, or it is landed."""
+    progress = job.progress
+    if not progress.has_begun(StreamType.RESULT.value) or progress.in_store.manifest is not None:
+        return None
+    size = progress.result_bytes or 0
+    object_bytes = job.object_bytes(size)
+    if ends_resuming(error):
+        why = why_ended(error)
+    elif object_bytes is None:
+        why = "an export of one object is moved as a whole"
+    elif not job.sink.resumes:
+        why = "this store cannot resume"
+    elif stored := receipts.stored:
+        every = scope or range(-(-size // object_bytes))
+        return f"{describe_share(stored, every, size, object_bytes)} are stored; the next try resumes there"
+    else:
+        why = "no object was stored whole" if receipts.work else "receipts could not be kept, as the log warns"
+    return f"nothing, since {why}"
