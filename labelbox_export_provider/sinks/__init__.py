@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labelbox_export_provider.sinks.gcs.sink import GCSSink
     from labelbox_export_provider.sinks.part_account import PartAccount
     from labelbox_export_provider.sinks.s3.sink import S3Sink
+    from labelbox_export_provider.sinks.upload_rule import UploadRule
 
 __all__ = [
     "CRC32C",
@@ -43,11 +44,18 @@ __all__ = [
     "S3Sink",
     "Sink",
     "StoredObject",
+    "UploadRule",
     "WrittenObject",
     "check_relative_key",
 ]
 
-_HOMES = {"FileSink": "file", "GCSSink": "gcs.sink", "PartAccount": "part_account", "S3Sink": "s3.sink"}
+_HOMES = {
+    "FileSink": "file",
+    "GCSSink": "gcs.sink",
+    "PartAccount": "part_account",
+    "S3Sink": "s3.sink",
+    "UploadRule": "upload_rule",
+}
 
 
 def __getattr__(name: str) -> Any:

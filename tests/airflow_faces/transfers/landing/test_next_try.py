@@ -39,7 +39,7 @@ def test_a_transfer_warns_of_a_rule_that_its_tries_outlive(
 ) -> None:
     """Three tries of 20 hours and two waits of an hour take more than two days."""
     set_s3_rules(s3[1], BUCKET, {"data/": 2})
-    times = {"execution_timeout": timedelta(hours=20), "retry_delay": timedelta(hours=1)}
+    times: dict[str, Any] = {"execution_timeout": timedelta(hours=20), "retry_delay": timedelta(hours=1)}
     store.land(start(fake), retries=retries, **times, **OPTIONS)
     assert (WARNING in caplog.text) == (retries == 2)
     assert ("all tries of this task may take 2 days, 14:00:00" in caplog.text) == (retries == 2)
