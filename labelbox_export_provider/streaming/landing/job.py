@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.domain.options.dates import iso_utc
@@ -15,6 +17,9 @@ from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES
 from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
+
+Ended = Callable[[LabelboxClient], datetime | None]
+"""Makes sure that the export is COMPLETE, and returns when it ended, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

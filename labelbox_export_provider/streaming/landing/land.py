@@ -32,7 +32,7 @@ from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.domain.records.object_names import ObjectNames
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.streaming.download.file_host import FileHost
-from labelbox_export_provider.streaming.landing.job import Job
+from labelbox_export_provider.streaming.landing.job import Ended, Job
 from labelbox_export_provider.streaming.landing.options import LandedExport, LandingOptions
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.streaming.landing.steps import Landing
@@ -60,7 +60,7 @@ def land_export(
     sink: Sink,
     versions: Versions,
     options: LandingOptions | None = None,
-    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+    ended: Ended = lambda _: None,
     progress: LandingProgress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,
@@ -98,7 +98,7 @@ def plan_landing(
     names: ObjectNames,
     sink: Sink,
     options: LandingOptions | None = None,
-    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+    ended: Ended = lambda _: None,
     max_shards: int = MAX_SHARDS,
     shard_bytes: int = SHARD_BYTES,
     progress: LandingProgress | None = None,
@@ -153,7 +153,7 @@ def publish(
     sink: Sink,
     versions: Versions,
     options: LandingOptions | None = None,
-    ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+    ended: Ended = lambda _: None,
     progress: LandingProgress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     transfer_hooks: TransferHooks | None = None,

@@ -12,11 +12,8 @@ from labelbox_export_provider.streaming.landing.receipts import Receipts
 
 
 @contextmanager
-def ending(job: Job, receipts: Receipts, scope: range | None) -> Iterator[None]:
-    """After a failure inside, remove the receipts that no later try may use, and note what the next one need not move.
-
-    `scope` are the objects that this landing is about, None for all of them.
-    """
+def ending(job: Job, receipts: Receipts) -> Iterator[None]:
+    """After a failure inside, remove receipts that no later try may use, and note what the next one need not move."""
     try:
         yield
     except BaseException as error:
@@ -24,7 +21,7 @@ def ending(job: Job, receipts: Receipts, scope: range | None) -> Iterator[None]:
             size = job.progress.result_bytes
             # A small landing has no receipts, so none are looked for.
             receipts.discard(look=size is None or job.object_bytes(size) is not None)
-        job.progress.kept = _describe(job, receipts, scope, error)
+        job.progress.kept = _describe(job, receipts, error)
         raise
 
 
@@ -35,21 +32,21 @@ def describe_share(numbers: Collection[int], every: range, size: int, object_byt
     return f"{len(numbers)} of {len(every)} objects ({kept} of {total} bytes)"
 
 
-def _describe(job: Job, receipts: Receipts, scope: range | None, error: BaseException) -> str | None:
+def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     """Return what is kept, or why nothing is; None where none of the result was to be moved, or it is landed."""
     progress = job.progress
     if not progress.has_begun(StreamType.RESULT.value) or progress.in_store.manifest is not None:
         return None
     size = progress.result_bytes or 0
     object_bytes = job.object_bytes(size)
+    every = receipts.scope or range(-(-size // (object_bytes or size or 1)))
     if ends_resuming(error):
         why = why_ended(error)
     elif object_bytes is None:
         why = "an export of one object is moved as a whole"
     elif not job.sink.resumes:
         why = "this store cannot resume"
-    elif stored := receipts.stored:
-        every = scope or range(-(-size // object_bytes))
+    elif stored := [number for number in every if receipts.has(number)]:
         return f"{describe_share(stored, every, size, object_bytes)} are stored; the next try resumes there"
     else:
         why = "no object was stored whole" if receipts.work else "receipts could not be kept, as the log warns"

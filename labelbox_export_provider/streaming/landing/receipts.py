@@ -65,7 +65,7 @@ class Receipts:
     def __init__(self, job: Job, scope: range | None = None) -> None:
         self._job = job
         self.faults: list[str] = []
-        self._scope = scope
+        self.scope = scope
         self._known: dict[int, _Known] | None = None
         self._uploads: frozenset[str | None] = frozenset()
         self._kept: dict[int, _Kept] = {}
@@ -158,11 +158,6 @@ class Receipts:
         """Return whether a receipt names this object, so that a later try needs its upload."""
         return number in self._kept or number in self._written
 
-    @property
-    def stored(self) -> frozenset[int]:
-        """The numbers of the objects that a receipt names."""
-        return frozenset({*self._kept, *self._written})
-
     # --- at the end
 
     def remove(self) -> None:
@@ -240,7 +235,7 @@ class Receipts:
         if not sink.put_leaves_nothing:
             sink.abort_open_uploads(names.staging)
         numbers = [names.receipt_number(each.key) for each in sink.list(names.staging)]
-        return [each for each in numbers if each is not None and (self._scope is None or each in self._scope)]
+        return [each for each in numbers if each is not None and (self.scope is None or each in self.scope)]
 
     def _read(self, number: int) -> Receipt | None:
         content = self._job.sink.read(self._job.names.receipt(number), limit=_MAX_RECEIPT)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.polling import CompletedTotals, confirmed_totals
 from labelbox_export_provider.client.types import StreamTotals, StreamType
 from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard, shards_of
@@ -21,7 +20,7 @@ from labelbox_export_provider.sinks.base import JSON, TEXT, NewObject, WrittenOb
 from labelbox_export_provider.streaming.download.file_host import FileHost
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.explicit_key import ExplicitKey
-from labelbox_export_provider.streaming.landing.job import Job
+from labelbox_export_provider.streaming.landing.job import Ended, Job
 from labelbox_export_provider.streaming.landing.layout import Layout
 from labelbox_export_provider.streaming.landing.manifests import (
     Landed,
@@ -65,7 +64,6 @@ class Landing:
         self._options = job.options
         self._versions = versions or Versions(provider="", airflow=None)
         self._now = now
-        self._scope = scope
         self._tries = tries
         self._destination: Destination = Layout(job) if job.names.explicit_key is None else ExplicitKey(job)
         self._receipts = Receipts(job, scope)
@@ -73,21 +71,17 @@ class Landing:
         self._written: dict[str, WrittenObject] = {}
         self._completing = threading.Lock()
 
-    def run(self, ended: Callable[[LabelboxClient], datetime | None], plan: LandingPlan | None = None) -> LandedExport:
+    def run(self, ended: Ended, plan: LandingPlan | None = None) -> LandedExport:
         """Land the export; with a plan that has shards, other tasks have staged its objects."""
-        with ending(self._job, self._receipts, self._scope):
+        with ending(self._job, self._receipts):
             return self._run(ended, plan)
 
-    def plan(
-        self, ended: Callable[[LabelboxClient], datetime | None], max_shards: int, shard_bytes: int
-    ) -> LandingPlan:
+    def plan(self, ended: Ended, max_shards: int, shard_bytes: int) -> LandingPlan:
         """Look as a landing does, and split the export into shards; error rows above the threshold fail it here."""
-        with ending(self._job, self._receipts, self._scope):
+        with ending(self._job, self._receipts):
             return self._plan(ended, max_shards, shard_bytes)
 
-    def _plan(
-        self, ended: Callable[[LabelboxClient], datetime | None], max_shards: int, shard_bytes: int
-    ) -> LandingPlan:
+    def _plan(self, ended: Ended, max_shards: int, shard_bytes: int) -> LandingPlan:
         job = self._job
         end = job.calls.submit(lambda: ended(job.client))
         export_id = job.handle.export_id
@@ -112,7 +106,7 @@ class Landing:
     def stage(self, plan: LandingPlan, first: int, last: int) -> StagedShard:
         """Stage objects of a plan, and leave their receipts; what an earlier try of this task has staged is kept."""
         objects, self._job.progress.result_bytes = range(first, last), plan.source_bytes
-        with ending(self._job, self._receipts, self._scope):
+        with ending(self._job, self._receipts):
             staged = self._stage_objects(plan, objects)
         kept = sum(map(self._receipts.is_kept, objects))
         return StagedShard(first=first, last=last, kept=kept, rows=staged.counts.rows, bytes=staged.counts.bytes)
@@ -134,7 +128,7 @@ class Landing:
     def _keep(self) -> Callable[[str], bool] | None:
         return self._receipts.name_upload if self._receipts.are_possible else None
 
-    def _run(self, ended: Callable[[LabelboxClient], datetime | None], plan: LandingPlan | None) -> LandedExport:
+    def _run(self, ended: Ended, plan: LandingPlan | None) -> LandedExport:
         job = self._job
         end = job.calls.submit(lambda: ended(job.client))
         asked = job.calls.submit(self._ask_totals)
@@ -146,7 +140,6 @@ class Landing:
         if landed is not None and not self._has_more_errors(landed.manifest, asked):
             return self._keep_landed(landed)
         (totals,) = job.calls.results(asked)
-        job.progress.result_bytes = totals.result.size if totals.result is not None else 0
         try:
             if is_staged and plan is not None:
                 check_plan(plan, job, totals.result)
@@ -185,7 +178,8 @@ class Landing:
         """Ask Labelbox for the totals, and where they make more than one object, begin to look for receipts."""
         job = self._job
         totals = ask_totals(job.client, job.handle.export_id, job.calls)
-        if totals.result is not None and job.object_bytes(totals.result.size) is not None:
+        job.progress.result_bytes = totals.result.size if totals.result is not None else 0
+        if job.object_bytes(job.progress.result_bytes) is not None:
             job.calls.submit(self._receipts.load)
         return totals
 
