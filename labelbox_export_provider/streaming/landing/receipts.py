@@ -216,16 +216,12 @@ class Receipts:
             if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
                 self._stop(f"{self._uri(numbers[0])} may not be read.")
                 return {}
-            found = self._job.calls.map(self._examine, numbers)
+            found = dict(zip(numbers, self._job.calls.map(self._examine, numbers), strict=True))
         except NOT_PERMITTED as error:
             self._stop(error)
             return {}
-        self.faults += [
-            f"{self._uri(number)} {fault}"
-            for number, fault in zip(numbers, found, strict=True)
-            if isinstance(fault, str)
-        ]
-        return {number: each for number, each in zip(numbers, found, strict=True) if isinstance(each, _Known)}
+        self.faults += [f"{self._uri(number)} {fault}" for number, fault in found.items() if isinstance(fault, str)]
+        return {number: each for number, each in found.items() if isinstance(each, _Known)}
 
     def _examine(self, number: int) -> _Known | str:
         """Return what is remembered of a receipt, or what is wrong with it."""
