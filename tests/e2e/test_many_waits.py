@@ -63,6 +63,13 @@ class Scene:
         assert not states["failed"] + states["success"], states
         return states["deferred"] == WAITS
 
+    def explain(self, runs: list[str], ended: list[tuple[str, int]], expected: list[str]) -> str:
+        """Return how many sensors ended otherwise, and the log of the first try of the first one."""
+        others = [number for number, each in enumerate(ended) if each != (expected[number], 1)]
+        run_id, index = runs[others[0] // OF_ONE_RUN], others[0] % OF_ONE_RUN
+        log = "\n".join(self.airflow.api.log("many_waits", run_id, "wait", 1, index))
+        return f"{len(others)} of {WAITS} ended otherwise; {ended[others[0]]}, and the log of its first try:\n{log}"
+
     def states(self, runs: list[str]) -> Counter[str]:
         """Count the sensors in each state."""
         return Counter(state for state, _ in self.waits(runs))
@@ -117,7 +124,8 @@ def test_many_waits_end_as_their_exports(scene: Scene) -> None:
     for run_id in runs:
         scene.airflow.api.wait_for_run("many_waits", run_id, timeout=120 + 8 * WAITS)
     expected = ["failed"] * (FAILING + CANCELED) + ["success"] * (WAITS - FAILING - CANCELED)
-    assert scene.waits(runs) == [(state, 1) for state in expected]
+    ended = scene.waits(runs)
+    assert ended == [(state, 1) for state in expected], scene.explain(runs, ended, expected)
     refused = Counter(type(each).__name__ for each in faults.happened[before:])
     asked = scene.labelbox.requests.api
     share = sum(refused.values()) / len(asked)
