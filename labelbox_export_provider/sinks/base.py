@@ -141,7 +141,10 @@ class ObjectWriter(ABC):
         """Discard all parts. May be called at any time, also after a failed `complete`, and more than once."""
 
     def stored(self) -> StoredUpload | None:
-        """Return what `Sink.resume` needs, once all parts are put; None where the store cannot resume this object."""
+        """Return what `Sink.resume` needs of the parts that are put; None where the store cannot resume this object.
+
+        Of a part that is being put meanwhile by another thread, nothing that is said of it counts.
+        """
         return None
 
 
@@ -185,10 +188,11 @@ class Sink(ABC):
         """Start an object; nothing is visible until its writer completes it."""
 
     def resume(self, new: NewObject, stored: StoredUpload, expected: ExpectedObject) -> ObjectWriter | None:  # noqa: ARG002  a store may have it
-        """Return a writer that only completes or aborts an object whose parts another process has stored.
+        """Return a writer of an object whose parts another process has stored; `expected` is what they add up to.
 
         The store is asked whether it has exactly these parts, or the whole object if that process completed it. None
-        where it has neither, or cannot resume.
+        where it has neither, or cannot resume. With `stored.more` these are the first parts: what follows them in the
+        store does not count, and the writer takes the parts behind them.
         """
         return None
 

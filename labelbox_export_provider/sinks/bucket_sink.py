@@ -133,8 +133,9 @@ class BucketSink(Sink, Generic[UploadT]):
         try:
             # All pages before the first is used: uploads are aborted meanwhile, and the next page may begin at one.
             for key, upload in [*self._calls.open_uploads(prefix)]:
-                stays = keep is not None and keep(self._calls.name_of(upload))
-                if not stays and (key == prefix or not exact):
+                if exact and key != prefix:
+                    continue
+                if keep is None or not keep(self._calls.name_of(upload)):
                     aborted += self._calls.abort_upload(key, upload)
         except (StorageDeniedError, StorageUnsupportedError) as error:
             if not self._warned:

@@ -84,13 +84,18 @@ class BucketCalls(Protocol[UploadT]):
         """Return an open upload, with ETag and size of each part by its number; None where there is none."""
 
     def find_upload(self, key: str, stored: StoredUpload) -> UploadT | None:
-        """Return the upload if it is open and has exactly these parts."""
+        """Return the upload if it is open and has exactly these parts; with `stored.more`, others may follow them."""
         found = self.stored_parts(key, stored.name)
         if found is None:
             return None
         upload, there = found
         wanted = {number: ((part.etag or "").strip('"'), part.size) for number, part in enumerate(stored.parts, 1)}
-        return upload if {number: (etag.strip('"'), size) for number, (etag, size) in there.items()} == wanted else None
+        compared = {
+            number: (etag.strip('"'), size)
+            for number, (etag, size) in there.items()
+            if number in wanted or not stored.more
+        }
+        return upload if compared == wanted else None
 
     def own_object(self, new: NewObject, expected: ExpectedObject | None = None) -> WrittenObject | None:
         """Return what is there if it is of the same export and form, and as far as known of the bytes, where given.
@@ -197,7 +202,7 @@ class MultipartWriter(HoldingWriter[UploadT]):
         self._etags = ETags()
 
     def resume(self, upload: UploadT, parts: Sequence[StoredPart]) -> None:
-        """Take over an upload that has all its parts."""
+        """Take over an upload that has these parts, which are all or the first ones."""
         self._upload = upload
         for number, part in enumerate(parts, 1):
             self._etags.add(number, str(part.etag))
@@ -207,8 +212,9 @@ class MultipartWriter(HoldingWriter[UploadT]):
         """Return the upload with its parts; None where the object is held in memory."""
         if self._upload is None:
             return None
-        etags = self._etags.by_number()
+        # First what is accounted, which has an ETag: other threads may put parts meanwhile.
         parts = enumerate(self._account.sizes_and_crc32c(), 1)
+        etags = self._etags.by_number()
         return StoredUpload(
             self._calls.name_of(self._upload),
             tuple(StoredPart(size, crc32c, etags[number]) for number, (size, crc32c) in parts),

@@ -97,6 +97,15 @@ class PartAccount:
             )
 
 
+def add_up(parts: Iterable[StoredPart]) -> tuple[int, int]:
+    """Return size and CRC32C of parts together."""
+    size = crc32c = 0
+    for part in parts:
+        size += part.size
+        crc32c = checksum.combine(crc32c, part.crc32c, part.size)
+    return size, crc32c
+
+
 def crc32c_of(part: Part) -> int:
     """Return the CRC32C of a part. The library takes only bytes, so pieces of other buffers are copied."""
     value = 0

@@ -16,10 +16,12 @@ class StoredPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """An object that is not complete: the store's name for it (an upload's id, a temporary file) and all its parts.
+    """An object that is not complete: the store's name for it (an upload's id, a temporary file) and its parts.
 
-    Whoever knows it can complete the object, but reads none of its bytes.
+    Whoever knows it can complete the object, but reads none of its bytes. With `more` these are its first parts, and
+    others may follow, which are put again.
     """
 
     name: str
     parts: tuple[StoredPart, ...]
+    more: bool = False

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.domain.records.object_names import source_id
+from labelbox_export_provider.domain.records.object_names import EXPLICIT_RECEIPTS, source_id
 from labelbox_export_provider.sinks.base import ListedObject, Sink
 from labelbox_export_provider.windows_check.names import NamedExport, Names, SourceKey, read_names
 
@@ -25,7 +25,8 @@ def list_names(sink: Sink, prefix: str, *, read: bool = False) -> Names:
     head = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     listed = [each for folder in ("manifests/", "errors/") for each in sink.list(f"{head}{folder}")]
     names = read_names(listed, head)
-    explicit = [each for each in sink.list(f"{head}_manifests/") if each.key.endswith(".json")]
+    beside_keys = [each for each in sink.list(f"{head}_manifests/") if each.key.endswith(".json")]
+    explicit = [each for each in beside_keys if not each.key.startswith(f"{head}{EXPLICIT_RECEIPTS}")]
     exports = [each for each in names.exports if each.state != "rejected" or not _half_published(sink, head, each)]
     if not read:
         return Names(tuple(exports), names.ignored, len(explicit))

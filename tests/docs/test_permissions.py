@@ -89,11 +89,11 @@ def land(at: LandingClient, server: StrictS3, *, minutes: float = 0, **options: 
     return rows_in(server.visible())
 
 
-def die_and_resume(at: LandingClient, made: S3Sink) -> None:
-    """Kill a landing of several objects before it completes the first, and land them."""
+def die_and_resume(at: LandingClient, made: S3Sink, **where: Any) -> None:
+    """Kill a landing of several objects, or as `where` says, before it completes the first, and land them."""
     handle = at.export(minutes=5)
-    options: dict[str, Any] = {"prefix": "resumed", "compression": None, "max_object_bytes": 64 * 1024}
-    options["tries"] = timedelta(days=8)
+    where = where or {"prefix": "resumed", "max_object_bytes": 64 * 1024}
+    options: dict[str, Any] = {"compression": None, "tries": timedelta(days=8), **where}
     with pytest.raises(KilledError):
         at.land(handle, FaultySink(made, SinkFault("complete", "data", 0, "killed before")), **options)
     at.fake.requests.clear()
@@ -123,6 +123,7 @@ def test_the_usual_policy_is_enough_to_land_retry_and_refuse(at: LandingClient, 
     assert "DeleteObject" in server.denied
     assert land(at, server)
     die_and_resume(at, sink(server))
+    die_and_resume(at, sink(server), key="resumed/rows", receipt_bytes=64 * 1024)
     with pytest.raises(StorageError, match="rerun='refuse'"):
         at.land(at.export(), sink(server), prefix=PREFIX, compression=None, rerun="refuse")
 

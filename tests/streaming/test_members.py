@@ -20,8 +20,9 @@ from labelbox_export_provider.domain.windows.windows import TrimRule
 from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.download.file_answer import AnnouncedChecksums
 from labelbox_export_provider.streaming.download.stream_reader import Piece, newline_is_missing
+from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES
 from labelbox_export_provider.streaming.pipeline.compression import Packer
-from labelbox_export_provider.streaming.pipeline.members import MemberAccount, encode_member, members
+from labelbox_export_provider.streaming.pipeline.members import MEMBER_BYTES, MemberAccount, encode_member, members
 from labelbox_export_provider.streaming.rows.counts import RowCounter
 from labelbox_export_provider.streaming.rows.trimming import RowTrimmer
 from labelbox_export_provider.streaming.rows.verification import StreamVerifier
@@ -142,6 +143,17 @@ def test_a_missing_newline_between_files_is_added(
     assert verifier.counts.newlines_added == len(rows_per_file) - 1
     reference, _ = pack(Source(content, files, line), member_bytes, 1)
     assert packed == reference
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 64, 65, 100])
+def test_ranges_of_one_object_change_no_member(size: int) -> None:
+    """Where a range is a multiple of a member, receipts decide no byte of the object."""
+    assert DEFAULT_MAX_OBJECT_BYTES % MEMBER_BYTES == 0
+    cuts = [(each.number, each.start, each.stop) for each in members(size, 8)]
+    ranges = list(members(size, 8, range_bytes=32))
+    assert [(each.number, each.start, each.stop) for each in ranges] == cuts
+    assert all(each.object == each.start // 32 for each in ranges)
+    assert all((each.first, each.last) == (32 * each.object, min(size, 32 * each.object + 32)) for each in ranges)
 
 
 def test_a_row_longer_than_several_members_leaves_them_empty() -> None:

@@ -48,7 +48,7 @@ def object_names() -> str:
         "rows": lambda names: names.data(),
         "error rows": lambda names: names.errors,
         "list of URIs": lambda names: names.uris,
-        "receipt, until the manifest is there": lambda names: names.receipt(0) if names.staging else None,
+        "receipt, until the manifest is there": lambda names: names.receipt(0),
         **{f"manifest, state `{state}`": _manifest_in(state) for state in get_args(State)},
     }
     for kind, name_in in kinds.items():

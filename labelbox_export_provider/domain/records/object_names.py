@@ -41,6 +41,10 @@ NAME_ENDS: dict[Kind, str] = {
 }
 
 
+EXPLICIT_RECEIPTS = "_manifests/_staging/"
+"""Where the receipts of explicit keys are, in the folder of a key."""
+
+
 def generation(export_id: str) -> str:
     """Return the short name of one export inside a window: `g` and eight hex digits."""
     return f"g{hashlib.sha256(export_id.encode()).hexdigest()[:8]}"
@@ -85,7 +89,7 @@ class ObjectNames:
     window: WindowNames
     own: Mapping[Kind, str]
     staging: str
-    """The prefix of the receipts of what is stored and not visible; "" with an explicit key, which has none."""
+    """The prefix of the receipts of what is stored and not visible."""
     _data_head: str
     _manifest_head: str
     _suffix: str
@@ -95,11 +99,11 @@ class ObjectNames:
         return self.explicit_key or f"{self._data_head}.{number:05d}.ndjson{self._suffix}"
 
     def receipt(self, number: int) -> str:
-        """Return the key of the receipt of one data object."""
+        """Return the key of the receipt of one data object, or of one range of that at an explicit key."""
         return f"{self.staging}{number:05d}.json"
 
     def receipt_number(self, key: str) -> int | None:
-        """Return the number of the data object whose receipt has this key; None for any other key."""
+        """Return the number of the data object, or range, whose receipt has this key; None for any other key."""
         found = re.fullmatch(r"(\d{5,})\.json", key.removeprefix(self.staging), re.ASCII)
         return int(found[1]) if found is not None and key.startswith(self.staging) else None
 
@@ -146,7 +150,10 @@ def layout_names(handle: ExportHandle, prefix: str, compression: Compression | N
 
 
 def explicit_names(handle: ExportHandle, key: str, compression: Compression | None) -> ObjectNames:
-    """Return the keys around one explicit object: manifest and errors go to `_manifests/` and `_errors/` beside it."""
+    """Return the keys around one explicit object: manifest and errors go to `_manifests/` and `_errors/` beside it.
+
+    Receipts go to `_manifests/_staging/`, a prefix of their own, so that a lifecycle rule can remove them alone.
+    """
     filled = fill_key(handle, key)
     folder, _, leaf = filled.rpartition("/")
     folder = f"{folder}/" if folder else ""
@@ -159,7 +166,7 @@ def explicit_names(handle: ExportHandle, key: str, compression: Compression | No
         explicit_key=filled,
         window=WindowNames(folders, f"{leaf}.g", re.escape(leaf)),
         own={kind: f"{place}/{leaf}.{name}." for kind, place in folders.items()},
-        staging="",
+        staging=f"{folder}{EXPLICIT_RECEIPTS}{leaf}.{name}/",
         _data_head="",
         _manifest_head=f"{folders['manifests']}/{leaf}.{name}",
         _suffix="",

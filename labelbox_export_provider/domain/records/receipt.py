@@ -1,7 +1,8 @@
 """The receipt: the record of one object that is stored but not visible, so that a later try need not move it again.
 
 It is written when all parts of the object are stored, and removed once the manifest is there. It holds no rows, no keys
-and no URLs: whoever reads it learns sizes and checksums.
+and no URLs: whoever reads it learns sizes and checksums. An object at an explicit key has one for each range of its
+source, written when the part is stored in which the range ends.
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ class ReceiptSegment(NamedTuple):
 
 
 class Receipt(TolerantRecord):
-    """The record of one stored object.
+    """The record of one stored object, or of one range of the object at an explicit key.
 
     `source_bytes` and `source_rows` are the totals of the stream, `encoding` is what decides the bytes of its objects.
     `upload` is the store's name for what is not complete: the id of a multipart upload, or the name of a temporary
     file; None for an object without bytes. `counts` are those of its rows. `checksum` is the SHA-256 of all other
-    members.
+    members. That of a range has the parts behind those of the range before it, and as `size` and `crc32c` those of the
+    object up to the end of the range, which are at most those of all parts so far.
     """
 
     v: Literal[1] = 1

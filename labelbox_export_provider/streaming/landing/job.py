@@ -41,6 +41,15 @@ class Job:
         limit = self.options.max_object_bytes
         return None if limit is None or self.names.explicit_key is not None or source_bytes <= limit else limit
 
+    @property
+    def receipt_bytes(self) -> int | None:
+        """Bytes of the source that one receipt is about: of an object, or at an explicit key of a range of it."""
+        return self.options.max_object_bytes if self.names.explicit_key is None else self.options.receipt_bytes
+
+    def has_receipts(self, source_bytes: int) -> bool:
+        """Return whether a source of this size is more than one receipt is about: else there are none."""
+        return self.receipt_bytes is not None and source_bytes > self.receipt_bytes
+
     def metadata(self) -> dict[str, str]:
         """Return the metadata about its origin that every object carries."""
         return {EXPORT_ID: self.handle.export_id, STARTED_AT: iso_utc(self.handle.started_at)}

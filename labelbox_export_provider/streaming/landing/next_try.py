@@ -20,16 +20,16 @@ def ending(job: Job, receipts: Receipts) -> Iterator[None]:
         if ends_resuming(error):
             size = job.progress.result_bytes
             # A small landing has no receipts, so none are looked for.
-            receipts.discard(look=size is None or job.object_bytes(size) is not None)
+            receipts.discard(look=size is None or job.has_receipts(size))
         job.progress.kept = _describe(job, receipts, error)
         raise
 
 
-def describe_share(numbers: Collection[int], every: range, size: int, object_bytes: int) -> str:
-    """Return how many of the objects `every` these are, and how many bytes of a stream of `size` bytes."""
+def describe_share(numbers: Collection[int], every: range, size: int, object_bytes: int, unit: str) -> str:
+    """Return how many of the objects, or ranges, `every` these are, and how many bytes of a stream of `size` bytes."""
     kept = sum(min(size, (number + 1) * object_bytes) - number * object_bytes for number in numbers)
     total = min(size, every.stop * object_bytes) - every.start * object_bytes
-    return f"{len(numbers)} of {len(every)} objects ({kept} of {total} bytes)"
+    return f"{len(numbers)} of {len(every)} {unit} ({kept} of {total} bytes)"
 
 
 def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
@@ -38,7 +38,7 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     if not progress.has_begun(StreamType.RESULT.value) or progress.in_store.manifest is not None:
         return None
     size = progress.result_bytes or 0
-    object_bytes = job.object_bytes(size)
+    object_bytes = job.receipt_bytes if job.has_receipts(size) else None
     every = receipts.scope or range(-(-size // (object_bytes or size or 1)))
     if ends_resuming(error):
         why = why_ended(error)
@@ -47,7 +47,9 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     elif not job.sink.resumes:
         why = "this store cannot resume"
     elif stored := [number for number in every if receipts.has(number)]:
-        return f"{describe_share(stored, every, size, object_bytes)} are stored; the next try resumes there"
+        return (
+            f"{describe_share(stored, every, size, object_bytes, receipts.unit)} are stored; the next try resumes there"
+        )
     else:
-        why = "no object was stored whole" if receipts.work else "receipts could not be kept, as the log warns"
+        why = receipts.nothing if receipts.work else "receipts could not be kept, as the log warns"
     return f"nothing, since {why}"

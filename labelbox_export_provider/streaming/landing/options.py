@@ -49,6 +49,8 @@ class LandingOptions:
     :param part_bytes: size of the parts that are uploaded; smaller where `max_memory` asks for it, larger only for a
         single object beyond 140 GiB.
     :param max_trim_row: not an option of the transfers: rows with more bytes are kept without reading their time.
+    :param receipt_bytes: not an option of the transfers: with an explicit key, bytes of the source from one receipt to
+        the next; a multiple of the size of members, so that it decides no byte.
     """
 
     compression: Compression | None = "gzip"
@@ -62,6 +64,7 @@ class LandingOptions:
     workers: int | None = None
     part_bytes: int | None = None
     max_trim_row: int = MAX_TRIM_ROW
+    receipt_bytes: int = DEFAULT_MAX_OBJECT_BYTES
 
     def __post_init__(self) -> None:
         _one_of("compression", self.compression, (None, *get_args(Compression)))
@@ -74,6 +77,7 @@ class LandingOptions:
         _one_of("on_empty", self.on_empty, get_args(OnEmpty))
         _whole_number("max_error_rows", self.max_error_rows, least=0)
         _whole_number("max_trim_row", self.max_trim_row, least=1)
+        _whole_number("receipt_bytes", self.receipt_bytes, least=1)
         _check_object_bytes(self.max_object_bytes)
         for name, value in (("replace", self.replace), ("verify_compression", self.verify_compression)):
             if not isinstance(value, bool):
@@ -95,7 +99,9 @@ class LandingOptions:
         )
 
 
-TRANSFER_OPTIONS = tuple(field for field in fields(LandingOptions) if field.name != "max_trim_row")
+TRANSFER_OPTIONS = tuple(
+    field for field in fields(LandingOptions) if field.name not in {"max_trim_row", "receipt_bytes"}
+)
 """What a transfer takes of these options."""
 
 

@@ -40,7 +40,7 @@ class OwnObjects:
         """Abort the open uploads of all tries of this export, so that one that still runs cannot complete them.
 
         `keep` is asked which of its data objects stay, since a receipt names their uploads. A try that still runs and
-        completes one of these makes the object that this landing would make of it.
+        puts parts of one of these, or completes it, makes the object that this landing would make of it.
         """
         kinds: Iterable[Kind] = ("data", "errors") if self._sink.put_leaves_nothing else self._job.names.own
         found = [(self._job.names.own[kind], False) for kind in kinds if kind in self._job.names.own]
@@ -49,7 +49,8 @@ class OwnObjects:
 
         def abort(of: tuple[str, bool]) -> None:
             prefix, exact = of
-            options = {"keep": keep} if keep is not None and prefix == self._prefixes.get("data") else {}
+            is_data = exact or prefix == self._prefixes.get("data")
+            options = {"keep": keep} if keep is not None and is_data else {}
             if aborted := self._sink.abort_open_uploads(prefix, exact=exact, **options):
                 self.other_tries = True
                 logger.info("%s: aborted %d open upload(s) of another try.", self._sink.uri(prefix), aborted)

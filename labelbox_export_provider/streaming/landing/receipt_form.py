@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from labelbox_export_provider.client.types import ExportFile
+from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.domain.records.receipt import Receipt, ReceiptPart, ReceiptSegment
 from labelbox_export_provider.sinks import checksum
+from labelbox_export_provider.sinks.part_account import add_up
 from labelbox_export_provider.sinks.stored_upload import StoredPart, StoredUpload
+from labelbox_export_provider.streaming.landing.job import Job, encoding
+from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 from labelbox_export_provider.streaming.rows.verification import Segment
 
 NO_PARTS = StoredUpload("", ())
 
 
-def parts_of(stored: StoredUpload) -> tuple[ReceiptPart, ...]:
-    """Return the parts of an upload as a receipt has them."""
-    return tuple(ReceiptPart(part.size, checksum.text(part.crc32c), part.etag) for part in stored.parts)
+def make_receipt(job: Job, totals: StreamTotals, account: ObjectAccount, stored: StoredUpload) -> Receipt:
+    """Return the receipt of what is stored of a stream with these totals."""
+    staged = account.staged
+    parts = stored.parts[slice(*account.parts)]
+    return Receipt(
+        export_id=job.handle.export_id,
+        generation=job.names.generation,
+        encoding=encoding(job.handle, job.options, job.receipt_bytes),
+        source_bytes=totals.size,
+        source_rows=totals.lines,
+        number=staged.number,
+        key=job.names.data(staged.number),
+        size=staged.size,
+        crc32c=checksum.text(staged.crc32c),
+        upload=stored.name or None,
+        parts=tuple(ReceiptPart(part.size, checksum.text(part.crc32c), part.etag) for part in parts),
+        counts=asdict(staged.counts),
+        segments=tuple(map(_segment_to_json, account.segments)),
+    )
 
 
 def stored_upload(receipt: Receipt) -> StoredUpload:
@@ -27,16 +46,7 @@ def stored_upload(receipt: Receipt) -> StoredUpload:
 
 def parts_add_up(receipt: Receipt) -> bool:
     """Return whether size and checksum of the parts are together those of the object."""
-    size = crc32c = 0
-    for part in receipt.parts:
-        size += part.size
-        crc32c = checksum.combine(crc32c, int(part.crc32c, 16), part.size)
-    return (size, checksum.text(crc32c)) == (receipt.size, receipt.crc32c)
-
-
-def counts_to_json(counts: RowCounts) -> dict[str, int]:
-    """Return counts of rows by their names."""
-    return asdict(counts)
+    return add_up(stored_upload(receipt).parts) == (receipt.size, int(receipt.crc32c, 16))
 
 
 def counts_of(receipt: Receipt) -> RowCounts:
@@ -44,7 +54,7 @@ def counts_of(receipt: Receipt) -> RowCounts:
     return RowCounts(**receipt.counts)
 
 
-def segment_to_json(segment: Segment) -> ReceiptSegment:
+def _segment_to_json(segment: Segment) -> ReceiptSegment:
     """Return the account of the bytes of one file as a receipt has it, without the file's URL."""
     file = segment.file
     announced = None if segment.announced is None else checksum.text(segment.announced)

@@ -17,17 +17,14 @@ from functools import partial
 from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
-from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import JSON, ExpectedObject, NewObject, ObjectWriter
 from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED
 from labelbox_export_provider.streaming.landing.receipt_form import (
     NO_PARTS,
     counts_of,
-    counts_to_json,
+    make_receipt,
     parts_add_up,
-    parts_of,
-    segment_to_json,
     segments_of,
     stored_upload,
 )
@@ -48,8 +45,8 @@ class _Known:
 
 
 @dataclass(slots=True)
-class _Kept:
-    """An object of an earlier try that the store has confirmed."""
+class Kept:
+    """An object, or range, of an earlier try that the store has confirmed."""
 
     staged: StagedObject
     checksum: str
@@ -62,13 +59,19 @@ class Receipts:
     must not do without them.
     """
 
+    range_bytes: int | None = None
+    """Bytes of the source in each range of one object; None where each receipt is about an object."""
+    unit = "objects"
+    nothing = "no object was stored whole"
+    """Why there is no receipt, where they can be kept."""
+
     def __init__(self, job: Job, scope: range | None = None) -> None:
         self._job = job
         self.faults: list[str] = []
         self.scope = scope
         self._known: dict[int, _Known] | None = None
         self._uploads: frozenset[str | None] = frozenset()
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, Kept] = {}
         self._written: dict[int, ObjectWriter | None] = {}
         self._totals = StreamTotals(0, 0)
         self._there: frozenset[int] = frozenset()
@@ -81,9 +84,8 @@ class Receipts:
 
     @property
     def are_possible(self) -> bool:
-        """Whether this landing may have more than one object, in a store that can resume them."""
-        job = self._job
-        return job.sink.resumes and job.names.explicit_key is None and job.options.max_object_bytes is not None
+        """Whether this landing may have more than one receipt, in a store that can resume what they name."""
+        return self._job.sink.resumes and self._job.receipt_bytes is not None
 
     @property
     def were_found(self) -> bool:
@@ -108,11 +110,11 @@ class Receipts:
                 self.faults.append(f"{self._uri(number)} is of a stream with other totals")
         asked = [number for number in numbers if number in known and known[number].totals == totals]
         try:
-            answers = self._job.calls.map(lambda number: self._confirm(number, describe(number)), asked)
+            answers = self._confirm_all(asked, describe)
         except NOT_PERMITTED as error:
             self._stop(error)
             return
-        self._kept = {kept.staged.number: kept for kept in answers if kept is not None}
+        self._kept = {kept.staged.number: kept for kept in answers}
         # Of each object that is kept, only this is remembered to the end.
         self._known = {number: each for number, each in known.items() if number not in self._kept}
         self._uploads = frozenset()
@@ -140,8 +142,7 @@ class Receipts:
         stored = staged.writer.stored() if staged.writer is not None else NO_PARTS
         if not self.work or stored is None:
             return
-        receipt = self._make(account, stored.name or None)
-        receipt = receipt.model_copy(update={"parts": parts_of(stored)})
+        receipt = make_receipt(self._job, self._totals, account, stored)
         # Without metadata: a store that may not overwrite must not take an older receipt for this one.
         new = NewObject(self._job.names.receipt(staged.number), JSON)
         try:
@@ -162,7 +163,7 @@ class Receipts:
 
     def remove(self) -> None:
         """Remove all receipts of this export; where that is not permitted they stay for a lifecycle rule."""
-        if not self._job.sink.resumes or not self._job.names.staging:
+        if not self._job.sink.resumes:
             return
         try:
             keys = [each.key for each in self._job.sink.list(self._job.names.staging)]
@@ -183,16 +184,18 @@ class Receipts:
             with contextlib.suppress(*NOT_PERMITTED):
                 there.extend(self._find())
 
-        if look and self._known is None and self._job.sink.resumes and self._job.names.staging:
+        if look and self._known is None and self._job.sink.resumes:
             self._job.calls.clean_up([find], "list the receipts of this export (%d call)")
         known = self._known or {}
         uploads = {each.upload for each in known.values()}
-        writers = [*self._written.values(), *(kept.staged.writer for kept in self._kept.values())]
+        writers = {*self._written.values(), *(kept.staged.writer for kept in self._kept.values())}
         self._job.calls.abort(writer for writer in writers if writer is not None)
         actions: list[Callable[[], object]] = []
         if uploads:
-            data = self._job.names.own["data"]
-            actions.append(lambda: self._job.sink.abort_open_uploads(data, keep=lambda upload: upload not in uploads))
+            key = self._job.names.explicit_key
+            prefix = key or self._job.names.own["data"]
+            abort = partial(self._job.sink.abort_open_uploads, prefix, exact=key is not None)
+            actions.append(lambda: abort(keep=lambda upload: upload not in uploads))
         keys = map(self._job.names.receipt, {*there, *self._written})
         actions += [partial(self._job.sink.delete, key) for key in keys]
         self._job.calls.clean_up(actions, "remove %d receipt(s), which a lifecycle rule has to remove")
@@ -249,13 +252,23 @@ class Receipts:
             return f"is of export {receipt.export_id}"
         if receipt.number != number:
             return f"is that of object {receipt.number}"
-        if receipt.encoding != encoding(job.handle, job.options, job.options.max_object_bytes):
+        if receipt.encoding != encoding(job.handle, job.options, job.receipt_bytes):
             return f"is of another form of this export ({receipt.encoding})"
         if receipt.key != job.names.data(number):
             return f"is of {receipt.key}"
-        return None if parts_add_up(receipt) else "names parts that are not the whole object"
+        return None if self._is_whole(receipt) else "names parts that are not the whole object"
 
-    def _confirm(self, number: int, new: NewObject) -> _Kept | None:
+    @staticmethod
+    def _is_whole(receipt: Receipt) -> bool:
+        """Return whether the parts of a receipt are what it is about."""
+        return parts_add_up(receipt)
+
+    def _confirm_all(self, numbers: list[int], describe: Callable[[int], NewObject]) -> list[Kept]:
+        """Return what the store confirms of these receipts."""
+        answers = self._job.calls.map(lambda number: self._confirm(number, describe(number)), numbers)
+        return [kept for kept in answers if kept is not None]
+
+    def _confirm(self, number: int, new: NewObject) -> Kept | None:
         receipt = self._read(number)
         if receipt is None or self._fault(number, receipt) is not None:
             return None
@@ -266,25 +279,7 @@ class Receipts:
             if writer is None:
                 self.faults.append(f"{self._uri(number)} names parts that the store does not have")
                 return None
-        return _Kept(StagedObject(number, counts_of(receipt), receipt.size, crc32c, writer), receipt.checksum)
-
-    def _make(self, account: ObjectAccount, upload: str | None) -> Receipt:
-        job, staged = self._job, account.staged
-        return Receipt(
-            export_id=job.handle.export_id,
-            generation=job.names.generation,
-            encoding=encoding(job.handle, job.options, job.options.max_object_bytes),
-            source_bytes=self._totals.size,
-            source_rows=self._totals.lines,
-            number=staged.number,
-            key=job.names.data(staged.number),
-            size=staged.size,
-            crc32c=checksum.text(staged.crc32c),
-            upload=upload,
-            parts=(),
-            counts=counts_to_json(staged.counts),
-            segments=tuple(map(segment_to_json, account.segments)),
-        )
+        return Kept(StagedObject(number, counts_of(receipt), receipt.size, crc32c, writer), receipt.checksum)
 
     def _stop(self, error: Exception | str) -> None:
         """Log, once, that a later try cannot resume this landing."""

@@ -45,7 +45,7 @@ class Stager:
         self._encoding = lru_cache(partial(encoding, job.handle, job.options))
         self._staged: list[StagedStream] = []
         self._recorded: StagedStream | None = None
-        """The stream whose objects have receipts."""
+        """The stream whose objects, or ranges, have receipts."""
         self._first_files: dict[StreamType, Future[ExportFile]] = {}
 
     def request_first_file(self, stream: StreamType) -> None:
@@ -70,9 +70,9 @@ class Stager:
         job.calls.token.check()
         output_format = self._output_format(stream, totals)
         receipts = None
-        if output_format.object_bytes is not None and self._receipts.are_possible:
+        if stream is StreamType.RESULT and job.has_receipts(totals.size) and self._receipts.are_possible:
             receipts = self._receipts
-            self._look_at_receipts(totals, output_format.object_bytes, objects, move=move)
+            self._look_at_receipts(totals, job.receipt_bytes or 0, objects, move=move)
 
         def ask(offset: int) -> ExportFile:
             # Once only: the next request is for a URL that has not expired.
@@ -108,7 +108,7 @@ class Stager:
         self._receipts.confirm(totals, every, lambda number: self.new_object(StreamType.RESULT, totals, number))
         missing = [number for number in every if not self._receipts.is_kept(number)]
         if kept := {*every} - {*missing}:
-            share = describe_share(kept, every, totals.size, object_bytes)
+            share = describe_share(kept, every, totals.size, object_bytes, self._receipts.unit)
             logger.info(
                 "%s: %s were stored by an earlier try; they are not moved again.", self._job.handle.describe(), share
             )

@@ -33,7 +33,7 @@ from labelbox_export_provider.streaming.landing.next_try import ending
 from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.planned import check_plan, make_plan
-from labelbox_export_provider.streaming.landing.receipts import Receipts
+from labelbox_export_provider.streaming.landing.range_receipts import receipts_of
 from labelbox_export_provider.streaming.landing.staging import Stager, not_staged_error
 from labelbox_export_provider.streaming.landing.totals import announced_totals, ask_totals
 from labelbox_export_provider.streaming.landing.upload_rule import ask_upload_rule
@@ -66,7 +66,7 @@ class Landing:
         self._now = now
         self._tries = tries
         self._destination: Destination = Layout(job) if job.names.explicit_key is None else ExplicitKey(job)
-        self._receipts = Receipts(job, scope)
+        self._receipts = receipts_of(job, scope)
         self._stager = Stager(job, host, self._destination, self._receipts)
         self._written: dict[str, WrittenObject] = {}
         self._completing = threading.Lock()
@@ -170,11 +170,11 @@ class Landing:
         return self._publish(manifest)
 
     def _ask_totals(self) -> CompletedTotals:
-        """Ask Labelbox for the totals, and where they make more than one object, begin to look for receipts."""
+        """Ask Labelbox for the totals, and where they are those of a landing with receipts, begin to look for these."""
         job = self._job
         totals = ask_totals(job.client, job.handle.export_id, job.calls)
         job.progress.result_bytes = totals.result.size if totals.result is not None else 0
-        if job.object_bytes(job.progress.result_bytes) is not None:
+        if job.has_receipts(job.progress.result_bytes):
             job.calls.submit(self._receipts.load)
         return totals
 
@@ -195,7 +195,8 @@ class Landing:
 
     def _remove_receipts(self, manifest: Manifest) -> None:
         """Remove the receipts of all tries; a small landing that found nothing of another try does not look."""
-        if manifest.max_object_bytes is not None or self._receipts.were_found or self._destination.other_tries:
+        has_some = self._receipts.were_found or self._destination.other_tries
+        if has_some or self._job.has_receipts(manifest.result.bytes):
             self._receipts.remove()
 
     def _skips(self, manifest: Manifest) -> bool:

@@ -23,10 +23,10 @@ def ask_upload_rule(job: Job, tries: timedelta | None) -> Future[None]:
 def _warn(job: Job, tries: timedelta | None) -> None:
     """Log a warning where a rule of the store may remove what a later try of this task would resume.
 
-    `tries` is how long all tries may take together. The store is asked only about an export of several objects, whose
+    `tries` is how long all tries may take together. The store is asked only about an export that has receipts, whose
     tries are resumed; where it may not be asked, nothing is logged and the landing does without.
     """
-    if tries is None or not job.sink.resumes or job.object_bytes(job.progress.result_bytes or 0) is None:
+    if tries is None or not job.sink.resumes or not job.has_receipts(job.progress.result_bytes or 0):
         return
     key = job.names.data()
     try:

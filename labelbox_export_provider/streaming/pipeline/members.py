@@ -10,7 +10,8 @@ Nothing here depends on how the source is cut into files, requests or pieces, no
 for `cut_at_files`, where the cuts of members decide no byte of the output.
 
 With objects of B bytes, object j has the rows that start in [j * B, (j + 1) * B), so its first member starts one byte
-before j * B. Inside an object, members are counted from j * B.
+before j * B. Inside an object, members are counted from j * B. With ranges of B bytes of one object, range j ends with
+the member that ends at (j + 1) * B: where B is a multiple of the size of members, no byte depends on B.
 
 Bytes are accounted (checksum, newlines) by the member whose range [start, stop) holds them, and the border of two files
 by the one that reads over it. These ranges tile the source as well, so the two accounts check each other.
@@ -36,7 +37,7 @@ MEMBER_BYTES = 32 * 1024**2
 class Member:
     """Range [start, stop) of source offsets, whose rows go into the object of number `object`, counted from 0.
 
-    `first` and `last` are the offsets between which the members of this object lie.
+    `first` and `last` are the offsets between which the members of this object, or range of one object, lie.
     """
 
     number: int
@@ -47,12 +48,18 @@ class Member:
     last: int = 0
 
 
-def members(size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | None = None) -> Iterator[Member]:
-    """Cut a stream of `size` bytes into its members, and these into objects of `object_bytes` of the source."""
+def members(
+    size: int, member_bytes: int = MEMBER_BYTES, object_bytes: int | None = None, range_bytes: int | None = None
+) -> Iterator[Member]:
+    """Cut a stream of `size` bytes into its members, and these into objects of `object_bytes` of the source.
+
+    Without these, with `range_bytes`, into the ranges of one object.
+    """
     number = start = 0
-    object_bytes = object_bytes or max(1, size)
-    for object_number, begin in enumerate(range(0, size, object_bytes)):
-        first, last = start, begin + object_bytes - 1 if begin + object_bytes < size else size
+    shift = 1 if object_bytes else 0
+    split = object_bytes or range_bytes or max(1, size)
+    for object_number, begin in enumerate(range(0, size, split)):
+        first, last = start, begin + split - shift if begin + split < size else size
         for stop in (*range(begin + member_bytes, last, member_bytes), last):
             yield Member(number, start, stop, object_number, first, last)
             number, start = number + 1, stop

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from functools import partial
 
 from labelbox_export_provider.sinks.base import ObjectWriter
 from labelbox_export_provider.streaming.pipeline.blocks import Output
@@ -51,7 +50,7 @@ class ObjectSplitter:
         """Append the next bytes to the object with this number."""
         self._begin_object(number)
         if self._parts is None:
-            self._parts = PartUploader(self._begin(number), self._context)
+            self._parts = self._begin_parts(number)
         self._parts.append_output(data)
 
     def add_account(self, number: int, account: MemberAccount) -> None:
@@ -70,9 +69,12 @@ class ObjectSplitter:
         """Upload the rest, wait until everything is stored or an upload has failed, and return the objects."""
         if self._begun or not self._closed:
             self._close_object()
+        self._await_uploads()
+        return tuple(self._closed)
+
+    def _await_uploads(self) -> None:
         self._context.calls.results(*self._uploads)
         self._context.calls.token.raise_error()  # of an upload that had failed before
-        return tuple(self._closed)
 
     def uploads(self) -> list[Future[None]]:
         """Return the uploads that may not have ended, of parts and of receipts."""
@@ -84,7 +86,7 @@ class ObjectSplitter:
         opened = dict(last) | {each.number: each.writer for each in self._closed if each.writer is not None}
         return [writer for number, writer in opened.items() if receipts is None or not receipts.has(number)]
 
-    def _begin(self, number: int) -> ObjectWriter:
+    def _begin_parts(self, number: int) -> PartUploader:
         def begin() -> ObjectWriter:
             # Kept here, since nobody waits for it any more where the landing stops meanwhile.
             writer = self._open_object(number)
@@ -92,7 +94,8 @@ class ObjectSplitter:
             return writer
 
         # Not in the task's thread: a signal has to reach it at any time, and a store may take long.
-        return self._context.calls.results(self._context.calls.submit(begin))[0]
+        (writer,) = self._context.calls.results(self._context.calls.submit(begin))
+        return PartUploader(writer, self._context)
 
     def _begin_object(self, number: int) -> None:
         self._close_before(number)
@@ -115,16 +118,19 @@ class ObjectSplitter:
             self._uploads = [upload for upload in (*self._uploads, *parts.uploads) if not upload.done()]
         self._closed.append(staged)
         if self._receipts is not None:
-            uploads = list(parts.uploads) if parts is not None else []
-            record = partial(self._record, self._receipts, ObjectAccount(staged, segments), uploads)
-            self._uploads.append(self._context.uploaders.submit(record))
+            self._record(self._receipts, ObjectAccount(staged, segments), parts)
 
-    def _record(self, receipts: ObjectReceipts, account: ObjectAccount, uploads: list[Future[None]]) -> None:
-        """Write the receipt of an object once its parts are stored, in an uploader: they have all begun before."""
-        try:
-            wait(uploads)
-            self._context.calls.token.check()
-            receipts.write(account)
-        except BaseException as error:
-            self._context.calls.token.cancel(error)
-            raise
+    def _record(self, receipts: ObjectReceipts, account: ObjectAccount, parts: PartUploader | None) -> None:
+        """Write a receipt once the parts so far are stored, in an uploader: they have all begun before."""
+        uploads = list(parts.uploads) if parts is not None else []
+
+        def record() -> None:
+            try:
+                wait(uploads)
+                self._context.calls.token.check()
+                receipts.write(account)
+            except BaseException as error:
+                self._context.calls.token.cancel(error)
+                raise
+
+        self._uploads.append(self._context.uploaders.submit(record))

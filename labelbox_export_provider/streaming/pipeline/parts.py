@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labelbox_export_provider.cancellation import CancelToken
+from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.base import ObjectWriter, Part, PartBody
+from labelbox_export_provider.sinks.part_account import add_up
+from labelbox_export_provider.sinks.stored_upload import StoredUpload
 from labelbox_export_provider.streaming.pipeline.blocks import BlockPool, Output
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
@@ -54,18 +57,43 @@ class PartUploader:
         self._context = upload_context
         self._buffers: deque[Output] = deque()
         self._pending = 0
-        self._sent = 0
+        self.sent = 0
+        """Bytes of all parts so far."""
+        self._sent_before = self._crc32c_before = 0
         self.uploads: list[Future[None]] = []
+
+    def resume(self, size: int, crc32c: int, stored: StoredUpload) -> None:
+        """Continue an object of which these parts are stored, with output that begins at byte `size`.
+
+        That is at most where the parts end. What they hold of it is compared with them, and not sent again.
+        """
+        self.size, self.crc32c, self.number = size, crc32c, len(stored.parts)
+        self._sent_before, self._crc32c_before = add_up(stored.parts)
+        self.sent = self._sent_before
 
     def append_output(self, data: Output) -> None:
         """Append the next bytes; upload a part as soon as one byte more than it holds is there."""
-        self.size += len(data)
-        self.crc32c = checksum.combine(self.crc32c, data.crc32c, len(data))
+        if (again := min(len(data), self._sent_before - self.size)) > 0:
+            stored, data = data.split(again)
+            self._add_up(stored)
+            self._release([stored], again)
+            if self.size == self._sent_before and self.crc32c != self._crc32c_before:
+                raise IntegrityError(
+                    "The bytes that an earlier try has stored differ from those that this one makes of the same rows: "
+                    "another version of a compressor, or a fault. Nothing was published; a retry stores all of it."
+                )
+            if not data:
+                return
+        self._add_up(data)
         self._buffers.append(data)
         self._pending += len(data)
         # A full part waits for one more byte, which shows that it is not the last part.
         while self._pending > self._context.part_bytes:
             self._upload_part(self._context.part_bytes, last=False)
+
+    def _add_up(self, data: Output) -> None:
+        self.size += len(data)
+        self.crc32c = checksum.combine(self.crc32c, data.crc32c, len(data))
 
     def upload_last_part(self) -> None:
         """Upload the rest, without waiting for `uploads` to end."""
@@ -84,8 +112,8 @@ class PartUploader:
             missing -= len(buffer)
         self._pending -= size
         self.number += 1
-        part = Part(self.number, self._sent, _StoppableBody(self._context.calls.token, pieces), last)
-        self._sent += size
+        part = Part(self.number, self.sent, _StoppableBody(self._context.calls.token, pieces), last)
+        self.sent += size
         self.uploads = [upload for upload in self.uploads if not upload.done()]
         self.uploads.append(self._context.uploaders.submit(self._put_part, part, pieces, size))
 
@@ -98,8 +126,11 @@ class PartUploader:
             raise
         finally:
             # A writer may keep an object's only part until completion, so its memory must not be used again.
-            if not (part.last and part.number == 1):
-                for piece in pieces:
-                    if piece.block is not None:
-                        self._context.pool.mark_stored(piece.block, len(piece))
-            self._context.output_buffer.release_bytes(size)
+            self._release([] if part.last and part.number == 1 else pieces, size)
+
+    def _release(self, pieces: list[Output], size: int) -> None:
+        """Count bytes as stored, and let the memory of `pieces` be used again."""
+        for piece in pieces:
+            if piece.block is not None:
+                self._context.pool.mark_stored(piece.block, len(piece))
+        self._context.output_buffer.release_bytes(size)

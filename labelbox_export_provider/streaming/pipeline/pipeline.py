@@ -35,6 +35,7 @@ from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.ordered_buffer import OrderedBuffer
 from labelbox_export_provider.streaming.pipeline.parts import UploadContext
 from labelbox_export_provider.streaming.pipeline.progress import Progress
+from labelbox_export_provider.streaming.pipeline.ranges import RangeJoiner
 from labelbox_export_provider.streaming.pipeline.staged import (
     ObjectAccount,
     ObjectReceipts,
@@ -111,7 +112,8 @@ class _Run:
         self._size = size
         self._format = output_format
         self._receipts = receipts
-        split = output_format.object_bytes or max(1, size)
+        self._range_bytes = receipts.range_bytes if receipts is not None else None
+        split = output_format.object_bytes or self._range_bytes or max(1, size)
         every = range(max(1, -(-size // split)))
         self._numbers = every if objects is None else objects
         self._is_whole = self._numbers == every
@@ -149,15 +151,15 @@ class _Run:
         self._uploaders = ThreadPoolExecutor(plan.workers, thread_name_prefix="labelbox-upload")
         # Small plans, as in tests, must leave room for some blocks besides the part that is being filled.
         self._pool = BlockPool(max(1, min(blocks.BLOCK_BYTES, (plan.held_bytes - plan.part_bytes) // 4)))
-        self._objects = ObjectSplitter(
-            open_object,
-            UploadContext(calls, self._uploaders, self._output_buffer, self._pool, plan.part_bytes),
-            *(receipts, self._numbers.start),
-        )
+        context = UploadContext(calls, self._uploaders, self._output_buffer, self._pool, plan.part_bytes)
+        if receipts is not None and self._range_bytes is not None:
+            self._objects: ObjectSplitter = RangeJoiner(open_object, context, receipts)
+        else:
+            self._objects = ObjectSplitter(open_object, context, receipts, self._numbers.start)
 
     def run(self) -> StagedStream:
         running: deque[Callable[[], None]] = deque()
-        for member in members(self._size, self._member_bytes, self._format.object_bytes):
+        for member in members(self._size, self._member_bytes, self._format.object_bytes, self._range_bytes):
             if member.object not in self._numbers:
                 continue
             if len(running) == self._ahead:

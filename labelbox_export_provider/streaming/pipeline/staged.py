@@ -33,17 +33,26 @@ class StagedObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectAccount:
-    """A staged object with the account of the source bytes in its range, one segment a file."""
+    """A staged object with the account of the source bytes in its range, one segment a file.
+
+    `parts` says which of its writer's parts its receipt names: from a place, up to another one.
+    """
 
     staged: StagedObject
     segments: list[Segment]
+    parts: tuple[int, int | None] = (0, None)
 
 
 class ObjectReceipts(Protocol):
     """Records objects that are stored and not visible, and knows those that an earlier try has stored.
 
-    `read` and `write` call the store; `stage_stream` calls them beside its own work.
+    `read` and `write` call the store; `stage_stream` calls them beside its own work. With `range_bytes`, what is
+    numbered are ranges of so many bytes of the source, which make up one object (`RangeJoiner`).
     """
+
+    @property
+    def range_bytes(self) -> int | None:
+        """Bytes of the source in each range of one object; None where an object is what a receipt is about."""
 
     def is_kept(self, number: int) -> bool:
         """Return whether an earlier try has stored this object, so that it is not staged again."""

@@ -37,6 +37,28 @@ class Resuming(Promises):
         assert list(store.litter()) == []
 
     @promised(Promise.UPLOADS_CAN_BE_RESUMED)
+    def test_a_writer_continues_behind_the_first_parts(self, store: Store) -> None:
+        """With `more`, parts behind those that were named may be there; they are put again, from there on."""
+        self._require(store)
+        pieces = make_pieces(store.sink, (1.0, 1.0, 1.0, 0.5))
+        parts = make_parts(pieces)
+        killed = store.sink.begin(NEW)
+        for part in parts[:2]:
+            killed.put_part(part)
+        stored = killed.stored()
+        assert stored is not None
+        killed.put_part(make_parts(make_pieces(store.sink, (1.0, 1.0, 1.0, 0.5), seed=1))[2])
+        first = type(stored)(stored.name, stored.parts, more=True)
+        resumed = store.again().resume(NEW, first, expect(b"".join(pieces[:2])))
+        assert resumed is not None
+        for part in parts[2:]:
+            resumed.put_part(part)
+        assert store.visible() == {}
+        resumed.complete(expect(b"".join(pieces)))
+        assert store.visible() == {NEW.key: b"".join(pieces)}
+        assert list(store.litter()) == []
+
+    @promised(Promise.UPLOADS_CAN_BE_RESUMED)
     def test_an_upload_to_keep_stays_and_the_others_go(self, store: Store) -> None:
         """`keep` is asked about each by the name that `stored` gave it."""
         self._require(store)
