@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import file_store, strict_gcs_store, strict_store
-from support.streaming.exports import NOW, VERSIONS, LandingClient, landing_client, without_versions
+from support.streaming.exports import LandingClient, landing_client, without_versions
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -22,12 +22,6 @@ from labelbox_export_provider.domain.records.receipt import Receipt, read_receip
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.sinks.base import JSON, ListedObject, NewObject
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.streaming.landing.land import (
-    LandingOptions,
-    plan_landing,
-    publish,
-    stage_objects,
-)
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
 from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
@@ -127,31 +121,62 @@ def bytes_read(at: LandingClient) -> int:
     return sum(each.bytes_sent for each in at.fake.requests.files)
 
 
-def options() -> Any:
-    return LandingOptions(max_object_bytes=OBJECT_BYTES, workers=1)
-
-
 def test_several_tasks_land_what_one_task_lands(at: LandingClient, any_store: Store) -> None:
     """Plan, shards in any order and one of them twice, publish twice: the bytes of a landing by one task."""
     handle = at.export()
-    common: Any = {"client": at.client, "handle": handle, "names": layout_names(handle, "lake", "gzip")}
-    common |= {"options": options()}
+    given: Any = {"handle": handle, "workers": 1, "max_object_bytes": OBJECT_BYTES}
     at.fake.requests.clear()
-    plan = plan_landing(**common, sink=any_store.again(), max_shards=3, shard_bytes=1)
+    plan = at.plan(sink=any_store.again(), max_shards=3, **given)
     assert len(at.fake.requests.api) == 2
     assert len(plan.shards) == 3
     assert plan == LandingPlan.model_validate(plan.model_dump(mode="json"))
-    for first, last in (*reversed(plan.shards), plan.shards[1]):
-        shard = stage_objects(plan, first, last, **common, sink=any_store.again())
-        assert (shard.first, shard.last) == (first, last)
-    assert shard.kept == last - first
+    for number in (2, 1, 0, 1):
+        shard = at.stage(plan, number, sink=any_store.again(), **given)
+        assert (shard.first, shard.last) == plan.shards[number]
+    assert shard.kept == shard.last - shard.first
     assert not [name for name in any_store.visible() if "_staging/" not in name]
     at.fake.requests.clear()
-    landed = publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
-    again = publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
+    landed, again = (at.publish(plan, sink=any_store.again(), **given) for _ in range(2))
     assert (landed.moved, again.moved) == (True, False)
     assert at.fake.requests.files == []
     check_landed(at, handle, any_store)
+
+
+def stage_all(at: LandingClient, handle: ExportHandle, store: Store, object_bytes: int = OBJECT_BYTES) -> LandingPlan:
+    given: Any = {"handle": handle, "workers": 1, "max_object_bytes": object_bytes}
+    plan = at.plan(sink=store.again(), max_shards=2, **given)
+    for number in range(len(plan.shards)):
+        at.stage(plan, number, sink=store.again(), **given)
+    return plan
+
+
+def test_a_plan_with_larger_objects_takes_the_place_of_an_earlier_one(at: LandingClient, any_store: Store) -> None:
+    """Receipts of more objects than the new plan has, as the earlier one left them, do not keep it from landing."""
+    handle = at.export()
+    stage_all(at, handle, any_store, OBJECT_BYTES // 2)
+    plan = stage_all(at, handle, any_store)
+    at.publish(plan, handle, any_store.again(), max_object_bytes=OBJECT_BYTES)
+    check_landed(at, handle, any_store)
+
+
+def test_one_task_lands_where_receipts_may_not_be_listed(at: LandingClient) -> None:
+    """Shards could not be told from missing ones, so there are none."""
+    with strict_s3(minimum_part_bytes=PART_BYTES, denied=frozenset({"ListObjectsV2"})) as server:
+        store = strict_store(server)
+        given: Any = {"handle": at.export(), "sink": store.sink, "workers": 1, "max_object_bytes": OBJECT_BYTES}
+        plan = at.plan(max_shards=2, **given)
+        assert plan.shards == ()
+        assert at.publish(plan, **given).moved
+
+
+def test_a_publish_that_may_not_read_receipts_says_so(at: LandingClient) -> None:
+    """Nothing becomes visible."""
+    with strict_s3(minimum_part_bytes=PART_BYTES, denied=frozenset({"GetObject"})) as server:
+        handle, store = at.export(), strict_store(server)
+        plan = stage_all(at, handle, store)
+        with pytest.raises(StorageError, match=r"00000\.json may not be read"):
+            at.publish(plan, handle, store.again(), max_object_bytes=OBJECT_BYTES)
+        assert not [key for key in server.objects if "_staging/" not in key]
 
 
 @pytest.mark.parametrize("gib", [1, 300, 10 * 1024])
@@ -186,22 +211,16 @@ FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {
 }
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, "of the next object", "cut", "a lost byte"])
+@pytest.mark.parametrize("fault", [*FAULTS, "cut", "a lost byte"])
 def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: Store, fault: str) -> None:
     """A missing, doubled, foreign or damaged receipt is refused before anything is visible; staging again helps."""
     handle = at.export()
-    names = layout_names(handle, "lake", "gzip")
-    common: Any = {"client": at.client, "handle": handle, "names": names, "options": options()}
-    plan = plan_landing(**common, sink=any_store.again(), max_shards=2, shard_bytes=1)
-    for first, last in plan.shards:
-        stage_objects(plan, first, last, **common, sink=any_store.again())
-    key = names.receipt(2)
+    given: Any = {"handle": handle, "workers": 1, "max_object_bytes": OBJECT_BYTES}
+    plan = stage_all(at, handle, any_store)
+    key = layout_names(handle, "lake", "gzip").receipt(2)
     content = any_store.visible()[key]
-    damaged: bytes | None
     if fault == "cut":
-        damaged = content[:-20]
-    elif fault == "of the next object":
-        damaged = any_store.visible()[names.receipt(3)]
+        damaged: bytes | None = content[:-20]
     elif fault == "a lost byte":
         damaged = re.sub(rb'"max_row_bytes":\d', b'"max_row_bytes":', content)
     else:
@@ -213,10 +232,10 @@ def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: St
     if damaged is not None:
         any_store.sink.put(NewObject(key, JSON), damaged)
     with pytest.raises(StorageError, match="not staged, or their receipts are not sound"):
-        publish(plan, **common, sink=any_store.again(), versions=VERSIONS)
+        at.publish(plan, sink=any_store.again(), **given)
     assert not [name for name in any_store.visible() if "_staging/" not in name]
-    stage_objects(plan, *plan.shards[0], **common, sink=any_store.again())
-    publish(plan, **common, sink=any_store.again(), versions=VERSIONS, now=lambda: NOW)
+    at.stage(plan, 0, sink=any_store.again(), **given)
+    at.publish(plan, sink=any_store.again(), **given)
     check_landed(at, handle, any_store)
 
 
@@ -224,17 +243,14 @@ def test_bytes_that_are_missing_in_a_receipt_are_refused(at: LandingClient, any_
     """A receipt that is sound by itself, but whose rows do not make up the stream, is an `IntegrityError`."""
     handle = at.export()
     names = layout_names(handle, "lake", "gzip")
-    common: Any = {"client": at.client, "handle": handle, "names": names, "options": options()}
-    plan = plan_landing(**common, sink=any_store.again(), max_shards=2, shard_bytes=1)
-    for first, last in plan.shards:
-        stage_objects(plan, first, last, **common, sink=any_store.again())
+    plan = stage_all(at, handle, any_store)
     receipt = read_receipt(any_store.visible()[names.receipt(2)])
     assert receipt is not None
     segment = receipt.segments[0]
     changed = receipt.model_copy(update={"segments": (segment._replace(size=segment.size - 1), *receipt.segments[1:])})
     any_store.sink.put(NewObject(names.receipt(2), JSON), changed.to_json())
     with pytest.raises(IntegrityError):
-        publish(plan, **common, sink=any_store.again(), versions=VERSIONS)
+        at.publish(plan, handle, any_store.again(), max_object_bytes=OBJECT_BYTES)
     assert any_store.visible() == {}
     assert any_store.litter() == []
 

@@ -92,9 +92,10 @@ class Receipts:
         """Whether any were there, or were written."""
         return bool(self._known or self._kept or self.faults or self._written)
 
-    def load(self) -> None:
-        """Read what receipts are there, once; whoever needs them waits for it, and reads them itself if it fails."""
+    def load(self) -> bool:
+        """Read what receipts are there, once, and return whether that is permitted; if it fails, others try again."""
         self._load()
+        return self.work
 
     def name_upload(self, upload: str) -> bool:
         """Return whether a sound receipt of this landing names an open upload, which therefore stays."""
@@ -219,20 +220,18 @@ class Receipts:
             if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
                 self._stop(f"{self._uri(numbers[0])} may not be read.")
                 return {}
-            found = dict(zip(numbers, self._job.calls.map(self._examine, numbers), strict=True))
+            found = self._job.calls.map(self._read, numbers)
         except NOT_PERMITTED as error:
             self._stop(error)
             return {}
-        self.faults += [f"{self._uri(number)} {fault}" for number, fault in found.items() if isinstance(fault, str)]
-        return {number: each for number, each in found.items() if isinstance(each, _Known)}
-
-    def _examine(self, number: int) -> _Known | str:
-        """Return what is remembered of a receipt, or what is wrong with it."""
-        receipt = self._read(number)
-        if receipt is None:
-            return "cannot be read, or is damaged"
-        totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
-        return self._fault(number, receipt) or _Known(receipt.upload, totals, receipt.checksum)
+        known = {}
+        for number, receipt in zip(numbers, found, strict=True):
+            if (fault := self._fault(number, receipt)) is not None:
+                self.faults.append(f"{self._uri(number)} {fault}")
+            elif receipt is not None:
+                totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
+                known[number] = _Known(receipt.upload, totals, receipt.checksum)
+        return known
 
     def _find(self) -> list[int]:
         """Return the numbers of the receipts that are there; remove what a killed try has left beside them."""
@@ -246,7 +245,9 @@ class Receipts:
         content = self._job.sink.read(self._job.names.receipt(number), limit=_MAX_RECEIPT)
         return None if content is None else read_receipt(content)
 
-    def _fault(self, number: int, receipt: Receipt) -> str | None:
+    def _fault(self, number: int, receipt: Receipt | None) -> str | None:
+        if receipt is None:
+            return "cannot be read, or is damaged"
         job = self._job
         if receipt.export_id != job.handle.export_id or receipt.generation != job.names.generation:
             return f"is of export {receipt.export_id}"

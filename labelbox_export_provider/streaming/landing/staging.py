@@ -112,7 +112,8 @@ class Stager:
             logger.info(
                 "%s: %s were stored by an earlier try; they are not moved again.", self._job.handle.describe(), share
             )
-        if not move and (missing or self._receipts.faults):
+        # Receipts of more objects than there are stay where an earlier plan had smaller ones: nothing is made of them.
+        if not move and missing:
             raise not_staged_error(missing, self._receipts.faults)
 
     def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:

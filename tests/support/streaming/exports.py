@@ -21,13 +21,22 @@ from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.settings import ConnectionSettings
 from labelbox_export_provider.client.types import Started
 from labelbox_export_provider.domain.records.handle import ExportHandle, HandleWindow, SourceName
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import Manifest, Versions
 from labelbox_export_provider.domain.records.object_names import Compression, explicit_names, layout_names
 from labelbox_export_provider.domain.request.query import condensed_query, query_digest, request_fingerprint
 from labelbox_export_provider.domain.request.sources import ProjectSource
 from labelbox_export_provider.domain.windows.windows import FixedWindow, RunInterval
 from labelbox_export_provider.sinks.base import Sink
-from labelbox_export_provider.streaming.landing.land import LandedExport, LandingOptions, LandingProgress, land_export
+from labelbox_export_provider.streaming.landing.land import (
+    LandedExport,
+    LandingOptions,
+    LandingProgress,
+    land_export,
+    plan_landing,
+    publish,
+    stage_objects,
+)
 from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
 from labelbox_export_provider.testing import FakeLabelbox
 
@@ -74,33 +83,52 @@ class LandingClient:
         handle: ExportHandle,
         sink: Sink,
         *,
+        now: datetime = NOW,
+        ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
+        tries: timedelta | None = None,
+        **given: Any,
+    ) -> LandedExport:
+        """Land it; waits are noted instead of waited."""
+        job = self._job(handle, sink, **given)
+        return land_export(**job, versions=VERSIONS, ended=ended, now=lambda: now, tries=tries)
+
+    def plan(self, handle: ExportHandle, sink: Sink, *, max_shards: int, **given: Any) -> LandingPlan:
+        """Split it into shards, however small they are."""
+        return plan_landing(**self._job(handle, sink, **given), max_shards=max_shards, shard_bytes=1)
+
+    def stage(self, plan: LandingPlan, number: int, handle: ExportHandle, sink: Sink, **given: Any) -> StagedShard:
+        """Stage one shard of the plan."""
+        return stage_objects(plan, *plan.shards[number], **self._job(handle, sink, **given))
+
+    def publish(
+        self, plan: LandingPlan, handle: ExportHandle, sink: Sink, *, now: datetime = NOW, **given: Any
+    ) -> LandedExport:
+        """Publish what the shards have staged."""
+        return publish(plan, **self._job(handle, sink, **given), versions=VERSIONS, now=lambda: now)
+
+    def _job(
+        self,
+        handle: ExportHandle,
+        sink: Sink,
+        *,
         prefix: str = "lake",
         key: str | None = None,
         sleep: Any = None,
         token: CancelToken | None = None,
         compression: Compression | None = "gzip",
-        now: datetime = NOW,
-        ended: Callable[[LabelboxClient], datetime | None] = lambda _: None,
         progress: LandingProgress | None = None,
-        tries: timedelta | None = None,
         **options: Any,
-    ) -> LandedExport:
-        """Land it; waits are noted instead of waited."""
-        names = explicit_names(handle, key, compression) if key else layout_names(handle, prefix, compression)
-        return land_export(
-            client=self.client,
-            handle=handle,
-            names=names,
-            sink=sink,
-            versions=VERSIONS,
-            options=LandingOptions(compression=compression, **options),
-            ended=ended,
-            now=lambda: now,
-            transfer_hooks=TransferHooks(sleep=sleep or self.waits.append),
-            token=token,
-            progress=progress,
-            tries=tries,
-        )
+    ) -> dict[str, Any]:
+        return {
+            "client": self.client,
+            "handle": handle,
+            "names": explicit_names(handle, key, compression) if key else layout_names(handle, prefix, compression),
+            "sink": sink,
+            "options": LandingOptions(compression=compression, **options),
+            "transfer_hooks": TransferHooks(sleep=sleep or self.waits.append),
+            "token": token,
+            "progress": progress,
+        }
 
 
 @contextmanager
