@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from support.stores.servers import file_store, s3_store, strict_gcs_store, strict_store
+from support.streaming.aftermath import check_aftermath, describe
 from support.streaming.exports import landing_client, rows_in
-from support.streaming.interleaving import History, generate_history
-from support.streaming.overlapping import Exports, check_aftermath, describe, run_history
+from support.streaming.histories import History, generate_history
+from support.streaming.overlapping import Exports, run_history
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.windows.windows import FixedWindow
@@ -24,6 +27,7 @@ from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.generations import LandedGenerations
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.receipts import Receipts
+from labelbox_export_provider.streaming.landing.staging import Stager
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
@@ -45,15 +49,20 @@ def quick() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exports]:
-    with FakeLabelbox(generate_rows(100)) as fake, landing_client(fake) as client:
+@contextmanager
+def some_exports(rows: int) -> Iterator[Exports]:
+    """Three exports of each of two questions, all of the same rows."""
+    with FakeLabelbox(generate_rows(rows)) as fake, landing_client(fake) as client, TemporaryDirectory() as root:
         handles = [[client.export(window=WEEK, minutes=age) for age in range(3)] for _ in range(2)]
         handles[1] = [each.model_copy(update={"filters_digest": f"sha256:{1:064}"}) for each in handles[1]]
-        root = tmp_path_factory.mktemp("expected")
         client.land(handles[0][0], FileSink(root), compression=None)
-        rows = rows_in(file_store(root).visible())
-        yield Exports(client, handles, rows)
+        yield Exports(client, handles, rows_in(file_store(Path(root)).visible()))
+
+
+@pytest.fixture(scope="module")
+def exports() -> Iterator[Callable[[History], Exports]]:
+    with some_exports(100) as small, some_exports(270) as large:
+        yield lambda history: large if history.has_shards else small
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +109,11 @@ def open_store(
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_overlapping_landings_keep_what_they_promise(
-    seed: int, exports: Exports, open_store: Callable[[History], Store]
+    seed: int, exports: Callable[[History], Exports], open_store: Callable[[History], Store]
 ) -> None:
     """After one more try of each killed landing every promise holds, whatever the order of the calls was."""
     history = generate_history(seed)
-    after = run_history(history, exports, open_store(history))
+    after = run_history(history, exports(history), open_store(history))
     faults = check_aftermath(after)
     assert not faults, describe(after, faults)
 
@@ -142,15 +151,41 @@ PLANTED: dict[str, tuple[type, str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("bug", PLANTED)
+def _fence_all(self: OwnObjects, numbers: Iterable[int], keep: Callable[[str], bool]) -> None:
+    """Fence what other shards are still writing."""
+    del numbers
+    self.fence(keep)
+
+
+def _believe_receipts(self: Stager, *given: Any, move: bool, look: Any = Stager._look_at_receipts) -> None:
+    """Publish without asking the store for what receipts name."""
+    sink = self._job.sink
+    if not move:
+        resume = sink.resume
+        sink.resume = lambda new, *stored: resume(new, *stored) or sink.begin(new)  # type: ignore[method-assign]  # a bug
+    look(self, *given, move=move)
+
+
+PLANTED_IN_SHARDS: dict[str, tuple[type, str, Any]] = {
+    "a shard fences the others": (OwnObjects, "fence_objects", _fence_all),
+    "receipts of another plan are taken": (Receipts, "_fault", lambda self, number, receipt: None),
+    "receipts are believed": (Stager, "_look_at_receipts", _believe_receipts),
+}
+
+
+@pytest.mark.parametrize("bug", [*PLANTED, *PLANTED_IN_SHARDS])
 def test_the_campaign_finds_a_planted_bug(
-    bug: str, exports: Exports, open_store: Callable[[History], Store], monkeypatch: pytest.MonkeyPatch
+    bug: str,
+    exports: Callable[[History], Exports],
+    open_store: Callable[[History], Store],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A campaign that could not fail would show nothing."""
-    monkeypatch.setattr(*PLANTED[bug])
-    for seed in range(MAX_SEEDS):
-        history = generate_history(seed)
-        if history.store != "rclone" and check_aftermath(run_history(history, exports, open_store(history))):
-            print(f"found with seed {seed}")
+    monkeypatch.setattr(*(PLANTED | PLANTED_IN_SHARDS)[bug])
+    for history in map(generate_history, range(MAX_SEEDS)):
+        if history.store == "rclone" or (bug in PLANTED_IN_SHARDS and not history.has_shards):
+            continue
+        if check_aftermath(run_history(history, exports(history), open_store(history))):
+            print(f"found with seed {history.seed}")
             return
     pytest.fail(f"{MAX_SEEDS} histories do not show that {bug}")

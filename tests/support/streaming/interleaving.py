@@ -1,19 +1,18 @@
-"""Histories of landings that overlap: generated from a seed, and run with the calls to the store in a fixed order."""
+"""Calls to a store in a fixed order: the tasks of landings take turns, one call at a time, and end where told."""
 
 from __future__ import annotations
 
-import random
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from support.stores.faulty_sink import KilledError, area_of
+from support.streaming.histories import End, Turn
 
 from labelbox_export_provider.cancellation import CancelToken
-from labelbox_export_provider.domain.records.manifest import Rerun
-from labelbox_export_provider.domain.records.object_names import Compression
 from labelbox_export_provider.errors import StorageDeniedError
 from labelbox_export_provider.sinks.base import (
     ExpectedObject,
@@ -28,148 +27,93 @@ from labelbox_export_provider.sinks.base import (
 from labelbox_export_provider.sinks.stored_upload import StoredUpload
 
 Answer = TypeVar("Answer")
-StoreKind = Literal["file", "strict", "gcs", "rclone"]
-End = Literal["killed before", "killed after", "stopped"]
-Form = tuple[Compression | None, bool]
-"""Compression, and whether the rows are split."""
-
-KEY = "rows.ndjson"
-OBJECT_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class LandingPlan:
-    """One landing: of which export (the higher, the newer) and question, with which options and clock."""
-
-    export: int
-    question: int
-    rerun: Rerun
-    replace: bool
-    compression: Compression | None
-    split: bool
-    hours_later: int
-    second_form: Form
-
-    def options(self, *, explicit: bool, again: bool) -> dict[str, Any]:
-        """Return the options of `LandingClient.land`; for the second try they may have been changed."""
-        compression, split = self.second_form if again else (self.compression, self.split)
-        target = {"key": KEY, "replace": self.replace} if explicit else {"rerun": self.rerun}
-        size = {"max_object_bytes": OBJECT_BYTES if split else None}
-        return {"compression": compression, "workers": 1, **target, **size}
-
-
-@dataclass(frozen=True)
-class Turn:
-    """So many calls of one landing, before another one's turn; with `end`, the last of them is also its end."""
-
-    landing: int
-    calls: int
-    end: End | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """Landings in one store, and in which order they make their calls to it; then each runs to its end in turn."""
-
-    seed: int
-    store: StoreKind
-    listed: bool
-    attributes: bool
-    explicit: bool
-    landings: tuple[LandingPlan, ...]
-    turns: tuple[Turn, ...]
-
-
-def generate_history(seed: int) -> History:
-    """Return the history of a seed. Where nothing can be listed, all landings have one form and add."""
-    chance = random.Random(seed)
-    store: StoreKind = chance.choices(("file", "strict", "gcs", "rclone"), (5, 6, 3, 1))[0]
-    listed, explicit = chance.random() < 0.85, chance.random() < 0.2
-    same_form = not listed or chance.random() < 0.5
-    reruns: Sequence[Rerun] = ("add", "replace", "replace", "refuse") if listed else ("add",)
-    shared: Rerun | None = chance.choice([*reruns, None])
-    forms: list[Form] = [(None, False), (None, True), ("gzip", False), ("gzip", True)]
-    form, exports, questions = chance.choice(forms), chance.randint(1, 3), chance.choice((1, 1, 2))
-    landings = []
-    for _ in range(chance.randint(1, 4)):
-        compression, split = form if same_form else chance.choice(forms)
-        landings.append(
-            LandingPlan(
-                chance.randrange(exports),
-                chance.randrange(questions),
-                chance.choice(reruns) if shared is None else shared,
-                chance.random() < 0.7,
-                compression,
-                split,
-                chance.choice((0, 0, 0, 2)),
-                (compression, split) if same_form else chance.choice(forms),
-            )
-        )
-    turns = []
-    for _ in range(chance.randint(1, 3 * len(landings))):
-        end: End | None = (
-            chance.choice(("killed before", "killed after", "stopped")) if chance.random() < 0.25 else None
-        )
-        turns.append(Turn(chance.randrange(len(landings)), chance.randint(1, 18), end))
-    attributes = store != "file" or chance.random() < 0.5
-    return History(seed, store, listed, attributes, explicit, tuple(landings), tuple(turns))
 
 
 class Schedule:
-    """Lets one landing at a time call the store, one call at a time, as the turns say."""
+    """Lets one task at a time call the store, one call at a time, as the turns say.
 
-    def __init__(self, turns: Sequence[Turn], landings: int) -> None:
+    A landing has tasks from `start` on, one or several, and is over with `end`. Where it has none at the moment its
+    turn waits for the next ones, so that the order of calls hangs on nothing else.
+    """
+
+    def __init__(self, turns: Sequence[Turn], landings: Iterable[int]) -> None:
         self._changed = threading.Condition()
         self._turns = deque(turns)
-        self._running = set(range(landings))
+        self._tasks: dict[int, list[int]] = {landing: [] for landing in landings}
+        self._numbers = itertools.count()
         self._dead: set[int] = set()
-        self._turn = Turn(0, 0)
+        self._turn = Turn(-1, 0)
+        self._task: int | None = None
         self._left = 0
         self._busy = False
-        self._next()
+        self._stopping = False
 
-    def enter(self, landing: int) -> End | None:
-        """Wait for the landing's turn; return how it has to end with this call, if it has to."""
+    def start(self, landing: int, count: int) -> list[int]:
+        """Add so many tasks to a landing, and return their numbers."""
         with self._changed:
-            while landing not in self._dead and (self._busy or self._turn.landing != landing):
-                assert self._changed.wait(20), f"landing {landing} never got its turn"
-            if landing in self._dead:
+            numbers = [next(self._numbers) for _ in range(count)]
+            self._tasks[landing] += numbers
+            self._pass_on()
+            return numbers
+
+    def enter(self, task: int) -> End | None:
+        """Wait for the task's turn; return how it has to end with this call, if it has to."""
+        with self._changed:
+            while task not in self._dead and (self._busy or self._task != task):
+                assert self._changed.wait(20), f"task {task} never got its turn"
+            if task in self._dead:
                 raise KilledError
             self._busy = True
             self._left -= 1
             return self._turn.end if self._left == 0 else None
 
-    def leave(self, landing: int, end: End | None) -> None:
-        """End a call. A landing that was stopped keeps its turn until it is over."""
+    def leave(self, task: int, end: End | None) -> None:
+        """End a call. A task that was stopped keeps its turn until it is over."""
         with self._changed:
             self._busy = False
+            self._stopping = self._stopping or end == "stopped"
             if end is not None and end != "stopped":
-                self._dead.add(landing)
-            if self._left == 0 and end != "stopped":
-                self._next()
-            self._changed.notify_all()
+                self._dead.add(task)
+            self._pass_on()
 
-    def finish(self, landing: int) -> None:
-        """Note that a landing is over; what its threads still ask for never reaches the store."""
+    def finish(self, task: int) -> None:
+        """Note that a task is over; what its threads still ask for never reaches the store."""
         with self._changed:
-            self._running.discard(landing)
-            self._dead.add(landing)
-            if self._turn.landing == landing and not self._busy:
-                self._next()
-            self._changed.notify_all()
+            self._dead.add(task)
+            self._pass_on()
 
-    def is_dead(self, landing: int) -> bool:
-        """Return whether the landing is killed or over."""
-        return landing in self._dead
+    def end(self, landing: int) -> None:
+        """Note that a landing has no more tasks."""
+        with self._changed:
+            del self._tasks[landing]
+            self._pass_on()
 
-    def _next(self) -> None:
-        alive = self._running - self._dead
+    def is_dead(self, task: int) -> bool:
+        """Return whether the task is killed or over."""
+        return task in self._dead
+
+    def _pass_on(self) -> None:
+        """Choose whose call is the next, unless one is being made."""
+        if not self._busy:
+            if self._task in self._dead:
+                self._task = None
+                self._left = 0 if self._stopping else self._left
+                self._stopping = False
+            if (self._left == 0 and not self._stopping) or self._turn.landing not in self._tasks:
+                self._task, self._stopping = None, False
+                self._take_turn()
+            alive = [each for each in self._tasks.get(self._turn.landing, ()) if each not in self._dead]
+            if self._task is None and alive:
+                self._task = alive[self._turn.pick % len(alive)]
+        self._changed.notify_all()
+
+    def _take_turn(self) -> None:
         while self._turns:
             self._turn = self._turns.popleft()
             self._left = self._turn.calls
-            if self._turn.landing in alive:
+            if self._turn.landing in self._tasks:
                 return
-        self._turn, self._left = Turn(min(alive, default=-1), 0), -1
+        self._turn, self._left = Turn(min(self._tasks, default=-1), 0), -1
 
 
 @dataclass
@@ -181,11 +125,14 @@ class Seen:
 
 
 class GatedSink(Sink):
-    """Passes calls on to a store when it is its landing's turn, until the landing is killed."""
+    """Passes calls on to a store when it is its task's turn, until the task is killed."""
 
-    def __init__(self, sink: Sink, landing: int, schedule: Schedule, token: CancelToken, seen: Seen, *, listed: bool):
+    def __init__(  # noqa: PLR0917  all of them differ from task to task, or from history to history
+        self, sink: Sink, landing: int, task: int, schedule: Schedule, token: CancelToken, seen: Seen, *, listed: bool
+    ) -> None:
         self._sink = sink
         self._landing = landing
+        self._task = task
         self._schedule = schedule
         self._token = token
         self._seen = seen
@@ -245,8 +192,8 @@ class GatedSink(Sink):
         return self.make(lambda: self._sink.remove_wrong(key, found=found, sent=sent))
 
     def make(self, carry_out: Callable[[], Answer]) -> Answer:
-        """Make a call in its turn, unless the landing is killed with it."""
-        end = self._schedule.enter(self._landing)
+        """Make a call in its turn, unless the task is killed with it."""
+        end = self._schedule.enter(self._task)
         try:
             if end == "stopped":
                 self._token.cancel(StoppedByHandError())
@@ -257,11 +204,11 @@ class GatedSink(Sink):
                 raise KilledError
             return answer
         finally:
-            self._schedule.leave(self._landing, end)
+            self._schedule.leave(self._task, end)
 
     @property
     def dead(self) -> bool:
-        return self._schedule.is_dead(self._landing)
+        return self._schedule.is_dead(self._task)
 
 
 class _GatedWriter(ObjectWriter):
@@ -284,4 +231,4 @@ class _GatedWriter(ObjectWriter):
 
 
 class StoppedByHandError(Exception):
-    """Somebody stopped the landing."""
+    """Somebody stopped the task."""

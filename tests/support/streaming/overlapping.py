@@ -1,33 +1,31 @@
-"""Running a history of overlapping landings in a real store, and what must hold when all of them are over."""
+"""Running a history of overlapping landings in a real store."""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
-import google_crc32c
 import pytest
 from support.stores.faulty_sink import KilledError
-from support.streaming.exports import LandingClient, unpacked
-from support.streaming.interleaving import KEY, GatedSink, History, Schedule, Seen, StoppedByHandError
-from support.streaming.staged import unnamed_uploads
+from support.streaming.exports import LandingClient
+from support.streaming.histories import Group, History, Shards
+from support.streaming.interleaving import GatedSink, Schedule, Seen, StoppedByHandError
 
 from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.domain.records.handle import ExportHandle
-from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.domain.records.object_names import generation
+from labelbox_export_provider.domain.records.landing_plan import LandingPlan
 from labelbox_export_provider.errors import LabelboxExportError, StorageError
-from labelbox_export_provider.sinks.base import EXPORT_ID
 from labelbox_export_provider.testing.sink_conformance import Store
 
 Outcome = BaseException | None
+Step = Callable[..., Any]
 
 
 @dataclass
@@ -41,65 +39,191 @@ class Exports:
 
 @dataclass
 class Aftermath:
-    """What a history left, and how each landing ended: the last of its tries."""
+    """What a history left, and how each landing ended: the last of its tries, and all failures of its tasks."""
 
     history: History
     exports: Exports
     store: Store
     seen: Seen
     outcomes: list[Outcome]
+    failures: list[list[BaseException]]
+    doubled: set[int] = field(default_factory=set)
+    """Landings of which a task ran twice at the same moment."""
 
     def handle(self, landing: int) -> ExportHandle:
-        plan = self.history.landings[landing]
-        return self.exports.handles[plan.question][plan.export]
+        case = self.history.landings[landing]
+        return self.exports.handles[case.question][case.export]
 
 
 def run_history(history: History, exports: Exports, store: Store) -> Aftermath:
     """Run all landings as the history says, then each that was killed, stopped or may be retried once more."""
-    schedule, seen = Schedule(history.turns, len(history.landings)), Seen()
-    after = Aftermath(history, exports, store, seen, [None] * len(history.landings))
-
-    def land(landing: int, run: Schedule, *, again: bool = False) -> None:
-        token, plan = CancelToken(), history.landings[landing]
-        try:
-            sink = GatedSink(store.again(), landing, run, token, seen, listed=history.listed)
-            exports.client.land(
-                after.handle(landing),
-                sink,
-                token=token,
-                now=datetime.now(timezone.utc) + timedelta(hours=plan.hours_later),
-                **plan.options(explicit=history.explicit, again=again),
-            )
-            after.outcomes[landing] = None
-        except BaseException as error:  # noqa: BLE001  however it ends
-            after.outcomes[landing] = error
-        finally:
-            run.finish(landing)
-
+    count = len(history.landings)
+    after = Aftermath(history, exports, store, Seen(), [None] * count, [[] for _ in range(count)])
+    schedule = Schedule(history.turns, range(count))
+    runs = [LandingRun(after, landing) for landing in range(count)]
     with attributes(kept=history.attributes):
-        threads = [threading.Thread(target=land, args=(each, schedule)) for each in range(len(history.landings))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-            assert not thread.is_alive()
-        for landing, outcome in enumerate(after.outcomes):
-            if may_be_retried(outcome):
-                land(landing, _only(landing), again=True)
+        _run_at_once([partial(each.run, schedule) for each in runs])
+        for each in runs:
+            # What a shard needs is only known from the error of `publish`, so that a second clearing can be needed.
+            for _ in range(2):
+                if each.needs_another_try:
+                    each.run(Schedule((), [each.landing]), again=True)
     return after
 
 
-def _only(landing: int) -> Schedule:
-    schedule = Schedule((), landing + 1)
-    for other in range(landing):
-        schedule.finish(other)
-    return schedule
+def _run_at_once(steps: Iterable[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=each) for each in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
-def may_be_retried(outcome: Outcome) -> bool:
+class LandingRun:
+    """One landing over all of its tries: a transfer, or the tasks of `parallel_landing` as a scheduler runs them."""
+
+    def __init__(self, after: Aftermath, landing: int) -> None:
+        self.landing = landing
+        self._after = after
+        self._case = after.history.landings[landing]
+        self._options = self._options_of(again=False)
+        self._plan: LandingPlan | None = None
+        self._staged: set[int] = set()
+        self._given_up_and_killed = False
+
+    @property
+    def needs_another_try(self) -> bool:
+        """Whether Airflow would try a task again, or somebody would clear what an error names."""
+        outcome = self._after.outcomes[self.landing]
+        return may_be_retried(outcome) or self._given_up_and_killed or self._is_to_be_cleared(outcome)
+
+    def run(self, schedule: Schedule, *, again: bool = False) -> None:
+        """Run its tasks in their turns; `again`, only those that have to be repeated."""
+        self._given_up_and_killed = False
+        try:
+            if self._case.shards is None:
+                self._options = self._options_of(again=again)
+                step = partial(self._client.land, self._handle, now=self._now, **self._options)
+                (outcome,) = self._run_tasks(schedule, [step])
+            else:
+                outcome = self._run_shards(schedule, self._case.shards, again=again)
+        finally:
+            schedule.end(self.landing)
+        self._after.outcomes[self.landing] = outcome if isinstance(outcome, BaseException) else None
+
+    @property
+    def _client(self) -> LandingClient:
+        return self._after.exports.client
+
+    @property
+    def _handle(self) -> ExportHandle:
+        return self._after.handle(self.landing)
+
+    @property
+    def _now(self) -> datetime:
+        return datetime.now(timezone.utc) + timedelta(hours=self._case.hours_later)
+
+    def _options_of(self, *, again: bool) -> dict[str, Any]:
+        return self._case.options(explicit=self._after.history.explicit, again=again)
+
+    def _is_to_be_cleared(self, outcome: Outcome) -> bool:
+        return self._case.shards is not None and type(outcome) is StorageError
+
+    # --- tasks of one landing in shards
+
+    def _run_shards(self, schedule: Schedule, shards: Shards, *, again: bool) -> Outcome:
+        if self._plan is None or (again and shards.plans_again):
+            self._options = self._options_of(again=again)
+            step = partial(self._client.plan, self._handle, max_shards=shards.max_shards, **self._options)
+            planned = self._try_group(schedule, {None: [step]}, retries=shards.retries)[None]
+            if isinstance(planned, BaseException):
+                return planned
+            self._plan, self._staged = planned, set()
+        elif again and self._is_to_be_cleared(self._after.outcomes[self.landing]):
+            self._staged = set()
+        every = set(range(len(self._plan.shards)))
+        groups = [tuple(every - self._staged)] if again else shards.stages
+        for group in groups:
+            if (failed := self._run_group(schedule, group, retries=shards.retries)) is not None:
+                return failed
+        for group in [(None,)] if again else shards.publishes:
+            if (failed := self._run_group(schedule, group, retries=shards.retries)) is not None:
+                return failed
+        return None
+
+    def _run_group(self, schedule: Schedule, group: Group, *, retries: bool) -> Outcome:
+        """Run shards and publishes at the same time; of those that Airflow knows, return how the first failed."""
+        plan = self._plan
+        assert plan is not None
+        given = {"handle": self._handle, **self._options}
+        steps: dict[int | None, list[Step]] = {}
+        for number in group:
+            if number is None:
+                steps.setdefault(None, []).append(partial(self._client.publish, plan, now=self._now, **given))
+            elif number < len(plan.shards):
+                steps.setdefault(number, []).append(partial(self._client.stage, plan, number, **given))
+        results = self._try_group(schedule, steps, retries=retries)
+        if None in results:  # a shard beside it is one that Airflow does not know any more
+            results = {None: results[None]}
+        failed = {number: each for number, each in results.items() if isinstance(each, BaseException)}
+        self._staged = {number for number in {*self._staged, *results} - failed.keys() if number is not None}
+        return next(iter(failed.values()), None)
+
+    def _try_group(
+        self, schedule: Schedule, steps: dict[int | None, list[Step]], *, retries: bool
+    ) -> dict[int | None, Any]:
+        """Run tasks at the same time, and once more those that Airflow would try again; return what each ended with.
+
+        Of a task that runs twice, the later one counts.
+        """
+        if any(len(each) > 1 for each in steps.values()) or (None in steps and len(steps) > 1):
+            self._after.doubled.add(self.landing)
+        numbers = [number for number, same in steps.items() for _ in same]
+        ended = self._run_tasks(schedule, [step for same in steps.values() for step in same])
+        results = dict(zip(numbers, ended, strict=True))
+        given_up = [each for each in ended if not any(each is counted for counted in results.values())]
+        killed = any(isinstance(each, KilledError) for each in given_up)
+        # A publish removes what those before it have left.
+        self._given_up_and_killed = killed or (self._given_up_and_killed and None not in steps)
+        repeated = [number for number, each in results.items() if may_be_retried(each)] if retries else []
+        again = self._run_tasks(schedule, [steps[each][-1] for each in repeated])
+        return results | dict(zip(repeated, again, strict=True))
+
+    def _run_tasks(self, schedule: Schedule, steps: Sequence[Step]) -> list[Any]:
+        """Run tasks at the same time; return what each has returned or raised."""
+        results: list[Any] = [None] * len(steps)
+        numbers = schedule.start(self.landing, len(steps))
+
+        def run(place: int) -> None:
+            token, after = CancelToken(), self._after
+            try:
+                sink = GatedSink(
+                    after.store.again(),
+                    self.landing,
+                    numbers[place],
+                    schedule,
+                    token,
+                    after.seen,
+                    listed=after.history.listed,
+                )
+                results[place] = steps[place](sink=sink, token=token)
+            except BaseException as error:  # noqa: BLE001  however it ends
+                results[place] = error
+                after.failures[self.landing].append(error)
+            finally:
+                schedule.finish(numbers[place])
+
+        _run_at_once([partial(run, place) for place in range(len(steps))])
+        return results
+
+
+def may_be_retried(outcome: object) -> bool:
     """Return whether Airflow would try the task again; everything else is a fault of the product."""
-    if outcome is None or isinstance(outcome, (KilledError, StoppedByHandError)):
-        return outcome is not None
+    if not isinstance(outcome, BaseException):
+        return False
+    if isinstance(outcome, (KilledError, StoppedByHandError)):
+        return True
     assert isinstance(outcome, LabelboxExportError), repr(outcome)
     return outcome.retryable
 
@@ -115,154 +239,3 @@ def attributes(*, kept: bool) -> Iterator[None]:
         if not kept:
             patch.setattr(os, "setxattr", refuse)
         yield
-
-
-def check_aftermath(after: Aftermath) -> list[str]:
-    """Return what does not hold, in words; nothing where all is well."""
-    visible = after.store.visible()
-    manifests = {key: Manifest.model_validate_json(content) for key, content in visible.items() if "manifests/" in key}
-    faults = [f"a second try ended with {each!r}" for each in after.outcomes if may_be_retried(each)]
-    newest = _newest(manifests, after) if after.history.explicit else None
-    for key, manifest in manifests.items():
-        if newest is None or key == newest:
-            faults += _not_whole(key, manifest, visible, after.store.sink.uri)
-    generations = [manifest.generation for manifest in manifests.values()]
-    faults += [f"{each} has two manifests" for each in set(generations) if generations.count(each) > 1]
-    if after.history.listed:
-        faults += [f"{key} is open, and no receipt names it" for key in unnamed_uploads(after.store)]
-        faults += _leftovers(after, visible)
-    visible = {key: content for key, content in visible.items() if "_staging/" not in key}
-    check = _explicit_faults if after.history.explicit else _layout_faults
-    return faults + check(after, visible, manifests)
-
-
-def _leftovers(after: Aftermath, visible: Mapping[str, bytes]) -> list[str]:
-    """Return receipts and open uploads of exports that every landing of them has landed."""
-    faults = []
-    names = [generation(after.handle(number).export_id) for number in range(len(after.outcomes))]
-    found = [*after.store.litter(), *(key for key in visible if "_staging/" in key)]
-    for name in set(names):
-        outcomes = [outcome for each, outcome in zip(names, after.outcomes, strict=True) if each == name]
-        if not any(outcomes):
-            faults += [f"{key} is left" for key in found if f".{name}" in key]
-    return faults
-
-
-def _newest(manifests: Mapping[str, Manifest], after: Aftermath) -> str | None:
-    del after
-    with_rows = [key for key, manifest in manifests.items() if manifest.objects]
-    return max(with_rows, key=lambda key: manifests[key].export.order, default=None)
-
-
-def _not_whole(key: str, manifest: Manifest, visible: Mapping[str, bytes], uri: Callable[[str], str]) -> list[str]:
-    there = {uri(each): content for each, content in visible.items()}
-    faults = []
-    for entry in manifest.objects:
-        content = there.get(entry.uri)
-        if content is None:
-            faults.append(f"{key} names {entry.uri}, which is not there")
-        elif (len(content), f"{google_crc32c.value(content):08x}") != (entry.bytes, entry.crc32c):
-            faults.append(f"{key} names {entry.uri}, which is another object")
-    if manifest.uris is not None and manifest.uris not in there:
-        faults.append(f"{key} names {manifest.uris}, which is not there")
-    return faults
-
-
-def _layout_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Mapping[str, Manifest]) -> list[str]:
-    faults = []
-    landed = {manifest.generation: manifest for manifest in manifests.values()}
-    plans = after.history.landings
-    handles = {generation(after.handle(each).export_id): after.handle(each) for each in range(len(plans))}
-    # Nothing that a manifest names goes, but by `replace` of the same question.
-    ever = {name for name in handles for key in after.seen.manifests if f".{name}." in key}
-    replaced = {
-        name
-        for name, handle in handles.items()
-        for each, plan in enumerate(plans)
-        if after.handle(each).question == handle.question
-        and after.handle(each).order > handle.order
-        and (plan.rerun == "replace" or _replaces(name, after))
-    }
-    faults += [f"{name} is gone, and nothing replaced it" for name in ever - landed.keys() - replaced]
-    for landing, key in sorted(after.seen.removed):
-        name, own = next(each for each in handles if re.search(rf"\.{each}[./]", key)), after.handle(landing)
-        # What nobody has touched for an hour goes without having a manifest, which alone holds the question.
-        same = handles[name].question == own.question or (name not in ever and plans[landing].hours_later)
-        may_go = same and handles[name].order < own.order
-        if name != generation(own.export_id) and not (may_go and plans[landing].rerun == "replace"):
-            faults.append(f"landing {landing} removed {key}")
-    # What no manifest names is gone too, but for what a killed removal of a generation left.
-    named = {each.uri for manifest in landed.values() for each in manifest.objects}
-    for key in visible:
-        name = next(each for each in handles if f".{each}." in key)
-        is_left = after.store.sink.uri(key) not in named and name not in ever and not _taken_over(name, after)
-        if "data/" in key and is_left and after.history.listed:
-            faults.append(f"{key} is there, and no manifest names it")
-    for question in {plan.question for plan in plans}:
-        faults += _newest_faults(after, question, landed, visible)
-    return faults
-
-
-def _taken_over(name: str, after: Aftermath) -> bool:
-    """Return whether a try of this export ended because a later one had aborted its uploads, and so will be no more."""
-    of = [each for each in range(len(after.outcomes)) if generation(after.handle(each).export_id) == name]
-    return any(type(after.outcomes[each]) is StorageError for each in of)
-
-
-def _replaces(name: str, after: Aftermath) -> bool:
-    """Return whether a landing of this generation gives way to every newer one."""
-    own = [
-        plan
-        for each, plan in enumerate(after.history.landings)
-        if f"{name}" == generation(after.handle(each).export_id)
-    ]
-    return any(plan.rerun == "replace" for plan in own)
-
-
-def _newest_faults(
-    after: Aftermath, question: int, landed: Mapping[str, Manifest], visible: Mapping[str, bytes]
-) -> list[str]:
-    """Compare the rows of the newest export of a question that a landing succeeded with, and look for older ones."""
-    of = [each for each, plan in enumerate(after.history.landings) if plan.question == question]
-    done = [each for each in of if after.outcomes[each] is None]
-    if not done:
-        return []
-    newest = max(done, key=lambda each: after.history.landings[each].export)
-    name = generation(after.handle(newest).export_id)
-    rows = [row for key in sorted(visible) if "data/" in key and f".{name}." in key for row in _rows(key, visible)]
-    faults = []
-    if rows != after.exports.rows:
-        faults.append(f"{name}, the newest of question {question}, has {len(rows)} of {len(after.exports.rows)} rows")
-    if landed[name].rerun == "replace" if name in landed else False:
-        others = [each for each in landed.values() if each.export.question == after.handle(newest).question]
-        faults += [f"{each.generation} stays beside {name}" for each in others if each.generation != name]
-    return faults
-
-
-def _rows(key: str, visible: Mapping[str, bytes]) -> list[bytes]:
-    return unpacked(key, visible[key]).splitlines()
-
-
-def _explicit_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Mapping[str, Manifest]) -> list[str]:
-    """The object is that of the newest export with which a landing succeeded."""
-    done = [each for each, outcome in enumerate(after.outcomes) if outcome is None]
-    if not done:
-        return []
-    newest = max(done, key=lambda each: after.handle(each).order)
-    handle = after.handle(newest)
-    there = after.store.sink.head(KEY)
-    if there is None:
-        return [f"nothing is at {KEY}"]
-    faults = []
-    if there.metadata and there.metadata.get(EXPORT_ID) != handle.export_id:
-        faults.append(f"an older export is at {KEY}")
-    named = [each for each in manifests.values() if each.export.export_id == handle.export_id]
-    if len(named) != 1:
-        faults.append(f"{len(named)} manifests are of the newest export")
-    return faults
-
-
-def describe(after: Aftermath, faults: list[str]) -> str:
-    """Return a history and its faults for somebody who has to understand them."""
-    lines: list[Any] = [f"seed {after.history.seed}: {'; '.join(faults)}", after.history, *map(repr, after.outcomes)]
-    return "\n".join(map(str, [*lines, *sorted(after.store.visible())]))
