@@ -19,7 +19,8 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.start_order import KINDS, moment_of, overtaken, read_starts
+from benchmarks.start_order import KINDS, TriggerLogs, moment_of, overtaken, read_starts
+from demo.airflow_api import RUN_ENDED, until
 from demo.airflow_cluster import AirflowCluster
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 
@@ -100,16 +101,23 @@ def _measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
             "LABELBOX_PROJECTS": json.dumps(projects),
         }
         with AirflowCluster(work / "airflow", dags, env=settings, parallelism=given.parallelism) as airflow:
+            logs = airflow.home / "logs" / "dag_id=many_sources"
             airflow.api.wait_for_dag("many_sources")
             airflow.api.unpause("many_sources")
             run_id = airflow.api.trigger("many_sources")
             least = math.ceil(given.sources / given.limit) * given.seconds
-            run = airflow.api.wait_for_run("many_sources", run_id, timeout=4 * least + 300)
+            triggers = TriggerLogs(logs)
+
+            def ended() -> dict[str, Any] | None:
+                triggers.read()
+                found = airflow.api.run("many_sources", run_id)
+                return found if found["state"] in RUN_ENDED else None
+
+            run = until("the run to end", ended, timeout=4 * least + 300, every=2)
             tasks = airflow.api.tasks("many_sources", run_id)
-            logs = work / "airflow" / "logs" / "dag_id=many_sources"
             phases = max(log.read_text().count(_PHASE_BEGINS) for log in logs.rglob("attempt=*.log"))
         began = moment_of(run["start_date"])
-        starts = read_starts(labelbox, logs, projects, began)
+        starts = read_starts(labelbox, triggers, projects, began)
     wall = (moment_of(run["end_date"]) - began).total_seconds()
     return {
         "wall": round(wall, 1),

@@ -8,17 +8,18 @@ fake Labelbox has seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from labelbox_export_provider.testing import FakeLabelbox
 
 KINDS = ("urgent", "tonight", "backfill")
 """Kinds of sources, in the order in which they are promised to start."""
-NOT_BEFORE = 31.0
-"""Seconds after a refusal before which a start is not released: those of the trigger, and one for the clocks."""
+NOT_BEFORE = timedelta(seconds=31)
+"""Time after a refusal before which a start is not released: those of the trigger, and one for the clocks."""
 TOGETHER = 1.0
 """Seconds within which starts count as released at once."""
 _RESTS = "Too many exports run, and the start rests"
@@ -58,45 +59,57 @@ def overtaken(starts: Sequence[Start]) -> list[tuple[Start, Start]]:
     ]
 
 
+class TriggerLogs:
+    """What the triggers of a DAG log. To be read every few seconds: a task's next trigger overwrites its file."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._found: dict[tuple[str, str], dict[str, datetime]] = {}
+
+    def read(self) -> None:
+        """Keep the first moment of each event of each task."""
+        for log in self._logs.glob("run_id=*/task_id=*/map_index=*/attempt=*.log.trigger.*"):
+            task = log.parts[-3].partition("=")[2], log.parts[-2].partition("=")[2]
+            for line in log.read_text().splitlines():
+                with suppress(ValueError):  # the last line may be half written
+                    record = json.loads(line)
+                    moment = moment_of(record["timestamp"])
+                    found = self._found.setdefault(task, {})
+                    found[record["event"]] = min(moment, found.get(record["event"], moment))
+
+    def first(self, kind: str, number: int, beginning: str) -> datetime | None:
+        """Return when a task's triggers first logged an event that begins so."""
+        found = self._found.get((kind, str(number)), {})
+        return min((moment for event, moment in found.items() if event.startswith(beginning)), default=None)
+
+
 def read_starts(
-    labelbox: FakeLabelbox, logs: Path, projects: Mapping[str, Sequence[str]], began: datetime
+    labelbox: FakeLabelbox, logs: TriggerLogs, projects: Mapping[str, Sequence[str]], began: datetime
 ) -> list[Start]:
-    """Return the starts of a run in the order in which Labelbox carried them out; `logs` are those of its DAG."""
-    asked: dict[str, list[float]] = {}
+    """Return the starts of a run in the order in which Labelbox carried them out."""
+    asked: dict[str, list[datetime]] = {}
     for each in labelbox.requests.asking("StartProjectExport"):
-        project = str(each.variables["input"]["filters"]["projectId"])
-        asked.setdefault(project, []).append(_seconds(each.at, began))
+        asked.setdefault(str(each.variables["input"]["filters"]["projectId"]), []).append(each.at)
     place = {project: (kind, number) for kind in projects for number, project in enumerate(projects[kind])}
-    return [
-        _start(*place[str(export.source_id)], asked[str(export.source_id)], logs, began) for export in labelbox.exports
-    ]
 
+    def seconds(moment: datetime) -> float:
+        return round((moment - began).total_seconds(), 3)
 
-def _start(kind: str, number: int, asked: Sequence[float], logs: Path, began: datetime) -> Start:
-    refusals = len(asked) - 1
-    if not refusals:
-        return Start(kind, number, 0, None, None, None, asked[0])
-    found: dict[str, float] = {}
-    for event, moment in _events(logs, kind, number):
-        for beginning in (_RESTS, _RELEASED):
-            if event.startswith(beginning):
-                found.setdefault(beginning, _seconds(moment, began))
-    rests = round(max(found.get(_RESTS, asked[0]), asked[0] + NOT_BEFORE), 3)
-    return Start(kind, number, refusals, asked[0], rests, found[_RELEASED], asked[-1])
+    def start(project: str) -> Start:
+        kind, number = place[project]
+        refused, started = asked[project][0], asked[project][-1]
+        refusals = len(asked[project]) - 1
+        if not refusals:
+            return Start(kind, number, 0, None, None, None, seconds(started))
+        released = logs.first(kind, number, _RELEASED)
+        if released is None:
+            raise LookupError(f"{kind} {number} was refused, and no trigger logged {_RELEASED!r}")
+        rests = max(logs.first(kind, number, _RESTS) or refused, refused + NOT_BEFORE)
+        return Start(kind, number, refusals, *map(seconds, (refused, rests, released, started)))
 
-
-def _events(logs: Path, kind: str, number: int) -> Iterator[tuple[str, datetime]]:
-    """Return what triggers logged for one task, in order."""
-    for log in sorted(logs.glob(f"run_id=*/task_id={kind}/map_index={number}/attempt=*.log.trigger.*")):
-        for line in log.read_text().splitlines():
-            record = json.loads(line)
-            yield str(record["event"]), moment_of(record["timestamp"])
+    return [start(str(export.source_id)) for export in labelbox.exports]
 
 
 def moment_of(text: str) -> datetime:
     """Read a moment as Airflow writes it."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _seconds(moment: datetime, began: datetime) -> float:
-    return round((moment - began).total_seconds(), 3)

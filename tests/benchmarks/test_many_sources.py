@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.many_sources import GOAL, MAX_PHASES, missed
 from benchmarks.stage import ROOT
-from benchmarks.start_order import Start, overtaken, read_starts
+from benchmarks.start_order import Start, TriggerLogs, overtaken, read_starts
 from labelbox_export_provider.client import flows
 from labelbox_export_provider.client.graphql import START_PROJECT_EXPORT
 from labelbox_export_provider.client.http_clients import LabelboxClient
@@ -69,21 +69,24 @@ def test_each_part_of_the_order_is_checked() -> None:
 
 
 def test_starts_are_read_from_labelbox_and_triggers(tmp_path: Path) -> None:
-    """A start that was refused has its moments from the log of its trigger; one that was not has only its own."""
+    """A start that was refused has its moments from its trigger's log, which the next trigger overwrites."""
     rows = [row for each in PROJECTS for row in generate_rows(2, project_id=each)]
     began = datetime.now(timezone.utc)
+    triggers = TriggerLogs(tmp_path)
 
     def write_log(kind: str, events: list[tuple[float, str]]) -> None:
         log = tmp_path / "run_id=one" / f"task_id={kind}" / "map_index=0" / "attempt=1.log.trigger.5.log"
-        log.parent.mkdir(parents=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         lines = [
             {"timestamp": f"{began + timedelta(seconds=moment):%Y-%m-%dT%H:%M:%S.%fZ}", "level": "info", "event": event}
             for moment, event in events
         ]
-        log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        log.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"timestamp": "20')
+        triggers.read()
 
     rested = "Too many exports run, and the start rests: 1 of 1 resting starts"
     write_log("urgent", [(20, "trigger starting"), (70, rested), (80, rested), (90, "The start is tried again.")])
+    write_log("urgent", [(95, "trigger starting"), (120, "The export is COMPLETE")])
     write_log("tonight", [(5, "another trigger")])
     with FakeLabelbox(rows) as labelbox:
         labelbox.change(running_exports_per_organization=1, seconds_per_export=1000)
@@ -100,7 +103,7 @@ def test_starts_are_read_from_labelbox_and_triggers(tmp_path: Path) -> None:
                 start(PROJECTS[1])
             labelbox.change(running_exports_per_organization=2)
             start(PROJECTS[1])
-        starts = read_starts(labelbox, tmp_path, {"tonight": PROJECTS[:1], "urgent": PROJECTS[1:]}, began)
+        starts = read_starts(labelbox, triggers, {"tonight": PROJECTS[:1], "urgent": PROJECTS[1:]}, began)
     tonight, urgent = starts
     assert (tonight.kind, tonight.refusals, tonight.rests, tonight.released) == ("tonight", 0, None, None)
     assert (urgent.kind, urgent.refusals, urgent.rests, urgent.released) == ("urgent", 1, 70, 90)
