@@ -174,17 +174,25 @@ def _figures(runs: Sequence[Run], wall: float) -> dict[str, Any]:
     }
 
 
+def _median_steps(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for step in runs[0].get("steps", ()):
+        yield f"{median(run['steps'][step] for run in runs):.1f}"
+
+
 def _print(report: Mapping[str, Any]) -> None:
     settings = report["settings"]
     print(f"{settings['size'] / MIB:.0f} MiB in {OBJECTS} objects, compression {settings['compression']}\n")
-    print("| case | wall s, median (least to most) | of the single transfer | CPU-s | peak memory of a process, MiB |")
-    print("|---|---|---|---|---|")
+    print(
+        "| case | wall s, median (least to most) | of the single transfer | of it plan, stage, publish, s | CPU-s "
+        "| peak memory of a process, MiB |"
+    )
+    print("|---|---|---|---|---|---|")
     for name, runs in report["cases"].items():
         walls, cpu = [run["wall"] for run in runs], median(run["cpu"] for run in runs)
         peak = max(run["peak_memory_mib"] for run in runs)
         print(
             f"| {name} | {median(walls):.2f} ({min(walls):.2f} to {max(walls):.2f}) | {report['of_single'][name]:.2f} "
-            f"| {cpu:.1f} | {peak:.0f} |"
+            f"| {', '.join(_median_steps(runs))} | {cpu:.1f} | {peak:.0f} |"
         )
 
 
