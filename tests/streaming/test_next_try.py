@@ -23,7 +23,7 @@ from labelbox_export_provider.errors import (
     StorageError,
     TooManyErrorRowsError,
 )
-from labelbox_export_provider.sinks.base import JSON, NewObject
+from labelbox_export_provider.sinks.base import JSON, NewObject, Part, PartBody
 from labelbox_export_provider.streaming.landing.land import (
     LandingOptions,
     LandingProgress,
@@ -34,6 +34,7 @@ from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayo
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorRows
 from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
+from labelbox_export_provider.testing.sink_conformance.parts import expect
 
 OBJECT_BYTES = 128 * 1024
 PART_BYTES = 16 * 1024
@@ -116,6 +117,23 @@ def test_the_report_of_a_shard_counts_its_own_objects(at: LandingClient, store: 
     count = last - first
     kept, total = (count - 1) * OBJECT_BYTES, count * OBJECT_BYTES
     assert progress.kept == f"{count - 1} of {count} objects ({kept} of {total} bytes) {STORED}"
+
+
+def test_a_shard_leaves_the_receipts_of_others_alone(at: LandingClient, tmp_path: Path) -> None:
+    """One that another task writes at this moment is not aborted; what a killed try of its own has left is."""
+    store, handle = file_store(tmp_path / "lake"), at.export()
+    names = layout_names(handle, "lake", "gzip")
+    common: dict[str, Any] = {"client": at.client, "handle": handle, "names": names}
+    common["options"] = LandingOptions(**OPTIONS)
+    plan = plan_landing(**common, sink=store.again(), max_shards=2, shard_bytes=1)
+    others, left = (store.sink.begin(NewObject(names.receipt(number), JSON)) for number in (plan.shards[1][0], 0))
+    for writer in (others, left):
+        writer.put_part(Part(1, 0, PartBody([b"{}"]), last=True))
+    stage_objects(plan, *plan.shards[0], **common, sink=store.again())
+    others.complete(expect(b"{}"))
+    with pytest.raises(StorageError):
+        left.complete(expect(b"{}"))
+    assert [name for name in store.litter() if "_staging/" in name] == []
 
 
 def test_nothing_is_kept_of_one_object(at: LandingClient, store: Store) -> None:

@@ -12,11 +12,11 @@ from typing import NoReturn
 from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageError, StorageUnsupportedError
-from labelbox_export_provider.sinks.base import ListedObject, NewObject, WrittenObject
+from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.streaming.landing.generations import Generation, LandedGenerations, Look
 from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.manifests import Landed
-from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED, OwnObjects
+from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED, Found, OwnObjects
 from labelbox_export_provider.streaming.landing.progress import StoreState
 
 logger = logging.getLogger(__name__)
@@ -93,17 +93,17 @@ class Destination(ABC):
         except (StorageError, StoppedError) as error:
             logger.info("What the failed landing made visible was not compared with other tries: %s", error)
 
-    def check(self, written: Mapping[str, WrittenObject], manifest_key: str) -> Mapping[str, ListedObject]:
+    def check(self, written: Mapping[str, WrittenObject], manifest_key: str) -> Mapping[str, Found]:
         """Check right before the manifest that all objects are there, and that nothing else of this export is.
 
-        Return what was listed of the objects of this export; nothing where that is not permitted.
+        Return what is there of `written`; nothing where that cannot be known.
 
         Objects in another form, and manifests of another state, are removed, unless another try of this export has
         landed them meanwhile: then this one gives way.
         """
         self._written = written
         listed = self._objects.listed()
-        self._objects.check(written, listed)
+        found = self._objects.check(written, listed)
         others = [key for key in listed or () if key not in written]
         stale = self._own_keys
         if others:
@@ -113,7 +113,7 @@ class Destination(ABC):
         # Where objects go, so does a manifest of the same name that may name them.
         self._objects.remove(key for key in stale if others or key != manifest_key)
         self._objects.remove(others)
-        return listed or {}
+        return found
 
     def publish(self, new: NewObject, content: bytes) -> str:
         """Write the manifest and return its address.

@@ -12,7 +12,7 @@ from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, ResultCounts
 from labelbox_export_provider.domain.records.object_names import State
 from labelbox_export_provider.sinks import checksum
-from labelbox_export_provider.sinks.base import ListedObject, Sink, WrittenObject
+from labelbox_export_provider.sinks.base import ListedObject, Sink, StoredObject, WrittenObject
 from labelbox_export_provider.streaming.pipeline.staged import StagedStream
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 
@@ -55,15 +55,15 @@ def landed_object(written: WrittenObject, counts: RowCounts) -> LandedObject:
     )
 
 
-def with_listed_etags(
-    manifest: Manifest, written: Mapping[str, WrittenObject], listed: Mapping[str, ListedObject]
+def with_etags(
+    manifest: Manifest, written: Mapping[str, WrittenObject], found: Mapping[str, ListedObject | StoredObject]
 ) -> Manifest:
-    """Return the manifest with the ETags of a listing for objects whose completion reported none.
+    """Return the manifest with the ETags of what was found, for objects whose completion reported none.
 
     Cloud Storage reports none when it completes an upload, but does when an object of an earlier try is looked at: one
     landing and a resumed one must not differ in that.
     """
-    etags = {each.uri: listed[key].etag for key, each in written.items() if key in listed}
+    etags = {each.uri: found[key].etag for key, each in written.items() if key in found}
     objects = (each.model_copy(update={"etag": each.etag or etags.get(each.uri)}) for each in manifest.objects)
     return manifest.model_copy(update={"objects": tuple(objects)})
 

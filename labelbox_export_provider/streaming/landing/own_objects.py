@@ -17,12 +17,13 @@ from labelbox_export_provider.errors import (
     StorageUnavailableError,
     StorageUnsupportedError,
 )
-from labelbox_export_provider.sinks.base import ListedObject, WrittenObject
+from labelbox_export_provider.sinks.base import ListedObject, StoredObject, WrittenObject
 from labelbox_export_provider.streaming.landing.job import Job
 
 logger = logging.getLogger(__name__)
 
 NOT_PERMITTED = (StorageDeniedError, StorageUnsupportedError)
+Found = ListedObject | StoredObject
 
 
 class OwnObjects:
@@ -81,27 +82,30 @@ class OwnObjects:
             )
         self._warned = True
 
-    def sizes(self, keys: Iterable[str], listed: Mapping[str, ListedObject] | None) -> dict[str, int]:
-        """Return the sizes of those objects that are there; what the listing lacks is asked for by its name."""
+    def find(self, keys: Iterable[str], listed: Mapping[str, ListedObject] | None) -> dict[str, Found]:
+        """Return those objects that are there; what the listing lacks is asked for by its name."""
         listed = listed or {}
-        found = {key: listed[key].size for key in keys if key in listed}
-        by_name = [key for key in keys if key not in found]
-        heads = self._job.calls.map(self._sink.head, by_name)
-        return found | {each.key: each.size for each in heads if each is not None}
+        found: dict[str, Found] = {key: listed[key] for key in keys if key in listed}
+        heads = self._job.calls.map(self._sink.head, [key for key in keys if key not in found])
+        return found | {each.key: each for each in heads if each is not None}
 
-    def check(self, written: Mapping[str, WrittenObject], listed: Mapping[str, ListedObject] | None) -> None:
+    def check(
+        self, written: Mapping[str, WrittenObject], listed: Mapping[str, ListedObject] | None
+    ) -> Mapping[str, Found]:
         """Fail if one of the objects that this landing has written is gone or has another size; remove a wrong one.
 
-        Where a store neither lists nor says for certain that there is no object, nothing is checked; nor does an
-        explicit key, which is in no listing, count as gone where reading may be denied.
+        Return what is there of them. Where a store neither lists nor says for certain that there is no object, nothing
+        is checked; nor does an explicit key, which is in no listing, count as gone where reading may be denied.
         """
         if listed is None and not self._sink.heads_without_list:
-            return
-        sizes = self.sizes(written, listed)
+            return {}
+        found = self.find(written, listed)
         for key, ours in written.items():
-            if sizes.get(key) == ours.size or (key == self._job.names.explicit_key and key not in sizes):
+            if key in found and found[key].size == ours.size:
                 continue
-            there = self._sink.head(key) if key in sizes else None
+            if key not in found and key == self._job.names.explicit_key:
+                continue
+            there = self._sink.head(key) if key in found else None
             if there is None or ours.etag is None or (there.etag or "").strip('"') != ours.etag:
                 raise StorageUnavailableError(
                     "An object that this landing had completed is gone or was written again: another landing of the "
@@ -110,6 +114,7 @@ class OwnObjects:
                     details=ours.uri,
                 )
             raise self._sink.remove_wrong(key, found=there.size, sent=ours.size)
+        return found
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove objects of this export, several at once."""
@@ -126,8 +131,8 @@ class OwnObjects:
 
     def are_there(self, named: Mapping[str, int | None], listed: Mapping[str, ListedObject] | None = None) -> bool:
         """Return whether all that a manifest names is in the store, of the sizes that are known."""
-        sizes = self.sizes(named, listed)
-        return all(key in sizes and size in {None, sizes[key]} for key, size in named.items())
+        found = self.find(named, listed)
+        return all(key in found and size in {None, found[key].size} for key, size in named.items())
 
     def named_by(self, manifest: Manifest, listed: Iterable[str]) -> dict[str, int | None] | None:
         """Return key and size of all that a manifest of this export names; None where it names an unknown address.

@@ -234,10 +234,16 @@ class Receipts:
         return known
 
     def _find(self) -> list[int]:
-        """Return the numbers of the receipts that are there; remove what a killed try has left beside them."""
+        """Return the numbers of the receipts that are there; remove what a killed try has left beside them.
+
+        Other tasks may write receipts at this moment, if this one has objects of its own.
+        """
         names, sink = self._job.names, self._job.sink
         if not sink.put_leaves_nothing:
-            sink.abort_open_uploads(names.staging)
+            for number in self.scope or ():
+                sink.abort_open_uploads(names.receipt(number), exact=True)
+            if self.scope is None:
+                sink.abort_open_uploads(names.staging)
         numbers = [names.receipt_number(each.key) for each in sink.list(names.staging)]
         return [each for each in numbers if each is not None and (self.scope is None or each in self.scope)]
 

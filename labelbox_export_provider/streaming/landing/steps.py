@@ -27,7 +27,7 @@ from labelbox_export_provider.streaming.landing.manifests import (
     landed_object,
     result_counts,
     state_of,
-    with_listed_etags,
+    with_etags,
 )
 from labelbox_export_provider.streaming.landing.next_try import ending
 from labelbox_export_provider.streaming.landing.options import LandedExport
@@ -270,8 +270,7 @@ class Landing:
 
     def _publish(self, manifest: Manifest) -> LandedExport:
         key = self._names.manifest(manifest.state)
-        listed = self._destination.check(self._written, key)
-        manifest = with_listed_etags(manifest, self._written, listed)
+        manifest = with_etags(manifest, self._written, self._destination.check(self._written, key))
         self._job.calls.token.check()
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         uri = self._destination.publish(self._small_object(key, JSON), content)
