@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,20 +18,21 @@ from support.streaming.one_upload import (
     KEY,
     PART_BYTES,
     RANGE_BYTES,
+    RANGES,
     bytes_read,
     calls_of,
     check_landed,
+    client_of_ranges,
     kill,
     kill_midway,
     land,
+    use_small_parts,
 )
 from support.streaming.staged import receipts_in, unnamed_uploads
 
-from labelbox_export_provider.domain.records.object_names import explicit_names
-from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.errors import IntegrityError, StorageUnavailableError, UnreachableError
-from labelbox_export_provider.sinks.base import JSON, NDJSON, NewObject, Part, PartBody
+from labelbox_export_provider.errors import IntegrityError, ObjectExistsError, StorageUnavailableError, UnreachableError
+from labelbox_export_provider.sinks.base import NDJSON, NewObject, Part, PartBody
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
@@ -40,14 +41,12 @@ from labelbox_export_provider.testing.sink_conformance import Store
 from labelbox_export_provider.windows_check.listing import list_names
 from labelbox_export_provider.windows_check.names import Names
 
-RANGES = 8
 FORMS = [None, "gzip"]
 
 
 @pytest.fixture(scope="module")
 def larger() -> Iterator[LandingClient]:
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
-    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
+    with client_of_ranges() as client:
         yield client
 
 
@@ -61,8 +60,7 @@ def at(larger: LandingClient) -> LandingClient:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+    use_small_parts(monkeypatch)
 
 
 @pytest.fixture
@@ -137,53 +135,15 @@ def test_a_resumed_landing_puts_no_part_again_that_a_receipt_names(at: LandingCl
     assert sorted(numbers) == list(range(named + 1, named + len(numbers) + 1))
 
 
-FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {
-    "missing": lambda receipt: None,
-    "foreign": lambda receipt: receipt.model_copy(update={"export_id": "clother"}),
-    "of another upload": lambda receipt: receipt.model_copy(update={"upload": "u4711"}),
-    "without a part": lambda receipt: receipt.model_copy(update={"parts": receipt.parts[:-1]}),
-    "beyond its parts": lambda receipt: receipt.model_copy(update={"size": 2**40}),
-}
-
-
-@pytest.mark.parametrize("fault", [*FAULTS, "cut"])
-def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, s3: StrictS3, fault: str) -> None:
-    """The upload is continued behind the ranges before it, or begun again; the bytes are the same."""
-    store, handle = strict_store(s3), at.export()
-    kill_midway(at, handle, store)
-    key = explicit_names(handle, KEY, None).receipt(2)
-    receipt = read_receipt(content := store.visible()[key])
-    assert receipt is not None
-    changed = FAULTS[fault](receipt) if fault in FAULTS else receipt
-    store.sink.delete(key)
-    if changed is not None:
-        store.sink.put(NewObject(key, JSON), content[:-20] if fault == "cut" else changed.to_json())
-    land(at, handle, store.again())
-    assert bytes_read(at) > (RANGES - 3) * RANGE_BYTES
-    check_landed(at, handle, store)
-
-
-@pytest.mark.parametrize("member", ["crc32c", "size", "rows"])
-def test_a_receipt_of_other_bytes_ends_resuming(at: LandingClient, s3: StrictS3, member: str) -> None:
-    """One that is sound by itself, but not of these bytes, is an `IntegrityError`; nothing is left, a retry lands."""
-    store, handle = strict_store(s3), at.export()
-    kept = kill_midway(at, handle, store)
-    key = explicit_names(handle, KEY, None).receipt(kept - 1)
-    receipt = read_receipt(store.visible()[key])
-    assert receipt is not None
-    changes: dict[str, Any] = {
-        "crc32c": {"crc32c": "00000000"},
-        "size": {"size": receipt.size - 1},
-        "rows": {"counts": {**receipt.counts, "rows": receipt.counts["rows"] - 1}},
-    }
-    store.sink.put(NewObject(key, JSON), receipt.model_copy(update=changes[member]).to_json())
-    seen_at_once = "an earlier try has stored differ" if member != "rows" else "row counters"
-    with pytest.raises(IntegrityError, match=seen_at_once):
-        land(at, handle, store.again())
-    assert store.visible() == {}
-    assert store.litter() == []
-    land(at, handle, store.again())
-    check_landed(at, handle, store)
+def test_a_landing_that_is_refused_leaves_nothing(at: LandingClient, any_store: Store) -> None:
+    """Something else is at the key by now: receipts and their upload go, and what is there stays."""
+    handle = at.export()
+    kill_midway(at, handle, any_store)
+    any_store.sink.put(NewObject(KEY, NDJSON), b"theirs")
+    with pytest.raises(ObjectExistsError):
+        land(at, handle, any_store.again(), replace=False)
+    assert any_store.visible() == {KEY: b"theirs"}
+    assert any_store.litter() == []
 
 
 def test_the_check_of_windows_takes_no_receipt_for_a_manifest(at: LandingClient, tmp_path: Path) -> None:
