@@ -94,6 +94,17 @@ def test_a_landing_that_has_no_use_for_the_rule_makes_no_call(
     assert RULE not in {call.operation for call in server.calls}
 
 
+def test_an_explicit_key_that_can_be_resumed_is_asked_for(
+    at: LandingClient, caplog: pytest.LogCaptureFixture, server: StrictS3
+) -> None:
+    """Its one upload lives from the first range on, so the rule counts as it does for several objects."""
+    store = strict_store(server)
+    assert store.set_upload_rules is not None
+    store.set_upload_rules({"lake/": 1})
+    (warning,) = warnings_of(caplog, at, at.export(), store, key="lake/rows", receipt_bytes=OBJECT_BYTES)
+    assert "(s3://lake/lake/rows)" in warning
+
+
 def test_a_rule_that_may_not_be_read_changes_nothing(
     at: LandingClient, caplog: pytest.LogCaptureFixture, server: StrictS3
 ) -> None:
