@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.stores.servers import files
@@ -106,15 +107,15 @@ def test_an_explicit_key_with_other_options_is_refused(at: LandingClient, store:
         at.land(handle, store.sink, key="rows", compression=None)
 
 
+def without_attributes(*arguments: object) -> None:
+    raise OSError(errno.ENOTSUP, "Operation not supported")
+
+
 def test_without_file_attributes_the_bytes_decide(
     at: LandingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a file system without extended attributes the bytes themselves decide."""
-
-    def refuse(*arguments: object) -> None:
-        raise OSError(errno.ENOTSUP, "Operation not supported")
-
-    monkeypatch.setattr(os, "setxattr", refuse)
+    monkeypatch.setattr(os, "setxattr", without_attributes)
     sink = FileSink(tmp_path)
     handle = at.export()
     with pytest.raises(Killed):
@@ -127,3 +128,32 @@ def test_without_file_attributes_the_bytes_decide(
             at.export(window=FixedWindow("2024-05-07T00:00:00Z", "2024-05-08T00:00:00Z"), days=1), sink, key="rows.gz"
         )
     assert files(tmp_path) == before
+
+
+def test_without_metadata_a_newer_export_that_comes_between_two_looks_stays(
+    at: LandingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older one that listed the manifests before, and looked at the key after it, does not take its place."""
+    older, newer, sink = at.export(days=-1), at.export(), FileSink(tmp_path)
+
+    class Between(KilledAt):
+        def head(self, key: str) -> Any:
+            if not files(tmp_path):
+                at.land(newer, sink, key="rows.gz", replace=True)
+            return super().head(key)
+
+    monkeypatch.setattr(os, "setxattr", without_attributes)
+    with pytest.raises(ObjectExistsError, match="newer export is at this key"):
+        at.land(older, Between(sink, "no such key"), key="rows.gz", replace=True)
+    assert len([name for name in files(tmp_path) if name.startswith("_manifests/")]) == 1
+
+
+@pytest.mark.parametrize("rerun", ["refuse", "replace"])
+def test_a_retry_of_what_is_landed_is_not_refused(at: LandingClient, store: Store, rerun: Any) -> None:
+    """Others landed at the same moment, or later: the try that a kill ended after its manifest would have succeeded."""
+    handle = at.export()
+    at.land(handle, store.sink, rerun=rerun)
+    other = at.export(minutes=-5)
+    asked_otherwise = other.model_copy(update={"filters_digest": f"sha256:{1:064}"})
+    at.land(asked_otherwise if rerun == "replace" else other, store.sink)
+    assert not at.land(handle, store.sink, rerun=rerun).moved

@@ -35,10 +35,11 @@ class ExplicitKey(Destination):
     def before_completion(self) -> None:
         """Look once more at the key; an object that another export has put there meanwhile is judged as at first.
 
-        Also where the store is asked not to overwrite: some ignore that.
+        Also where the store is asked not to overwrite: some ignore that. Without metadata, manifests are listed in any
+        case: the first list was older than the look at the key, and an object is there before its manifest.
         """
         there = self._sink.head(self._key)
-        if there is not None and there != self._there:
+        if there is not None and (there != self._there or there.metadata is None):
             self._there = there
             look = self._look()
             self._refuse(() if look is None else look.others)

@@ -32,7 +32,8 @@ class Layout(Destination):
 
     def _judge(self, others: tuple[Generation, ...], own: list[Landed]) -> None:
         handle, rerun = self._job.handle, self._job.options.rerun
-        for other in others if rerun != "add" else ():
+        # A try that has landed this export was not refused: the others came at the same moment, or later.
+        for other in others if rerun != "add" and not own else ():
             unlike = other.export is not None and not other.answers(handle)
             if unlike or rerun == "refuse":
                 self._remove_leftovers()
