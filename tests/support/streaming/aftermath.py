@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import google_crc32c
+from support.stores.faulty_sink import KilledError
 from support.streaming.exports import unpacked
 from support.streaming.histories import KEY, LandingCase
+from support.streaming.interleaving import StoppedByHandError
 from support.streaming.overlapping import Aftermath, may_be_retried
 from support.streaming.staged import unnamed_uploads
 
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.domain.records.object_names import generation
-from labelbox_export_provider.errors import IntegrityError, StorageError
+from labelbox_export_provider.errors import IntegrityError, LabelboxExportError, StorageError
 from labelbox_export_provider.sinks.base import EXPORT_ID
 
 
@@ -47,7 +49,8 @@ def _failures(after: Aftermath) -> Iterator[str]:
         alone = not others if after.history.explicit else all(_export_of(each) != _export_of(case) for each in others)
         unexpected = (StorageError, IntegrityError) if alone and landing not in after.doubled else (IntegrityError,)
         for failure in after.failures[landing]:
-            if type(failure) in unexpected:
+            is_known = isinstance(failure, (KilledError, StoppedByHandError, LabelboxExportError))
+            if not is_known or type(failure) in unexpected:
                 yield f"landing {landing}: a task ended with {failure!r}"
 
 

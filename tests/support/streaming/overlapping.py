@@ -108,9 +108,9 @@ class LandingRun:
                 (outcome,) = self._run_tasks(schedule, [step])
             else:
                 outcome = self._run_shards(schedule, self._case.shards, again=again)
+            self._after.outcomes[self.landing] = outcome if isinstance(outcome, BaseException) else None
         finally:
             schedule.end(self.landing)
-        self._after.outcomes[self.landing] = outcome if isinstance(outcome, BaseException) else None
 
     @property
     def _client(self) -> LandingClient:
@@ -219,13 +219,10 @@ class LandingRun:
 
 
 def may_be_retried(outcome: object) -> bool:
-    """Return whether Airflow would try the task again; everything else is a fault of the product."""
-    if not isinstance(outcome, BaseException):
-        return False
-    if isinstance(outcome, (KilledError, StoppedByHandError)):
-        return True
-    assert isinstance(outcome, LabelboxExportError), repr(outcome)
-    return outcome.retryable
+    """Return whether Airflow would try the task again."""
+    if isinstance(outcome, LabelboxExportError):
+        return outcome.retryable
+    return isinstance(outcome, (KilledError, StoppedByHandError))
 
 
 @contextmanager
