@@ -29,6 +29,7 @@ _OF_THE_TESTS = (
     "LABELBOX_STOP_MOMENTS",
     "LABELBOX_WAITS",
     "LABELBOX_PICTURES",
+    "LABELBOX_PROJECTS_E2E",
 )
 
 for _name in [name for name in os.environ if name.startswith(_OF_A_USER) and not name.startswith(_OF_THE_TESTS)]:
