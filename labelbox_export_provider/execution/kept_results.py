@@ -31,6 +31,11 @@ def ended_with_results(client: LabelboxClient, handle: ExportHandle) -> datetime
     return state.updated_at
 
 
+def may_be_gone(handle: ExportHandle, now: datetime) -> bool:
+    """Return whether an export may have ended so long ago that its results are not believed to be there."""
+    return now - handle.started_at > BELIEVED_FOR
+
+
 def require_results(client: LabelboxClient, state: ExportTaskState, now: datetime) -> None:
     """Fail with `ExportPurgedError` where an export that ended long ago reads empty, or fresh URLs are refused."""
     ended = state.updated_at or state.created_at

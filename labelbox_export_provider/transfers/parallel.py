@@ -7,6 +7,7 @@ machine, so a landing is planned by one task, staged by mapped tasks, a shard ea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import TaskGroup
@@ -14,6 +15,7 @@ from airflow.sdk import TaskGroup
 from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHARD_BYTES, LandingPlan, StagedShard
 from labelbox_export_provider.domain.records.manifest import Versions
 from labelbox_export_provider.errors import ConfigurationError, HandleError
+from labelbox_export_provider.execution.kept_results import may_be_gone
 from labelbox_export_provider.execution.tries import time_of_tries
 from labelbox_export_provider.hooks.labelbox import airflow_version, provider_version
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 PLAN_KEY = "labelbox_landing_plan"
 """XCom key of the plan; what the planning task returns are the shards."""
 _OWN_OPTIONS = frozenset({"map_index_template", "plan", "shard", "task_id", "trigger_rule"})
-_MAX_MAPPED = 1024
-"""What Airflow maps over by default (`[core] max_map_length`)."""
 
 
 class _PlanLanding(LabelboxExportTransferOperator):
@@ -52,6 +52,8 @@ class _PlanLanding(LabelboxExportTransferOperator):
     def _plan(self, **landing: Any) -> LandingPlan:
         from labelbox_export_provider.streaming.landing.land import plan_landing
 
+        if may_be_gone(landing["handle"], datetime.now(timezone.utc)):
+            landing["ended"](landing["client"])
         tries = 2 * time_of_tries(self)  # of a task that stages, and then of the one that publishes
         return plan_landing(**landing, max_shards=self.max_shards, shard_bytes=self.shard_bytes, tries=tries)
 
@@ -117,7 +119,7 @@ def parallel_landing(
     :param transfer: `LabelboxExportToS3Operator`, `LabelboxExportToGCSOperator` or `LabelboxExportToFileOperator`,
         whose directory all workers have to share.
     :param export: handle of the export: `export=wait.output`.
-    :param max_shards: how many tasks stage it at most.
+    :param max_shards: how many tasks stage it at most, up to 64; then shards are larger than `shard_bytes`.
     :param shard_bytes: bytes of the source that are worth a task; 8 GiB by default.
     :param outlets: assets of the task that publishes.
     :param options: options of the transfer and of all three tasks, such as `retries` and `pool`.
@@ -181,7 +183,7 @@ def _check(transfer: object, max_shards: object, shard_bytes: object, options: M
         raise ConfigurationError(
             f"parallel_landing sets {', '.join(taken)} of its tasks itself. Leave it out; group_id= names the group."
         )
-    for name, value, most in (("max_shards", max_shards, _MAX_MAPPED), ("shard_bytes", shard_bytes, None)):
+    for name, value, most in (("max_shards", max_shards, MAX_SHARDS), ("shard_bytes", shard_bytes, None)):
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole or not 1 <= cast("int", value) <= (most or cast("int", value)):
             limit = f"from 1 to {most}" if most else "of at least 1"

@@ -24,6 +24,12 @@ def test_the_page_names_every_exception_that_the_block_comes_after() -> None:
     assert set(re.findall(r"`(\w+):`", above)) == kinds
 
 
+def test_the_table_names_every_line_of_the_block() -> None:
+    shown = set(re.findall(r"`([a-z ]+)`", " ".join(re.findall(r"^\| (`[^|]+`) \|", PAGE, re.MULTILINE))))
+    blocks = "".join(file.read_text(encoding="utf-8") for file in snapshots.FOLDER.iterdir())
+    assert set(re.findall(r"^  ([a-z][a-z ]*): +", blocks, re.MULTILINE)) <= shown
+
+
 def test_the_page_says_that_a_missing_directory_must_be_created(tmp_path: Path) -> None:
     """Retries alone do not create it."""
     task = LabelboxExportToFileOperator(task_id="land", export="{{ x }}", root=str(tmp_path / "missing"))

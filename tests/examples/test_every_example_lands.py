@@ -28,7 +28,7 @@ from support.stores.servers import (
 )
 
 from labelbox_export_provider.domain.records.manifest import Manifest
-from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_workspace
+from labelbox_export_provider.testing import DEMO_MODEL_RUN_ID, FakeLabelbox, generate_rows, generate_workspace
 from labelbox_export_provider.testing.faults import ErrorRows
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
@@ -153,6 +153,24 @@ def test_an_example_without_a_window_lands_all_rows_of_its_source(theatre: Theat
     assert manifest.export.source.kind == kind
     assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.expected_rows(export.export_id)
     assert rows_of(added)
+
+
+def test_the_example_of_many_tasks_lands_in_shards(theatre: Theatre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two mapped tasks stage the objects of the project, and the last one makes them visible."""
+    for name in ("LABELBOX_OBJECT_BYTES", "LABELBOX_SHARD_BYTES"):
+        monkeypatch.setitem(theatre.environment, name, str(64 * 1024))
+    project_id = "clprojecthuge000000000000"
+    monkeypatch.setitem(theatre.environment, "LABELBOX_PROJECT_ID", project_id)
+    theatre.labelbox.add_project(project_id, "All signs", generate_rows(200, project_id=project_id))
+    try:
+        [export], added = theatre.run("labelbox_huge_export")
+    finally:
+        theatre.labelbox.delete_project(project_id)
+    [manifest] = manifests(added)
+    assert manifest.export.source.id == project_id
+    assert len(manifest.objects) > 1
+    assert not any("_staging/" in address for address in added)
+    assert b"".join(row + b"\n" for row in rows_of(added)) == theatre.labelbox.expected_rows(export.export_id)
 
 
 def test_the_example_for_gcs_keeps_the_newest_export_of_its_model_run_alone(theatre: Theatre) -> None:

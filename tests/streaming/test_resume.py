@@ -211,7 +211,7 @@ FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {
 }
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, "cut", "a lost byte"])
+@pytest.mark.parametrize("fault", [*FAULTS, "of the next object", "cut", "a lost byte"])
 def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: Store, fault: str) -> None:
     """A missing, doubled, foreign or damaged receipt is refused before anything is visible; staging again helps."""
     handle = at.export()
@@ -219,8 +219,11 @@ def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: St
     plan = stage_all(at, handle, any_store)
     key = layout_names(handle, "lake", "gzip").receipt(2)
     content = any_store.visible()[key]
+    damaged: bytes | None
     if fault == "cut":
-        damaged: bytes | None = content[:-20]
+        damaged = content[:-20]
+    elif fault == "of the next object":
+        damaged = any_store.visible()[names.receipt(3)]
     elif fault == "a lost byte":
         damaged = re.sub(rb'"max_row_bytes":\d', b'"max_row_bytes":', content)
     else:

@@ -109,8 +109,9 @@ def plan_landing(
     """Split a COMPLETE export into shards for `stage_objects`, of at least `shard_bytes` of the source.
 
     It looks at the store as `land_export` does and fails as that does, also for error rows above their threshold. It
-    moves no rows, and asks Labelbox for two totals whatever the size of the export. The plan has no shards where one
-    task is enough, or the store cannot resume; then `publish` lands the export by itself.
+    moves no rows, and asks Labelbox for two totals whatever the size of the export; only where it announces no result,
+    as of an export that still runs, is `ended` called. The plan has no shards where one task is enough, or the store
+    cannot resume; then `publish` lands the export by itself.
     `tries` is how long all tries of all tasks may take together, for the same warning.
     """
     return _working(

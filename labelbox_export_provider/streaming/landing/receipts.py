@@ -220,18 +220,20 @@ class Receipts:
             if numbers and sink.read(names.receipt(numbers[0]), limit=1) is None:
                 self._stop(f"{self._uri(numbers[0])} may not be read.")
                 return {}
-            found = self._job.calls.map(self._read, numbers)
+            found = dict(zip(numbers, self._job.calls.map(self._examine, numbers), strict=True))
         except NOT_PERMITTED as error:
             self._stop(error)
             return {}
-        known = {}
-        for number, receipt in zip(numbers, found, strict=True):
-            if (fault := self._fault(number, receipt)) is not None:
-                self.faults.append(f"{self._uri(number)} {fault}")
-            elif receipt is not None:
-                totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
-                known[number] = _Known(receipt.upload, totals, receipt.checksum)
-        return known
+        self.faults += [f"{self._uri(number)} {fault}" for number, fault in found.items() if isinstance(fault, str)]
+        return {number: each for number, each in found.items() if isinstance(each, _Known)}
+
+    def _examine(self, number: int) -> _Known | str:
+        """Return what is remembered of a receipt, or what is wrong with it."""
+        receipt = self._read(number)
+        if receipt is None:
+            return "cannot be read, or is damaged"
+        totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
+        return self._fault(number, receipt) or _Known(receipt.upload, totals, receipt.checksum)
 
     def _find(self) -> list[int]:
         """Return the numbers of the receipts that are there; remove what a killed try has left beside them.
@@ -251,9 +253,7 @@ class Receipts:
         content = self._job.sink.read(self._job.names.receipt(number), limit=_MAX_RECEIPT)
         return None if content is None else read_receipt(content)
 
-    def _fault(self, number: int, receipt: Receipt | None) -> str | None:
-        if receipt is None:
-            return "cannot be read, or is damaged"
+    def _fault(self, number: int, receipt: Receipt) -> str | None:
         job = self._job
         if receipt.export_id != job.handle.export_id or receipt.generation != job.names.generation:
             return f"is of export {receipt.export_id}"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from labelbox_export_provider.client import flows
-from labelbox_export_provider.client.polling import CompletedTotals, confirmed_totals
+from labelbox_export_provider.client.polling import CompletedTotals
 from labelbox_export_provider.client.types import StreamTotals, StreamType
 from labelbox_export_provider.domain.records.landing_plan import LandingPlan, StagedShard, shards_of
 from labelbox_export_provider.domain.records.manifest import ErrorCounts, LandedObject, Manifest, Versions
@@ -35,7 +35,7 @@ from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.planned import check_plan, make_plan
 from labelbox_export_provider.streaming.landing.range_receipts import receipts_of
 from labelbox_export_provider.streaming.landing.staging import Stager, not_staged_error
-from labelbox_export_provider.streaming.landing.totals import ask_totals
+from labelbox_export_provider.streaming.landing.totals import announced_totals, ask_totals
 from labelbox_export_provider.streaming.landing.upload_rule import ask_upload_rule
 from labelbox_export_provider.streaming.pipeline import compression
 from labelbox_export_provider.streaming.pipeline.pipeline import StagedObject, StagedStream
@@ -83,17 +83,12 @@ class Landing:
 
     def _plan(self, ended: Ended, max_shards: int, shard_bytes: int) -> LandingPlan:
         job = self._job
-        end = job.calls.submit(lambda: ended(job.client))
-        export_id = job.handle.export_id
-        asked_errors = job.calls.submit(lambda: job.client.run(flows.stream_totals(export_id, StreamType.ERRORS)))
-        asked = job.calls.submit(lambda: job.client.run(confirmed_totals(export_id, StreamType.RESULT)))
         landed = self._destination.prepare(self._keep())
-        job.calls.results(end)
-        (errors,) = job.calls.results(asked_errors)
+        totals = announced_totals(job.client, job.handle.export_id, job.calls, ended)
+        errors, result = totals.errors, totals.result
         if landed is not None and (errors is None or errors.lines == landed.manifest.errors.rows):
             return make_plan(job, None, (), landed=True)
         self._check_error_rows(errors)
-        (result,) = job.calls.results(asked)
         object_bytes = job.object_bytes(result.size) if result is not None and self._receipts.are_possible else None
         if result is None or object_bytes is None or not self._receipts.load():
             return make_plan(job, result, ())

@@ -12,7 +12,8 @@ from labelbox_export_provider.client.http_clients import LabelboxClient
 from labelbox_export_provider.client.polling import CompletedTotals, confirmed_totals
 from labelbox_export_provider.client.retry import ONCE
 from labelbox_export_provider.client.types import StreamType
-from labelbox_export_provider.errors import TemporaryError
+from labelbox_export_provider.errors import LabelboxExportError, TemporaryError
+from labelbox_export_provider.streaming.landing.job import Ended
 from labelbox_export_provider.streaming.pipeline.call_pool import CallPool
 
 
@@ -28,4 +29,26 @@ def ask_totals(client: LabelboxClient, export_id: str, calls: CallPool) -> Compl
         settled = False
     if not settled:
         errors = client.run(confirmed_totals(export_id, StreamType.ERRORS))
+    return CompletedTotals(result, errors)
+
+
+def announced_totals(client: LabelboxClient, export_id: str, calls: CallPool, ended: Ended) -> CompletedTotals:
+    """Return the totals that Labelbox announces, for a plan: two requests.
+
+    An export that still runs or has failed announces no result, and those of other users may not be read: there `ended`
+    is called, which fails with what is wrong.
+    """
+    failure: LabelboxExportError | None = None
+    errors = result = None
+    try:
+        errors, result = calls.map(
+            lambda stream: client.run(flows.stream_totals(export_id, stream)), (StreamType.ERRORS, StreamType.RESULT)
+        )
+    except LabelboxExportError as error:
+        failure = error
+    if result is None:
+        ended(client)
+        if failure is not None:
+            raise failure
+        result = client.run(confirmed_totals(export_id, StreamType.RESULT))
     return CompletedTotals(result, errors)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from support.airflow.project_exports import start_of
 from support.airflow.started import handle_of
-from support.airflow.tasks import StateStore, context_of
+from support.airflow.tasks import StateStore, context_of, some_dag
 from support.stores.servers import files
 
-from labelbox_export_provider import ExportTaskSensor, LabelboxExportToFileOperator
+from labelbox_export_provider import ExportTaskSensor, LabelboxExportToFileOperator, parallel_landing
 from labelbox_export_provider.airflow_compat import AirflowFailException
 from labelbox_export_provider.testing import FakeLabelbox, ManualClock, generate_rows
 
@@ -89,13 +89,20 @@ def wait(handle: Any, folder: Path) -> Any:
     return ExportTaskSensor(task_id="wait", export=handle).execute(context_of("wait"))
 
 
+def plan(handle: Any, folder: Path) -> Any:
+    with some_dag() as dag:
+        parallel_landing(LabelboxExportToFileOperator, export=handle, root=str(folder))
+    task: Any = dag.get_task("land.plan")
+    return task.execute(context_of("land.plan"))
+
+
 @pytest.mark.parametrize("form", ["empty", "refused"])
-@pytest.mark.parametrize("reader", [land, wait])
+@pytest.mark.parametrize("reader", [land, plan, wait])
 def test_a_handle_whose_results_are_gone_is_not_read(
     fake: FakeLabelbox, clock: ManualClock, tmp_path: Path, form: str, reader: Callable[[Any, Path], Any]
 ) -> None:
-    """Sensor and transfer fail without a retry and name the task to clear: nothing is landed as an empty export."""
-    handle = handle_of(fake)
+    """Sensor, transfer and plan fail without a retry and name the task to clear: nothing lands as an empty export."""
+    handle = {**handle_of(fake), "started_at": clock().isoformat()}  # a worker has the clock of Labelbox
     removed(fake, form)
     clock.advance(30 * HOUR)
     with pytest.raises(AirflowFailException) as failure:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.airflow.landing_group import FILE_BYTES
 from support.airflow.transfer_stores import Store
 from support.stores.servers import (
     ACCESS_KEY,
@@ -28,6 +30,7 @@ from labelbox_export_provider import (
     LabelboxExportToGCSOperator,
     LabelboxExportToS3Operator,
 )
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows, object_store
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,24 @@ def gcs() -> Iterator[str]:
 
 
 @pytest.fixture
+def strict_gcs() -> Iterator[str]:
+    with object_store.strict_gcs() as server:
+        yield server.address
+        assert server.open_uploads() == []
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelbox]:
+    """A fake Labelbox whose night has some objects' worth of rows, in files that are smaller than an object."""
+    layout = StreamLayout(file_bytes=FILE_BYTES)
+    rows = generate_rows(1500, start=date(2026, 11, 20), days=5)
+    with FakeLabelbox(rows, behaviour=Behaviour(streams=layout)) as running:
+        for name, value in running.airflow_environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     if getattr(request, "param", "file") == "file":
 
@@ -54,20 +75,22 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
         yield Store(to_file, lambda: files(tmp_path))
         return
-    if request.param == "gcs":
-        endpoint = request.getfixturevalue("gcs")
+    if request.param in {"gcs", "strict_gcs"}:
+        endpoint = request.getfixturevalue(request.param)
         anonymous = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "test"}}
         monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", json.dumps(anonymous))
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
         google = gcs_client(endpoint)
-        bucket = google.create_bucket(f"lake-{tmp_path.name}".lower().replace("_", "-")[:60].rstrip("-"))
+        bucket = f"lake-{tmp_path.name}".lower().replace("_", "-")[:60].rstrip("-")
+        if request.param == "gcs":
+            google.create_bucket(bucket)
 
         def to_gcs(**options: Any) -> LabelboxExportToGCSOperator:
             name = options.pop("key", None)
             where = {"object_prefix": "/"} if name is None else {"object_name": name}
-            return LabelboxExportToGCSOperator(task_id="land", **{"bucket_name": bucket.name, **where, **options})
+            return LabelboxExportToGCSOperator(task_id="land", **{"bucket_name": bucket, **where, **options})
 
-        yield Store(to_gcs, lambda: gcs_objects(google, bucket.name))
+        yield Store(to_gcs, lambda: gcs_objects(google, bucket))
         return
     endpoint, client = request.getfixturevalue("s3")
     aws = {"login": ACCESS_KEY, "password": SECRET_KEY, "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"}}
