@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from labelbox_export_provider.errors import (
     StorageError,
     TooManyErrorRowsError,
 )
-from labelbox_export_provider.sinks.base import JSON, NewObject, Part, PartBody
+from labelbox_export_provider.sinks.base import JSON, ListedObject, NewObject, Part, PartBody
+from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.streaming.landing.land import (
     LandingOptions,
     LandingProgress,
@@ -268,3 +270,19 @@ def test_a_small_landing_that_ends_for_good_looks_for_no_receipts(at: LandingCli
     with strict_s3() as server:
         kept_after(at, strict_store(server).sink, TooManyErrorRowsError, max_object_bytes=1 << 30, max_error_rows=0)
         assert not [call for call in server.calls if "_staging/" in call.key]
+
+
+def test_receipts_cost_no_round_trip_of_their_own(at: LandingClient, tmp_path: Path) -> None:
+    """Receipts are looked for while the manifests are, at first and at the end, so they do not make a landing wait."""
+    together = threading.Barrier(2)
+    met: list[str] = []
+
+    class MeetingSink(FileSink):
+        def list(self, prefix: str) -> Iterator[ListedObject]:
+            if prefix.startswith(("lake/_staging/", "lake/manifests/")):
+                together.wait(timeout=10)
+                met.append(prefix.split("/")[1])
+            return super().list(prefix)
+
+    at.land(at.export(), MeetingSink(tmp_path), max_object_bytes=OBJECT_BYTES)
+    assert sorted(met) == ["_staging"] * 2 + ["manifests"] * 2

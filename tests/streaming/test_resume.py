@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from labelbox_export_provider.domain.records.landing_plan import MAX_SHARDS, SHA
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
-from labelbox_export_provider.sinks.base import JSON, ListedObject, NewObject
+from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
@@ -217,7 +216,8 @@ def test_a_receipt_that_is_not_sound_is_refused(at: LandingClient, any_store: St
     handle = at.export()
     given: Any = {"handle": handle, "workers": 1, "max_object_bytes": OBJECT_BYTES}
     plan = stage_all(at, handle, any_store)
-    key = layout_names(handle, "lake", "gzip").receipt(2)
+    names = layout_names(handle, "lake", "gzip")
+    key = names.receipt(2)
     content = any_store.visible()[key]
     damaged: bytes | None
     if fault == "cut":
@@ -285,19 +285,3 @@ def test_a_failure_that_may_pass_leaves_what_is_stored(
         at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, workers=1)
     assert f"{kept} of {OBJECTS} objects ({kept * OBJECT_BYTES} of " in caplog.text
     check_landed(at, handle, any_store)
-
-
-def test_receipts_cost_no_round_trip_of_their_own(at: LandingClient, tmp_path: Path) -> None:
-    """Receipts are looked for while the manifests are, at first and at the end, so they do not make a landing wait."""
-    together = threading.Barrier(2)
-    met: list[str] = []
-
-    class MeetingSink(FileSink):
-        def list(self, prefix: str) -> Iterator[ListedObject]:
-            if prefix.startswith(("lake/_staging/", "lake/manifests/")):
-                together.wait(timeout=10)
-                met.append(prefix.split("/")[1])
-            return super().list(prefix)
-
-    at.land(at.export(), MeetingSink(tmp_path), max_object_bytes=OBJECT_BYTES)
-    assert sorted(met) == ["_staging"] * 2 + ["manifests"] * 2
