@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from support.streaming.one_upload import (
     PART_BYTES,
     RANGE_BYTES,
     RANGES,
+    PausedSink,
     bytes_read,
     calls_of,
     check_landed,
@@ -31,7 +33,13 @@ from support.streaming.one_upload import (
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.errors import IntegrityError, ObjectExistsError, StorageUnavailableError, UnreachableError
+from labelbox_export_provider.errors import (
+    IntegrityError,
+    ObjectExistsError,
+    StorageError,
+    StorageUnavailableError,
+    UnreachableError,
+)
 from labelbox_export_provider.sinks.base import NDJSON, NewObject, Part, PartBody
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
@@ -165,6 +173,24 @@ def test_only_the_upload_that_receipts_name_stays(at: LandingClient, any_store: 
     assert len(any_store.litter()) == 1
     assert {each.upload for each in receipts_in(any_store.visible()).values()} == {name}
     land(at, handle, any_store.again())
+    check_landed(at, handle, any_store)
+
+
+def test_a_try_that_still_runs_changes_nothing(
+    at: LandingClient, any_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was believed dead, and both have the one upload: what the later one lands stays as it is."""
+    handle, believed_dead = at.export(), PausedSink(any_store.again(), 48)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(land, at, handle, believed_dead)
+        assert believed_dead.reached.wait(30)
+        with caplog.at_level(logging.INFO):
+            land(at, handle, any_store.again())
+        assert "were stored by an earlier try" in caplog.text
+        seen = any_store.visible()
+        believed_dead.released.set()
+        assert isinstance(running.exception(60), StorageError)
+    assert any_store.visible() == seen
     check_landed(at, handle, any_store)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
-from support.stores.faulty_sink import FaultySink, Injection, KilledError, SinkFault
+from support.stores.faulty_sink import Answer, FaultySink, Injection, KilledError, SinkFault
 from support.streaming.exports import LandingClient, landing_client, manifest_in
 from support.streaming.staged import receipts_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.landing.land import LandedExport
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
@@ -37,6 +39,22 @@ def client_of_ranges() -> Iterator[LandingClient]:
 def use_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MIN_PART", "MAX_PART"):
         monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+
+
+class PausedSink(FaultySink):
+    """Stops before it puts a part of the data, the one of number `turn` from 0, until it is `released`."""
+
+    def __init__(self, sink: Sink, turn: int) -> None:
+        super().__init__(sink, None)
+        self._turn = turn
+        self.reached = Event()
+        self.released = Event()
+
+    def make(self, call: str, key: str, carry_out: Callable[[], Answer]) -> Answer:
+        if (call, self.made["put_part", "data"]) == ("put_part", self._turn):
+            self.reached.set()
+            assert self.released.wait(60)
+        return super().make(call, key, carry_out)
 
 
 def land(at: LandingClient, handle: ExportHandle, sink: Any, **options: Any) -> LandedExport:
