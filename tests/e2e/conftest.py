@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.e2e.metrics import MetricsReceiver
 from support.e2e.stage import API_KEY, BUCKET, DAYS, FIRST_DAY, LATE, NIGHTLY, NIGHTLY_BUCKET, ROWS, Stage, start
+from support.e2e.three_stores import ThreeStores
 from support.e2e.users import ADMIN, with_users
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     from demo.object_store import ObjectStore
     from demo.processes import Processes
     from labelbox_export_provider.testing import FakeLabelbox, FakeUser, generate_rows
+    from labelbox_export_provider.testing.object_store import strict_gcs
 
     home = tmp_path_factory.mktemp("stage")
     dags, windows = home / "dags", home / "windows"
@@ -48,13 +50,19 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         for project_id, number in ROWS.items()
         for row in generate_rows(number, start=FIRST_DAY, days=DAYS, project_id=project_id)
     ]
-    with FakeLabelbox(rows, user=FakeUser(api_key=API_KEY)) as labelbox, Processes(home / "servers") as servers:
+    with (
+        FakeLabelbox(rows, user=FakeUser(api_key=API_KEY)) as labelbox,
+        strict_gcs() as gcs,
+        Processes(home / "servers") as servers,
+    ):
         store = ObjectStore(servers, clean_environment(home), BUCKET)
         store.wait()
+        three = ThreeStores(store, gcs, home / "shared")
         metrics = MetricsReceiver()
         settings = {
             **metrics.airflow_settings,
             **labelbox.airflow_environment(),
+            **three.airflow_environment,
             **with_users(home),
             "AIRFLOW_CONN_AWS_DEFAULT": store.airflow_connection,
             "LABELBOX_PROJECT_ID": NIGHTLY,
@@ -78,7 +86,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         )
         with cluster as airflow:
             late_report = start(airflow, "late_report", project_id=LATE)
-            yield Stage(airflow, labelbox, store, store.another(NIGHTLY_BUCKET), home, metrics, late_report)
+            nightly_store = store.another(NIGHTLY_BUCKET)
+            yield Stage(airflow, labelbox, store, nightly_store, three, home, metrics, late_report)
             airflow.check()
         metrics.close()
 

@@ -15,17 +15,17 @@ from support.e2e.kills import children_of
 from demo.airflow_api import until
 
 if TYPE_CHECKING:
+    from support.e2e.three_stores import ThreeStores
+
     from demo.airflow_cluster import AirflowCluster
-    from demo.object_store import ObjectStore
     from labelbox_export_provider.testing import FakeLabelbox
 
 
 def celery_settings(broker: str, database: str) -> dict[str, str]:
-    """Return the settings under which workers take a task each, and no second one ahead."""
+    """Return the settings under which workers take no task ahead."""
     return {
         "AIRFLOW__CELERY__BROKER_URL": broker,
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
-        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "1",
         "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
     }
 
@@ -36,25 +36,28 @@ class CeleryStage:
 
     airflow: AirflowCluster
     labelbox: FakeLabelbox
-    store: ObjectStore
+    three: ThreeStores
 
     def start_workers(self) -> set[str]:
         """Start workers until two are there, and return their names."""
         children = self.airflow.processes.children
         while len(names := {name for name in children if name.startswith("worker-")}) < 2:
-            self._start_worker(f"worker-{secrets.token_hex(4)}")
+            self.start_worker()
         return names
 
-    def _start_worker(self, name: str) -> None:
-        # Both have one home, as far as Airflow knows: a log is read from there, without the worker's server.
+    def start_worker(self, slots: int = 1) -> str:
+        """Start a worker that runs so many tasks at a time, and return its name."""
+        name = f"worker-{secrets.token_hex(4)}"
+        # All have one home, as far as Airflow knows: a log is read from there, without the worker's server.
         own = ("--celery-hostname", f"{name}@localhost", "--pid", str(self.airflow.home / f"{name}.pid"))
-        self.airflow.start(name, "celery", "worker", "--skip-serve-logs", *own)
+        self.airflow.start(name, "celery", "worker", "--skip-serve-logs", "--concurrency", str(slots), *own)
 
         def is_ready() -> bool:
             self.airflow.check()
             return f"{name}@localhost ready" in self.airflow.log_tail(name, 1000)
 
         until(f"the worker {name} to be ready", is_ready, timeout=90)
+        return name
 
     def worker_of(self, ti_id: str) -> str | None:
         """Return the name of the worker in which a task instance runs now."""
@@ -64,11 +67,14 @@ class CeleryStage:
                 return next((names[each.pid] for each in process.parents() if each.pid in names), None)
         return None
 
-    def kill_worker(self, name: str, ti_id: str) -> None:
-        """Kill the process group of a worker, as a machine that is lost would end it; its task ends with it."""
-        orphans = list(children_of(ti_id))
+    def kill_worker(self, name: str, *ti_ids: str) -> None:
+        """Kill a worker with its tasks, as a machine that is lost would end them."""
+        tasks = [process for ti_id in ti_ids for process in children_of(ti_id)]
         os.killpg(self.airflow.processes.children[name].pid, signal.SIGKILL)
-        until("the task of the killed worker to end", lambda: not any(map(_lives, orphans)), timeout=30, every=0.1)
+        for process in tasks:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        until("the tasks of the killed worker to end", lambda: not any(map(_lives, tasks)), timeout=30, every=0.1)
         self.airflow.kill(name)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from support.e2e.metrics import MetricsReceiver
+    from support.e2e.three_stores import ThreeStores
 
     from demo.airflow_cluster import AirflowCluster
     from demo.object_store import ObjectStore
@@ -39,6 +40,7 @@ class Stage:
     labelbox: FakeLabelbox
     store: ObjectStore
     nightly_store: ObjectStore
+    three: ThreeStores
     home: Path
     metrics: MetricsReceiver
     late_report: str
