@@ -97,7 +97,7 @@ class KilledLanding:
 @pytest.fixture(scope="module")
 def at() -> Iterator[LandingClient]:
     behaviour = Behaviour(streams=StreamLayout(file_bytes=100_000))
-    with FakeLabelbox(generate_rows(2200), behaviour=behaviour) as fake, landing_client(fake) as client:
+    with FakeLabelbox(generate_rows(2150), behaviour=behaviour) as fake, landing_client(fake) as client:
         yield client
 
 
