@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -18,6 +20,7 @@ T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 
 MAX_CALLS = 8
+MAX_WAITING = 4 * MAX_CALLS
 STOP_SECONDS = 2.0
 """How long a landing that stops waits for calls to the store that have begun, which only its client could end."""
 
@@ -39,8 +42,21 @@ class CallPool:
         return self._executor.submit(run)
 
     def map(self, function: Callable[[ItemT], T], items: Iterable[ItemT]) -> list[T]:
-        """Call `function` with each item, several at once, and return the `results` in the order of the items."""
-        return self.results(*[self.submit(lambda item=item: function(item)) for item in items])  # type: ignore[misc]  # binds the item
+        """Call `function` with each item, several at once, and return the `results` in the order of the items.
+
+        Calls that have not begun are few: an export of 10 TiB has 20,480 objects, and a call that waits takes 3 KiB.
+        """
+        found: list[T] = []
+        waiting: deque[Future[T]] = deque()
+        try:
+            for item in items:
+                if len(waiting) == MAX_WAITING:
+                    found += self.results(waiting.popleft())
+                waiting.append(self.submit(partial(function, item)))
+        except BaseException:
+            end_calls(waiting)
+            raise
+        return found + self.results(*waiting)
 
     def results(self, *calls: Future[T]) -> list[T]:
         """Wait for calls and return what they return.
