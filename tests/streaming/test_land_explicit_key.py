@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import files
 from support.streaming.exports import ERROR_LINES, LandingClient, without_versions
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
@@ -17,7 +18,7 @@ from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import (
     ObjectExistsError,
 )
-from labelbox_export_provider.sinks.base import NewObject
+from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing.faults import (
     ErrorRows,
@@ -157,3 +158,22 @@ def test_a_retry_of_what_is_landed_is_not_refused(at: LandingClient, store: Stor
     asked_otherwise = other.model_copy(update={"filters_digest": f"sha256:{1:064}"})
     at.land(asked_otherwise if rerun == "replace" else other, store.sink)
     assert not at.land(handle, store.sink, rerun=rerun).moved
+
+
+def test_receipts_of_a_try_that_began_meanwhile_are_removed(at: LandingClient, store: Store) -> None:
+    """A landing of one object, which has none of its own, finds the open upload that they name only at the end."""
+    handle = at.export()
+
+    class Meanwhile(KilledAt):
+        resumes = True
+
+        def put(self, new: NewObject, content: bytes) -> WrittenObject:
+            if "manifests/" in new.key:
+                killed = FaultySink(store.sink, SinkFault("complete", "data", 0, "killed before"))
+                with pytest.raises(KilledError):
+                    at.land(handle, killed, max_object_bytes=64 * 1024, workers=1)
+                assert [name for name in store.visible() if "_staging/" in name]
+            return super().put(new, content)
+
+    at.land(handle, Meanwhile(store.sink, "no such key"), max_object_bytes=None)
+    assert not [name for name in store.visible() if "_staging/" in name]

@@ -193,11 +193,12 @@ class Landing:
         self._remove_receipts(landed.manifest)
         return LandedExport(landed.manifest, landed.uri, skip=self._skips(landed.manifest), moved=False)
 
-    def _remove_receipts(self, manifest: Manifest) -> None:
+    def _remove_receipts(self, manifest: Manifest) -> bool:
         """Remove the receipts of all tries; a small landing that found nothing of another try does not look."""
         has_some = self._receipts.were_found or self._destination.other_tries
-        if has_some or self._job.has_receipts(manifest.result.bytes):
+        if looks := has_some or self._job.has_receipts(manifest.result.bytes):
             self._receipts.remove()
+        return looks
 
     def _skips(self, manifest: Manifest) -> bool:
         return not manifest.rows_landed and self._options.on_empty == "skip_task"
@@ -270,10 +271,11 @@ class Landing:
         content = manifest.model_dump_json(indent=1).encode() + b"\n"
         uri = self._destination.publish(self._small_object(key, JSON), content)
         self._in_store(manifest=uri, earlier=False)
-        # At the same time, since neither needs the other.
+        # At the same time, unless something of another try is only found by the second look.
         removal = self._job.calls.submit(lambda: self._remove_receipts(manifest))
         self._destination.after_publish(Landed(manifest, key, uri), self._now())
-        self._job.calls.results(removal)
+        if self._job.calls.results(removal) == [False]:
+            self._remove_receipts(manifest)
         return LandedExport(manifest, uri, skip=self._skips(manifest))
 
     def _note(self, written: WrittenObject) -> WrittenObject:
