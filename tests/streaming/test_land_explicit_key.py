@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import files
-from support.streaming.exports import ERROR_LINES, LandingClient, without_versions
+from support.streaming.exports import ERROR_LINES, LandingClient, manifest_in, without_versions
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.errors import (
-    ObjectExistsError,
-)
+from labelbox_export_provider.errors import ObjectExistsError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing.faults import (
@@ -177,3 +175,20 @@ def test_receipts_of_a_try_that_began_meanwhile_are_removed(at: LandingClient, s
 
     at.land(handle, Meanwhile(store.sink, "no such key"), max_object_bytes=None)
     assert not [name for name in store.visible() if "_staging/" in name]
+
+
+def test_a_manifest_whose_objects_a_refused_try_removed_is_taken_back(at: LandingClient, store: Store) -> None:
+    """Another try of the same export is refused, since another one is there, right before the manifest is written."""
+    handle, other = at.export(), at.export(minutes=-5)
+
+    class Meanwhile(KilledAt):
+        def put(self, new: NewObject, content: bytes) -> WrittenObject:
+            if "manifests/" in new.key:
+                at.land(other, store.sink)
+                with pytest.raises(ObjectExistsError):
+                    at.land(handle, store.sink, rerun="refuse")
+            return super().put(new, content)
+
+    with pytest.raises(StorageUnavailableError):
+        at.land(handle, Meanwhile(store.sink, "no such key"), rerun="refuse")
+    assert manifest_in(store.public()).export.export_id == other.export_id

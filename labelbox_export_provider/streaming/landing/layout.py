@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError
+from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageUnavailableError
 from labelbox_export_provider.streaming.landing.destination import Destination, another_form_error
 from labelbox_export_provider.streaming.landing.generations import Generation
 from labelbox_export_provider.streaming.landing.manifests import Landed
@@ -60,6 +60,8 @@ class Layout(Destination):
         # Manifests are listed last: a landing that runs at the same moment writes its own after its objects.
         beside = self._generations.objects() if replaces else {}
         others = self._settle(landed)
+        if others and self._job.options.rerun != "add":
+            self._check_again(landed)
         if not replaces:
             return
         progress.in_store = replace(progress.in_store, replacing=True)
@@ -80,6 +82,14 @@ class Layout(Destination):
                     name,
                 )
         progress.in_store = replace(progress.in_store, replacing=False)
+
+    def _check_again(self, landed: Landed) -> None:
+        """Take the manifest back if another try of this export, refused meanwhile, has removed what it names."""
+        try:
+            self._objects.check(self._written, self._objects.listed() if self._written else None)
+        except StorageUnavailableError:
+            self._objects.remove([landed.key])
+            raise
 
 
 def _refused_error(other: Generation) -> ObjectExistsError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import google_crc32c
@@ -105,7 +105,8 @@ def _layout_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Ma
         and after.handle(each).order > handle.order
         and (plan.rerun == "replace" or _replaces(name, after))
     }
-    faults += [f"{name} is gone, and nothing replaced it" for name in ever - landed.keys() - replaced]
+    gone = ever - landed.keys() - replaced - _withdrawn(handles, after)
+    faults += [f"{name} is gone, and nothing replaced it" for name in gone]
     for landing, key in sorted(after.seen.removed):
         name, own = next(each for each in handles if re.search(rf"\.{each}[./]", key)), after.handle(landing)
         # What nobody has touched for an hour goes without having a manifest, which alone holds the question.
@@ -123,6 +124,17 @@ def _layout_faults(after: Aftermath, visible: Mapping[str, bytes], manifests: Ma
     for question in {plan.question for plan in plans}:
         faults += _newest_faults(after, question, landed, visible)
     return faults
+
+
+def _withdrawn(names: Iterable[str], after: Aftermath) -> set[str]:
+    """Return generations whose manifest their own landing took back, of which no landing ended well."""
+    withdrawn = set()
+    for name in names:
+        of = [each for each in range(len(after.outcomes)) if generation(after.handle(each).export_id) == name]
+        own = any(landing in of and "manifests/" in key and f".{name}." in key for landing, key in after.seen.removed)
+        if own and all(after.outcomes[each] is not None for each in of):
+            withdrawn.add(name)
+    return withdrawn
 
 
 def _taken_over(name: str, after: Aftermath) -> bool:
