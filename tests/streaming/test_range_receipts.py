@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.stores.faulty_sink import FaultySink, SinkFault
 from support.stores.servers import file_store, strict_store
-from support.streaming.exports import LandingClient
+from support.streaming.exports import LandingClient, manifest_in
 from support.streaming.one_upload import (
     KEY,
     PART_BYTES,
@@ -22,11 +24,13 @@ from support.streaming.one_upload import (
     land,
     use_small_parts,
 )
+from support.streaming.staged import receipts_in
 
 from labelbox_export_provider.domain.records.object_names import explicit_names
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
-from labelbox_export_provider.errors import IntegrityError
+from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.sinks.base import JSON, NewObject
+from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.testing.object_store import strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
@@ -110,3 +114,32 @@ def test_a_complete_object_takes_no_more_parts(at: LandingClient, tmp_path: Path
     store.sink.delete(explicit_names(handle, KEY, None).receipt(RANGES - 1))
     land(at, handle, store.again())
     check_landed(at, handle, store)
+
+
+@pytest.mark.parametrize(("first", "then"), [(PART_BYTES, 2 * PART_BYTES), (2 * PART_BYTES, PART_BYTES)])
+def test_another_part_size_makes_the_same_bytes(
+    at: LandingClient, store: Store, caplog: pytest.LogCaptureFixture, first: int, then: int
+) -> None:
+    """Behind smaller parts no larger ones are put, since some stores want all of one size; smaller ones need memory."""
+    handle = at.export()
+    kill(at, handle, store, "put_part", 48 * PART_BYTES // first, part_bytes=first)
+    with caplog.at_level(logging.INFO):
+        land(at, handle, store.again(), part_bytes=then)
+    assert "were stored by an earlier try" in caplog.text
+    etag = manifest_in(store.visible()).objects[0].etag
+    alone = land(at, handle, store.again(), key="other/rows", part_bytes=first).manifest.objects[0]
+    assert store.visible()[KEY] == store.visible()["other/rows"]
+    assert (etag == alone.etag) == (first < then)
+    assert store.litter() == []
+
+
+def test_the_report_counts_only_ranges_that_a_later_try_can_use(at: LandingClient, store: Store) -> None:
+    """The receipt of the first range was not written, so the others are of no use, and their upload is aborted."""
+    progress = LandingProgress()
+    lossy = FaultySink(store.again(), SinkFault("put", "receipts", 0, "unavailable"))
+    late = FaultySink(lossy, SinkFault("put_part", "data", 48, "refused"))
+    with pytest.raises(StorageError):
+        land(at, at.export(), late, progress=progress)
+    assert len(receipts_in(store.visible())) >= 2
+    assert store.litter() == []
+    assert progress.kept == "nothing, since the first range of the object has no receipt"

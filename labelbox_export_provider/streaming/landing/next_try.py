@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 
 from labelbox_export_provider.client.types import StreamType
 from labelbox_export_provider.streaming.landing.final_errors import ends_resuming, why_ended
@@ -40,13 +41,15 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     size = progress.result_bytes or 0
     object_bytes = job.receipt_bytes if job.has_receipts(size) else None
     every = receipts.scope or range(-(-size // (object_bytes or size or 1)))
+    # A range is of no use without those before it.
+    usable = filter if receipts.range_bytes is None else takewhile
     if ends_resuming(error):
         why = why_ended(error)
     elif object_bytes is None:
         why = "an export of one object is moved as a whole"
     elif not job.sink.resumes:
         why = "this store cannot resume"
-    elif stored := [number for number in every if receipts.has(number)]:
+    elif stored := [*usable(receipts.has, every)]:
         return (
             f"{describe_share(stored, every, size, object_bytes, receipts.unit)} are stored; the next try resumes there"
         )

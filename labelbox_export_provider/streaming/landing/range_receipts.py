@@ -32,7 +32,7 @@ class RangeReceipts(Receipts):
     """
 
     unit = "ranges"
-    nothing = "no range of the object has a receipt"
+    nothing = "the first range of the object has no receipt"
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

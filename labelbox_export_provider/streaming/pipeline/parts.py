@@ -55,6 +55,7 @@ class PartUploader:
         self.size = self.crc32c = self.number = 0
         self.writer = writer
         self._context = upload_context
+        self._part_bytes = upload_context.part_bytes
         self._buffers: deque[Output] = deque()
         self._pending = 0
         self.sent = 0
@@ -65,11 +66,14 @@ class PartUploader:
     def resume(self, size: int, crc32c: int, stored: StoredUpload) -> None:
         """Continue an object of which these parts are stored, with output that begins at byte `size`.
 
-        That is at most where the parts end. What they hold of it is compared with them, and not sent again.
+        That is at most where the parts end. What they hold of it is compared with them, and not sent again. Larger
+        parts are not put behind smaller ones, since some stores want all of one size; smaller ones are, where memory is
+        short.
         """
         self.size, self.crc32c, self.number = size, crc32c, len(stored.parts)
         self._sent_before, self._crc32c_before = add_up(stored.parts)
         self.sent = self._sent_before
+        self._part_bytes = min([self._part_bytes, *(part.size for part in stored.parts[:1])])
 
     def append_output(self, data: Output) -> None:
         """Append the next bytes; upload a part as soon as one byte more than it holds is there."""
@@ -88,8 +92,8 @@ class PartUploader:
         self._buffers.append(data)
         self._pending += len(data)
         # A full part waits for one more byte, which shows that it is not the last part.
-        while self._pending > self._context.part_bytes:
-            self._upload_part(self._context.part_bytes, last=False)
+        while self._pending > self._part_bytes:
+            self._upload_part(self._part_bytes, last=False)
 
     def _add_up(self, data: Output) -> None:
         self.size += len(data)
