@@ -133,4 +133,5 @@ class ObjectSplitter:
                 self._context.calls.token.cancel(error)
                 raise
 
+        self._uploads = [upload for upload in self._uploads if not upload.done()]
         self._uploads.append(self._context.uploaders.submit(record))
