@@ -85,8 +85,9 @@ class Layout(Destination):
 
     def _check_again(self, landed: Landed) -> None:
         """Take the manifest back if another try of this export, refused meanwhile, has removed what it names."""
+        listed = self._objects.listed() if self._written else None  # fails where the store does not answer
         try:
-            self._objects.check(self._written, self._objects.listed() if self._written else None)
+            self._objects.check(self._written, listed)
         except StorageUnavailableError:
             self._objects.remove([landed.key])
             raise
