@@ -138,6 +138,18 @@ def test_a_shard_leaves_the_receipts_of_others_alone(at: LandingClient, tmp_path
     assert [name for name in store.litter() if "_staging/" in name] == []
 
 
+def test_a_shard_of_many_objects_is_resumed(at: LandingClient, store: Store) -> None:
+    """Each has an open upload, so all threads for calls ask at once whether a receipt names it."""
+    names = layout_names(handle := at.export(), "lake", "gzip")
+    options = LandingOptions(**{**OPTIONS, "max_object_bytes": OBJECT_BYTES // 2})
+    common: dict[str, Any] = {"client": at.client, "handle": handle, "names": names, "options": options}
+    plan = plan_landing(**common, sink=store.again(), max_shards=2, shard_bytes=1)
+    count = plan.shards[-1][1]
+    assert count > 8
+    for kept in (0, count):
+        assert stage_objects(plan, 0, count, **common, sink=store.again()).kept == kept
+
+
 def test_nothing_is_kept_of_one_object(at: LandingClient, store: Store) -> None:
     """A small export is moved as a whole."""
     said = kept_after(at, at_the_burst(store), StorageError, max_object_bytes=1 << 30)

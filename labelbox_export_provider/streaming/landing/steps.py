@@ -110,6 +110,7 @@ class Landing:
         totals = StreamTotals(plan.source_bytes, plan.source_rows)
         try:
             check_plan(plan, self._job, totals)
+            self._receipts.load()  # before all threads for calls wait for it, which itself needs one
             OwnObjects(self._job).fence_objects(objects, self._receipts.name_upload)
             staged = self._stager.stage(StreamType.RESULT, totals, objects=objects)
             missing = [number for number in objects if not self._receipts.has(number)]
