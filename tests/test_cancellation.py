@@ -74,6 +74,7 @@ def test_callbacks_run_once() -> None:
     assert called == ["kept", "late"]
 
 
+@pytest.mark.timeout(60, method="thread")  # its own alarm takes the place of that of pytest-timeout
 def test_a_signal_handler_may_cancel_while_its_thread_waits() -> None:
     """A handler that interrupts a wait, or code under the token's lock, cancels without a deadlock."""
     token, error = CancelToken(), ValueError("stopped by a signal")

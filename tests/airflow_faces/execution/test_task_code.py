@@ -121,6 +121,7 @@ def test_a_wrong_option_fails_without_a_retry(fake: FakeLabelbox, options: dict[
     assert fake.exports == []
 
 
+@pytest.mark.timeout(60, method="thread")  # its own alarm takes the place of that of pytest-timeout
 def test_execution_timeout_ends_its_waits(fake: FakeLabelbox, capsys: pytest.CaptureFixture[str]) -> None:
     """The report of an interruption names the time limit of the task whose code it is."""
     fake.change(running_exports_per_project=0)

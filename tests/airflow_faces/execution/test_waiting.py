@@ -210,6 +210,7 @@ def test_without_deferral_timeout_holds(fake: FakeLabelbox, clock: WorkerClock, 
     assert clock.now - begun == timedelta(hours=2)
 
 
+@pytest.mark.timeout(60, method="thread")  # its own alarm takes the place of that of pytest-timeout
 @starting
 def test_execution_timeout_counts_a_wait_without_deferral(
     fake: FakeLabelbox, tmp_path: Path, make: Make, capsys: pytest.CaptureFixture[str]

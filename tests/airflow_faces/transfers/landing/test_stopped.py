@@ -36,6 +36,7 @@ def test_a_landing_that_is_killed_publishes_nothing(fake: FakeLabelbox, store: S
     assert sorted(store.rows()) == expected_rows(fake)
 
 
+@pytest.mark.timeout(60, method="thread")  # its own alarm takes the place of that of pytest-timeout
 def test_execution_timeout_ends_a_landing(fake: FakeLabelbox, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The exception of `execution_timeout` stays what it is; before it, the log says what is in the store."""
     fake.faults.add(SlowFile(seconds=STALL))
