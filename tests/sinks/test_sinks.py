@@ -61,6 +61,7 @@ class TestS3OfRclone(SinkConformance):
     lacks: ClassVar = {
         Promise.CREATE_ONLY: "the server ignores If-None-Match",
         Promise.CREATION_HAS_NO_RACE: "the server ignores If-None-Match",
+        Promise.PARTS_CAN_BE_REPLACED: "the server refuses other bytes for a part that it has",
     }
 
     @pytest.fixture

@@ -43,6 +43,7 @@ class Promise(Enum):
     LEFTOVERS_ARE_FOUND = "what a killed writer left is found and removed"
     ZOMBIES_ARE_FENCED = "a writer whose upload was removed can publish nothing"
     PARTS_CAN_BE_REPEATED = "a part that is put again replaces itself"
+    PARTS_CAN_BE_REPLACED = "a part that is put again with other bytes takes the place of the first"
     UPLOADS_CAN_BE_RESUMED = "what a process has stored can be completed by another"
     METADATA_IS_KEPT = "the metadata of an object is kept with it"
     ANY_KEY = "keys may hold any character"

@@ -39,15 +39,25 @@ class Resuming(Promises):
     @promised(Promise.UPLOADS_CAN_BE_RESUMED)
     def test_a_writer_continues_behind_the_first_parts(self, store: Store) -> None:
         """With `more`, parts behind those that were named may be there; they are put again, from there on."""
+        self._continue(store, seed=0)
+
+    @promised(Promise.PARTS_CAN_BE_REPLACED)
+    def test_a_writer_replaces_what_is_behind_the_first_parts(self, store: Store) -> None:
+        """Also where a killed writer has put other bytes there, as another version of a compressor makes."""
+        self._continue(store, seed=1)
+
+    def _continue(self, store: Store, seed: int) -> None:
+        """Continue behind two parts, of an upload that has a third one from this seed."""
         self._require(store)
-        pieces = make_pieces(store.sink, (1.0, 1.0, 1.0, 0.5))
+        layout = (1.0, 1.0, 1.0, 0.5)
+        pieces = make_pieces(store.sink, layout)
         parts = make_parts(pieces)
         killed = store.sink.begin(NEW)
         for part in parts[:2]:
             killed.put_part(part)
         stored = killed.stored()
         assert stored is not None
-        killed.put_part(make_parts(make_pieces(store.sink, (1.0, 1.0, 1.0, 0.5), seed=1))[2])
+        killed.put_part(make_parts(make_pieces(store.sink, layout, seed=seed))[2])
         first = type(stored)(stored.name, stored.parts, more=True)
         resumed = store.again().resume(NEW, first, expect(b"".join(pieces[:2])))
         assert resumed is not None
