@@ -186,7 +186,7 @@ def set_s3_rules(client: Any, bucket: str, days: Mapping[str, int]) -> None:
 
 
 def set_gcs_rules(server: StrictGCS, days: Mapping[str, int]) -> None:
-    """Give the server lifecycle rules that remove unfinished uploads below each prefix."""
+    """Set lifecycle rules of the server that remove unfinished uploads below each prefix."""
     action = {"type": "AbortIncompleteMultipartUpload"}
     server.lifecycle = {
         "rule": [
