@@ -13,6 +13,7 @@ from labelbox_export_provider.windows_check.address import StoreAddress
 AWS_CONN_ID, GCP_CONN_ID = "aws_default", "google_cloud_default"
 
 _HOOK_ERRORS = (AirflowException, ValueError, TypeError, NotImplementedError, OSError, RuntimeError, LookupError)
+"""What Airflow's hooks and the clients' own files raise about a wrong connection: they share no base class."""
 
 
 def open_store(

@@ -6,6 +6,7 @@ Two rules differ: they take no preconditions, so a completion overwrites, and an
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -183,8 +184,9 @@ class MultipartUploads(ObjectStore[Any]):
             raise RefusedError(404, "NoSuchUpload", "The requested upload was not found.")
         return upload
 
+    @abstractmethod
     def _check_overwriting(self, key: str, query: Mapping[str, str]) -> None:
-        raise NotImplementedError("StrictGCS, which serves both APIs, has it")
+        """Refuse a write that its precondition or its identity does not allow; the JSON API has the conditions."""
 
 
 def _crc32c(content: bytes) -> str:
