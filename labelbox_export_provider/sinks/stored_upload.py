@@ -25,3 +25,6 @@ class StoredUpload:
     name: str
     parts: tuple[StoredPart, ...]
     more: bool = False
+
+
+NO_PARTS = StoredUpload("", ())

@@ -14,8 +14,6 @@ from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 from labelbox_export_provider.streaming.rows.verification import Segment
 
-NO_PARTS = StoredUpload("", ())
-
 
 def make_receipt(job: Job, totals: StreamTotals, account: ObjectAccount, stored: StoredUpload) -> Receipt:
     """Return the receipt of what is stored of a stream with these totals."""

@@ -18,10 +18,10 @@ from labelbox_export_provider.client.types import StreamTotals
 from labelbox_export_provider.domain.records.receipt import Receipt, read_receipt
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import JSON, ExpectedObject, NewObject, ObjectWriter
+from labelbox_export_provider.sinks.stored_upload import NO_PARTS
 from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED
 from labelbox_export_provider.streaming.landing.receipt_form import (
-    NO_PARTS,
     counts_of,
     make_receipt,
     parts_add_up,

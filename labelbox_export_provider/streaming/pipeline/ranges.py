@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from labelbox_export_provider.sinks.base import ObjectWriter
-from labelbox_export_provider.sinks.stored_upload import StoredUpload
+from labelbox_export_provider.sinks.stored_upload import NO_PARTS
 from labelbox_export_provider.streaming.pipeline.blocks import Output
 from labelbox_export_provider.streaming.pipeline.objects import ObjectSplitter
 from labelbox_export_provider.streaming.pipeline.parts import PartUploader, UploadContext
@@ -66,7 +66,7 @@ class RangeJoiner(ObjectSplitter):
         if kept is None or kept.writer is None:
             return super()._begin_parts(number)
         parts = PartUploader(kept.writer, self._context)
-        parts.resume(kept.size, kept.crc32c, kept.writer.stored() or StoredUpload("", ()))
+        parts.resume(kept.size, kept.crc32c, kept.writer.stored() or NO_PARTS)
         self._recorded = parts.number
         return parts
 
