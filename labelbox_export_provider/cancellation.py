@@ -7,6 +7,7 @@ a socket. What was cancelled stays so: new work gets a new token.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ class CancelToken:
         self._cancelled = False
         self._error: BaseException | None = None
         self._callbacks: dict[object, Callable[[], object]] = {}
+        self._deadline = math.inf
+        self._overdue: BaseException | None = None
 
     def cancel(self, error: BaseException) -> None:
         """End the work because of `error`; the first one counts.
@@ -58,8 +61,17 @@ class CancelToken:
         """Why the work was cancelled; None while it runs."""
         return self._error
 
+    def cancel_after(self, seconds: float, error: BaseException) -> None:
+        """Cancel the work because of `error` if it is not over by then: in the first `check` or `wait` after it.
+
+        No thread waits for that moment, so a part of the work, whose token is its own, goes on until then.
+        """
+        self._deadline, self._overdue = time.monotonic() + seconds, error
+
     def check(self) -> None:
         """Raise `StoppedError` when the work was cancelled."""
+        if self._overdue is not None and time.monotonic() >= self._deadline:
+            self.cancel(self._overdue)
         if self._cancelled:
             raise StoppedError
 
@@ -71,7 +83,7 @@ class CancelToken:
 
     def wait(self, seconds: float) -> None:
         """Sleep; raise `StoppedError` as soon as the work is cancelled."""
-        deadline = time.monotonic() + seconds
+        deadline = min(time.monotonic() + seconds, self._deadline)
         with self._changed:
             while not self._cancelled and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)

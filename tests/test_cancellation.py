@@ -39,6 +39,24 @@ def test_check_and_wait_raise_once_cancelled() -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_work_that_takes_too_long_is_cancelled_by_its_next_wait_or_check() -> None:
+    """A wait ends at that moment, a check after it fails, and the error is the one that was given; not before."""
+    token, late = CancelToken(), ValueError("too long")
+    token.cancel_after(60, late)
+    token.check()
+    token.wait(0)
+    token.cancel_after(0.05, late)
+    begun = time.monotonic()
+    with pytest.raises(StoppedError):
+        token.wait(60)
+    assert 0.05 <= time.monotonic() - begun < 5
+    assert token.error is late
+    token = CancelToken()
+    token.cancel_after(0, late)
+    with pytest.raises(StoppedError):
+        token.check()
+
+
 def test_cancelling_wakes_a_wait() -> None:
     """A thread that waits raises as soon as another one cancels."""
     token = CancelToken()

@@ -35,6 +35,12 @@ MIN_DEFERRAL = timedelta(seconds=30)
 The scheduler hears late from its executor that the phase before the deferral is over (six seconds were seen on a busy
 machine). A task that is queued again by then is treated by Airflow 3.3.2 as one that died: it fails, or uses a retry.
 """
+LOST_ALARM = timedelta(seconds=5)
+"""How long after `execution_timeout` a wait ends by itself.
+
+Airflow's alarm raises in whatever the main thread does. Where that is the writing of a log line, the alarm's own log
+line raises another error (a reentrant call), which `logging` drops; there is no second alarm.
+"""
 MAX_HELD = timedelta(seconds=20)
 """How long a deferrable task polls its export, or repeats one refused request, in the worker.
 
@@ -79,6 +85,12 @@ class WaitingTask(BaseOperator):
         """The token of this phase: Airflow runs each phase on a copy of the task."""
         if self._token is None:
             self._token, self._begun = CancelToken(), self.now()
+            if (timeout := self.execution_timeout) is not None:
+                late = TaskStoppedError(
+                    f"This task ran longer than its execution_timeout ({timeout}) and was stopped; Airflow's own alarm "
+                    "did not end it."
+                )
+                self._token.cancel_after((timeout + LOST_ALARM).total_seconds(), late)
         return self._token
 
     def on_kill(self) -> None:

@@ -15,7 +15,12 @@ from support.airflow.waiting_tasks import Make, starting, waiting
 from support.airflow.worker_clock import WorkerClock
 
 from labelbox_export_provider import DataIntervalWindow
-from labelbox_export_provider.airflow_compat import AirflowException, AirflowTaskTimeout, TaskDeferred
+from labelbox_export_provider.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
 from labelbox_export_provider.errors import ConfigurationError
 from labelbox_export_provider.testing import FakeLabelbox
 from labelbox_export_provider.testing.faults import ErrorStatus, RateLimited, SlowExport
@@ -223,6 +228,20 @@ def test_execution_timeout_counts_a_wait_without_deferral(
     reported = capsys.readouterr().out
     assert "ran longer than its execution_timeout" in reported
     assert fake.exports[0].export_id in reported.split("ran longer than its execution_timeout")[1]
+
+
+@starting
+def test_a_wait_ends_where_the_alarm_of_execution_timeout_is_lost(
+    fake: FakeLabelbox, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow raises its time-out once, and what it interrupts may drop it: the wait then ends by itself, for a retry."""
+    monkeypatch.setattr("labelbox_export_provider.execution.waiting.LOST_ALARM", timedelta(seconds=0.1))
+    fake.faults.add(SlowExport(times=None))
+    task = make(fake, tmp_path, deferrable=False, execution_timeout=timedelta(seconds=0.5))
+    with pytest.raises(AirflowException, match=r"longer than its execution_timeout \(0:00:00.5") as stopped:
+        task.execute(context_of(task.task_id))
+    assert not isinstance(stopped.value, AirflowFailException)
+    assert fake.exports[0].export_id in str(stopped.value)
 
 
 @waiting
