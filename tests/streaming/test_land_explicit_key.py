@@ -5,19 +5,18 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import files
-from support.streaming.exports import ERROR_LINES, LandingClient, manifest_in, without_versions
+from support.streaming.exports import ERROR_LINES, LandingClient, without_versions
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.errors import ObjectExistsError, StorageUnavailableError
-from labelbox_export_provider.sinks.base import ListedObject, NewObject, WrittenObject
+from labelbox_export_provider.errors import ObjectExistsError
+from labelbox_export_provider.sinks.base import NewObject, WrittenObject
 from labelbox_export_provider.sinks.file import FileSink
 from labelbox_export_provider.testing.faults import (
     ErrorRows,
@@ -176,44 +175,3 @@ def test_receipts_of_a_try_that_began_meanwhile_are_removed(at: LandingClient, s
 
     at.land(handle, Meanwhile(store.sink, "no such key"), max_object_bytes=None)
     assert not [name for name in store.visible() if "_staging/" in name]
-
-
-def test_a_manifest_whose_objects_a_refused_try_removed_is_taken_back(at: LandingClient, store: Store) -> None:
-    """Another try of the same export is refused, since another one is there, right before the manifest is written."""
-    handle, other = at.export(), at.export(minutes=-5)
-
-    class Meanwhile(KilledAt):
-        def put(self, new: NewObject, content: bytes) -> WrittenObject:
-            if "manifests/" in new.key:
-                at.land(other, store.sink)
-                with pytest.raises(ObjectExistsError):
-                    at.land(handle, store.sink, rerun="refuse")
-            return super().put(new, content)
-
-    with pytest.raises(StorageUnavailableError):
-        at.land(handle, Meanwhile(store.sink, "no such key"), rerun="refuse")
-    assert manifest_in(store.public()).export.export_id == other.export_id
-
-
-def test_a_manifest_stays_where_its_objects_cannot_be_looked_at_again(at: LandingClient, store: Store) -> None:
-    """Another export came meanwhile; that the store does not answer shows nothing about what was landed."""
-    handle, other = at.export(), at.export(minutes=-5)
-
-    class Meanwhile(KilledAt):
-        published = False
-
-        def put(self, new: NewObject, content: bytes) -> WrittenObject:
-            if "manifests/" in new.key:
-                at.land(other, store.sink)
-                self.published = True
-            return super().put(new, content)
-
-        def list(self, prefix: str) -> Iterator[ListedObject]:
-            if self.published and "manifests/" not in prefix:
-                raise StorageUnavailableError("The store does not answer.")
-            return super().list(prefix)
-
-    with pytest.raises(StorageUnavailableError):
-        at.land(handle, Meanwhile(store.sink, "no such key"), rerun="refuse")
-    names = [name for name in store.public() if "manifests/" in name]
-    assert len(names) == 2

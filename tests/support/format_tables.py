@@ -49,6 +49,7 @@ def object_names() -> str:
         "error rows": lambda names: names.errors,
         "list of URIs": lambda names: names.uris,
         "receipt, until the manifest is there": lambda names: names.receipt(0),
+        "while a refused try removes what others left": lambda names: None if names.explicit_key else names.removal,
         **{f"manifest, state `{state}`": _manifest_in(state) for state in get_args(State)},
     }
     for kind, name_in in kinds.items():

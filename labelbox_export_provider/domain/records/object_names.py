@@ -102,6 +102,11 @@ class ObjectNames:
         """Return the key of the receipt of one data object, or of one range of that at an explicit key."""
         return f"{self.staging}{number:05d}.json"
 
+    @property
+    def removal(self) -> str:
+        """The key of what is there while a refused try removes what other tries of its export have left."""
+        return f"{self.staging}removal.txt"
+
     def receipt_number(self, key: str) -> int | None:
         """Return the number of the data object, or range, whose receipt has this key; None for any other key."""
         found = re.fullmatch(r"(\d{5,})\.json", key.removeprefix(self.staging), re.ASCII)

@@ -12,7 +12,7 @@ from typing import NoReturn
 from labelbox_export_provider.cancellation import StoppedError
 from labelbox_export_provider.domain.records.manifest import Manifest
 from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageError, StorageUnsupportedError
-from labelbox_export_provider.sinks.base import NewObject, WrittenObject
+from labelbox_export_provider.sinks.base import TEXT, NewObject, WrittenObject
 from labelbox_export_provider.streaming.landing.generations import Generation, LandedGenerations, Look
 from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.manifests import Landed
@@ -167,15 +167,25 @@ class Destination(ABC):
         return newer[-1] if newer else None
 
     def _remove_leftovers(self) -> None:
-        """Remove what killed tries of this export left, before it is refused; not where one has landed it."""
+        """Remove what killed tries of this export left, before it is refused; not where one has landed it.
+
+        One that lands it at this moment looks at `removal` when its manifest is there: either it sees that, or this try
+        sees its manifest.
+        """
         if self._own_keys:
             return
+        removal = self._job.names.removal
         try:
-            left = self._objects.listed()
-            # Another try of this export may have landed it since the first look.
-            look = self._look() if left else None
-            if look is not None and not look.own:
-                self._objects.remove(left or ())
+            left = self._objects.listed() or {}
+            if not left and self._sink.head(removal) is None:
+                return
+            self._sink.put(NewObject(removal, TEXT, self._job.metadata()), b"")
+            try:
+                look = self._look()
+                if look is not None and not look.own:
+                    self._objects.remove(left)
+            finally:
+                self._sink.delete(removal)
         except NOT_PERMITTED as error:
             logger.warning("%s What a killed try of this export has left stays.", error)
 

@@ -84,12 +84,25 @@ class Layout(Destination):
         progress.in_store = replace(progress.in_store, replacing=False)
 
     def _check_again(self, landed: Landed) -> None:
-        """Take the manifest back if another try of this export, refused meanwhile, has removed what it names."""
-        listed = self._objects.listed() if self._written else None  # fails where the store does not answer
+        """Take the manifest back if another try of this export, refused meanwhile, removes what it names.
+
+        A removal that has ended has left objects missing; so these are looked for last.
+        """
+        if not self._written:
+            return
+        removal = self._job.names.removal
+        # Where the store does not answer, this fails and the manifest stays.
+        there, listed = self._sink.head(removal), self._objects.listed()
         try:
+            if there is not None:
+                raise StorageUnavailableError(
+                    "Another try of this export was refused and removes its objects at this moment. The manifest was "
+                    "taken back. A retry looks again.",
+                    details=self._sink.uri(removal),
+                )
             self._objects.check(self._written, listed)
         except StorageUnavailableError:
-            self._objects.remove([landed.key])
+            self._objects.remove([landed.key, removal])
             raise
 
 
