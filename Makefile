@@ -13,6 +13,8 @@ ROWS ?=
 KEEP ?=
 # How many processes the tests without Airflow run in.
 WORKERS ?= auto
+# Only `make test` takes this: THEN='e2e-celery matrix-short', to be made when the tests without Airflow are over.
+THEN ?=
 # Only `make matrix` takes this: LINE=airflow-3.1.0 for one of its lines.
 LINE ?=
 # Only `make campaign` takes this.
@@ -61,6 +63,7 @@ unit-then-thorough: $(STAMP)
 	@status=0; \
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --cov --cov-report= || status=$$?; \
 	$(VENV)/bin/python -m pytest -m thorough -n $(WORKERS) || status=$$?; \
+	for target in $(THEN); do $(MAKE) --no-print-directory $$target || status=$$?; done; \
 	exit $$status
 
 unit: $(STAMP) ## unit tests alone
