@@ -15,6 +15,7 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import ACCESS_KEY, SECRET_KEY, moto_server, s3_client, strict_store
 from support.streaming.exports import LandingClient, landing_client, rows_in
+from support.streaming.small_parts import PART_BYTES, use_small_parts
 
 from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.sinks.s3.errors import PERMISSIONS
@@ -24,7 +25,6 @@ from labelbox_export_provider.testing.object_store import StrictS3, strict_s3
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 S3 = PAGE.partition("## S3")[2].partition("\n## ")[0]
-PART_BYTES = 16 * 1024
 PREFIX = "labelbox"
 OF_BUCKETS = {"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetLifecycleConfiguration"}
 NOT_USUAL = {"s3:DeleteObject", "s3:GetLifecycleConfiguration"}
@@ -65,8 +65,7 @@ def at() -> Iterator[LandingClient]:
         FakeLabelbox(generate_rows(150)) as fake,
         landing_client(fake) as made,
     ):
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)
+        use_small_parts(patch)
         yield made
 
 

@@ -25,7 +25,8 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import Area, FaultySink, SinkFault, area_of
 from support.stores.gcs_uploads import use_small_chunks
-from support.stores.servers import BUCKET, file_store, s3_store, strict_gcs_store, strict_store
+from support.stores.servers import BUCKET, file_store, s3_store
+from support.stores.strict_servers import StrictServers, strict_servers
 from support.streaming.exports import landing_client, rows_in
 from support.streaming.fault_cases import (
     FILE_BYTES,
@@ -49,13 +50,12 @@ from support.streaming.fault_cases import (
 )
 from support.streaming.fault_injection import WireFault, injection_of, source_fault, turn_of
 from support.streaming.fault_scene import FaultScene, check_store, land_or_fail
+from support.streaming.small_parts import use_small_parts
 from support.streaming.staged import unnamed_uploads
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.testing import FakeLabelbox, StreamLayout, faults, generate_rows
-from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(60)]
@@ -83,8 +83,7 @@ def small_parts() -> Iterator[None]:
     from google.cloud.storage import retry
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MIN_PART", PART_BYTES)
-        patch.setattr("labelbox_export_provider.streaming.pipeline.memory_plan.MAX_PART", PART_BYTES)
+        use_small_parts(patch, PART_BYTES)
         patch.setattr("labelbox_export_provider.sinks.gcs.sink.GCSSink.minimum_part_bytes", PART_BYTES)
         use_small_chunks(patch, PART_BYTES)
         quick = retry.DEFAULT_RETRY.with_delay(initial=0.001, maximum=0.01, multiplier=2)
@@ -126,53 +125,35 @@ def scene(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Iterator[StrictS3]:
-    with strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def gcs_server() -> Iterator[StrictGCS]:
-    with strict_gcs(minimum_part_bytes=PART_BYTES, quantum=PART_BYTES, takes_overlaps=True, page=1000) as served:
-        yield served
+def servers() -> Iterator[StrictServers]:
+    with strict_servers(PART_BYTES) as started:
+        yield started
 
 
 @pytest.fixture
 def open_store(
-    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, s3_server: StrictS3, gcs_server: StrictGCS
+    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, servers: StrictServers
 ) -> Callable[[str], Store]:
     def open_it(name: str) -> Store:
         if name == "file":
             return file_store(tmp_path)
-        if name == "strict":
-            s3_server.reset()
-            return strict_store(s3_server, attempts=1)
-        if name == "gcs":
-            gcs_server.reset()
-            return strict_gcs_store(gcs_server, retry_timeout=0.3)
-        client, bucket = new_bucket(request.getfixturevalue(name))
-
-        def sink() -> S3Sink:
-            made = S3Sink(client, bucket)
-            made.minimum_part_bytes = PART_BYTES
-            return made
-
-        seen = s3_store(client, bucket)
-        return Store(sink(), seen.visible, seen.litter, again=sink)
+        if name in {"strict", "gcs"}:
+            return servers.open(name)
+        return s3_store(*new_bucket(request.getfixturevalue(name)), minimum_part_bytes=PART_BYTES)
 
     return open_it
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_fault_leaves_a_whole_generation_or_no_manifest(
-    case: Case, scene: FaultScene, s3_server: StrictS3, gcs_server: StrictGCS, open_store: Callable[[str], Store]
+    case: Case, scene: FaultScene, servers: StrictServers, open_store: Callable[[str], Store]
 ) -> None:
     """Nothing partial is ever visible.
 
     A fault leaves the whole generation, or nothing that a manifest names.
     """
     store = open_store(case.store)
-    server: StrictServer = gcs_server if case.store == "gcs" else s3_server
+    server: StrictServer = servers.gcs if case.store == "gcs" else servers.s3
     sink = store.sink
     scene.landing_client.fake.faults.clear()
     hit: Callable[[], bool]
@@ -246,7 +227,14 @@ KILLS: list[tuple[str, Area, Place]] = [
 @pytest.mark.parametrize("name", ["file", "strict", "gcs"])
 @pytest.mark.parametrize(("call", "area", "place"), KILLS)
 def test_a_killed_process_leaves_no_manifest(  # noqa: PLR0917
-    call: str, area: Area, place: Place, name: str, scene: FaultScene, tmp_path: Path, open_store: Any, request: Any
+    call: str,
+    area: Area,
+    place: Place,
+    name: str,
+    scene: FaultScene,
+    tmp_path: Path,
+    open_store: Any,
+    servers: StrictServers,
 ) -> None:
     """A process that is really killed leaves nothing that a manifest names."""
     landing = Landing(None, "split")
@@ -257,8 +245,8 @@ def test_a_killed_process_leaves_no_manifest(  # noqa: PLR0917
         part_bytes=PART_BYTES,
         sink={
             "file": f"FileSink({str(tmp_path)!r})",
-            "strict": f"S3Sink(s3_client({request.getfixturevalue('s3_server').address!r}), {BUCKET!r})",
-            "gcs": f"GCSSink(gcs_client({request.getfixturevalue('gcs_server').address!r}), {BUCKET!r})",
+            "strict": f"S3Sink(s3_client({servers.s3.address!r}), {BUCKET!r})",
+            "gcs": f"GCSSink(gcs_client({servers.gcs.address!r}), {BUCKET!r})",
         }[name],
         key=scene.landing_client.fake.api_key,
         endpoint=scene.landing_client.fake.endpoint,

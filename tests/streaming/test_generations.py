@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.stores.servers import files
-from support.streaming.exports import LandingClient, landing_client, rows_in, without_versions
+from support.streaming.exports import LandingClient, client_of_rows, rows_in, without_versions
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -19,7 +19,6 @@ from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.errors import ConfigurationError, ObjectExistsError, StorageDeniedError, StorageError
 from labelbox_export_provider.sinks.base import ListedObject, NewObject
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.faults import ErrorRows
 
 WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
@@ -29,15 +28,8 @@ OBJECT_BYTES = 64 * 1024
 
 @pytest.fixture(scope="module")
 def shared_client() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(220)) as fake, landing_client(fake) as it:
-        yield it
-
-
-@pytest.fixture
-def at(shared_client: LandingClient) -> LandingClient:
-    shared_client.fake.faults.clear()
-    shared_client.fake.requests.clear()
-    return shared_client
+    with client_of_rows(220) as client:
+        yield client
 
 
 def later(handle: ExportHandle, **difference: float) -> ExportHandle:

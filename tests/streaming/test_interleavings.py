@@ -12,24 +12,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.stores.servers import file_store, s3_store, strict_gcs_store, strict_store
+from support.stores.servers import file_store, s3_store
+from support.stores.strict_servers import StrictServers, strict_servers
 from support.streaming.aftermath import check_aftermath, describe
 from support.streaming.exports import landing_client, rows_in
 from support.streaming.histories import History, generate_history
 from support.streaming.overlapping import Exports, run_history
+from support.streaming.small_parts import use_small_parts
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.windows.windows import FixedWindow
 from labelbox_export_provider.sinks.base import STARTED_AT, ListedObject
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.landing.destination import Destination
 from labelbox_export_provider.streaming.landing.generations import LandedGenerations
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.receipts import Receipts
 from labelbox_export_provider.streaming.landing.staging import Stager
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
-from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
@@ -43,8 +43,7 @@ WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("MIN_PART", "MAX_PART"):
-            patch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+        use_small_parts(patch, PART_BYTES)
         patch.setattr("labelbox_export_provider.streaming.pipeline.call_pool.STOP_SECONDS", 0.2)
         yield
 
@@ -66,20 +65,14 @@ def exports() -> Iterator[Callable[[History], Exports]]:
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Iterator[StrictS3]:
-    with strict_s3(minimum_part_bytes=PART_BYTES, page=1000) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def gcs_server() -> Iterator[StrictGCS]:
-    with strict_gcs(minimum_part_bytes=PART_BYTES, quantum=PART_BYTES, takes_overlaps=True, page=1000) as served:
-        yield served
+def servers() -> Iterator[StrictServers]:
+    with strict_servers(PART_BYTES) as started:
+        yield started
 
 
 @pytest.fixture
 def open_store(
-    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, s3_server: StrictS3, gcs_server: StrictGCS
+    request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Any, servers: StrictServers
 ) -> Callable[[History], Store]:
     numbers = itertools.count()
 
@@ -88,21 +81,9 @@ def open_store(
             root = tmp_path / str(next(numbers))
             root.mkdir()
             return file_store(root)
-        if history.store == "strict":
-            s3_server.reset()
-            return strict_store(s3_server, attempts=1)
-        if history.store == "gcs":
-            gcs_server.reset()
-            return strict_gcs_store(gcs_server, retry_timeout=0.3)
-        client, bucket = new_bucket(request.getfixturevalue("rclone"))
-
-        def sink() -> S3Sink:
-            made = S3Sink(client, bucket)
-            made.minimum_part_bytes = PART_BYTES
-            return made
-
-        seen = s3_store(client, bucket)
-        return Store(sink(), seen.visible, seen.litter, again=sink)
+        if history.store == "rclone":
+            return s3_store(*new_bucket(request.getfixturevalue("rclone")), minimum_part_bytes=PART_BYTES)
+        return servers.open(history.store)
 
     return open_it
 

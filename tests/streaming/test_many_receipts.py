@@ -15,6 +15,7 @@ import google_crc32c
 import pytest
 from support.stores.servers import strict_store
 from support.streaming.exports import landing_client
+from support.streaming.small_parts import use_small_parts
 
 from labelbox_export_provider.cancellation import CancelToken
 from labelbox_export_provider.domain.records.object_names import layout_names
@@ -80,8 +81,7 @@ PROGRAM = """
 @pytest.mark.timeout(240)
 def test_publishing_10_tib_stays_within_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each object so little is held that those of 10 TiB take less than `max_memory` and 64 MiB."""
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+    use_small_parts(monkeypatch, PART_BYTES)
     projects = {"clprojectwarm": 500, "clprojectfew": 1500, "clprojectmany": 9000}
     rows = [row for project_id, number in projects.items() for row in generate_rows(number, project_id=project_id)]
     with (

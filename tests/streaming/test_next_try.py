@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
-from support.stores.servers import file_store, strict_gcs_store, strict_store
-from support.streaming.exports import ERROR_LINES, LandingClient, landing_client
+from support.stores.servers import file_store, strict_store
+from support.streaming.exports import ERROR_LINES, LandingClient, client_of_rows
+from support.streaming.small_parts import PART_BYTES
 from support.streaming.staged import receipts_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -32,47 +33,27 @@ from labelbox_export_provider.streaming.landing.land import (
     plan_landing,
     stage_objects,
 )
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorRows
-from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
+from labelbox_export_provider.testing.object_store import strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 from labelbox_export_provider.testing.sink_conformance.parts import expect
 
 OBJECT_BYTES = 128 * 1024
-PART_BYTES = 16 * 1024
 STORED = "are stored; the next try resumes there"
 OPTIONS: dict[str, Any] = {"max_object_bytes": OBJECT_BYTES, "workers": 1, "max_error_rows": 10}
 
+pytestmark = pytest.mark.usefixtures("small_parts")
+
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[LandingClient]:
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
-    with FakeLabelbox(generate_rows(600), behaviour=behaviour) as fake, landing_client(fake) as client:
+def shared_client() -> Iterator[LandingClient]:
+    with client_of_rows(600, file_bytes=40_000) as client:
         yield client
 
 
 @pytest.fixture
-def at(shared: LandingClient) -> LandingClient:
-    shared.fake.faults.clear()
-    return shared
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
-
-
-@pytest.fixture(params=["file", "s3", "gcs"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "file":
-        yield file_store(tmp_path / "lake")
-    elif request.param == "s3":
-        with strict_s3(minimum_part_bytes=PART_BYTES) as server:
-            yield strict_store(server)
-    else:
-        with strict_gcs(minimum_part_bytes=PART_BYTES) as server:
-            yield strict_gcs_store(server, retry_timeout=1)
+def store(any_store: Store) -> Store:
+    return any_store
 
 
 def kept_after(
@@ -108,14 +89,12 @@ def test_the_report_says_how_much_is_kept(at: LandingClient, store: Store) -> No
 def test_the_report_of_a_shard_counts_its_own_objects(at: LandingClient, store: Store) -> None:
     """Of two objects from the third on, the first one is stored."""
     handle = at.export()
-    common: dict[str, Any] = {"client": at.client, "handle": handle, "names": layout_names(handle, "lake", "gzip")}
-    common["options"] = LandingOptions(**OPTIONS)
-    plan = plan_landing(**common, sink=store.again(), max_shards=2, shard_bytes=1)
+    plan = at.plan(handle, store.again(), max_shards=2, **OPTIONS)
     first, last = plan.shards[0]
     progress = LandingProgress()
     sink = FaultySink(store.again(), SinkFault("put", "receipts", 1, "refused"))
     with pytest.raises(StorageError):
-        stage_objects(plan, first, last, **common, sink=sink, progress=progress)
+        at.stage(plan, 0, handle, sink, progress=progress, **OPTIONS)
     count = last - first
     kept, total = (count - 1) * OBJECT_BYTES, count * OBJECT_BYTES
     assert progress.kept == f"{count - 1} of {count} objects ({kept} of {total} bytes) {STORED}"
@@ -125,13 +104,11 @@ def test_a_shard_leaves_the_receipts_of_others_alone(at: LandingClient, tmp_path
     """One that another task writes at this moment is not aborted; what a killed try of its own has left is."""
     store, handle = file_store(tmp_path / "lake"), at.export()
     names = layout_names(handle, "lake", "gzip")
-    common: dict[str, Any] = {"client": at.client, "handle": handle, "names": names}
-    common["options"] = LandingOptions(**OPTIONS)
-    plan = plan_landing(**common, sink=store.again(), max_shards=2, shard_bytes=1)
+    plan = at.plan(handle, store.again(), max_shards=2, **OPTIONS)
     others, left = (store.sink.begin(NewObject(names.receipt(number), JSON)) for number in (plan.shards[1][0], 0))
     for writer in (others, left):
         writer.put_part(Part(1, 0, PartBody([b"{}"]), last=True))
-    stage_objects(plan, *plan.shards[0], **common, sink=store.again())
+    at.stage(plan, 0, handle, store.again(), **OPTIONS)
     others.complete(expect(b"{}"))
     with pytest.raises(StorageError):
         left.complete(expect(b"{}"))
@@ -235,13 +212,7 @@ def refuse_the_plan(at: LandingClient, handle: ExportHandle, store: Store) -> No
     """The task that plans is refused as a transfer is."""
     at.land(at.export(minutes=-5), store.again(), compression=None)
     with pytest.raises(ObjectExistsError):
-        plan_landing(
-            client=at.client,
-            handle=handle,
-            names=layout_names(handle, "lake", "gzip"),
-            sink=store.again(),
-            options=LandingOptions(**OPTIONS, rerun="refuse"),
-        )
+        at.plan(handle, store.again(), max_shards=2, rerun="refuse", **OPTIONS)
 
 
 def damage_a_receipt(at: LandingClient, handle: ExportHandle, store: Store) -> None:

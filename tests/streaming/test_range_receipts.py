@@ -10,20 +10,17 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import FaultySink, SinkFault
 from support.stores.servers import file_store, strict_store
-from support.streaming.exports import LandingClient, manifest_in
+from support.streaming.exports import LandingClient, bytes_read, client_of_rows, manifest_in
 from support.streaming.one_upload import (
     KEY,
-    PART_BYTES,
     RANGE_BYTES,
     RANGES,
-    bytes_read,
     check_landed,
-    client_of_ranges,
     kill,
     kill_midway,
     land,
-    use_small_parts,
 )
+from support.streaming.small_parts import PART_BYTES
 from support.streaming.staged import receipts_in
 
 from labelbox_export_provider.domain.records.object_names import explicit_names
@@ -31,25 +28,21 @@ from labelbox_export_provider.domain.records.receipt import Receipt, read_receip
 from labelbox_export_provider.errors import IntegrityError, StorageError
 from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
-from labelbox_export_provider.testing.object_store import strict_s3
+from labelbox_export_provider.testing.object_store import StrictS3
 from labelbox_export_provider.testing.sink_conformance import Store
+
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(scope="module")
-def at() -> Iterator[LandingClient]:
-    with client_of_ranges() as client:
+def shared_client() -> Iterator[LandingClient]:
+    with client_of_rows(1100, file_bytes=40_000) as client:
         yield client
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_parts(monkeypatch)
-
-
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with strict_s3(minimum_part_bytes=PART_BYTES) as server:
-        yield strict_store(server)
+def store(s3: StrictS3) -> Store:
+    return strict_store(s3)
 
 
 FAULTS: dict[str, Callable[[Receipt], Receipt | None]] = {

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
-from support.stores.servers import file_store, strict_gcs_store, strict_store
-from support.streaming.exports import LandingClient, landing_client, without_versions
+from support.stores.servers import strict_store
+from support.streaming.exports import LandingClient, bytes_read, client_of_rows, without_versions
+from support.streaming.small_parts import PART_BYTES
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -21,48 +22,21 @@ from labelbox_export_provider.domain.records.receipt import Receipt, read_receip
 from labelbox_export_provider.errors import IntegrityError, StorageError, UnreachableError
 from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.sinks.file import FileSink
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
-from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
+from labelbox_export_provider.testing.object_store import strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 OBJECT_BYTES = 128 * 1024
 OBJECTS = 8
-PART_BYTES = 16 * 1024
 FORMS = [None, "gzip", "zstd"]
+
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(scope="module")
-def larger() -> Iterator[LandingClient]:
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
-    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
+def shared_client() -> Iterator[LandingClient]:
+    with client_of_rows(1100, file_bytes=40_000) as client:
         yield client
-
-
-@pytest.fixture
-def at(larger: LandingClient) -> LandingClient:
-    """A client of an export of several objects."""
-    larger.fake.faults.clear()
-    larger.fake.requests.clear()
-    return larger
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
-
-
-@pytest.fixture(params=["file", "s3", "gcs"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    if request.param == "file":
-        yield file_store(tmp_path / "lake")
-    elif request.param == "s3":
-        with strict_s3(minimum_part_bytes=PART_BYTES) as server:
-            yield strict_store(server)
-    else:
-        with strict_gcs(minimum_part_bytes=PART_BYTES) as server:
-            yield strict_gcs_store(server, retry_timeout=1)
 
 
 def check_landed(at: LandingClient, handle: ExportHandle, store: Store, compression: Any = "gzip") -> None:
@@ -114,10 +88,6 @@ def test_a_killed_move_resumes_behind_what_is_stored(
     at.land(handle, any_store.again(), max_object_bytes=OBJECT_BYTES, compression=compression, workers=1)
     assert bytes_read(at) < undisturbed * (1 - (kept - 1) / OBJECTS)
     check_landed(at, handle, any_store, compression)
-
-
-def bytes_read(at: LandingClient) -> int:
-    return sum(each.bytes_sent for each in at.fake.requests.files)
 
 
 def test_several_tasks_land_what_one_task_lands(at: LandingClient, any_store: Store) -> None:

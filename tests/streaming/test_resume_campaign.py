@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 from support.stores.servers import BUCKET, file_store, strict_gcs_store, strict_store
-from support.streaming.exports import LandingClient, landing_client, rows_in, without_versions
+from support.streaming.exports import LandingClient, bytes_read, client_of_rows, rows_in, without_versions
+from support.streaming.small_parts import use_small_parts
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.windows.windows import FixedWindow
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import SlowFile
 from labelbox_export_provider.testing.object_store import strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
@@ -96,15 +96,13 @@ class KilledLanding:
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[LandingClient]:
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=100_000))
-    with FakeLabelbox(generate_rows(2150), behaviour=behaviour) as fake, landing_client(fake) as client:
+    with client_of_rows(2150, file_bytes=100_000) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+    use_small_parts(monkeypatch, PART_BYTES)
 
 
 @pytest.fixture
@@ -123,10 +121,6 @@ def open_store(tmp_path: Path) -> Iterator[Callable[[str], tuple[Store, str, Cal
             return strict_gcs_store(gcs), f"GCSSink(gcs_client({gcs.address!r}), {BUCKET!r})", sizes
 
         yield open_it
-
-
-def bytes_read(at: LandingClient) -> int:
-    return sum(each.bytes_sent for each in at.fake.requests.files)
 
 
 def undisturbed(at: LandingClient, handle: ExportHandle, store: Store, options: dict[str, Any]) -> int:

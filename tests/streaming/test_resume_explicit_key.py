@@ -14,22 +14,19 @@ from typing import Any
 import pytest
 from support.stores.faulty_sink import FaultySink, Injection, SinkFault
 from support.stores.servers import file_store, strict_gcs_store, strict_store
-from support.streaming.exports import LandingClient, landing_client
+from support.streaming.exports import LandingClient, bytes_read, client_of_rows, landing_client
 from support.streaming.one_upload import (
     KEY,
-    PART_BYTES,
     RANGE_BYTES,
     RANGES,
     PausedSink,
-    bytes_read,
     calls_of,
     check_landed,
-    client_of_ranges,
     kill,
     kill_midway,
     land,
-    use_small_parts,
 )
+from support.streaming.small_parts import PART_BYTES
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
@@ -44,48 +41,20 @@ from labelbox_export_provider.sinks.base import NDJSON, NewObject, Part, PartBod
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
 from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import CorruptFile, ErrorStatus
-from labelbox_export_provider.testing.object_store import StrictS3, strict_gcs, strict_s3
+from labelbox_export_provider.testing.object_store import StrictS3, strict_gcs
 from labelbox_export_provider.testing.sink_conformance import Store
 from labelbox_export_provider.windows_check.listing import list_names
 from labelbox_export_provider.windows_check.names import Names
 
 FORMS = [None, "gzip"]
 
+pytestmark = pytest.mark.usefixtures("small_parts")
+
 
 @pytest.fixture(scope="module")
-def larger() -> Iterator[LandingClient]:
-    with client_of_ranges() as client:
+def shared_client() -> Iterator[LandingClient]:
+    with client_of_rows(1100, file_bytes=40_000) as client:
         yield client
-
-
-@pytest.fixture
-def at(larger: LandingClient) -> LandingClient:
-    """A client of an export of several ranges."""
-    larger.fake.faults.clear()
-    larger.fake.requests.clear()
-    return larger
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_parts(monkeypatch)
-
-
-@pytest.fixture
-def s3() -> Iterator[StrictS3]:
-    with strict_s3(minimum_part_bytes=PART_BYTES) as server:
-        yield server
-
-
-@pytest.fixture(params=["file", "s3", "gcs"])
-def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "file":
-        yield file_store(tmp_path / "lake")
-    elif request.param == "s3":
-        yield strict_store(request.getfixturevalue("s3"))
-    else:
-        with strict_gcs(minimum_part_bytes=PART_BYTES) as server:
-            yield strict_gcs_store(server, retry_timeout=1)
 
 
 @pytest.mark.parametrize("compression", FORMS)

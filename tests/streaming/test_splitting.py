@@ -11,7 +11,15 @@ from typing import Any
 import google_crc32c
 import pytest
 from support.stores.servers import files, open_uploads
-from support.streaming.exports import ERROR_LINES, LandingClient, landing_client, manifest_in, rows_in, unpacked
+from support.streaming.exports import (
+    ERROR_LINES,
+    LandingClient,
+    client_of_rows,
+    landing_client,
+    manifest_in,
+    rows_in,
+    unpacked,
+)
 from support.streaming.landing import Killed, KilledAt, Store, expected_rows
 
 from labelbox_export_provider.domain.windows.windows import FixedWindow
@@ -27,16 +35,8 @@ in_every_compression = pytest.mark.parametrize("compression", [None, "gzip", "zs
 
 @pytest.fixture(scope="module")
 def shared_client() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(220), projects={"clpempty": "Empty"}) as fake, landing_client(fake) as it:
-        yield it
-
-
-@pytest.fixture
-def at(shared_client: LandingClient) -> LandingClient:
-    shared_client.fake.faults.clear()
-    shared_client.fake.requests.clear()
-    shared_client.fake.change(streams=StreamLayout(file_bytes=20_000))
-    return shared_client
+    with client_of_rows(220, file_bytes=20_000) as client:
+        yield client
 
 
 def data_in(seen: dict[str, bytes]) -> dict[str, bytes]:

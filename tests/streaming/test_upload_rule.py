@@ -10,23 +10,16 @@ from typing import Any
 
 import pytest
 from support.stores.servers import file_store, set_gcs_rules, strict_gcs_store, strict_store
-from support.streaming.exports import LandingClient, landing_client
+from support.streaming.exports import LandingClient
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.domain.records.object_names import layout_names
 from labelbox_export_provider.streaming.landing.land import LandingOptions, plan_landing
-from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.object_store import StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 OBJECT_BYTES = 64 * 1024
 RULE = "GetBucketLifecycleConfiguration"
-
-
-@pytest.fixture(scope="module")
-def at() -> Iterator[LandingClient]:
-    with FakeLabelbox(generate_rows(150)) as fake, landing_client(fake) as client:
-        yield client
 
 
 @pytest.fixture

@@ -195,14 +195,20 @@ def set_gcs_rules(server: StrictGCS, days: Mapping[str, int]) -> None:
     }
 
 
-def s3_store(client: Any, bucket: str) -> Store:
+def s3_store(client: Any, bucket: str, *, minimum_part_bytes: int = S3Sink.minimum_part_bytes) -> Store:
     """A bucket of a server that only its own calls can look into."""
+
+    def sink(name: str = bucket) -> S3Sink:
+        made = S3Sink(client, name)
+        made.minimum_part_bytes = minimum_part_bytes
+        return made
+
     return Store(
-        S3Sink(client, bucket),
+        sink(),
         lambda: objects(client, bucket),
         lambda: open_uploads(client, bucket),
-        again=lambda: S3Sink(client, bucket),
-        unwritable=lambda: S3Sink(client, f"no-such-{bucket}"),
+        again=sink,
+        unwritable=lambda: sink(f"no-such-{bucket}"),
         set_upload_rules=lambda days: set_s3_rules(client, bucket, days),
     )
 

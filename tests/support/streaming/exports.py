@@ -38,7 +38,7 @@ from labelbox_export_provider.streaming.landing.land import (
     stage_objects,
 )
 from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
-from labelbox_export_provider.testing import FakeLabelbox
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 
 NOW = datetime(2026, 11, 23, 2, 15, tzinfo=timezone.utc)
 VERSIONS = Versions(provider="0.1.0", airflow="3.3.0")
@@ -137,6 +137,22 @@ def landing_client(fake: FakeLabelbox) -> Iterator[LandingClient]:
     settings = ConnectionSettings(api_key=fake.api_key, endpoint=fake.endpoint)
     with LabelboxClient(settings, user_agent="tests", sleep=waits.append) as client:
         yield LandingClient(fake, client, waits)
+
+
+@contextmanager
+def client_of_rows(number: int, *, file_bytes: int = StreamLayout.file_bytes) -> Iterator[LandingClient]:
+    """A client of a project with so many rows, in files of this size, and of an empty project."""
+    behaviour = Behaviour(streams=StreamLayout(file_bytes=file_bytes))
+    with (
+        FakeLabelbox(generate_rows(number), behaviour=behaviour, projects={"clpempty": "Empty"}) as fake,
+        landing_client(fake) as client,
+    ):
+        yield client
+
+
+def bytes_read(at: LandingClient) -> int:
+    """How many bytes of files the fake has sent."""
+    return sum(each.bytes_sent for each in at.fake.requests.files)
 
 
 def without_versions(seen: Mapping[str, bytes]) -> dict[str, bytes]:

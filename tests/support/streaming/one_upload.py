@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Event
 from typing import Any
 
 import pytest
 from support.stores.faulty_sink import Answer, FaultySink, Injection, KilledError, SinkFault
-from support.streaming.exports import LandingClient, landing_client, manifest_in
+from support.streaming.exports import LandingClient, manifest_in
 from support.streaming.staged import receipts_in
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
 from labelbox_export_provider.sinks.base import Sink
 from labelbox_export_provider.sinks.s3.sink import S3Sink
 from labelbox_export_provider.streaming.landing.land import LandedExport
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.object_store import StrictS3
 from labelbox_export_provider.testing.sink_conformance import Store
 
 RANGE_BYTES = 128 * 1024
-PART_BYTES = 16 * 1024
 KEY = "lake/rows"
 RANGES = 8
-"""Of the export of `client_of_ranges`."""
-
-
-@contextmanager
-def client_of_ranges() -> Iterator[LandingClient]:
-    """A client of an export of several ranges, in small files."""
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
-    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
-        yield client
-
-
-def use_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+"""Of an export of 1,100 rows."""
 
 
 class PausedSink(FaultySink):
@@ -89,10 +73,6 @@ def calls_of(server: StrictS3) -> Counter[str]:
     """How often each operation was called, pages of one answer counted as one."""
     pages = {"continuation-token", "part-number-marker", "key-marker"}
     return Counter(call.operation for call in server.calls if not pages & call.query.keys())
-
-
-def bytes_read(at: LandingClient) -> int:
-    return sum(each.bytes_sent for each in at.fake.requests.files)
 
 
 def check_landed(at: LandingClient, handle: ExportHandle, store: Store, compression: Any = None) -> None:
