@@ -13,8 +13,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
-import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -50,6 +48,7 @@ from support.streaming.fault_cases import (
 )
 from support.streaming.fault_injection import WireFault, injection_of, source_fault, turn_of
 from support.streaming.fault_scene import FaultScene, check_store, land_or_fail
+from support.streaming.programs import landing_command
 from support.streaming.small_parts import use_small_parts
 from support.streaming.staged import unnamed_uploads
 
@@ -194,28 +193,6 @@ def _wire_calls(scene: FaultScene, case: Case, server: StrictServer, store: Stor
 
 # --- processes that are really killed
 
-PROGRAM = """
-    import sys
-    from types import SimpleNamespace
-    sys.path.insert(0, {tests!r})
-    from labelbox_export_provider.domain.records.handle import ExportHandle
-    from labelbox_export_provider.streaming.pipeline import memory_plan
-    from labelbox_export_provider.sinks.file import FileSink
-    from labelbox_export_provider.sinks.gcs.sink import GCSSink
-    from labelbox_export_provider.sinks.s3.sink import S3Sink
-    from support.stores.faulty_sink import FaultySink, SinkFault
-    from support.streaming.exports import landing_client
-    from support.stores.servers import gcs_client, s3_client
-
-    memory_plan.MIN_PART = memory_plan.MAX_PART = {part_bytes}
-    sink = {sink}
-    sink.minimum_part_bytes = {part_bytes}
-    with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
-        fault = SinkFault({call!r}, {area!r}, {turn}, "really killed")
-        at.land(ExportHandle.parse({handle!r}), FaultySink(sink, fault), **{options!r})
-"""
-
-
 KILLS: list[tuple[str, Area, Place]] = [
     ("put_part", "data", "middle"),
     ("complete", "data", "middle"),
@@ -240,23 +217,16 @@ def test_a_killed_process_leaves_no_manifest(  # noqa: PLR0917
     landing = Landing(None, "split")
     scene.landing_client.fake.faults.clear()
     store: Store = open_store(name)
-    program = textwrap.dedent(PROGRAM).format(
-        tests=str(Path(__file__).parent.parent),
-        part_bytes=PART_BYTES,
-        sink={
-            "file": f"FileSink({str(tmp_path)!r})",
-            "strict": f"S3Sink(s3_client({servers.s3.address!r}), {BUCKET!r})",
-            "gcs": f"GCSSink(gcs_client({servers.gcs.address!r}), {BUCKET!r})",
-        }[name],
-        key=scene.landing_client.fake.api_key,
-        endpoint=scene.landing_client.fake.endpoint,
-        call=call,
-        area=area,
-        turn=turn_of(place, scene.calls[landing][call, area]),
-        handle=scene.handle(landing).model_dump(mode="json"),
-        options=landing.options,
+    sink = {
+        "file": f"FileSink({str(tmp_path)!r})",
+        "strict": f"S3Sink(s3_client({servers.s3.address!r}), {BUCKET!r})",
+        "gcs": f"GCSSink(gcs_client({servers.gcs.address!r}), {BUCKET!r})",
+    }[name]
+    fault = SinkFault(call, area, turn_of(place, scene.calls[landing][call, area]), "really killed")
+    command = landing_command(
+        scene.landing_client, scene.handle(landing), sink, PART_BYTES, landing.options, fault=fault
     )
-    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=50, capture_output=True, text=True)
+    ended = subprocess.run(command, check=False, timeout=50, capture_output=True, text=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     check_store(scene.expected[landing], store, landed=False)
     assert not [key for key in store.visible() if area_of(key) == "manifests"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from support.stores.servers import files, objects, open_uploads
 from support.streaming.http import Reply, Request
+from support.streaming.programs import command_of
 from support.streaming.source import SETTINGS, Source, serve
 
 from labelbox_export_provider.sinks.base import NewObject, Sink
@@ -25,7 +24,6 @@ from labelbox_export_provider.streaming.pipeline.memory_plan import MemoryPlan
 from labelbox_export_provider.streaming.pipeline.pipeline import OutputFormat, Stream, stage_stream
 
 MIB = 1024**2
-TESTS = Path(__file__).parent.parent
 CONTENT = b'{"data_row":{"id":"clx1","row_data":"%s"}}\n' % (b"x" * 1000) * 7_000
 CUTS = range(MIB, len(CONTENT), MIB)
 PROGRAM = """
@@ -80,8 +78,8 @@ def source(gate: threading.Event) -> Iterator[Source]:
 
 
 def start(source: Source, sink: str) -> subprocess.Popen[str]:
-    program = textwrap.dedent(PROGRAM).format(
-        tests=str(TESTS),
+    command = command_of(
+        PROGRAM,
         borders=source.borders,
         ranges=source.line_ranges,
         address=source.address,
@@ -90,7 +88,7 @@ def start(source: Source, sink: str) -> subprocess.Popen[str]:
         lines=source.lines,
         mib=MIB,
     )
-    return subprocess.Popen([sys.executable, "-c", program], text=True, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
 
 
 def kill_when(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:

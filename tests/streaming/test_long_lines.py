@@ -6,18 +6,15 @@ import base64
 import gzip
 import json
 import random
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
+from support.streaming.programs import run_program
 from support.streaming.source import serve
 
 from labelbox_export_provider.testing.object_store import strict_s3
 
 MIB = 1024**2
-TESTS = Path(__file__).parent.parent
 LONG = 100 * 10**6
 INSIDE = b'"details":{"last_activity_at":"2026-11-22T12:00:00.000+00:00"}'
 MARGIN = b'"details":{"last_activity_at":"2026-11-21T23:59:59.500+00:00"}'
@@ -70,6 +67,26 @@ def long_row(details: bytes, *, last: bool) -> bytes:
     return b'{"data_row":{"id":"clx",%s,%s}}\n' % (first, second)
 
 
+def move(content: bytes, folder: Path, *, compression: str | None, trim: bool, s3: str | None = None) -> dict[str, int]:
+    """Move rows in files of 16 MiB to a folder, or to a server for S3, in a process of its own; return its report."""
+    with serve(content, range(16 * MIB, len(content), 16 * MIB)) as source:
+        printed = run_program(
+            PROGRAM,
+            borders=source.borders,
+            ranges=source.line_ranges,
+            address=source.address,
+            root=str(folder),
+            s3=s3,
+            size=len(content),
+            lines=source.lines,
+            compression=compression,
+            trim=trim,
+        )
+    report: dict[str, int] = json.loads(printed)
+    print(f"grown by {report['grown'] / MIB:.0f} MiB")
+    return report
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("last", [False, True], ids=["time first", "time last"])
@@ -79,25 +96,9 @@ def test_a_row_of_100_mb_passes(compression: str | None, trim: bool, last: bool,
     kept = SHORT * 3000 + long_row(INSIDE, last=last) + SHORT * 3000
     dropped = long_row(MARGIN, last=last)
     content = kept + dropped + SHORT
-    with serve(content, range(16 * MIB, len(content), 16 * MIB)) as source:
-        program = textwrap.dedent(PROGRAM).format(
-            tests=str(TESTS),
-            borders=source.borders,
-            ranges=source.line_ranges,
-            address=source.address,
-            root=str(tmp_path),
-            s3=None,
-            size=len(content),
-            lines=source.lines,
-            compression=compression,
-            trim=trim,
-        )
-        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    result = move(content, tmp_path, compression=compression, trim=trim)
     landed = (tmp_path / "rows").read_bytes()
     assert (gzip.decompress(landed) if compression else landed) == (kept + SHORT if trim else content)
-    result = json.loads(ended.stdout)
-    print(f"grown by {result['grown'] / MIB:.0f} MiB")
     assert (result["rows"], result["trimmed"], result["unknown"]) == (6003, int(trim), 0)
     assert result["longest"] == len(dropped)
     assert result["grown"] <= (128 * MIB + 1.15 * LONG if trim else 128 * MIB), result
@@ -122,22 +123,8 @@ def test_trimmed_rows_of_some_mib_leave_no_gaps(
     text = base64.b64encode(random.Random(1).randbytes(mib * MIB * 3 // 4))
     row = b'{"data_row":{"id":"clx",%s,"row_data":"%s"}}\n' % (INSIDE, text)
     content = row * rows
-    with serve(content, range(16 * MIB, len(content), 16 * MIB)) as source, strict_s3() as s3:
-        program = textwrap.dedent(PROGRAM).format(
-            tests=str(TESTS),
-            borders=source.borders,
-            ranges=source.line_ranges,
-            address=source.address,
-            root=str(tmp_path),
-            s3=s3.address if store == "S3" else None,
-            size=len(content),
-            lines=source.lines,
-            compression=compression,
-            trim=True,
-        )
-        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
-    print(f"grown by {result['grown'] / MIB:.0f} MiB")
+    with strict_s3() as s3:
+        address = s3.address if store == "S3" else None
+        result = move(content, tmp_path, compression=compression, trim=True, s3=address)
     assert (result["rows"], result["longest"]) == (rows, len(row))
     assert result["grown"] <= 128 * MIB + 1.15 * len(row), result

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
+from support.streaming.programs import run_program
 from support.streaming.source import serve
 
 from labelbox_export_provider.streaming.landing.options import DEFAULT_MAX_OBJECT_BYTES
 from labelbox_export_provider.streaming.pipeline.memory_plan import MAX_PART
 from labelbox_export_provider.testing.object_store import strict_s3
 
-TESTS = Path(__file__).parent.parent
 OBJECTS, PARTS, PART_BYTES = 90, 20, 1024
 PER_OBJECT, PER_PART = 1843, 44
 TIB = 1024**4
@@ -66,8 +62,8 @@ def test_a_closed_object_keeps_what_completion_needs() -> None:
     content = b'{"a":"%s"}\n' % (b"x" * 500)
     content *= OBJECTS * PARTS * PART_BYTES // len(content)
     with serve(content, []) as source, strict_s3(minimum_part_bytes=1) as store:
-        program = textwrap.dedent(PROGRAM).format(
-            tests=str(TESTS),
+        printed = run_program(
+            PROGRAM,
             store=store.address,
             address=source.address,
             size=len(content),
@@ -75,9 +71,7 @@ def test_a_closed_object_keeps_what_completion_needs() -> None:
             objects=OBJECTS,
             part_bytes=PART_BYTES,
         )
-        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
+    result = json.loads(printed)
     assert result["objects"] == OBJECTS
     print(f"{result['kept'] / OBJECTS:.0f} bytes an object of {PARTS} parts")
     assert result["kept"] / OBJECTS < PER_OBJECT + PER_PART * PARTS, result

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
-import textwrap
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import google_crc32c
 import pytest
 from support.stores.servers import strict_store
 from support.streaming.exports import landing_client
+from support.streaming.programs import run_program
 from support.streaming.small_parts import use_small_parts
 
 from labelbox_export_provider.cancellation import CancelToken
@@ -34,7 +32,6 @@ from labelbox_export_provider.streaming.pipeline.pipeline import TransferHooks
 from labelbox_export_provider.testing import FakeLabelbox, generate_rows
 from labelbox_export_provider.testing.object_store import strict_s3
 
-TESTS = Path(__file__).parent.parent
 OBJECT_BYTES = 64 * 1024
 PARTS = 4
 PART_BYTES = OBJECT_BYTES // PARTS
@@ -98,8 +95,8 @@ def test_publishing_10_tib_stays_within_memory(monkeypatch: pytest.MonkeyPatch) 
             for first, last in plan.shards:
                 stage_objects(plan, first, last, **common, sink=strict_store(server).sink)
             staged.append([plan.model_dump(mode="json"), handle.to_json()])
-        program = textwrap.dedent(PROGRAM).format(
-            tests=str(TESTS),
+        printed = run_program(
+            PROGRAM,
             part_bytes=PART_BYTES,
             object_bytes=OBJECT_BYTES,
             key=fake.api_key,
@@ -107,9 +104,7 @@ def test_publishing_10_tib_stays_within_memory(monkeypatch: pytest.MonkeyPatch) 
             store=server.address,
             staged=json.dumps(staged),
         )
-        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    _, (few, small, _), (many, large, manifest) = map(json.loads, ended.stdout.splitlines())
+    _, (few, small, _), (many, large, manifest) = map(json.loads, printed.splitlines())
     assert many > 3 * few > 0
     per_object = (large - small) / (many - few) + (DEFAULT_MAX_OBJECT_BYTES / MAX_PART - PARTS) * PER_PART
     per_object += 3 * manifest / many  # its text, encoded, and as it is sent

@@ -6,19 +6,15 @@ import base64
 import json
 import random
 import struct
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import google_crc32c
 import pytest
 from support.streaming.http import Reply, Request, http_server
+from support.streaming.programs import run_program
 
 from labelbox_export_provider.sinks import checksum
 
 MIB = 1024**2
-TESTS = Path(__file__).parent.parent
 FILES = 70
 ROW = '{"data_row":{"id":"%d","details":{"last_activity_at":"2026-11-22T12:00:00.000+00:00"},"row_data":"%s"}}\n'
 PROGRAM = """
@@ -135,8 +131,8 @@ def moved(
         return Reply(206, stock[begin : begin + last + 1 - first], headers)
 
     with http_server(respond) as address:
-        program = textwrap.dedent(PROGRAM).format(
-            tests=str(TESTS),
+        printed = run_program(
+            PROGRAM,
             size=size,
             rows=2500 * repeats,
             files=files,
@@ -146,9 +142,7 @@ def moved(
             trim=trim,
             slow=slow,
         )
-        ended = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    result: dict[str, int] = json.loads(ended.stdout)
+    result: dict[str, int] = json.loads(printed)
     assert result["rows"] == 2500 * repeats * files
     return {**result, "bytes": size * files}
 

@@ -9,8 +9,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 from support.stores.servers import BUCKET, file_store, strict_gcs_store, strict_store
 from support.streaming.exports import LandingClient, bytes_read, client_of_rows, rows_in, without_versions
+from support.streaming.programs import landing_command
 from support.streaming.small_parts import use_small_parts
 from support.streaming.staged import receipts_in, unnamed_uploads
 
@@ -36,25 +35,6 @@ KEY = "lake/rows.ndjson"
 WEEK = FixedWindow("2024-05-01T00:00:00Z", "2024-06-01T00:00:00Z")
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120, method="thread")]
-
-PROGRAM = """
-    import sys
-    from types import SimpleNamespace
-    sys.path.insert(0, {tests!r})
-    from labelbox_export_provider.domain.records.handle import ExportHandle
-    from labelbox_export_provider.streaming.pipeline import memory_plan
-    from labelbox_export_provider.sinks.file import FileSink
-    from labelbox_export_provider.sinks.gcs.sink import GCSSink
-    from labelbox_export_provider.sinks.s3.sink import S3Sink
-    from support.streaming.exports import landing_client
-    from support.stores.servers import gcs_client, s3_client
-
-    memory_plan.MIN_PART = memory_plan.MAX_PART = {part_bytes}
-    sink = {sink}
-    sink.minimum_part_bytes = {part_bytes}
-    with landing_client(SimpleNamespace(api_key={key!r}, endpoint={endpoint!r})) as at:
-        at.land(ExportHandle.parse({handle!r}), sink, **{options!r})
-"""
 
 
 @dataclass(frozen=True)
@@ -133,16 +113,8 @@ def undisturbed(at: LandingClient, handle: ExportHandle, store: Store, options: 
 
 def run_until(at: LandingClient, handle: ExportHandle, sink: str, options: dict[str, Any], limit: float) -> bool:
     """Land in another process and kill it when so many bytes were read; return whether it was killed."""
-    program = textwrap.dedent(PROGRAM).format(
-        tests=str(Path(__file__).parent.parent),
-        part_bytes=PART_BYTES,
-        sink=sink,
-        key=at.fake.api_key,
-        endpoint=at.fake.endpoint,
-        handle=handle.model_dump(mode="json"),
-        options=options,
-    )
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    command = landing_command(at, handle, sink, PART_BYTES, options)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while process.poll() is None and bytes_read(at) < limit:
         assert time.monotonic() < deadline
