@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from support.airflow.transfer_stores import error_about
 
 from labelbox_export_provider.errors import ConfigurationError, StorageError
 from labelbox_export_provider.transfers.to_gcs import LabelboxExportToGCSOperator
@@ -20,13 +21,7 @@ def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
     task = LabelboxExportToGCSOperator(
         task_id="land", export="{{ x }}", bucket_name="lake", object_prefix="labelbox", gcp_conn_id="google_lake"
     )
-    with pytest.raises(StorageError) as caught:
-        task._open_sink()
-    assert "'google_lake'" in str(caught.value)
-    assert "not-a-key-but-secret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
-    return caught.value
+    return error_about("google_lake", task, secret="not-a-key-but-secret")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from support.airflow.transfer_stores import error_about
 from support.streaming.http import Reply, http_server
 
 from labelbox_export_provider.errors import StorageError, StorageUnavailableError
@@ -22,13 +23,7 @@ def open_with(monkeypatch: pytest.MonkeyPatch, **extra: Any) -> StorageError:
     task = LabelboxExportToS3Operator(
         task_id="land", export="{{ x }}", s3_bucket="lake", s3_prefix="labelbox", aws_conn_id="aws_lake"
     )
-    with pytest.raises(StorageError) as caught:
-        task._open_sink()
-    assert "'aws_lake'" in str(caught.value)
-    assert "a-secret-key" not in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
-    return caught.value
+    return error_about("aws_lake", task, secret="a-secret-key")
 
 
 def token_service(address: str) -> dict[str, Any]:

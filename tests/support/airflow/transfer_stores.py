@@ -18,6 +18,7 @@ from labelbox_export_provider import (
     ProjectExportOperator,
 )
 from labelbox_export_provider.domain.records.manifest import Manifest
+from labelbox_export_provider.errors import StorageError
 from labelbox_export_provider.testing import FakeLabelbox
 
 Operator = LabelboxExportToFileOperator | LabelboxExportToGCSOperator | LabelboxExportToS3Operator
@@ -55,6 +56,17 @@ def start(fake: FakeLabelbox, *, window: Any = DataIntervalWindow(), **options: 
     values = {"project_id": fake.project_id, "window": window, **options}
     handle: dict[str, Any] = ProjectExportOperator(task_id="start", **values).execute(context_of())
     return handle
+
+
+def error_about(connection: str, task: Operator, *, secret: str) -> StorageError:
+    """Open the store of a task whose connection does not work; the error names it, and nothing in it has the secret."""
+    with pytest.raises(StorageError) as caught:
+        task._open_sink()
+    assert f"'{connection}'" in str(caught.value)
+    assert secret not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return caught.value
 
 
 def expected_rows(fake: FakeLabelbox) -> list[bytes]:
