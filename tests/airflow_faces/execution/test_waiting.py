@@ -234,7 +234,7 @@ def test_execution_timeout_counts_a_wait_without_deferral(
 def test_a_wait_ends_where_the_alarm_of_execution_timeout_is_lost(
     fake: FakeLabelbox, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow raises its time-out once, and what it interrupts may drop it: the wait then ends by itself, for a retry."""
+    """Airflow raises its time-out once, and what it interrupts may drop it: the wait then ends by itself, to retry."""
     monkeypatch.setattr("labelbox_export_provider.execution.waiting.LOST_ALARM", timedelta(seconds=0.1))
     fake.faults.add(SlowExport(times=None))
     task = make(fake, tmp_path, deferrable=False, execution_timeout=timedelta(seconds=0.5))
