@@ -22,7 +22,9 @@ _GIB = 1024**3
 def check_target(sink: Sink, names: ObjectNames, options: LandingOptions) -> None:
     """Refuse names and options that this store cannot take, without calling it."""
     keys = [names.data(), names.errors, *(names.manifest(state) for state in get_args(State))]
-    for key in keys if names.uris is None else [*keys, names.uris]:
+    keys += [names.uris] if names.uris is not None else []
+    keys += [names.receipt(0)] if sink.resumes else []
+    for key in keys:
         check_filled_key(key, sink.maximum_key_bytes)
     check_part_bytes(options.part_bytes, sink.minimum_part_bytes, sink.maximum_part_bytes)
     most = sink.maximum_object_bytes
