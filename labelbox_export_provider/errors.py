@@ -66,7 +66,14 @@ class LabelboxExportError(Exception):
 
 
 class ConfigurationError(LabelboxExportError, ValueError):
-    """A setting is wrong; nothing was sent. The message names the option, the value and what it must be."""
+    """A setting is wrong; nothing was sent. The message names the option, the value and what it must be.
+
+    `ruled_out` is whether what is landed already rules this landing out, so that nothing is resumed with other options.
+    """
+
+    def __init__(self, message: str = "", *, details: str | None = None, ruled_out: bool = False) -> None:
+        super().__init__(message, details=details)
+        self.ruled_out = ruled_out
 
 
 class WindowError(ConfigurationError):

@@ -226,4 +226,5 @@ def another_form_error(landed: Landed) -> ConfigurationError:
         "readers of data/. Use those options again, or remove its manifest first: the objects that it names are then "
         "replaced.",
         details=landed.uri,
+        ruled_out=True,
     )

@@ -14,7 +14,6 @@ _NOT_CURED_BY_RESUMING = (
     IntegrityError,
     TooManyErrorRowsError,
     ObjectExistsError,
-    ConfigurationError,
     ExportEndedError,
 )
 
@@ -31,6 +30,8 @@ def ends_resuming(error: BaseException) -> bool:
 
     Bytes that differ from what was announced have to be read again, all of them: which ones are wrong is not known. An
     export that is refused, gives way or has another form is not landed from these objects. Everything else (a stop, a
-    host that does not answer, a permission or a key that is missing) may be over at the next try.
+    host that does not answer, a permission or a key that is missing, an option or a connection that is wrong) may be
+    over at the next try: a receipt records in which form its bytes are, so other options make no other use of it.
     """
-    return isinstance(error, _NOT_CURED_BY_RESUMING)
+    is_ruled_out = isinstance(error, ConfigurationError) and error.ruled_out
+    return is_ruled_out or isinstance(error, _NOT_CURED_BY_RESUMING)

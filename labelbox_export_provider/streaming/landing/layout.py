@@ -122,4 +122,5 @@ def _other_question_error(other: Generation, rerun: str) -> ConfigurationError:
         "of the other. No bytes were moved. Give each question its own prefix, or remove that generation, its "
         "manifest first, if it is not needed any more.",
         details=other.uri,
+        ruled_out=True,
     )

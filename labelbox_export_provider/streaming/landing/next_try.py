@@ -36,23 +36,24 @@ def describe_share(numbers: Collection[int], every: range, size: int, object_byt
 def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     """Return what is kept, or why nothing is; None where none of the result was to be moved, or it is landed."""
     progress = job.progress
-    if not progress.has_begun(StreamType.RESULT.value) or progress.in_store.manifest is not None:
-        return None
     size = progress.result_bytes or 0
     object_bytes = job.receipt_bytes if job.has_receipts(size) else None
     every = receipts.scope or range(-(-size // (object_bytes or size or 1)))
     # A range is of no use without those before it.
     usable = filter if receipts.range_bytes is None else takewhile
+    stored = [*usable(receipts.has, every)]
+    # An option may be refused when it is known what is stored, but before any of the rest is moved.
+    if not (stored or progress.has_begun(StreamType.RESULT.value)) or progress.in_store.manifest is not None:
+        return None
     if ends_resuming(error):
         why = why_ended(error)
     elif object_bytes is None:
         why = "an export of one object is moved as a whole"
     elif not job.sink.resumes:
         why = "this store cannot resume"
-    elif stored := [*usable(receipts.has, every)]:
-        return (
-            f"{describe_share(stored, every, size, object_bytes, receipts.unit)} are stored; the next try resumes there"
-        )
+    elif stored:
+        share = describe_share(stored, every, size, object_bytes, receipts.unit)
+        return f"{share} are stored; the next try resumes there"
     else:
         why = receipts.nothing if receipts.work else "receipts could not be kept, as the log warns"
     return f"nothing, since {why}"

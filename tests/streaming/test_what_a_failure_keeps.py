@@ -1,0 +1,146 @@
+"""A failure drops what no later try could use, and nothing else: a wrong option leaves what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
+from support.stores.servers import strict_gcs_store, strict_store
+from support.streaming.exports import LandingClient, landing_client
+from support.streaming.staged import receipts_in, unnamed_uploads
+
+from labelbox_export_provider.domain.records.handle import ExportHandle
+from labelbox_export_provider.errors import (
+    ConfigurationError,
+    ConnectionSettingsError,
+    LabelboxExportError,
+)
+from labelbox_export_provider.sinks.base import JSON, NewObject
+from labelbox_export_provider.streaming.landing.progress import LandingProgress
+from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
+from labelbox_export_provider.testing.faults import ErrorStatus
+from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
+from labelbox_export_provider.testing.sink_conformance import Store
+
+PART_BYTES = 16 * 1024
+OBJECT_BYTES = 128 * 1024
+OBJECTS = 8
+STORED = "are stored; the next try resumes there"
+
+
+@pytest.fixture(scope="module")
+def larger() -> Iterator[LandingClient]:
+    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
+    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
+        yield client
+
+
+@pytest.fixture
+def at(larger: LandingClient) -> LandingClient:
+    """A client of an export of several objects, or ranges of one."""
+    larger.fake.faults.clear()
+    larger.fake.requests.clear()
+    return larger
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MIN_PART", "MAX_PART"):
+        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+
+
+@pytest.fixture(params=["s3", "gcs"])
+def server(request: pytest.FixtureRequest) -> Iterator[StrictS3 | StrictGCS]:
+    serve: Any = strict_s3 if request.param == "s3" else strict_gcs
+    with serve(minimum_part_bytes=PART_BYTES) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: StrictS3 | StrictGCS) -> Store:
+    return strict_store(server) if isinstance(server, StrictS3) else strict_gcs_store(server, retry_timeout=1)
+
+
+def fail(
+    error: type[LabelboxExportError], land: Callable[..., object], *given: Any, match: str | None = None, **options: Any
+) -> str | None:
+    """Land, which fails, and return what the report says is kept."""
+    progress = LandingProgress()
+    with pytest.raises(error, match=match) as failure:
+        land(*given, progress=progress, **options)
+    assert type(failure.value) is error
+    return progress.kept
+
+
+def land(at: LandingClient, handle: ExportHandle, sink: Any, **options: Any) -> object:
+    return at.land(handle, sink, **{"max_object_bytes": OBJECT_BYTES, "workers": 1, **options})
+
+
+def kill(
+    at: LandingClient, handle: ExportHandle, store: Store, call: str = "complete", turn: int = 0, **options: Any
+) -> int:
+    """Kill a landing of several objects, and return how many of them have a receipt."""
+    with pytest.raises(KilledError):
+        land(at, handle, FaultySink(store.again(), SinkFault(call, "data", turn, "killed before")), **options)
+    at.fake.requests.clear()
+    return len(receipts_in(store.visible()))
+
+
+def test_a_wrong_option_keeps_what_is_stored(at: LandingClient, store: Store) -> None:
+    """Parts too small for this store: once that is corrected, the next try resumes."""
+    handle = at.export()
+    count = kill(at, handle, store, "put_part", 12)
+    assert 0 < count < OBJECTS
+    receipts, strict = receipts_in(store.visible()), store.again()
+    strict.minimum_part_bytes = 2 * PART_BYTES
+    kept = fail(ConfigurationError, land, at, handle, strict, part_bytes=PART_BYTES, match="part_bytes=")
+    assert str(kept).startswith(f"{count} of {OBJECTS} objects ({count * OBJECT_BYTES} of ")
+    assert str(kept).endswith(f" bytes) {STORED}")
+    assert receipts_in(store.visible()) == receipts
+    assert unnamed_uploads(store) == []
+    at.fake.requests.clear()
+    land(at, handle, store.again())
+    read = sum(each.bytes_sent for each in at.fake.requests.files)
+    assert read < (OBJECTS - count + 1) * OBJECT_BYTES
+    assert store.litter() == []
+
+
+def test_a_wrong_connection_keeps_what_is_stored(at: LandingClient, store: Store) -> None:
+    """A proxy that wants credentials while rows are moved: what has a receipt stays."""
+    at.fake.faults.add(ErrorStatus(operation="exportFileFromOffset", status=407, times=None, after=26))
+    kept = fail(ConnectionSettingsError, land, at, at.export(), store.again())
+    count = len(receipts_in(store.visible()))
+    assert count >= 1
+    assert str(kept).startswith(f"{count} of {OBJECTS} objects (")
+    assert unnamed_uploads(store) == []
+
+
+def ask_another_question(at: LandingClient, handle: ExportHandle, store: Store) -> dict[str, Any]:
+    """Another export of this source and window, with other filters, is landed under the same prefix."""
+    other = at.export(minutes=5).model_copy(update={"filters_digest": f"sha256:{1:064}"})
+    at.land(other, store.again())
+    return {"rerun": "replace"}
+
+
+def land_another_form(at: LandingClient, handle: ExportHandle, store: Store) -> dict[str, Any]:
+    """Another try lands this export in another form, and one that was believed dead writes its receipts once more."""
+    receipts = receipts_in(store.visible())
+    at.land(handle, store.again(), compression=None)
+    for key, receipt in receipts.items():
+        store.sink.put(NewObject(key, JSON), receipt.to_json())
+    return {}
+
+
+@pytest.mark.parametrize("rule_out", [ask_another_question, land_another_form])
+def test_a_landing_that_is_ruled_out_leaves_no_receipt(
+    at: LandingClient, store: Store, rule_out: Callable[[LandingClient, ExportHandle, Store], dict[str, Any]]
+) -> None:
+    """Options are what is wrong here as well, but what is landed already stays, so nothing would be resumed."""
+    handle = at.export()
+    assert kill(at, handle, store) == OBJECTS
+    options = rule_out(at, handle, store)
+    assert fail(ConfigurationError, land, at, handle, store.again(), **options) is None
+    assert [name for name in store.visible() if "_staging/" in name] == []
+    assert store.litter() == []
