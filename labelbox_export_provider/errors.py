@@ -204,7 +204,15 @@ class WindowsNotLandedError(LabelboxExportError):
 
 
 class StorageError(LabelboxExportError):
-    """The object store refused for a reason that retrying does not help with: no such bucket, no valid credentials."""
+    """The object store refused for a reason that retrying does not help with: no such bucket, no valid credentials.
+
+    `of_upload` is whether it refused a part or the completion of one upload as it stands, rather than whoever made the
+    call: begun again, that upload may be taken.
+    """
+
+    def __init__(self, message: str = "", *, details: str | None = None, of_upload: bool = False) -> None:
+        super().__init__(message, details=details)
+        self.of_upload = of_upload
 
 
 class StorageDeniedError(StorageError):
@@ -230,8 +238,10 @@ class StorageUnavailableError(StorageError):
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str = "", *, details: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(message, details=details)
+    def __init__(
+        self, message: str = "", *, details: str | None = None, of_upload: bool = False, remedy: str | None = None
+    ) -> None:
+        super().__init__(message, details=details, of_upload=of_upload)
         self.remedy = remedy
 
 

@@ -46,12 +46,14 @@ class Rule:
 
     The advice is a sentence without its full stop. As text it may name the fields of the refusal, and `{Connection}`
     for the connection at the start of a sentence. `sent` is False where the client library refused to send the call.
+    With `of_upload`, an answer of HTTP 400 is about the upload that was called, if one was: its parts or its key.
     """
 
     error: type[StorageError]
     matches: Test
     advice: str | Text
     sent: bool = True
+    of_upload: bool = False
 
 
 def has_code(*codes: str) -> Test:
@@ -74,7 +76,8 @@ UPLOAD_IS_GONE = Rule(
 def storage_error(refusal: Refusal, rules: Sequence[Rule]) -> StorageError:
     """Return the error of the first rule that matches; the last rule must match everything."""
     rule = next(rule for rule in rules if rule.matches(refusal))
-    return rule.error(f"{_advice(rule, refusal)}.", details=_details(rule, refusal))
+    of_upload = rule.of_upload and refusal.status == 400
+    return rule.error(f"{_advice(rule, refusal)}.", details=_details(rule, refusal), of_upload=of_upload)
 
 
 def wrong_size(

@@ -263,6 +263,11 @@ _RULES = (
         _arrived_changed,
         "Other bytes arrived than were sent. Retrying sends them again; if it happens again, check the proxy",
     ),
-    Rule(StorageError, lambda _: True, "Cloud Storage refused the call. Check the object's name and sink_args"),
+    Rule(
+        StorageError,
+        lambda _: True,
+        "Cloud Storage refused the call. Check the object's name and sink_args",
+        of_upload=True,
+    ),
 )
 """Read from the top; the first rule that matches decides."""

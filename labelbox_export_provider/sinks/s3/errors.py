@@ -247,7 +247,7 @@ _RULES = (
         "The store is busy or failed; retrying may help",
     ),
     Rule(StorageDeniedError, lambda refusal: refusal.code.startswith("KMS.") and _is_denied(refusal), _KMS_KEY),
-    Rule(StorageError, lambda refusal: refusal.code.startswith("KMS."), _KMS_KEY),
+    Rule(StorageError, lambda refusal: refusal.code.startswith("KMS."), _KMS_KEY, of_upload=True),
     Rule(StorageDeniedError, _is_denied, _missing_permission),
     UPLOAD_IS_GONE,
     Rule(
@@ -260,6 +260,7 @@ _RULES = (
         StorageError,
         lambda _: True,
         lambda refusal: unnamed_header(refusal, "The store refused the call. Check the key and sink_args"),
+        of_upload=True,
     ),
 )
 """Read from the top; the first rule that matches decides."""

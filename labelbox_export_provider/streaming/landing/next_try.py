@@ -22,6 +22,8 @@ def ending(job: Job, receipts: Receipts) -> Iterator[None]:
             size = job.progress.result_bytes
             # A small landing has no receipts, so none are looked for.
             receipts.discard(look=size is None or job.has_receipts(size))
+        else:
+            receipts.drop_refused()
         job.progress.kept = _describe(job, receipts, error)
         raise
 
@@ -54,6 +56,8 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     elif stored:
         share = describe_share(stored, every, size, object_bytes, receipts.unit)
         return f"{share} are stored; the next try resumes there"
+    elif receipts.refused:
+        why = "the store refuses the upload of an earlier try"
     else:
         why = receipts.nothing if receipts.work else "receipts could not be kept, as the log warns"
     return f"nothing, since {why}"

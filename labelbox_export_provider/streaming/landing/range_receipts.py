@@ -11,8 +11,9 @@ from labelbox_export_provider.sinks.base import ExpectedObject, NewObject, Objec
 from labelbox_export_provider.sinks.part_account import add_up
 from labelbox_export_provider.sinks.stored_upload import StoredUpload
 from labelbox_export_provider.streaming.landing.job import Job
-from labelbox_export_provider.streaming.landing.receipt_form import counts_of, stored_upload
-from labelbox_export_provider.streaming.landing.receipts import Kept, Receipts
+from labelbox_export_provider.streaming.landing.receipt_form import Kept, counts_of, stored_upload
+from labelbox_export_provider.streaming.landing.receipts import Receipts
+from labelbox_export_provider.streaming.landing.resumed_writer import ResumedWriter
 from labelbox_export_provider.streaming.pipeline.staged import StagedObject
 
 
@@ -37,6 +38,11 @@ class RangeReceipts(Receipts):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self.range_bytes = job.receipt_bytes
+
+    def drop_refused(self) -> None:
+        """Abort the upload and remove all receipts where the store refuses it, since all of them name this one."""
+        if self.refused:
+            self.discard(look=False)
 
     @staticmethod
     def _is_whole(receipt: Receipt) -> bool:
@@ -73,7 +79,9 @@ class RangeReceipts(Receipts):
         writer = self._job.sink.resume(new, stored, ExpectedObject(size, crc32c))
         # A complete object takes no more parts.
         is_all = len(ranges) * (self.range_bytes or 0) >= self._totals.size
-        return writer if is_all or (writer is not None and writer.stored() is not None) else None
+        if writer is None or not (is_all or writer.stored() is not None):
+            return None
+        return ResumedWriter(writer, 0, self.refused)
 
 
 def receipts_of(job: Job, scope: range | None = None) -> Receipts:

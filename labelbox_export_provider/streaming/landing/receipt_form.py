@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from labelbox_export_provider.client.types import ExportFile, StreamTotals
 from labelbox_export_provider.domain.records.receipt import Receipt, ReceiptPart, ReceiptSegment
@@ -10,9 +10,26 @@ from labelbox_export_provider.sinks import checksum
 from labelbox_export_provider.sinks.part_account import add_up
 from labelbox_export_provider.sinks.stored_upload import StoredPart, StoredUpload
 from labelbox_export_provider.streaming.landing.job import Job, encoding
-from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount
+from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount, StagedObject
 from labelbox_export_provider.streaming.rows.counts import RowCounts
 from labelbox_export_provider.streaming.rows.verification import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a receipt that is in the store."""
+
+    upload: str | None
+    totals: StreamTotals
+    checksum: str
+
+
+@dataclass(slots=True)
+class Kept:
+    """An object, or range, of an earlier try that the store has confirmed."""
+
+    staged: StagedObject
+    checksum: str
 
 
 def make_receipt(job: Job, totals: StreamTotals, account: ObjectAccount, stored: StoredUpload) -> Receipt:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from labelbox_export_provider.client.types import StreamTotals
@@ -22,34 +21,20 @@ from labelbox_export_provider.sinks.stored_upload import NO_PARTS
 from labelbox_export_provider.streaming.landing.job import Job, encoding
 from labelbox_export_provider.streaming.landing.own_objects import NOT_PERMITTED
 from labelbox_export_provider.streaming.landing.receipt_form import (
+    Kept,
+    Known,
     counts_of,
     make_receipt,
     parts_add_up,
     segments_of,
     stored_upload,
 )
+from labelbox_export_provider.streaming.landing.resumed_writer import ResumedWriter
 from labelbox_export_provider.streaming.pipeline.staged import ObjectAccount, StagedObject
 
 logger = logging.getLogger(__name__)
 
 _MAX_RECEIPT = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is remembered of a receipt that is in the store."""
-
-    upload: str | None
-    totals: StreamTotals
-    checksum: str
-
-
-@dataclass(slots=True)
-class Kept:
-    """An object, or range, of an earlier try that the store has confirmed."""
-
-    staged: StagedObject
-    checksum: str
 
 
 class Receipts:
@@ -69,10 +54,12 @@ class Receipts:
         self._job = job
         self.faults: list[str] = []
         self.scope = scope
-        self._known: dict[int, _Known] | None = None
+        self._known: dict[int, Known] | None = None
         self._uploads: frozenset[str | None] = frozenset()
         self._kept: dict[int, Kept] = {}
         self._written: dict[int, ObjectWriter | None] = {}
+        self.refused: set[int] = set()
+        """Numbers of objects of an earlier try whose uploads the store refuses to continue or to complete."""
         self._totals = StreamTotals(0, 0)
         self._there: frozenset[int] = frozenset()
         """Numbers of all receipts that were there at first, sound or not: without the right to delete they stay."""
@@ -158,7 +145,7 @@ class Receipts:
 
     def has(self, number: int) -> bool:
         """Return whether a receipt names this object, so that a later try needs its upload."""
-        return number in self._kept or number in self._written
+        return number not in self.refused and (number in self._kept or number in self._written)
 
     # --- at the end
 
@@ -173,6 +160,10 @@ class Receipts:
             self._job.calls.map(self._job.sink.delete, keys[1:])
         except StorageError as error:
             logger.info("Receipts of this export stay in the store until a lifecycle rule removes them: %s", error)
+
+    def drop_refused(self) -> None:
+        """Remove the receipts of what the store refuses; its uploads are aborted as those without a receipt are."""
+        self._delete([*self.refused])  # threads may add to it
 
     def discard(self, *, look: bool) -> None:
         """Abort what the receipts name and remove all of them, sound or not, also when the landing is over.
@@ -197,14 +188,17 @@ class Receipts:
             prefix = key or self._job.names.own["data"]
             abort = partial(self._job.sink.abort_open_uploads, prefix, exact=key is not None)
             actions.append(lambda: abort(keep=lambda upload: upload not in uploads))
-        keys = map(self._job.names.receipt, {*there, *self._written})
-        actions += [partial(self._job.sink.delete, key) for key in keys]
-        self._job.calls.clean_up(actions, "remove %d receipt(s), which a lifecycle rule has to remove")
+        self._delete({*there, *self._written}, actions)
         self._known, self._kept, self._written = {}, {}, {}
+
+    def _delete(self, numbers: Iterable[int], besides: Iterable[Callable[[], object]] = ()) -> None:
+        """Remove these receipts, and do something `besides` at the same time, also when the landing is over."""
+        removals = [partial(self._job.sink.delete, self._job.names.receipt(each)) for each in numbers]
+        self._job.calls.clean_up([*besides, *removals], "remove %d receipt(s), which a lifecycle rule has to remove")
 
     # --- one receipt
 
-    def _load(self) -> dict[int, _Known]:
+    def _load(self) -> dict[int, Known]:
         """Read what receipts are there, once."""
         with self._lock:
             if self._known is None:
@@ -212,7 +206,7 @@ class Receipts:
                 self._uploads = frozenset(each.upload for each in self._known.values())
             return self._known
 
-    def _read_all(self) -> dict[int, _Known]:
+    def _read_all(self) -> dict[int, Known]:
         names, sink = self._job.names, self._job.sink
         try:
             numbers = self._find()
@@ -225,15 +219,15 @@ class Receipts:
             self._stop(error)
             return {}
         self.faults += [f"{self._uri(number)} {fault}" for number, fault in found.items() if isinstance(fault, str)]
-        return {number: each for number, each in found.items() if isinstance(each, _Known)}
+        return {number: each for number, each in found.items() if isinstance(each, Known)}
 
-    def _examine(self, number: int) -> _Known | str:
+    def _examine(self, number: int) -> Known | str:
         """Return what is remembered of a receipt, or what is wrong with it."""
         receipt = self._read(number)
         if receipt is None:
             return "cannot be read, or is damaged"
         totals = StreamTotals(receipt.source_bytes, receipt.source_rows)
-        return self._fault(number, receipt) or _Known(receipt.upload, totals, receipt.checksum)
+        return self._fault(number, receipt) or Known(receipt.upload, totals, receipt.checksum)
 
     def _find(self) -> list[int]:
         """Return the numbers of the receipts that are there; remove what a killed try has left beside them.
@@ -286,6 +280,7 @@ class Receipts:
             if writer is None:
                 self.faults.append(f"{self._uri(number)} names parts that the store does not have")
                 return None
+            writer = ResumedWriter(writer, number, self.refused)
         return Kept(StagedObject(number, counts_of(receipt), receipt.size, crc32c, writer), receipt.checksum)
 
     def _stop(self, error: Exception | str) -> None:

@@ -34,6 +34,7 @@ from labelbox_export_provider.streaming.landing.options import LandedExport
 from labelbox_export_provider.streaming.landing.own_objects import OwnObjects
 from labelbox_export_provider.streaming.landing.planned import check_plan, make_plan
 from labelbox_export_provider.streaming.landing.range_receipts import receipts_of
+from labelbox_export_provider.streaming.landing.resumed_writer import complete_all
 from labelbox_export_provider.streaming.landing.staging import Stager, not_staged_error
 from labelbox_export_provider.streaming.landing.totals import announced_totals, ask_totals
 from labelbox_export_provider.streaming.landing.upload_rule import ask_upload_rule
@@ -249,7 +250,7 @@ class Landing:
         if staged is not None and staged.size:
             ready = [each for each in staged.objects if each.size]
             self._in_store(planned=len(ready))
-            objects = tuple(self._job.calls.map(self._complete, ready))
+            objects = complete_all(self._job.calls, self._complete, ready)
         elif self._options.on_empty == "write_empty":
             new = self._stager.new_object(StreamType.RESULT, StreamTotals(0, 0))
             written = self._note(self._sink.put(new, compression.nothing(self._options.compression)))
