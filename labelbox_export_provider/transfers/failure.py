@@ -49,6 +49,7 @@ def landing_report(
         handle=handle,
         link=web_url(handle),
         start_task_id=upstream_start_task(task),
+        stage_task_id=getattr(task, "stage_task_id", None) if progress.stage_again else None,
         **({} if handle is not None else known_of(export)),
         moved=progress.describe(),
         in_store=progress.in_store.describe(),

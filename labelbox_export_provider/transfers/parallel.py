@@ -91,6 +91,11 @@ class _PublishLanding(LabelboxExportTransferOperator):
         super().__init__(**kwargs)
         self.plan = plan
 
+    @property
+    def stage_task_id(self) -> str:
+        """The id of the tasks that stage what this one publishes, in the same task group."""
+        return f"{self.task_id.removesuffix('publish')}stage"
+
     def _move(self, **landing: Any) -> LandedExport:
         from labelbox_export_provider.streaming.landing.land import publish
 

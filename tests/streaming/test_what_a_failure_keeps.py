@@ -255,3 +255,25 @@ def test_a_refusal_of_whoever_calls_drops_nothing(
     assert str(kept).startswith(f"{len(receipts)} of {one_upload.RANGES} ranges (")
     assert receipts_in(store.visible()) == receipts
     assert len(store.litter()) == 1
+
+
+def test_a_refused_upload_has_to_be_staged_again_before_publishing(
+    at: LandingClient, server: StrictS3 | StrictGCS, store: Store
+) -> None:
+    """Where other tasks stage, a retry of the task that publishes cannot help; theirs move that object alone."""
+    given: Any = {"handle": at.export(), "workers": 1, "max_object_bytes": OBJECT_BYTES}
+    plan = at.plan(sink=store.again(), max_shards=2, **given)
+    for number in range(2):
+        at.stage(plan, number, sink=store.again(), **given)
+    refuse(server, uploads_of(server, 1))
+    progress = LandingProgress()
+    with pytest.raises(StorageUnavailableError, match=REFUSED):
+        at.publish(plan, sink=store.again(), progress=progress, **given)
+    assert progress.stage_again
+    assert str(progress.kept).startswith(f"{OBJECTS - 1} of {OBJECTS} objects (")
+    assert str(progress.kept).endswith(" bytes) are stored; what stages the rest resumes there")
+    first, second = (at.stage(plan, number, sink=store.again(), **given) for number in range(2))
+    assert first.kept == first.last - first.first - 1
+    assert second.kept == second.last - second.first
+    at.publish(plan, sink=store.again(), **given)
+    assert store.litter() == []

@@ -64,7 +64,8 @@ class FailureReport:
     a reader of the bucket finds now, where the task wrote there, `kept` what the next try need not move again.
     `starts_export`: this task starts the export itself,
     so that its own retry replaces a dead one. `forgets`: such a task starts a new export when it is cleared, whatever
-    failed. `without_export`: it only looks at a store. `appendix` is text below the block; its lines stay as they are.
+    failed. `without_export`: it only looks at a store. `stage_task_id` names the tasks that have to stage again what
+    this one publishes. `appendix` is text below the block; its lines stay as they are.
     """
 
     error: LabelboxExportError
@@ -74,6 +75,7 @@ class FailureReport:
     link: str | None = None
     window: ResolvedWindow | None = None
     start_task_id: str | None = None
+    stage_task_id: str | None = None
     try_number: int | None = None
     tries: int | None = None
     moved: str | None = None
@@ -88,6 +90,8 @@ class FailureReport:
     @property
     def retryable(self) -> bool:
         """Whether Airflow should use a retry of the failing task."""
+        if self.stage_task_id is not None:
+            return False
         return self.error.retryable or (self.starts_export and isinstance(self.error, ExportEndedError))
 
     def text(self) -> str:
@@ -169,6 +173,8 @@ class FailureReport:
         )
 
     def _to_do(self) -> str:
+        if self.stage_task_id is not None:
+            return f"clear task {self.stage_task_id!r} with downstream"
         start_task = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
         table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
         advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)

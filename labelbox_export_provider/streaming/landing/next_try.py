@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 
 from labelbox_export_provider.client.types import StreamType
+from labelbox_export_provider.errors import IntegrityError
 from labelbox_export_provider.streaming.landing.final_errors import ends_resuming, why_ended
 from labelbox_export_provider.streaming.landing.job import Job
 from labelbox_export_provider.streaming.landing.receipts import Receipts
@@ -24,6 +25,8 @@ def ending(job: Job, receipts: Receipts) -> Iterator[None]:
             receipts.discard(look=size is None or job.has_receipts(size))
         else:
             receipts.drop_refused()
+        if job.progress.by_others and (isinstance(error, IntegrityError) or receipts.refused):
+            job.progress.stage_again = True
         job.progress.kept = _describe(job, receipts, error)
         raise
 
@@ -55,7 +58,8 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
         why = "this store cannot resume"
     elif stored:
         share = describe_share(stored, every, size, object_bytes, receipts.unit)
-        return f"{share} are stored; the next try resumes there"
+        who = "what stages the rest" if progress.stage_again else "the next try"
+        return f"{share} are stored; {who} resumes there"
     elif receipts.refused:
         why = "the store refuses the upload of an earlier try"
     else:

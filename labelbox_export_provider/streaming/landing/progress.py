@@ -51,6 +51,10 @@ class LandingProgress:
     """Bytes of the result stream, once they are known."""
     kept: str | None = None
     """After a failure: what the next try need not move again, or why it moves everything."""
+    by_others: bool = False
+    """Whether other tasks have staged the result, and this one only publishes it."""
+    stage_again: bool = False
+    """After a failure: whether they have to stage again before a retry can publish."""
     _streams: list[tuple[str, int, Progress]] = field(default_factory=list)
 
     def add_stream(self, stream: str, rows_total: int, progress: Progress) -> None:

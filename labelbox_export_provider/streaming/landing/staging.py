@@ -114,6 +114,7 @@ class Stager:
             )
         # Receipts of more objects than there are stay where an earlier plan had smaller ones: nothing is made of them.
         if not move and missing:
+            self._job.progress.stage_again = True
             raise not_staged_error(missing, self._receipts.faults)
 
     def _output_format(self, stream: StreamType, totals: StreamTotals) -> OutputFormat:

@@ -129,7 +129,7 @@ class Landing:
         job = self._job
         end = job.calls.submit(lambda: ended(job.client))
         asked = job.calls.submit(self._ask_totals)
-        is_staged = plan is not None and bool(plan.shards)
+        is_staged = job.progress.by_others = plan is not None and bool(plan.shards)
         if not is_staged:
             self._stager.request_first_file(StreamType.RESULT)
         landed = self._destination.prepare(self._keep())
