@@ -24,8 +24,9 @@ HISTORIES ?= 3000
 # Only `make stops` takes this.
 MOMENTS ?= 200
 KILLS ?= 100
-# Only the benchmarks take these: options such as BENCH='--quick --store rclone'.
+# Only the benchmarks take these: options such as BENCH='--quick --store rclone', and MEASURE=many_sources for another one.
 BENCH ?=
+MEASURE ?=
 SPELLED := labelbox_export_provider tests docs dags_examples demo benchmarks noxfile.py pyproject.toml Makefile $(wildcard *.md)
 keep := $(filter-out 0 no false,$(KEEP))
 
@@ -140,7 +141,7 @@ kills: $(STAMP) ## landings that are killed and resumed (KILLS=100), with their 
 	  $(VENV)/bin/python -m pytest -q -m thorough -n $(WORKERS) tests/streaming/test_resume_campaign.py
 
 bench: $(STAMP) ## measurements against what a user would do without this package (BENCH=--quick, BENCH=--help)
-	@$(RUN) -m benchmarks $(BENCH)
+	@$(RUN) -m benchmarks$(if $(MEASURE),.$(MEASURE)) $(BENCH)
 
 constraints: $(STAMP) ## resolve constraints/ again: dev.txt for all supported Pythons, and a file per line of Airflow
 	@{ head -n 1 constraints/dev.txt; $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --upgrade \

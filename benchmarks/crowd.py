@@ -3,7 +3,8 @@
 A triggerer that starts, or takes over from another, begins all its waits at once. Here real `ExportTaskTrigger`s poll a
 server that answers each time after `--latency` milliseconds, over plain http. A heartbeat in the same loop measures how
 long nothing else could run, as every other provider's triggers and Airflow's own heartbeat see it. With
-`--outage 70` the server is away at first, for longer than it takes until each wait logs that it has no answer.
+`--outage 120` the server answers 503, and in one more case 429, at first: for longer than it takes until each wait logs
+that it has no answer.
 """
 
 from __future__ import annotations
@@ -31,10 +32,16 @@ HEARTBEAT = 0.01
 AT_ONCE = 0.001
 """A `poke_interval` so short that first polls are not spread."""
 CASES = {
-    "at once": (AT_ONCE, 0),
-    "spread over poke_interval, as by default": (5.0, 0),
+    "at once": (AT_ONCE, 0, 503),
+    "spread over poke_interval, as by default": (5.0, 0, 503),
 }
-"""The `poke_interval` of the waits, and the seconds for which the server is away."""
+"""The `poke_interval` of the waits, the seconds for which the server answers nothing else at first, and the status."""
+
+
+def refused(seconds: int) -> dict[str, tuple[float, int, int]]:
+    """Return the cases in which the server answers nothing but an error at first."""
+    named = {503: f"after an outage of {seconds} s", 429: f"after {seconds} s of too many requests"}
+    return {name: (5.0, seconds, status) for status, name in named.items()} if seconds else {}
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--waits", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=int, default=50, help="milliseconds")
-    parser.add_argument("--outage", type=int, default=0, help="seconds for which the server is away in one more case")
+    parser.add_argument("--outage", type=int, default=0, help="seconds of errors at first, in two more cases")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--child", nargs=3, metavar=("ENDPOINT", "POKE_INTERVAL", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
@@ -52,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         measured = asyncio.run(_crowd(endpoint, float(poke_interval), given.waits))
         Path(file).write_text(json.dumps(measured))
         return measured
-    cases = {**CASES, f"after an outage of {given.outage} s": (5.0, given.outage)} if given.outage else CASES
+    cases = {**CASES, **refused(given.outage)}
     with tempfile.TemporaryDirectory() as work, Servers(Path(work)) as servers:
         _, address = servers.start_own("benchmarks.servers.waiting")
         figures = {
@@ -71,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     return report
 
 
-def _round(case: tuple[float, int], waits: int, latency: int, address: str, work: str) -> dict[str, float]:
-    poke_interval, away = case
-    urllib.request.urlopen(f"{address}/away/{away}").close()
+def _round(case: tuple[float, int, int], waits: int, latency: int, address: str, work: str) -> dict[str, float]:
+    poke_interval, away, status = case
+    urllib.request.urlopen(f"{address}/away/{away}/{status}").close()
     endpoint = f"{address}/{latency}/COMPLETE/graphql"
     file = Path(work) / "round.json"
     connection = {"conn_type": "labelbox", "host": endpoint, "password": "a-key-for-the-benchmark"}

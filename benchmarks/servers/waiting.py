@@ -1,7 +1,7 @@
 """A GraphQL side that answers polls of any export: `POST /<milliseconds per call>/<status of the exports>/graphql`.
 
-`GET /count` answers how many requests there were so far. After `GET /away/<seconds>` polls are answered 503, for so
-long from the first of them on.
+`GET /count` answers how many requests there were so far. After `GET /away/<seconds>/<status>` polls are answered
+with this HTTP status, for so long from the first of them on.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ JSON = {"Content-Type": "application/json"}
 def main() -> None:
     """Answer polls, for one export or for many by aliases, and count them."""
     sent = itertools.count()
-    outage = {"seconds": 0.0, "until": 0.0}
+    outage = {"seconds": 0.0, "status": 503.0, "until": 0.0}
 
     def answer(request: Request, connection: Connection) -> None:
         if request.target.startswith("/away/"):
-            outage.update(seconds=float(request.target.rpartition("/")[2]), until=0.0)
+            _, _, seconds, refusal = request.target.split("/")
+            outage.update(seconds=float(seconds), status=float(refusal), until=0.0)
             connection.answer(200)
             return
         if request.method == "GET":
@@ -38,7 +39,7 @@ def main() -> None:
         time.sleep(int(milliseconds) / 1000)
         outage["until"] = outage["until"] or time.monotonic() + outage["seconds"]
         if time.monotonic() < outage["until"]:
-            connection.answer(503)
+            connection.answer(int(outage["status"]), b"", {"Retry-After": "1"})
             return
         fields = asked["query"].rpartition("{")[2].partition("}")[0].split()
         tasks = _tasks(asked["variables"], status, fields)
