@@ -64,19 +64,19 @@ class CancelToken:
     def cancel_after(self, seconds: float, error: BaseException) -> None:
         """Cancel the work because of `error` if it is not over by then: in the first `check` or `wait` after it.
 
-        No thread waits for that moment, so a part of the work, whose token is its own, goes on until then.
+        No thread waits for that moment, and the token of a part of the work knows nothing of it.
         """
         self._deadline, self._overdue = time.monotonic() + seconds, error
 
     def check(self) -> None:
         """Raise `StoppedError` when the work was cancelled."""
-        if self._overdue is not None and time.monotonic() >= self._deadline:
-            self.cancel(self._overdue)
+        self._cancel_overdue()
         if self._cancelled:
             raise StoppedError
 
     def raise_error(self) -> None:
         """Raise the error that cancelled the work, for its owner; do nothing while it runs."""
+        self._cancel_overdue()
         if self._error is not None:
             raise self._error
         self.check()
@@ -147,6 +147,10 @@ class CancelToken:
         if self._cancelled and self._forget(place):
             callback()
         return lambda: self._forget(place)
+
+    def _cancel_overdue(self) -> None:
+        if self._overdue is not None and time.monotonic() >= self._deadline:
+            self.cancel(self._overdue)
 
     def _forget(self, place: object) -> bool:
         with self._changed:

@@ -95,7 +95,7 @@ def wrong_size(
     happened = f"The store made {found} bytes of {sent} that were sent{crc32c}. {removed} No manifest names it."
     if why is not None:
         return StorageError(f"{happened} {why}.", details=uri)
-    return IntegrityError(f"{happened} A retry writes it again.", details=uri)
+    return IntegrityError(happened, details=uri)
 
 
 def _advice(rule: Rule, refusal: Refusal) -> str:

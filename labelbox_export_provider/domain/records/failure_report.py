@@ -173,14 +173,15 @@ class FailureReport:
         )
 
     def _to_do(self) -> str:
-        if self.stage_task_id is not None:
-            return f"clear task {self.stage_task_id!r} with downstream"
         start_task = f"task {self.start_task_id!r}" if self.start_task_id else "the task that starts the export"
         table = _EXTERNAL_ADVICE + _ADVICE if self._external() else _ADVICE
         advice = next((advice for kind, advice in table if isinstance(self.error, kind)), _GENERAL)
         if self.starts_export and isinstance(self.error, (ExportEndedError, IntegrityError)):
             advice = "clear this task, which starts a new export"
         advice = advice.format(start_task=start_task)
+        if self.stage_task_id is not None:
+            again = f"; if it comes again, {advice}" if isinstance(self.error, IntegrityError) else ""
+            return f"clear task {self.stage_task_id!r} with downstream{again}"
         remedy = self.error.remedy if isinstance(self.error, StorageUnavailableError) else None
         if remedy is not None:
             later = "the next retry then continues by itself; after the last try, clear this task"

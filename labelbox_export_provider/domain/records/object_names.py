@@ -104,8 +104,11 @@ class ObjectNames:
 
     @property
     def removal(self) -> str:
-        """The key of what is there while a refused try removes what other tries of its export have left."""
-        return f"{self.staging}removal.txt"
+        """The key of what is there while a refused try removes what other tries of its export have left.
+
+        It is beside the receipts and not among them, since a landing removes those while it looks for this.
+        """
+        return f"{self.staging.removesuffix('/')}.removal.txt"
 
     def receipt_number(self, key: str) -> int | None:
         """Return the number of the data object, or range, whose receipt has this key; None for any other key."""

@@ -179,6 +179,7 @@ class Destination(ABC):
             left = self._objects.listed() or {}
             if not left and self._sink.head(removal) is None:
                 return
+            self._sink.delete(removal)  # fails where nothing may be removed, before anything says that it will be
             self._sink.put(NewObject(removal, TEXT, self._job.metadata()), b"")
             try:
                 look = self._look()

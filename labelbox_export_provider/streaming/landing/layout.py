@@ -84,25 +84,24 @@ class Layout(Destination):
         progress.in_store = replace(progress.in_store, replacing=False)
 
     def _check_again(self, landed: Landed) -> None:
-        """Take the manifest back if another try of this export, refused meanwhile, removes what it names.
+        """Fail if another try of this export, refused meanwhile, removes what the manifest names.
 
-        A removal that has ended has left objects missing; so these are looked for last.
+        A manifest of this try is taken back then; one of an earlier try stays, and the next try looks at its objects. A
+        removal that has ended has left objects missing; so these are looked for last.
         """
-        if not self._written:
-            return
         removal = self._job.names.removal
         # Where the store does not answer, this fails and the manifest stays.
-        there, listed = self._sink.head(removal), self._objects.listed()
+        there, listed = self._sink.head(removal), self._objects.listed() if self._written else None
         try:
             if there is not None:
                 raise StorageUnavailableError(
-                    "Another try of this export was refused and removes its objects at this moment. The manifest was "
-                    "taken back. A retry looks again.",
+                    "Another try of this export was refused, and removes its objects at this moment or died while it "
+                    "did. A retry looks again.",
                     details=self._sink.uri(removal),
                 )
             self._objects.check(self._written, listed)
         except StorageUnavailableError:
-            self._objects.remove([landed.key, removal])
+            self._objects.remove([landed.key, removal] if self._written else [removal])
             raise
 
 

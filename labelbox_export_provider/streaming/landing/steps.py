@@ -274,8 +274,8 @@ class Landing:
         uri = self._destination.publish(self._small_object(key, JSON), content)
         self._in_store(manifest=uri, earlier=False)
         # At the same time, unless something of another try is only found by the second look.
-        removal = self._job.calls.submit(lambda: self._remove_receipts(manifest))
-        self._destination.after_publish(Landed(manifest, key, uri), self._now())
+        with self._job.calls.beside(lambda: self._remove_receipts(manifest)) as removal:
+            self._destination.after_publish(Landed(manifest, key, uri), self._now())
         if self._job.calls.results(removal) == [False]:
             self._remove_receipts(manifest)
         return LandedExport(manifest, uri, skip=self._skips(manifest))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
@@ -40,6 +41,16 @@ class CallPool:
             return function()
 
         return self._executor.submit(run)
+
+    @contextmanager
+    def beside(self, function: Callable[[], T]) -> Iterator[Future[T]]:
+        """Call `function` while the block runs; if that fails, end the call as `results` ends others."""
+        call = self.submit(function)
+        try:
+            yield call
+        except BaseException:
+            end_calls([call])
+            raise
 
     def map(self, function: Callable[[ItemT], T], items: Iterable[ItemT]) -> list[T]:
         """Call `function` with each item, several at once, and return the `results` in the order of the items.

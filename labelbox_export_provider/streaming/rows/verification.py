@@ -20,7 +20,7 @@ from labelbox_export_provider.streaming.rows.counts import RowCounts
 
 logger = logging.getLogger(__name__)
 
-NOTHING_PUBLISHED = "Nothing was published; a retry reads it again."
+NOTHING_PUBLISHED = "Nothing was published."
 _NEWLINE = 0x0A
 
 
