@@ -10,7 +10,8 @@ import pytest
 from support.stores.faulty_sink import FaultySink, KilledError, SinkFault
 from support.stores.servers import strict_gcs_store, strict_store
 from support.streaming import one_upload
-from support.streaming.exports import LandingClient, landing_client
+from support.streaming.exports import LandingClient, bytes_read, client_of_rows
+from support.streaming.small_parts import PART_BYTES
 from support.streaming.staged import receipts_in, unnamed_uploads
 
 from labelbox_export_provider.domain.records.handle import ExportHandle
@@ -23,13 +24,11 @@ from labelbox_export_provider.errors import (
 )
 from labelbox_export_provider.sinks.base import JSON, NewObject
 from labelbox_export_provider.streaming.landing.progress import LandingProgress
-from labelbox_export_provider.testing import Behaviour, FakeLabelbox, StreamLayout, generate_rows
 from labelbox_export_provider.testing.faults import ErrorStatus
 from labelbox_export_provider.testing.object_store import StrictGCS, StrictS3, strict_gcs, strict_s3
 from labelbox_export_provider.testing.object_store.store import Call, Fault
 from labelbox_export_provider.testing.sink_conformance import Store
 
-PART_BYTES = 16 * 1024
 OBJECT_BYTES = 128 * 1024
 OBJECTS = 8
 STORED = "are stored; the next try resumes there"
@@ -37,25 +36,14 @@ REFUSED = "The store refuses to continue an upload of an earlier try, which is r
 DISABLED_KEY = Fault(status=400, code="KMS.DisabledException", message="The key is disabled.")
 
 
+pytestmark = pytest.mark.usefixtures("small_parts")
+
+
 @pytest.fixture(scope="module")
-def larger() -> Iterator[LandingClient]:
-    behaviour = Behaviour(streams=StreamLayout(file_bytes=40_000))
-    with FakeLabelbox(generate_rows(1100), behaviour=behaviour) as fake, landing_client(fake) as client:
-        yield client
-
-
-@pytest.fixture
-def at(larger: LandingClient) -> LandingClient:
+def shared_client() -> Iterator[LandingClient]:
     """A client of an export of several objects, or ranges of one."""
-    larger.fake.faults.clear()
-    larger.fake.requests.clear()
-    return larger
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MIN_PART", "MAX_PART"):
-        monkeypatch.setattr(f"labelbox_export_provider.streaming.pipeline.memory_plan.{name}", PART_BYTES)
+    with client_of_rows(1100, file_bytes=40_000) as client:
+        yield client
 
 
 @pytest.fixture(params=["s3", "gcs"])
@@ -112,7 +100,7 @@ def test_a_wrong_option_keeps_what_is_stored(at: LandingClient, store: Store) ->
     assert unnamed_uploads(store) == []
     at.fake.requests.clear()
     land(at, handle, store.again())
-    read = sum(each.bytes_sent for each in at.fake.requests.files)
+    read = bytes_read(at)
     assert read < (OBJECTS - count + 1) * OBJECT_BYTES
     assert store.litter() == []
 
@@ -236,7 +224,7 @@ def test_only_refused_objects_are_dropped(at: LandingClient, server: StrictS3 | 
     assert store.litter() == []
     at.fake.requests.clear()
     land(at, handle, store.again(), max_object_bytes=size)
-    read = sum(each.bytes_sent for each in at.fake.requests.files)
+    read = bytes_read(at)
     assert 2 * size <= read < 3 * size
     assert receipts_in(store.visible()) == {}
     assert store.litter() == []
