@@ -14,6 +14,7 @@ from support.streaming.landing import Killed, KilledAt, Store
 
 from labelbox_export_provider.errors import ObjectExistsError, StorageDeniedError, StorageUnavailableError
 from labelbox_export_provider.sinks.base import ListedObject, NewObject, Sink, WrittenObject
+from labelbox_export_provider.streaming.landing.progress import LandingProgress
 
 PATIENCE = 20
 OBJECT_BYTES = 64 * 1024
@@ -105,13 +106,15 @@ def test_a_landing_sees_that_its_objects_are_being_removed(
                 assert refused.begun.wait(PATIENCE)
             return super().put(new, content)
 
-    landing = Meanwhile(store.sink, None)
+    landing, progress = Meanwhile(store.sink, None), LandingProgress()
     try:
         with pytest.raises(StorageUnavailableError, match="was refused, and removes its objects at this moment"):
-            at.land(handle, landing, **options)
+            at.land(handle, landing, progress=progress, **options)
     finally:
         refused.go.set()
     landing.refusal.result(PATIENCE)
+    assert progress.in_store.describe().startswith("no manifest any more")
+    assert progress.kept is None
     assert manifest_in(store.public()).export.export_id == other.export_id
     assert not [name for name in store.visible() if "_staging/" in name]
 

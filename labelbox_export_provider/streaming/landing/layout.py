@@ -17,6 +17,7 @@ from labelbox_export_provider.errors import ConfigurationError, ObjectExistsErro
 from labelbox_export_provider.streaming.landing.destination import Destination, another_form_error
 from labelbox_export_provider.streaming.landing.generations import Generation
 from labelbox_export_provider.streaming.landing.manifests import Landed
+from labelbox_export_provider.streaming.landing.progress import StoreState
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,8 @@ class Layout(Destination):
             self._objects.check(self._written, listed)
         except StorageUnavailableError:
             self._objects.remove([landed.key, removal] if self._written else [removal])
+            if self._written:
+                self._job.progress.in_store = StoreState(taken_back=True)
             raise
 
 

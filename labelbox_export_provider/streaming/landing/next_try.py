@@ -48,7 +48,9 @@ def _describe(job: Job, receipts: Receipts, error: BaseException) -> str | None:
     usable = filter if receipts.range_bytes is None else takewhile
     stored = [*usable(receipts.has, every)]
     # An option may be refused when it is known what is stored, but before any of the rest is moved.
-    if not (stored or progress.has_begun(StreamType.RESULT.value)) or progress.in_store.manifest is not None:
+    if not (stored or progress.has_begun(StreamType.RESULT.value)):
+        return None
+    if progress.in_store.manifest is not None or progress.in_store.taken_back:
         return None
     if ends_resuming(error):
         why = why_ended(error)

@@ -109,7 +109,7 @@ class OwnObjects:
             if there is None or ours.etag is None or (there.etag or "").strip('"') != ours.etag:
                 raise StorageUnavailableError(
                     "An object that this landing had completed is gone or was written again: another landing of the "
-                    "same export, or a newer one, ran at the same moment. No manifest was written. A retry looks "
+                    "same export, or a newer one, ran at the same moment. No manifest names it. A retry looks "
                     "again.",
                     details=ours.uri,
                 )

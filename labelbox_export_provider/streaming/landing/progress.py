@@ -12,7 +12,8 @@ from labelbox_export_provider.streaming.pipeline.progress import Progress
 class StoreState:
     """What is visible of one export for certain: `objects` of the `planned` data objects, all whole and verified.
 
-    `earlier` means that an earlier try put it there, `replacing` that older generations are being removed.
+    `earlier` means that an earlier try put it there, `replacing` that older generations are being removed, `taken_back`
+    that another try removes it, so that its manifest is gone.
     """
 
     errors: str | None = None
@@ -22,9 +23,12 @@ class StoreState:
     manifest: str | None = None
     earlier: bool = False
     replacing: bool = False
+    taken_back: bool = False
 
     def describe(self) -> str:
         """Return it in one line."""
+        if self.taken_back:
+            return "no manifest any more, and those objects that another try of this export has not removed"
         if self.manifest is not None and self.earlier:
             return f"this export, as an earlier try landed it ({self.manifest})"
         if self.manifest is not None:
